@@ -1,0 +1,4 @@
+//! Parallax: one reality, two imaginations.
+#![warn(missing_docs)]
+
+pub mod model;

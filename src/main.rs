@@ -1,0 +1,2 @@
+//! The `parallax` binary: parse, dispatch, report the error.
+fn main() {}
