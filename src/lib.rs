@@ -1,4 +1,7 @@
 //! Parallax: one reality, two imaginations.
 #![warn(missing_docs)]
 
+pub mod camera;
 pub mod model;
+pub mod scene;
+pub mod sim;

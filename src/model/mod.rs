@@ -1,3 +1,15 @@
 //! What a world model is, and the two camps that implement it.
+//!
+//! Read `world_model.rs` first: the trait and the words (context, latent, rollout, goal). `card.rs` is the
+//! metadata of a shipped model, `registry.rs` fills itself from `models/`. The camps know neither the registry
+//! nor each other; whoever uses a model knows only the trait.
 
+pub mod card;
 pub mod nn;
+pub mod world_model;
+
+pub use card::{Camp, Card};
+pub use world_model::{
+    Actions, Cancel, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
+    WorldModel,
+};

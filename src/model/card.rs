@@ -1,0 +1,115 @@
+//! A shipped model's metadata: `models/NAME/card.ron`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::ModelError;
+
+/// Format of card and weights; raised when old files can no longer be read.
+pub const FORMAT: u32 = 1;
+
+/// Which imagination a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Camp {
+    /// Predicts pixels.
+    Generative,
+    /// Predicts embeddings.
+    Jepa,
+    /// Straddles both.
+    Hybrid,
+    /// Not learned: the oracle and the floors.
+    Reference,
+}
+
+impl Camp {
+    /// The word on screen and in JSON.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Camp::Generative => "generative",
+            Camp::Jepa => "jepa",
+            Camp::Hybrid => "hybrid",
+            Camp::Reference => "reference",
+        }
+    }
+}
+
+/// A model's folder metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// [`FORMAT`] at the time of writing.
+    pub format: u32,
+    /// The folder's name.
+    pub name: String,
+    /// Camp.
+    pub camp: Camp,
+    /// One line for lists: what it is.
+    pub summary: String,
+    /// `lewm` or `pixel_diffusion`; `train.ron` beside the card has the full configuration.
+    pub architecture: String,
+    /// Scenes it was trained on (it may be run on others).
+    pub scenes: Vec<String>,
+    /// Learned numbers.
+    pub parameters: u64,
+    /// Optimisation steps taken.
+    pub steps: u64,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Episodes and their seed ranges.
+    pub data: String,
+    /// Machine and wall-clock minutes of the training.
+    pub hardware: String,
+    /// Minutes of training.
+    pub minutes: f64,
+    /// SHA-256 of `model.safetensors`, hexadecimal.
+    pub sha256: String,
+    /// Where it differs from the paper.
+    pub notes: String,
+    /// Licence of the weights.
+    pub licence: String,
+}
+
+impl Card {
+    /// Reads `dir/card.ron`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file, and the line of a field that does not parse.
+    pub fn load(dir: &Path) -> Result<Card, ModelError> {
+        let path = dir.join("card.ron");
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let card: Card = ron::from_str(&text).map_err(|e| ModelError::Invalid {
+            path: path.clone(),
+            what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
+            message: e.code.to_string(),
+        })?;
+        if card.format != FORMAT {
+            return Err(ModelError::Invalid {
+                path,
+                what: "format".into(),
+                message: format!("found {}, this program reads {FORMAT}", card.format),
+            });
+        }
+        Ok(card)
+    }
+
+    /// Writes `dir/card.ron`.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] if the file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), ModelError> {
+        let path = dir.join("card.ron");
+        let text =
+            ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| {
+                ModelError::Invalid {
+                    path: path.clone(),
+                    what: "card".into(),
+                    message: e.to_string(),
+                }
+            })?;
+        std::fs::write(&path, text + "\n").map_err(|source| ModelError::Io { path, source })
+    }
+}

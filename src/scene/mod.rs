@@ -1,0 +1,20 @@
+//! What a scene is: a described world that both camps must imagine.
+//!
+//! A scene is data (RON, `scenes/*.ron`), never code: bodies, camera, light, action space,
+//! randomisation, task, behaviour for collecting, and the laws that the judge may apply. Because
+//! scenes are shared between people, everything is bounded and checked before anything is built:
+//! see [`Scene::parse`] and [`SceneError`]. Lengths are metres, angles degrees, masses kilograms; the world is
+//! right-handed with y up and the floor at y = 0.
+
+mod format;
+mod library;
+mod palette;
+mod validate;
+
+pub use format::{
+    ActionSpace, Behaviour, Body, CameraSpec, GoalSampler, Kind, Law, Randomise, Scene, Shape,
+    Slider, Task,
+};
+pub use library::{home, library_dir, list, load, load_named, models_dir};
+pub use palette::Colour;
+pub use validate::SceneError;

@@ -1,0 +1,40 @@
+//! The Okabe-Ito palette (Okabe & Ito 2008): hues that colour-blind viewers and the tracker can tell apart.
+
+use serde::{Deserialize, Serialize};
+
+/// One saturated hue for each moving body, greys for what stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are the palette's own names")]
+pub enum Colour {
+    Orange,
+    SkyBlue,
+    Green,
+    Yellow,
+    Blue,
+    Vermillion,
+    Purple,
+    Grey,
+    Dark,
+}
+
+impl Colour {
+    /// sRGB bytes.
+    pub const fn rgb(self) -> [u8; 3] {
+        match self {
+            Colour::Orange => [230, 159, 0],
+            Colour::SkyBlue => [86, 180, 233],
+            Colour::Green => [0, 158, 115],
+            Colour::Yellow => [240, 228, 66],
+            Colour::Blue => [0, 90, 200],
+            Colour::Vermillion => [223, 72, 0],
+            Colour::Purple => [204, 80, 180],
+            Colour::Grey => [128, 128, 128],
+            Colour::Dark => [70, 70, 74],
+        }
+    }
+
+    /// Whether the tracker may use the hue as an identity (greys carry none).
+    pub const fn is_saturated(self) -> bool {
+        !matches!(self, Colour::Grey | Colour::Dark)
+    }
+}

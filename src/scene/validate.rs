@@ -1,0 +1,433 @@
+//! Bounds and cross-checks of scene files; every error names the file, the place and what was expected.
+
+use std::path::{Path, PathBuf};
+
+use super::format::*;
+
+/// Why a scene file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SceneError {
+    /// The file could not be read.
+    #[error("{path}: cannot be read: {source}; expected a scene file such as scenes/push.ron", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not RON, or not the fields of a scene.
+    #[error("{path}:{line}:{column}: {message}", path = path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// 1-based column.
+        column: usize,
+        /// What the parser expected.
+        message: String,
+    },
+    /// A field is outside its bounds or contradicts another.
+    #[error("{path}:{line}: field `{field}`: found {found}, expected {expected}", path = path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line where the field (or its body) stands; 1 if it cannot be told.
+        line: usize,
+        /// Path of the field, such as `bodies[2].shape.radius`.
+        field: String,
+        /// The value found.
+        found: String,
+        /// The values allowed.
+        expected: String,
+    },
+    /// No scene of that name.
+    #[error("there is no scene `{name}` in {dir}; the scenes there are: {known}", dir = dir.display())]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The library's folder.
+        dir: PathBuf,
+        /// Names that exist.
+        known: String,
+    },
+}
+
+/// Longest scene file that is read, bytes.
+const MAX_BYTES: u64 = 256 * 1024;
+
+impl Scene {
+    /// Reads and checks a scene file.
+    ///
+    /// # Errors
+    /// [`SceneError`], naming the file and, where it applies, line, field and expected value.
+    pub fn load(path: &Path) -> Result<Scene, SceneError> {
+        let read_error = |source| SceneError::Read {
+            path: path.to_path_buf(),
+            source,
+        };
+        let size = std::fs::metadata(path).map_err(read_error)?.len();
+        if size > MAX_BYTES {
+            return Err(SceneError::Field {
+                path: path.to_path_buf(),
+                line: 1,
+                field: "(file size)".into(),
+                found: format!("{size} bytes"),
+                expected: format!("at most {MAX_BYTES} bytes"),
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(read_error)?;
+        Scene::parse(&text, path)
+    }
+
+    /// Parses and checks a scene's text; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// [`SceneError::Parse`] or [`SceneError::Field`].
+    pub fn parse(text: &str, path: &Path) -> Result<Scene, SceneError> {
+        let scene: Scene = ron::Options::default()
+            .with_recursion_limit(32)
+            .from_str(text)
+            .map_err(|e| SceneError::Parse {
+                path: path.to_path_buf(),
+                line: e.span.start.line,
+                column: e.span.start.col,
+                message: e.code.to_string(),
+            })?;
+        let check = Check { path, text };
+        check.scene(&scene)?;
+        Ok(scene)
+    }
+}
+
+struct Check<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Check<'_> {
+    fn fail(&self, field: &str, found: impl ToString, expected: impl ToString) -> SceneError {
+        SceneError::Field {
+            path: self.path.to_path_buf(),
+            line: self.line_of(field),
+            field: field.to_string(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    /// The line of a field path: walks to the n-th entry of the named list, then to the key.
+    fn line_of(&self, field: &str) -> usize {
+        let mut at = 0usize;
+        for part in field.split('.') {
+            let (key, index) = match part.split_once('[') {
+                Some((key, rest)) => (
+                    key,
+                    rest.trim_end_matches(']').parse::<usize>().unwrap_or(0),
+                ),
+                None => (part, 0),
+            };
+            let Some(found) = find_key(&self.text[at..], key) else {
+                continue;
+            };
+            at += found;
+            if part.contains('[') {
+                at += nth_entry(&self.text[at..], index);
+            }
+        }
+        1 + self.text[..at].matches('\n').count()
+    }
+
+    fn number(&self, field: &str, value: f32, low: f32, high: f32) -> Result<(), SceneError> {
+        if value.is_finite() && (low..=high).contains(&value) {
+            Ok(())
+        } else {
+            Err(self.fail(field, value, format!("a number from {low} to {high}")))
+        }
+    }
+
+    fn name(&self, field: &str, value: &str) -> Result<(), SceneError> {
+        let ok = (1..=32).contains(&value.len())
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if ok {
+            Ok(())
+        } else {
+            Err(self.fail(field, format!("{value:?}"), "1 to 32 of a-z, 0-9 and _"))
+        }
+    }
+
+    fn scene(&self, s: &Scene) -> Result<(), SceneError> {
+        self.name("name", &s.name)?;
+        if s.summary.len() > 300 {
+            return Err(self.fail(
+                "summary",
+                format!("{} characters", s.summary.len()),
+                "at most 300",
+            ));
+        }
+        if s.bodies.is_empty() || s.bodies.len() > 16 {
+            return Err(self.fail(
+                "bodies",
+                format!("{} bodies", s.bodies.len()),
+                "1 to 16 bodies",
+            ));
+        }
+        for (i, body) in s.bodies.iter().enumerate() {
+            self.body(&format!("bodies[{i}]"), body)?;
+            if s.bodies[..i].iter().any(|b| b.name == body.name) {
+                return Err(self.fail(
+                    &format!("bodies[{i}].name"),
+                    format!("{:?} again", body.name),
+                    "unique names",
+                ));
+            }
+        }
+        let hands = s.bodies.iter().filter(|b| b.kind == Kind::Hand).count();
+        let wanted = usize::from(s.actions != ActionSpace::None);
+        if hands != wanted {
+            return Err(self.fail(
+                "actions",
+                format!("{:?} with {hands} bodies of kind Hand", s.actions),
+                "exactly one Hand with Planar actions, no Hand with None",
+            ));
+        }
+        if let ActionSpace::Planar { max_speed, limit } = s.actions {
+            self.number("actions.max_speed", max_speed, 0.01, 5.0)?;
+            self.number("actions.limit", limit, 0.05, 10.0)?;
+        }
+        for axis in 0..3 {
+            self.number("camera.position", s.camera.position[axis], -50.0, 50.0)?;
+            self.number("camera.target", s.camera.target[axis], -50.0, 50.0)?;
+            self.number("sun", s.sun[axis], -10.0, 10.0)?;
+        }
+        self.number("camera.fov_degrees", s.camera.fov_degrees, 5.0, 120.0)?;
+        let away: f32 = (0..3)
+            .map(|a| (s.camera.position[a] - s.camera.target[a]).powi(2))
+            .sum();
+        if away < 1e-4 || s.camera.position[1] <= 0.0 {
+            return Err(self.fail(
+                "camera",
+                "a camera at its target or under the floor",
+                "a position above the floor, away from the target",
+            ));
+        }
+        if s.sun[1] >= -0.05 {
+            return Err(self.fail(
+                "sun",
+                format!("{:?}", s.sun),
+                "light that travels downwards (y at most -0.05)",
+            ));
+        }
+        self.number("gravity", s.gravity, -50.0, 50.0)?;
+        self.number("floor_friction", s.floor_friction, 0.0, 5.0)?;
+        if !(2..=1000).contains(&s.episode_steps) {
+            return Err(self.fail("episode_steps", s.episode_steps, "2 to 1000"));
+        }
+        if s.randomise.len() > 64 || s.apart.len() > 32 || s.sliders.len() > 32 {
+            return Err(self.fail(
+                "randomise",
+                "too many entries",
+                "at most 64 randomise, 32 apart, 32 sliders",
+            ));
+        }
+        for (i, r) in s.randomise.iter().enumerate() {
+            self.target(s, &format!("randomise[{i}].target"), &r.target)?;
+            self.number(&format!("randomise[{i}].low"), r.low, -360.0, 360.0)?;
+            self.number(&format!("randomise[{i}].high"), r.high, r.low, 360.0)?;
+        }
+        for (i, slider) in s.sliders.iter().enumerate() {
+            if slider.target != "gravity" {
+                self.target(s, &format!("sliders[{i}].target"), &slider.target)?;
+            }
+            self.number(&format!("sliders[{i}].low"), slider.low, -360.0, 360.0)?;
+            self.number(
+                &format!("sliders[{i}].high"),
+                slider.high,
+                slider.low,
+                360.0,
+            )?;
+        }
+        for (i, (a, b, distance)) in s.apart.iter().enumerate() {
+            for name in [a, b] {
+                if s.body_index(name).is_none() {
+                    return Err(self.fail(
+                        &format!("apart[{i}]"),
+                        format!("{name:?}"),
+                        "the name of a body",
+                    ));
+                }
+            }
+            self.number(&format!("apart[{i}]"), *distance, 0.0, 10.0)?;
+        }
+        let b = &s.behaviour;
+        for (field, value) in [
+            ("behaviour.task", b.task),
+            ("behaviour.contact", b.contact),
+            ("behaviour.explore", b.explore),
+        ] {
+            self.number(field, value, 0.0, 1.0)?;
+        }
+        if b.task + b.contact + b.explore <= 0.0 {
+            return Err(self.fail(
+                "behaviour",
+                "shares that sum to 0",
+                "at least one share above 0",
+            ));
+        }
+        if let Some(task) = &s.task {
+            self.task(s, task)?;
+        }
+        Ok(())
+    }
+
+    fn body(&self, at: &str, b: &Body) -> Result<(), SceneError> {
+        self.name(&format!("{at}.name"), &b.name)?;
+        let lengths: Vec<f32> = match b.shape {
+            Shape::Ball { radius } => vec![radius],
+            Shape::Cuboid { half } => half.to_vec(),
+            Shape::Cylinder {
+                half_height,
+                radius,
+            }
+            | Shape::Capsule {
+                half_height,
+                radius,
+            } => vec![half_height, radius],
+        };
+        for length in lengths {
+            self.number(&format!("{at}.shape"), length, 0.005, 10.0)?;
+        }
+        for axis in 0..3 {
+            self.number(&format!("{at}.position"), b.position[axis], -20.0, 20.0)?;
+            self.number(&format!("{at}.velocity"), b.velocity[axis], -20.0, 20.0)?;
+        }
+        self.number(&format!("{at}.yaw"), b.yaw, -360.0, 360.0)?;
+        self.number(&format!("{at}.mass"), b.mass, 0.001, 1000.0)?;
+        self.number(&format!("{at}.friction"), b.friction, 0.0, 5.0)?;
+        self.number(&format!("{at}.restitution"), b.restitution, 0.0, 1.0)?;
+        if b.kind != Kind::Fixed && !b.colour.is_saturated() {
+            return Err(self.fail(
+                &format!("{at}.colour"),
+                format!("{:?}", b.colour),
+                "a saturated hue for a body that moves (Grey and Dark are for fixed ones)",
+            ));
+        }
+        Ok(())
+    }
+
+    fn target(&self, s: &Scene, field: &str, target: &str) -> Result<(), SceneError> {
+        const FIELDS: [&str; 10] = [
+            "x",
+            "y",
+            "z",
+            "yaw",
+            "vx",
+            "vy",
+            "vz",
+            "mass",
+            "friction",
+            "restitution",
+        ];
+        match target.split_once('.') {
+            Some((body, what)) if s.body_index(body).is_some() && FIELDS.contains(&what) => Ok(()),
+            _ => Err(self.fail(
+                field,
+                format!("{target:?}"),
+                format!(
+                    "BODY.FIELD with a body's name and one of {}",
+                    FIELDS.join(", ")
+                ),
+            )),
+        }
+    }
+
+    fn task(&self, s: &Scene, task: &Task) -> Result<(), SceneError> {
+        match s.body_index(&task.body) {
+            Some(i) if s.bodies[i].kind != Kind::Fixed => {}
+            _ => {
+                return Err(self.fail(
+                    "task.body",
+                    format!("{:?}", task.body),
+                    "the name of a body that can move",
+                ));
+            }
+        }
+        if s.actions == ActionSpace::None {
+            return Err(self.fail(
+                "task",
+                "a task without actions",
+                "Planar actions, or no task",
+            ));
+        }
+        self.number("task.tolerance_m", task.tolerance_m, 0.001, 10.0)?;
+        if !(1..=1000).contains(&task.budget_steps) {
+            return Err(self.fail("task.budget_steps", task.budget_steps, "1 to 1000"));
+        }
+        match task.goal {
+            GoalSampler::Experience {
+                ahead_steps,
+                min_move_m,
+            } => {
+                if ahead_steps == 0 || ahead_steps >= s.episode_steps {
+                    return Err(self.fail(
+                        "task.goal.ahead_steps",
+                        ahead_steps,
+                        "1 up to under episode_steps",
+                    ));
+                }
+                self.number("task.goal.min_move_m", min_move_m, 0.0, 10.0)
+            }
+            GoalSampler::Region {
+                low,
+                high,
+                min_distance_m,
+            } => {
+                for axis in 0..2 {
+                    self.number("task.goal.low", low[axis], -20.0, 20.0)?;
+                    self.number("task.goal.high", high[axis], low[axis], 20.0)?;
+                }
+                self.number("task.goal.min_distance_m", min_distance_m, 0.0, 10.0)
+            }
+        }
+    }
+}
+
+/// Byte offset of `key:` as a whole word, if present.
+fn find_key(text: &str, key: &str) -> Option<usize> {
+    text.match_indices(key).map(|(i, _)| i).find(|&i| {
+        let before = text[..i].chars().next_back();
+        let after = text[i + key.len()..].trim_start();
+        after.starts_with(':') && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// Byte offset of the n-th parenthesised entry of the list that starts behind `text`'s first `[`.
+fn nth_entry(text: &str, n: usize) -> usize {
+    let Some(start) = text.find('[') else {
+        return 0;
+    };
+    let (mut depth, mut seen, mut in_string) = (0i32, 0usize, false);
+    for (i, c) in text.char_indices().skip_while(|(i, _)| *i <= start) {
+        match c {
+            '"' => in_string = !in_string,
+            _ if in_string => {}
+            '(' | '[' => {
+                if depth == 0 {
+                    if seen == n {
+                        return i;
+                    }
+                    seen += 1;
+                }
+                depth += 1;
+            }
+            ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        if depth < 0 {
+            break;
+        }
+    }
+    start
+}

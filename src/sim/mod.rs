@@ -1,0 +1,23 @@
+//! Reality: the rapier world that runs now, and the ground truth for everything else.
+//!
+//! Physics runs at 120 Hz under a 10 Hz control rate (shared constants below). The same scene,
+//! seed and actions give the same bits on every machine: `enhanced-determinism`, no platform
+//! trigonometry, no sleeping, one thread. Read `reality.rs` for building and stepping, `disturb.rs`
+//! for interventions, `state.rs` for what is measured.
+
+mod disturb;
+mod reality;
+mod state;
+
+pub use disturb::Drag;
+pub use reality::{Reality, SimError, Snapshot};
+pub use state::{BodyState, State};
+
+/// Physics steps a second.
+pub const PHYSICS_HZ: u32 = 120;
+/// Actions and observations a second.
+pub const CONTROL_HZ: u32 = 10;
+/// Physics steps under one action.
+pub const SUBSTEPS: u32 = PHYSICS_HZ / CONTROL_HZ;
+/// Seeds from here up are held out: never used for training, calibration or tuning.
+pub const HELD_OUT_SEED: u64 = 1_000_000;
