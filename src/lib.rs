@@ -3,6 +3,8 @@
 
 pub mod camera;
 pub mod episode;
+pub mod eval;
 pub mod model;
+pub mod planner;
 pub mod scene;
 pub mod sim;
