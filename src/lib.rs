@@ -4,6 +4,7 @@
 pub mod camera;
 pub mod episode;
 pub mod eval;
+pub mod judge;
 pub mod model;
 pub mod planner;
 pub mod scene;
