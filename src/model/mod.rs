@@ -7,6 +7,7 @@
 pub mod card;
 pub mod jepa;
 pub mod nn;
+pub mod oracle;
 pub mod world_model;
 
 pub use card::{Camp, Card};
