@@ -97,7 +97,7 @@ fn the_predictor_learns_on_stored_latents() {
     let params = Params::fresh(7, &Device::Cpu);
     let model = Lewm::new(&small(), &params).unwrap();
     let (pixels, actions) = batch(&model, 12);
-    let z = model.encode(&pixels, false).unwrap().detach().reshape((12, 5, 16)).unwrap();
+    let z = model.encode(&pixels, true).unwrap().detach().reshape((12, 5, 16)).unwrap();
     let mut optimiser = AdamW::new(params.pp("predictor").vars(), AdamWConfig::default()).unwrap();
     let loss = || open_loop_loss(&model, &z, &actions, None).unwrap();
     let first = loss().to_scalar::<f32>().unwrap();
