@@ -102,13 +102,27 @@ pub struct Params {
 
 impl Params {
     fn with_store(store: Store, device: &Device) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), prefix: String::new(), device: device.clone(), detached: false }
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            prefix: String::new(),
+            device: device.clone(),
+            detached: false,
+        }
     }
 
     /// Variables made on demand, each drawn from a generator keyed by `seed` and its full name:
     /// the same bits in whatever order a model asks for them.
     pub fn fresh(seed: u64, device: &Device) -> Self {
-        Self::with_store(Store { seed, entries: BTreeMap::new(), source: None, used: BTreeSet::new(), draws_missing: false }, device)
+        Self::with_store(
+            Store {
+                seed,
+                entries: BTreeMap::new(),
+                source: None,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            device,
+        )
     }
 
     /// Reads an f16 or f32 safetensors file into f32 variables.
@@ -116,14 +130,23 @@ impl Params {
     /// # Errors
     /// [`WeightsError`] names the file, and the tensor where one is at fault.
     pub fn load(path: &Path, device: &Device) -> std::result::Result<Self, WeightsError> {
-        let bytes = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
+            path: path.into(),
+            source,
+        })?;
         Self::from_bytes(&bytes, path, device)
     }
 
     /// As [`Params::load`], from the bytes of a file; `path` only names it in errors.
-    pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> std::result::Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| WeightsError::Format { path: path.into(), reason: e.to_string() })?;
+    pub fn from_bytes(
+        bytes: &[u8],
+        path: &Path,
+        device: &Device,
+    ) -> std::result::Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format {
+            path: path.into(),
+            reason: e.to_string(),
+        })?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             let values = floats(&view).ok_or_else(|| WeightsError::Type {
@@ -132,14 +155,32 @@ impl Params {
                 found: format!("{:?}", view.dtype()),
             })?;
             if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                return Err(WeightsError::NotFinite { path: path.into(), tensor: name, index, value: values[index] });
+                return Err(WeightsError::NotFinite {
+                    path: path.into(),
+                    tensor: name,
+                    index,
+                    value: values[index],
+                });
             }
-            let tensor = Tensor::from_vec(values, view.shape(), device)
-                .map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
+            let tensor = Tensor::from_vec(values, view.shape(), device).map_err(|source| {
+                WeightsError::Tensor {
+                    path: path.into(),
+                    source,
+                }
+            })?;
             tensors.insert(name, tensor);
         }
         let source = Some((path.to_path_buf(), tensors));
-        Ok(Self::with_store(Store { seed: 0, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, device))
+        Ok(Self::with_store(
+            Store {
+                seed: 0,
+                entries: BTreeMap::new(),
+                source,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            device,
+        ))
     }
 
     /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its variables
@@ -156,23 +197,41 @@ impl Params {
         let store = self.lock();
         let mut tensors = BTreeMap::new();
         for (name, entry) in &store.entries {
-            tensors.insert(name.clone(), entry.var.as_tensor().force_contiguous()?.detach());
+            tensors.insert(
+                name.clone(),
+                entry.var.as_tensor().force_contiguous()?.detach(),
+            );
         }
         let source = Some((PathBuf::from("a copy in memory"), tensors));
         let seed = store.seed;
         drop(store);
-        Ok(Self::with_store(Store { seed, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, &self.device))
+        Ok(Self::with_store(
+            Store {
+                seed,
+                entries: BTreeMap::new(),
+                source,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            &self.device,
+        ))
     }
 
     /// The same variables, handed out without gradient tracking: what inference builds its model from. Storage is
     /// shared, so steps of the optimiser show in such a model at once.
     pub fn detached(&self) -> Self {
-        Self { detached: true, ..self.clone() }
+        Self {
+            detached: true,
+            ..self.clone()
+        }
     }
 
     /// The subtree `s`.
     pub fn pp(&self, s: impl std::fmt::Display) -> Self {
-        Self { prefix: self.full_name(&s.to_string()), ..self.clone() }
+        Self {
+            prefix: self.full_name(&s.to_string()),
+            ..self.clone()
+        }
     }
 
     /// Where the variables live.
@@ -182,30 +241,50 @@ impl Params {
 
     fn lock(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere leaves the map whole: every change to it is a single insertion.
-        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn full_name(&self, name: &str) -> String {
-        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+        if self.prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.prefix)
+        }
     }
 
     /// Whether the file, or an earlier request, holds a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         let (name, store) = (self.full_name(name), self.lock());
-        store.entries.contains_key(&name) || store.source.as_ref().is_some_and(|(_, t)| t.contains_key(&name))
+        store.entries.contains_key(&name)
+            || store
+                .source
+                .as_ref()
+                .is_some_and(|(_, t)| t.contains_key(&name))
     }
 
     /// Shape of a tensor that the file or an earlier request holds.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         let (name, store) = (self.full_name(name), self.lock());
         let made = store.entries.get(&name).map(|e| e.var.dims().to_vec());
-        made.or_else(|| store.source.as_ref().and_then(|(_, t)| t.get(&name)).map(|t| t.dims().to_vec()))
+        made.or_else(|| {
+            store
+                .source
+                .as_ref()
+                .and_then(|(_, t)| t.get(&name))
+                .map(|t| t.dims().to_vec())
+        })
     }
 
     /// A trainable tensor. From a file: a missing tensor or another shape is an error naming both shapes.
     pub fn get(&self, shape: impl Into<Shape>, name: &str, init: Init) -> Result<Tensor> {
         let var = self.entry(shape.into(), name, init, true)?;
-        Ok(if self.detached { var.as_detached_tensor() } else { var.into_inner() })
+        Ok(if self.detached {
+            var.as_detached_tensor()
+        } else {
+            var.into_inner()
+        })
     }
 
     /// A tensor that is saved but never optimised, such as running statistics.
@@ -218,7 +297,11 @@ impl Params {
         let mut store = self.lock();
         if let Some(entry) = store.entries.get(&name) {
             if entry.var.shape() != &shape {
-                bail!("tensor {name}: expected shape {:?}, found {:?}", shape.dims(), entry.var.dims());
+                bail!(
+                    "tensor {name}: expected shape {:?}, found {:?}",
+                    shape.dims(),
+                    entry.var.dims()
+                );
             }
             return Ok(entry.var.clone());
         }
@@ -228,7 +311,11 @@ impl Params {
                 None if store.draws_missing => {
                     Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?
                 }
-                None => bail!("{}: tensor {name} is missing, expected shape {:?}", path.display(), shape.dims()),
+                None => bail!(
+                    "{}: tensor {name} is missing, expected shape {:?}",
+                    path.display(),
+                    shape.dims()
+                ),
                 Some(t) if t.shape() != &shape => bail!(
                     "{}: tensor {name}: expected shape {:?}, found {:?}",
                     path.display(),
@@ -239,16 +326,27 @@ impl Params {
             },
         };
         store.used.insert(name.clone());
-        store.entries.insert(name, Entry { var: var.clone(), trainable });
+        store.entries.insert(
+            name,
+            Entry {
+                var: var.clone(),
+                trainable,
+            },
+        );
         Ok(var)
     }
 
     fn listed(&self, trainable: bool) -> Vec<(String, Var)> {
         let inside = |n: &str| {
-            self.prefix.is_empty() || n.strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('.'))
+            self.prefix.is_empty()
+                || n.strip_prefix(&self.prefix)
+                    .is_some_and(|rest| rest.starts_with('.'))
         };
         let store = self.lock();
-        let wanted = store.entries.iter().filter(|(n, e)| e.trainable == trainable && inside(n));
+        let wanted = store
+            .entries
+            .iter()
+            .filter(|(n, e)| e.trainable == trainable && inside(n));
         wanted.map(|(n, e)| (n.clone(), e.var.clone())).collect()
     }
 
@@ -271,7 +369,10 @@ impl Params {
     pub fn unused(&self) -> Vec<String> {
         let store = self.lock();
         let source = store.source.iter().flat_map(|(_, tensors)| tensors.keys());
-        source.filter(|n| !store.used.contains(*n)).cloned().collect()
+        source
+            .filter(|n| !store.used.contains(*n))
+            .cloned()
+            .collect()
     }
 
     /// Overwrites values from another store's tensors of the same names, in place.
@@ -311,12 +412,24 @@ pub(crate) fn save_tensors(
         let values = tensor
             .flatten_all()
             .and_then(|t| t.to_vec1::<f32>())
-            .map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
+            .map_err(|source| WeightsError::Tensor {
+                path: path.into(),
+                source,
+            })?;
         let mut bytes = Vec::with_capacity(values.len() * 4);
         for (index, &value) in values.iter().enumerate() {
-            let stored = if dtype == DType::F16 { half::f16::from_f32(value).to_f32() } else { value };
+            let stored = if dtype == DType::F16 {
+                half::f16::from_f32(value).to_f32()
+            } else {
+                value
+            };
             if !stored.is_finite() {
-                return Err(WeightsError::NotFinite { path: path.into(), tensor: name.clone(), index, value });
+                return Err(WeightsError::NotFinite {
+                    path: path.into(),
+                    tensor: name.clone(),
+                    index,
+                    value,
+                });
             }
             if dtype == DType::F16 {
                 bytes.extend(half::f16::from_f32(value).to_le_bytes());
@@ -326,37 +439,63 @@ pub(crate) fn save_tensors(
         }
         blobs.push((name.clone(), tensor.dims().to_vec(), bytes));
     }
-    let stored = if dtype == DType::F16 { Dtype::F16 } else { Dtype::F32 };
-    let format = |e: safetensors::SafeTensorError| WeightsError::Format { path: path.into(), reason: e.to_string() };
+    let stored = if dtype == DType::F16 {
+        Dtype::F16
+    } else {
+        Dtype::F32
+    };
+    let format = |e: safetensors::SafeTensorError| WeightsError::Format {
+        path: path.into(),
+        reason: e.to_string(),
+    };
     let mut views = Vec::new();
     for (name, shape, bytes) in &blobs {
-        views.push((name.clone(), TensorView::new(stored, shape.clone(), bytes).map_err(format)?));
+        views.push((
+            name.clone(),
+            TensorView::new(stored, shape.clone(), bytes).map_err(format)?,
+        ));
     }
     let bytes = safetensors::serialize(views, None).map_err(format)?;
     let temporary = path.with_extension("safetensors.partial");
     std::fs::write(&temporary, bytes)
         .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(|source| WeightsError::Io { path: path.into(), source })
+        .map_err(|source| WeightsError::Io {
+            path: path.into(),
+            source,
+        })
 }
 
 fn floats(view: &TensorView) -> Option<Vec<f32>> {
     let data = view.data();
     match view.dtype() {
-        Dtype::F32 => Some(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => {
-            Some(data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
+        Dtype::F32 => Some(
+            data.chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+        ),
+        Dtype::F16 => Some(
+            data.chunks_exact(2)
+                .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+        ),
         _ => None,
     }
 }
 
 fn draw(shape: &Shape, init: Init, seed: u64, name: &str, device: &Device) -> Result<Tensor> {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name.as_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed.to_le_bytes())
+        .chain_update(name.as_bytes())
+        .finalize();
     let mut key = [0u8; 32];
     key.copy_from_slice(&digest);
     let mut rng = Rng::from_key(key);
     let n = shape.elem_count();
-    let mut uniform = |bound: f32| (0..n).map(|_| bound * (2. * rng.f32() - 1.)).collect::<Vec<f32>>();
+    let mut uniform = |bound: f32| {
+        (0..n)
+            .map(|_| bound * (2. * rng.f32() - 1.))
+            .collect::<Vec<f32>>()
+    };
     let values = match init {
         Init::Zeros => vec![0.; n],
         Init::Ones => vec![1.; n],
