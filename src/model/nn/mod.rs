@@ -13,12 +13,14 @@ pub mod ops;
 mod optim;
 mod params;
 mod rng;
+mod weights;
 
 pub use attention::{AdaLnZeroBlock, Attention, Mlp, fourier_features, sinusoidal};
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
-pub use params::{Init, Params, WeightsError};
+pub use params::{Init, Params};
 pub use rng::Rng;
+pub use weights::WeightsError;
 
 /// Keeps candle's element-wise operations on the calling thread; call it first thing in `main`.
 ///

@@ -172,7 +172,7 @@ impl AdamW {
             path: path.into(),
             source,
         })?;
-        super::params::save_tensors(&state, path, DType::F32)
+        super::weights::save_tensors(&state, path, DType::F32)
     }
 
     /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`] does).
