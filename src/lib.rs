@@ -9,3 +9,4 @@ pub mod model;
 pub mod planner;
 pub mod scene;
 pub mod sim;
+pub mod train;
