@@ -85,12 +85,7 @@ impl Judge {
     /// A judge with given thresholds.
     pub fn with_thresholds(scene: &Arc<Scene>, thresholds: SceneThresholds) -> Self {
         let eye = Eye::standard(scene).ok();
-        Self {
-            scene: scene.clone(),
-            eye,
-            tracker: Tracker::new(scene),
-            thresholds,
-        }
+        Self { scene: scene.clone(), eye, tracker: Tracker::new(scene), thresholds }
     }
 
     /// The tracker.
@@ -105,58 +100,27 @@ impl Judge {
 
     /// Violations in states read out by probes (no pixels: continuity and interpenetration apply);
     /// `control_steps` is the time between imagined steps.
-    pub fn states(
-        &self,
-        probed: &ProbedStates,
-        candidate: usize,
-        control_steps: usize,
-    ) -> Vec<Violation> {
+    pub fn states(&self, probed: &ProbedStates, candidate: usize, control_steps: usize) -> Vec<Violation> {
         let mut scores = Vec::new();
-        let Some(eye) = &self.eye else {
-            return Vec::new();
-        };
-        let indices: Vec<Option<usize>> = probed
-            .bodies
-            .iter()
-            .map(|b| self.scene.body_index(b))
-            .collect();
+        let Some(eye) = &self.eye else { return Vec::new() };
+        let indices: Vec<Option<usize>> = probed.bodies.iter().map(|b| self.scene.body_index(b)).collect();
         let step_scale = 1.0 / control_steps.max(1) as f32;
         for t in 0..probed.steps {
             let now = probed.at(candidate, t);
             for (b, index) in indices.iter().enumerate() {
                 let Some(body) = *index else { continue };
                 if t >= 2 {
-                    let (last, before) = (
-                        probed.at(candidate, t - 1)[b],
-                        probed.at(candidate, t - 2)[b],
-                    );
-                    let metres = unexplained(
-                        [now[b][0], now[b][1]],
-                        [last[0], last[1]],
-                        [before[0], before[1]],
-                    );
+                    let (last, before) = (probed.at(candidate, t - 1)[b], probed.at(candidate, t - 2)[b]);
+                    let metres = unexplained([now[b][0], now[b][1]], [last[0], last[1]], [before[0], before[1]]);
                     let at = [now[b][0], self.scene.bodies[body].position[1], now[b][1]];
                     let score = metres / eye.metres_per_pixel(at) * step_scale;
-                    scores.push(Score {
-                        law: Law::Continuity,
-                        body,
-                        frame: t,
-                        score,
-                        bounds: [0; 4],
-                    });
+                    scores.push(Score { law: Law::Continuity, body, frame: t, score, bounds: [0; 4] });
                 }
                 for (c, other) in indices.iter().enumerate().take(b) {
                     let Some(other) = *other else { continue };
-                    let d =
-                        ((now[b][0] - now[c][0]).powi(2) + (now[b][1] - now[c][1]).powi(2)).sqrt();
+                    let d = ((now[b][0] - now[c][0]).powi(2) + (now[b][1] - now[c][1]).powi(2)).sqrt();
                     let score = self.inscribed(body) + self.inscribed(other) - d;
-                    scores.push(Score {
-                        law: Law::Interpenetration,
-                        body,
-                        frame: t,
-                        score,
-                        bounds: [0; 4],
-                    });
+                    scores.push(Score { law: Law::Interpenetration, body, frame: t, score, bounds: [0; 4] });
                 }
             }
         }
@@ -183,27 +147,10 @@ impl Judge {
         scores
     }
 
-    fn score_frame(
-        &self,
-        size: usize,
-        frame: usize,
-        blobs: &[Blob],
-        tracks: &[Option<Track>],
-        out: &mut Vec<Score>,
-    ) {
+    fn score_frame(&self, size: usize, frame: usize, blobs: &[Blob], tracks: &[Option<Track>], out: &mut Vec<Score>) {
         for (b, blob) in blobs.iter().enumerate() {
-            let (Some(track), body) = (&tracks[b], self.tracker.bodies[b]) else {
-                continue;
-            };
-            let mut push = |law, score, bounds| {
-                out.push(Score {
-                    law,
-                    body,
-                    frame,
-                    score,
-                    bounds,
-                })
-            };
+            let (Some(track), body) = (&tracks[b], self.tracker.bodies[b]) else { continue };
+            let mut push = |law, score, bounds| out.push(Score { law, body, frame, score, bounds });
             let seen = blob.area > GONE * track.area;
             let here = if seen { blob.bounds } else { track.bounds };
             let at = predicted(track);
@@ -217,45 +164,22 @@ impl Judge {
                 }
             }
             if blob.components.len() > 1 && !cut {
-                push(
-                    Law::Duplication,
-                    blob.components[1] / track.area.max(1.0),
-                    here,
-                );
+                push(Law::Duplication, blob.components[1] / track.area.max(1.0), here);
             }
             if seen && track.unseen == 0 && !cut && visible > 0.7 {
-                let before = [
-                    track.last[0] - track.velocity[0],
-                    track.last[1] - track.velocity[1],
-                ];
-                push(
-                    Law::Continuity,
-                    unexplained(blob.centroid, track.last, before),
-                    here,
-                );
+                let before = [track.last[0] - track.velocity[0], track.last[1] - track.velocity[1]];
+                push(Law::Continuity, unexplained(blob.centroid, track.last, before), here);
             }
             for c in 0..b {
-                let (Some(other_track), other) = (&tracks[c], &blobs[c]) else {
-                    continue;
-                };
-                let whole = |blob: &Blob, track: &Track| {
-                    blob.area > GONE * track.area && !touches_border(size, blob)
-                };
+                let (Some(other_track), other) = (&tracks[c], &blobs[c]) else { continue };
+                let whole = |blob: &Blob, track: &Track| blob.area > GONE * track.area && !touches_border(size, blob);
                 if !whole(blob, track) || !whole(other, other_track) {
                     continue;
                 }
-                if let (Some(p), Some(q)) = (
-                    self.place(body, blob),
-                    self.place(self.tracker.bodies[c], other),
-                ) {
-                    let d = ((p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2) + (p[2] - q[2]).powi(2))
-                        .sqrt();
+                if let (Some(p), Some(q)) = (self.place(body, blob), self.place(self.tracker.bodies[c], other)) {
+                    let d = ((p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2) + (p[2] - q[2]).powi(2)).sqrt();
                     let overlap = self.inscribed(body) + self.inscribed(self.tracker.bodies[c]) - d;
-                    push(
-                        Law::Interpenetration,
-                        overlap,
-                        union(blob.bounds, other.bounds),
-                    );
+                    push(Law::Interpenetration, overlap, union(blob.bounds, other.bounds));
                 }
             }
         }
@@ -266,33 +190,22 @@ impl Judge {
     fn place(&self, body: usize, blob: &Blob) -> Option<[f32; 3]> {
         let eye = self.eye.as_ref()?;
         let (camera, start) = (&self.scene.camera, self.scene.bodies[body].position);
-        let looks_down = (camera.position[1] - camera.target[1]).abs()
-            > (camera.position[2] - camera.target[2]).abs();
+        let looks_down = (camera.position[1] - camera.target[1]).abs() > (camera.position[2] - camera.target[2]).abs();
         if looks_down {
             return eye.unproject(blob.centroid, start[1]);
         }
-        let (near, far) = (
-            eye.unproject(blob.centroid, camera.position[1] + 1.0),
-            eye.unproject(blob.centroid, camera.position[1] - 1.0),
-        );
+        let (near, far) = (eye.unproject(blob.centroid, camera.position[1] + 1.0), eye.unproject(blob.centroid, camera.position[1] - 1.0));
         let through = near.or(far)?;
         let c = camera.position;
         let t = (start[2] - c[2]) / (through[2] - c[2]);
-        Some([
-            c[0] + t * (through[0] - c[0]),
-            c[1] + t * (through[1] - c[1]),
-            start[2],
-        ])
+        Some([c[0] + t * (through[0] - c[0]), c[1] + t * (through[1] - c[1]), start[2]])
     }
 
     fn inscribed(&self, body: usize) -> f32 {
         match self.scene.bodies[body].shape {
             Shape::Ball { radius } => radius,
             Shape::Cuboid { half } => half[0].min(half[1]).min(half[2]),
-            Shape::Cylinder {
-                half_height,
-                radius,
-            } => half_height.min(radius),
+            Shape::Cylinder { half_height, radius } => half_height.min(radius),
             Shape::Capsule { radius, .. } => radius,
         }
     }
@@ -329,13 +242,7 @@ impl Judge {
     }
 }
 
-fn advance(
-    size: usize,
-    track: Option<Track>,
-    blobs: &[Blob],
-    b: usize,
-    reference: bool,
-) -> Option<Track> {
+fn advance(size: usize, track: Option<Track>, blobs: &[Blob], b: usize, reference: bool) -> Option<Track> {
     let blob = &blobs[b];
     let Some(mut t) = track else {
         // A body is known once a real frame shows it whole.
@@ -370,18 +277,12 @@ fn advance(
 }
 
 fn predicted(track: &Track) -> [f32; 2] {
-    [
-        track.last[0] + track.velocity[0],
-        track.last[1] + track.velocity[1],
-    ]
+    [track.last[0] + track.velocity[0], track.last[1] + track.velocity[1]]
 }
 
 /// Share of the body's last mask, moved on by its velocity, that other bodies cover now.
 fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
-    let (dx, dy) = (
-        track.velocity[0].round() as isize,
-        track.velocity[1].round() as isize,
-    );
+    let (dx, dy) = (track.velocity[0].round() as isize, track.velocity[1].round() as isize);
     let (mut all, mut covered) = (0.0f32, 0.0f32);
     for (i, &m) in track.mask.iter().enumerate().filter(|(_, m)| **m > 0.5) {
         let (x, y) = ((i % size) as isize + dx, (i / size) as isize + dy);
@@ -390,11 +291,7 @@ fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
         }
         all += m;
         let at = (y * size as isize + x) as usize;
-        if blobs
-            .iter()
-            .enumerate()
-            .any(|(o, blob)| o != own && blob.mask[at] > 0.5)
-        {
+        if blobs.iter().enumerate().any(|(o, blob)| o != own && blob.mask[at] > 0.5) {
             covered += m;
         }
     }
@@ -424,10 +321,5 @@ fn unexplained(now: [f32; 2], last: [f32; 2], before: [f32; 2]) -> f32 {
 }
 
 fn union(a: [u16; 4], b: [u16; 4]) -> [u16; 4] {
-    [
-        a[0].min(b[0]),
-        a[1].min(b[1]),
-        a[2].max(b[2]),
-        a[3].max(b[3]),
-    ]
+    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
 }
