@@ -16,7 +16,7 @@ pub struct Attention {
 impl Attention {
     /// `dim` must divide by `heads`; `causal` hides later tokens.
     pub fn new(dim: usize, heads: usize, causal: bool, p: Params) -> Result<Self> {
-        if heads == 0 || dim % heads != 0 {
+        if heads == 0 || !dim.is_multiple_of(heads) {
             bail!("attention: width {dim} does not divide into {heads} heads");
         }
         let (qkv, out) = (
