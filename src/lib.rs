@@ -5,3 +5,4 @@ pub mod camera;
 pub mod model;
 pub mod scene;
 pub mod sim;
+pub mod train;

@@ -19,3 +19,4 @@ pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
 pub use params::{Init, Params, WeightsError};
 pub use rng::Rng;
+pub(in crate::model) use fused::math;

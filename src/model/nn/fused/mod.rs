@@ -7,7 +7,7 @@ mod conv;
 mod elementwise;
 mod inplace;
 mod matmul;
-mod math;
+pub(in crate::model) mod math;
 mod norm;
 
 pub(super) use conv::{conv2d, im2col};
