@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod camera;
+pub mod episode;
 pub mod model;
 pub mod scene;
 pub mod sim;

@@ -123,6 +123,35 @@ pub fn conv2d(
     y.reshape((b, h, w, weight.dim(1)?))
 }
 
+/// SIGReg's statistic (arXiv 2603.19312; Epps & Pulley 1983): how far projections `x: [groups, rows, projections]` are
+/// from a standard normal within each group, by characteristic functions at 17 knots on [0, 3] with trapezoid weights
+/// times `exp(-t²/2)`, averaged over groups and projections, times `factor` (the number of rows in the paper). Scalar.
+pub fn epps_pulley(x: &Tensor, factor: f64) -> Result<Tensor> {
+    const KNOTS: usize = 17;
+    let spacing = 3. / (KNOTS - 1) as f32;
+    let knots: Vec<(f32, f32)> = (0..KNOTS)
+        .map(|k| {
+            let t = k as f32 * spacing;
+            let (target, ends) = ((-t * t / 2.).exp(), k == 0 || k == KNOTS - 1);
+            (if ends { spacing } else { 2. * spacing } * target, target)
+        })
+        .collect();
+    if fusable(&[x]) {
+        return fused::epps_pulley(x, knots, spacing, factor);
+    }
+    let mut total: Option<Tensor> = None;
+    for (k, (weight, target)) in knots.into_iter().enumerate() {
+        let angle = (x * (k as f64 * f64::from(spacing)))?;
+        let real = (angle.cos()?.mean(1)? - f64::from(target))?.sqr()?;
+        let term = ((real + angle.sin()?.mean(1)?.sqr()?)?.mean_all()? * (f64::from(weight) * factor))?;
+        total = Some(match total {
+            Some(total) => (total + term)?,
+            None => term,
+        });
+    }
+    total.ok_or_else(|| candle_core::Error::Msg("no knots".into()))
+}
+
 /// Nearest-neighbour upsampling by two: `[B, H, W, C]` to `[B, 2H, 2W, C]`.
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;

@@ -9,12 +9,14 @@ mod inplace;
 mod matmul;
 pub(in crate::model) mod math;
 mod norm;
+mod sigreg;
 
 pub(super) use conv::{conv2d, im2col};
 pub(super) use elementwise::{add_bias, gelu, scale_channels, silu};
 pub(super) use inplace::{AdamRule, adam_in_place, lerp_in_place, sum_of_squares};
 pub(super) use matmul::linear;
 pub(super) use norm::{group_norm, layer_norm, softmax};
+pub(super) use sigreg::epps_pulley;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
 

@@ -1,0 +1,2 @@
+//! All integration tests in one binary: a module a promise.
+mod nn_equals_pytorch;
