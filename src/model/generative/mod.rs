@@ -19,4 +19,5 @@ pub use film::film;
 pub use goal::{GoalDistance, HUES, HueMotion, Objects, pixel_mse};
 pub use patches::Patches;
 pub use pixel_diffusion::PixelDiffusion;
+pub(crate) use pixel_diffusion::interleave;
 pub use unet::UNet;
