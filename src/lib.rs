@@ -3,7 +3,10 @@
 
 pub mod camera;
 pub mod episode;
+pub mod eval;
+pub mod judge;
 pub mod model;
+pub mod planner;
 pub mod scene;
 pub mod sim;
 pub mod train;

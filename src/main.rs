@@ -2,31 +2,11 @@
 use std::sync::Arc;
 fn main() {
     let a: Vec<String> = std::env::args().collect();
-    let scene = Arc::new(parallax::scene::load(&a[1]).unwrap());
-    let n: u64 = a[2].parse().unwrap();
-    let o = parallax::episode::CollectOptions {
-        out: a[3].clone().into(),
-        episodes: n,
-        seed: 0,
-        progress: false,
-    };
-    println!("{:?}", parallax::episode::collect(&scene, &o));
-    let ds = parallax::episode::Dataset::load(&[a[3].clone().into()], 2, Some(8)).unwrap();
-    let mut img = image::RgbImage::new(64 * 12, 64 * 8);
-    for e in 0..8 {
-        for t in 0..12 {
-            let f = ds.frame(ds.episodes[e].start + t * 3);
-            for y in 0..64 {
-                for x in 0..64 {
-                    let i = (y * 64 + x) * 3;
-                    img.put_pixel(
-                        (t * 64 + x) as u32,
-                        (e * 64 + y) as u32,
-                        image::Rgb([f[i], f[i + 1], f[i + 2]]),
-                    );
-                }
-            }
-        }
+    let mut t = parallax::judge::Thresholds { seed: 500000, clips: a[1].parse().unwrap(), ..Default::default() };
+    for s in ["push","reach","fall","collide"] {
+        let scene = Arc::new(parallax::scene::load(s).unwrap());
+        if a[2] == "cal" { t.scenes.insert(s.into(), parallax::eval::judge::calibrate(&scene, t.clips).unwrap()); }
+        else { let r = parallax::eval::judge::evaluate(&scene, 900_000, t.clips).unwrap(); println!("{s} {:?}\n {:?}", r.false_positive_clips, r.false_positive_object_frames); for (k,v) in r.detection_rate { println!("   {k} {v:?}"); } }
     }
-    img.save(format!("/tmp/{}.png", a[1])).unwrap();
+    if a[2] == "cal" { std::fs::write("assets/judge.ron", ron::ser::to_string_pretty(&t, Default::default()).unwrap()).unwrap(); }
 }

@@ -6,7 +6,9 @@
 
 pub mod card;
 pub mod generative;
+pub mod jepa;
 pub mod nn;
+pub mod oracle;
 pub mod world_model;
 
 pub use card::{Camp, Card};

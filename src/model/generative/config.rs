@@ -1,12 +1,8 @@
-//! What a pixel diffusion model is made of and how it is trained: `models/NAME/train.ron`.
-
-use std::path::Path;
+//! What a pixel diffusion model is made of: part of `models/NAME/train.ron`.
 
 use serde::{Deserialize, Serialize};
 
 use super::goal::HUES;
-use crate::model::ModelError;
-use crate::model::nn::AdamWConfig;
 
 /// Network, noise and data scale of a [`PixelDiffusion`](super::PixelDiffusion).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,11 +96,11 @@ impl PixelDiffusionConfig {
         3 * self.size * self.size
     }
 
-    /// The first setting that no network can be built from, if there is one.
+    /// Whether a network can be built.
     ///
     /// # Errors
-    /// [`ModelError::Invalid`] naming `path` and the field.
-    pub fn check(&self, path: &Path) -> Result<(), ModelError> {
+    /// The first field at fault, and what was found and expected.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
         let faults = [
             ("size", self.size == 0 || self.size > 512, format!("{}, expected 1 to 512", self.size)),
             (
@@ -147,105 +143,7 @@ impl PixelDiffusionConfig {
         ];
         match faults.into_iter().find(|f| f.1) {
             None => Ok(()),
-            Some((what, _, message)) => {
-                Err(ModelError::Invalid { path: path.into(), what: format!("model.{what}"), message })
-            }
+            Some((field, _, message)) => Err((field, message)),
         }
-    }
-}
-
-/// How a [`PixelDiffusion`](super::PixelDiffusion) is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DiffusionTraining {
-    /// Seed of weights, batches and noise.
-    pub seed: u64,
-    /// Frames predicted in one optimisation step.
-    pub batch: usize,
-    /// Optimiser; its rate is the peak of the cosine.
-    pub adamw: AdamWConfig,
-    /// Steps over which the rate rises.
-    pub warmup_steps: u64,
-    /// Gradients longer than this are scaled down to it.
-    pub clip: f64,
-    /// Decay of the moving average of the weights.
-    pub ema: f64,
-    /// Mean of ln σ (Karras et al. 2022, table 1: -1.2; DIAMOND: -0.4).
-    pub ln_sigma_mean: f32,
-    /// Deviation of ln σ.
-    pub ln_sigma_std: f32,
-    /// Training noise levels are clipped to this range.
-    pub sigma_range: (f32, f32),
-    /// Share of examples whose context is noised.
-    pub context_noise_share: f32,
-    /// Largest noise level of a context.
-    pub context_noise_max: f32,
-    /// Weight of pixels of moving bodies, where they are and where they were; all others weigh 1.
-    pub foreground_weight: f32,
-    /// From this fraction of the budget on the model is also trained on its own frames.
-    pub self_rolled_from: f64,
-    /// Most predictions in a row then.
-    pub self_rolled_steps: usize,
-    /// Denoising steps of a fed-back frame.
-    pub self_rolled_nfe: usize,
-}
-
-impl Default for DiffusionTraining {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            batch: 16,
-            adamw: AdamWConfig { lr: 8e-4, betas: (0.9, 0.99), eps: 1e-8, weight_decay: 1e-2 },
-            warmup_steps: 100,
-            clip: 1.0,
-            ema: 0.999,
-            ln_sigma_mean: -0.4,
-            ln_sigma_std: 1.2,
-            sigma_range: (2e-3, 20.0),
-            context_noise_share: 0.5,
-            context_noise_max: 0.2,
-            foreground_weight: 7.0,
-            self_rolled_from: 0.75,
-            self_rolled_steps: 4,
-            self_rolled_nfe: 2,
-        }
-    }
-}
-
-/// A whole `train.ron`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DiffusionRecipe {
-    /// The model.
-    pub model: PixelDiffusionConfig,
-    /// Its training.
-    pub training: DiffusionTraining,
-}
-
-impl DiffusionRecipe {
-    /// Reads and checks a recipe.
-    ///
-    /// # Errors
-    /// [`ModelError`] naming the file, and the line or field at fault.
-    pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Io { path: path.into(), source })?;
-        let recipe: Self = ron::from_str(&text).map_err(|e| ModelError::Invalid {
-            path: path.into(),
-            what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
-            message: e.code.to_string(),
-        })?;
-        recipe.model.check(path)?;
-        Ok(recipe)
-    }
-
-    /// Writes the recipe.
-    ///
-    /// # Errors
-    /// [`ModelError`] naming the file.
-    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        let text = ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| {
-            ModelError::Invalid { path: path.into(), what: "recipe".into(), message: e.to_string() }
-        })?;
-        std::fs::write(path, text + "\n").map_err(|source| ModelError::Io { path: path.into(), source })
     }
 }

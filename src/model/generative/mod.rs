@@ -13,7 +13,7 @@ mod patches;
 mod pixel_diffusion;
 mod unet;
 
-pub use config::{DiffusionRecipe, DiffusionTraining, PixelDiffusionConfig};
+pub use config::PixelDiffusionConfig;
 pub use denoiser::{Conditions, Denoiser};
 pub use film::film;
 pub use goal::{GoalDistance, HUES, HueMotion, Objects, pixel_mse};

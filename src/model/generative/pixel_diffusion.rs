@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::goal::{Objects, pixel_mse};
-use super::{Denoiser, DiffusionRecipe, GoalDistance, PixelDiffusionConfig, UNet};
+use super::{Denoiser, GoalDistance, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts, WorldModel,
@@ -40,13 +40,17 @@ struct History {
 }
 
 impl PixelDiffusion {
-    /// Reads `card.ron`, `train.ron` and `model.safetensors` from a model's folder.
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and `config` from
+    /// `train.ron`.
     ///
     /// # Errors
     /// [`ModelError`] naming the file, and the field or tensor that does not fit.
-    pub fn load(dir: &Path, device: &Device) -> Result<Self, ModelError> {
-        let card = Card::load(dir)?;
-        let recipe = DiffusionRecipe::load(&dir.join("train.ron"))?;
+    pub fn load(dir: &Path, card: Card, config: &PixelDiffusionConfig, device: &Device) -> Result<Self, ModelError> {
+        config.check().map_err(|(field, message)| ModelError::Invalid {
+            path: dir.join("train.ron"),
+            what: format!("model.{field}"),
+            message,
+        })?;
         let path = dir.join("model.safetensors");
         let invalid = |what: &str, message: String| ModelError::Invalid {
             path: path.clone(),
@@ -55,7 +59,7 @@ impl PixelDiffusion {
         };
         let params = Params::load(&path, device).map_err(|e| invalid("weights", e.to_string()))?;
         let model =
-            Self::new(card, &recipe.model, &params).map_err(|e| invalid("weights", e.to_string()))?;
+            Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
         match params.unused().first() {
             None => Ok(model),
             Some(name) => Err(invalid(name, "train.ron describes a network without this tensor".into())),

@@ -1,7 +1,7 @@
 //! Linear maps, convolutions and normalisations.
 
 use super::{Init, Params, Rng, ops};
-use candle_core::{D, DType, Result, Tensor, Var, bail};
+use candle_core::{Result, Tensor, Var, bail};
 
 /// `y = x Wᵀ + b` over the last dimension; weight `[out, in]` as in PyTorch.
 #[derive(Clone, Debug)]
@@ -176,19 +176,4 @@ impl Dropout {
             _ => Ok(x.clone()),
         }
     }
-}
-
-/// Mean of the squares of all values.
-pub(crate) fn mean_square(x: &Tensor) -> Result<Tensor> {
-    x.sqr()?.mean_all()
-}
-
-/// A scalar tensor's value.
-pub(crate) fn scalar(x: &Tensor) -> Result<f64> {
-    x.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()
-}
-
-/// Sum over the last dimension of `(a - b)²`.
-pub(crate) fn squared_distance(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.broadcast_sub(b)?.sqr()?.sum(D::Minus1)
 }

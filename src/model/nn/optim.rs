@@ -1,6 +1,6 @@
 //! AdamW, the learning-rate schedule and the moving average of weights.
 
-use super::{Params, fused};
+use super::{Params, WeightsError, fused};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor, Var, bail};
 
@@ -121,6 +121,15 @@ impl AdamW {
             state.push((format!("{name}.v"), v));
         }
         Ok(state)
+    }
+
+    /// Writes [`AdamW::state`] to a safetensors file.
+    ///
+    /// # Errors
+    /// [`WeightsError`] naming the file.
+    pub fn save(&self, path: &std::path::Path) -> std::result::Result<(), WeightsError> {
+        let state = self.state().map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
+        super::params::save_tensors(&state, path, DType::F32)
     }
 
     /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`] does).

@@ -87,6 +87,8 @@ struct Store {
     /// Tensors of a file, or of another store, that variables take their first values from.
     source: Option<(PathBuf, BTreeMap<String, Tensor>)>,
     used: BTreeSet<String>,
+    /// Whether a tensor that `source` lacks is drawn from the seed, not an error.
+    draws_missing: bool,
 }
 
 /// A tree of named variables; cloning shares them.
@@ -106,7 +108,7 @@ impl Params {
     /// Variables made on demand, each drawn from a generator keyed by `seed` and its full name:
     /// the same bits in whatever order a model asks for them.
     pub fn fresh(seed: u64, device: &Device) -> Self {
-        Self::with_store(Store { seed, entries: BTreeMap::new(), source: None, used: BTreeSet::new() }, device)
+        Self::with_store(Store { seed, entries: BTreeMap::new(), source: None, used: BTreeSet::new(), draws_missing: false }, device)
     }
 
     /// Reads an f16 or f32 safetensors file into f32 variables.
@@ -137,7 +139,16 @@ impl Params {
             tensors.insert(name, tensor);
         }
         let source = Some((path.to_path_buf(), tensors));
-        Ok(Self::with_store(Store { seed: 0, entries: BTreeMap::new(), source, used: BTreeSet::new() }, device))
+        Ok(Self::with_store(Store { seed: 0, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, device))
+    }
+
+    /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its variables
+    /// exist.
+    pub fn drawing_missing(self, seed: u64) -> Self {
+        let mut store = self.lock();
+        (store.seed, store.draws_missing) = (seed, true);
+        drop(store);
+        self
     }
 
     /// A separate store holding the same values: what an average of the weights is written into.
@@ -150,7 +161,7 @@ impl Params {
         let source = Some((PathBuf::from("a copy in memory"), tensors));
         let seed = store.seed;
         drop(store);
-        Ok(Self::with_store(Store { seed, entries: BTreeMap::new(), source, used: BTreeSet::new() }, &self.device))
+        Ok(Self::with_store(Store { seed, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, &self.device))
     }
 
     /// The same variables, handed out without gradient tracking: what inference builds its model from. Storage is
@@ -214,6 +225,9 @@ impl Params {
         let var = match &store.source {
             None => Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?,
             Some((path, tensors)) => match tensors.get(&name) {
+                None if store.draws_missing => {
+                    Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?
+                }
                 None => bail!("{}: tensor {name} is missing, expected shape {:?}", path.display(), shape.dims()),
                 Some(t) if t.shape() != &shape => bail!(
                     "{}: tensor {name}: expected shape {:?}, found {:?}",

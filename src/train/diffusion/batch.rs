@@ -2,9 +2,10 @@
 
 use candle_core::{Device, Tensor};
 
+use super::DiffusionRecipe;
 use crate::episode::Dataset;
 use crate::model::ModelError;
-use crate::model::generative::{Denoiser, DiffusionRecipe, Patches};
+use crate::model::generative::{Denoiser, Patches};
 use crate::model::nn::Rng;
 
 /// What the loop asks for.
@@ -48,6 +49,7 @@ pub struct Batch {
 pub struct Batches<'a> {
     data: &'a Dataset,
     recipe: DiffusionRecipe,
+    seed: u64,
     patches: Patches,
     /// Every (episode, frame in it) that can be a target.
     targets: Vec<(u32, u32)>,
@@ -65,6 +67,7 @@ impl<'a> Batches<'a> {
         data: &'a Dataset,
         episodes: &[usize],
         recipe: &DiffusionRecipe,
+        seed: u64,
         device: &Device,
     ) -> Result<Self, ModelError> {
         let config = &recipe.model;
@@ -86,6 +89,7 @@ impl<'a> Batches<'a> {
         Ok(Self {
             data,
             recipe: recipe.clone(),
+            seed,
             patches: Patches::new(config),
             targets,
             moving: moving_ids(data),
@@ -98,7 +102,7 @@ impl<'a> Batches<'a> {
     /// # Errors
     /// [`ModelError::Tensor`] if the tensor library fails.
     pub fn draw(&self, request: Request) -> Result<Batch, ModelError> {
-        let mut rng = Rng::stream(self.recipe.training.seed, request.step);
+        let mut rng = Rng::stream(self.seed, request.step);
         let (b, rolls) = (request.sequences.max(1), request.rolls.max(1));
         let firsts: Vec<(usize, usize)> = (0..b)
             .map(|_| {

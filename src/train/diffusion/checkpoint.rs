@@ -9,6 +9,7 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelError;
+use crate::model::generative::PixelDiffusionConfig;
 use crate::model::nn::{AdamW, Ema, Init, Params};
 
 /// Counters of a training.
@@ -25,6 +26,8 @@ pub struct State {
     pub optimiser_steps: usize,
     /// Updates of the average.
     pub average_updates: usize,
+    /// The model, with the scale of the data that it was trained at.
+    pub model: PixelDiffusionConfig,
 }
 
 /// The `checkpoint` folder of a training.

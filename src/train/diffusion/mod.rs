@@ -8,12 +8,15 @@
 mod batch;
 mod checkpoint;
 mod measure;
+mod recipe;
 mod sheet;
 mod trainer;
 mod validate;
 
 pub use batch::{Batch, Batches, Request, Stage};
 pub use measure::measure;
+pub use recipe::{DiffusionRecipe, DiffusionTraining};
 pub use sheet::contact_sheet;
 pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
+pub(super) use trainer::train;
 pub use validate::{Clip, STEPS, Validation, clips, validate};

@@ -1,22 +1,24 @@
 //! The loop: batches, steps, the average, validation, checkpoints.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use crossbeam_channel::bounded;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::batch::{Batch, Batches, Request};
-use super::checkpoint::{Checkpoint, State, write};
+use super::checkpoint::{Checkpoint, State};
 use super::validate::{Clip, Validation, clips, validate};
-use super::{contact_sheet, measure};
+use super::{DiffusionRecipe, DiffusionTraining, contact_sheet, measure};
 use crate::episode::Dataset;
-use crate::model::generative::{Conditions, Denoiser, DiffusionRecipe, DiffusionTraining, PixelDiffusion};
+use crate::model::generative::{Conditions, Denoiser, PixelDiffusion};
 use crate::model::nn::{AdamW, Ema, Params, Rng};
-use crate::model::{Camp, Cancel, Card, ModelError, card};
+use crate::model::card::FORMAT;
+use crate::model::{Camp, Cancel, Card, ModelError};
+use crate::train::{Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export};
 
 /// Gradients in a row that are not finite before the training gives up.
 const BAD_STEPS: usize = 50;
@@ -30,10 +32,12 @@ const OWN_FRAMES: u64 = 1 << 40;
 pub struct DiffusionOptions {
     /// The model's folder: weights, card, recipe, curve, sheets, checkpoint.
     pub out: PathBuf,
-    /// Wall-clock budget; the schedule follows whichever of the two budgets is further spent.
+    /// Budget in minutes; where there are both, the schedule follows the one that is further spent.
     pub minutes: Option<f64>,
     /// Budget in optimisation steps.
     pub steps: Option<u64>,
+    /// Where to compute.
+    pub device: Device,
     /// Goes on from the checkpoint in `out`, if there is one.
     pub resume: bool,
     /// Minutes between checkpoints (weights, card and recipe are written along).
@@ -44,10 +48,6 @@ pub struct DiffusionOptions {
     pub log_every: u64,
     /// Validation clips of each scene.
     pub clips: usize,
-    /// For the card: episodes and their seed ranges.
-    pub data: String,
-    /// For the card: the machine.
-    pub hardware: String,
     /// Ends the training early; what was learned is saved.
     pub cancel: Cancel,
 }
@@ -58,13 +58,12 @@ impl Default for DiffusionOptions {
             out: PathBuf::from("models/diffusion"),
             minutes: None,
             steps: None,
+            device: Device::Cpu,
             resume: false,
             checkpoint_minutes: 3.0,
             validate_every: 2000,
             log_every: 100,
             clips: 12,
-            data: String::new(),
-            hardware: String::new(),
             cancel: Cancel::new(),
         }
     }
@@ -76,7 +75,7 @@ pub struct DiffusionOutcome {
     /// The card that was written.
     pub card: Card,
     /// Last validation, by name of scene.
-    pub validation: std::collections::BTreeMap<String, Validation>,
+    pub validation: BTreeMap<String, Validation>,
     /// Frames trained on in all.
     pub frames: u64,
 }
@@ -118,38 +117,67 @@ pub fn loss(
     }
 }
 
-/// Trains on all but the last 5 % of each scene's episodes, validates on those.
+/// What `train.ron` asks for; `--minutes` overrides its length.
+pub(in crate::train) fn train(
+    config: &TrainConfig,
+    recipe: &DiffusionRecipe,
+    data: &Dataset,
+    options: &TrainOptions,
+) -> Result<Outcome, TrainError> {
+    let (steps, minutes) = match (recipe.training.length, options.minutes) {
+        (Length::Steps(steps), minutes) => (Some(steps as u64), minutes),
+        (Length::Minutes(planned), minutes) => (None, Some(minutes.unwrap_or(planned))),
+    };
+    let options = DiffusionOptions {
+        out: options.out.clone(),
+        minutes,
+        steps,
+        device: options.device.clone(),
+        resume: options.resume,
+        ..Default::default()
+    };
+    train_pixel_diffusion(config, recipe, data, &options)?;
+    Ok(Outcome::Finished)
+}
+
+/// Trains on all but the share of each scene's episodes that validates.
 ///
 /// Batches depend on the seed and the step's number only; so does everything else, except where a budget in minutes
 /// sets the schedule. Results do not depend on the number of threads.
 ///
 /// # Errors
-/// [`ModelError::Input`] for data that do not fit the recipe or a budget that is missing, [`ModelError::Io`] and
-/// [`ModelError::Invalid`] for files, [`ModelError::Tensor`] if the tensor library fails or gradients stay infinite.
+/// [`TrainError`] naming the file and field at fault, or the setting that is missing; [`TrainError::Diverged`] if
+/// gradients stay infinite.
 pub fn train_pixel_diffusion(
+    config: &TrainConfig,
     recipe: &DiffusionRecipe,
     data: &Dataset,
     options: &DiffusionOptions,
-) -> Result<DiffusionOutcome, ModelError> {
+) -> Result<DiffusionOutcome, TrainError> {
+    let path = options.out.join("train.ron");
+    let wrong = |field: &str, message: String| TrainError::Config {
+        path: path.clone(),
+        field: field.into(),
+        message,
+    };
     if options.minutes.is_none() && options.steps.is_none() {
-        return Err(fault("a training needs a budget in minutes or in steps".into()));
+        return Err(wrong("training.length", "found none, expected a budget in minutes or in steps".into()));
     }
     let mut recipe = recipe.clone();
     let checkpoint = Checkpoint::new(&options.out)?;
     let saved = if options.resume { checkpoint.state()? } else { None };
-    let recipe_path = options.out.join("train.ron");
-    if saved.is_some() {
+    if let Some(state) = &saved {
         // The scale that the weights were trained at must not be measured anew.
-        recipe.model = DiffusionRecipe::load(&recipe_path)?.model;
+        recipe.model = state.model.clone();
     } else if recipe.model.sigma_data == 0.0 {
         measure(data, &mut recipe.model);
     }
-    recipe.model.check(&recipe_path)?;
-    recipe.save(&recipe_path)?;
-    let device = Device::Cpu;
-    let (train, held_back) = data.split_episodes(0.05);
-    let batches = Batches::new(data, &train, &recipe, &device)?;
-    let held_back = clips(data, &held_back, options.clips, 10);
+    recipe.check().map_err(|(field, message)| wrong(field, message))?;
+    let config = TrainConfig { architecture: Architecture::PixelDiffusion(recipe.clone()), ..config.clone() };
+    config.save(&path)?;
+    let (train, held_back) = data.split_episodes(config.validation_share);
+    let batches = Batches::new(data, &train, &recipe, config.seed, &options.device)?;
+    let clips = clips(data, &held_back, options.clips, 10);
     std::thread::scope(|scope| {
         let (ask, asked) = bounded::<Request>(AHEAD);
         let (give, given) = bounded::<Result<Batch, ModelError>>(AHEAD);
@@ -160,18 +188,18 @@ pub fn train_pixel_diffusion(
                 }
             }
         });
-        let run = Run { recipe: &recipe, data, options, checkpoint, clips: held_back, device };
+        let run = Run { config: &config, recipe: &recipe, data, options, checkpoint, clips };
         run.train(saved, |request| ask.send(request).is_ok(), || given.recv().ok())
     })
 }
 
 struct Run<'a> {
+    config: &'a TrainConfig,
     recipe: &'a DiffusionRecipe,
     data: &'a Dataset,
     options: &'a DiffusionOptions,
     checkpoint: Checkpoint,
     clips: Vec<Clip>,
-    device: Device,
 }
 
 impl Run<'_> {
@@ -180,18 +208,19 @@ impl Run<'_> {
         saved: Option<State>,
         ask: impl Fn(Request) -> bool,
         given: impl Fn() -> Option<Result<Batch, ModelError>>,
-    ) -> Result<DiffusionOutcome, ModelError> {
+    ) -> Result<DiffusionOutcome, TrainError> {
+        let seed = self.config.seed;
         let (recipe, training, options) = (self.recipe, &self.recipe.training, self.options);
         let params = match &saved {
-            Some(state) => self.checkpoint.weights(state, &self.device)?,
-            None => Params::fresh(training.seed, &self.device),
+            Some(state) => self.checkpoint.weights(state, &options.device)?,
+            None => Params::fresh(seed, &options.device),
         };
         let denoiser = Denoiser::new(&recipe.model, params.clone())?;
         let mut adam = AdamW::new(params.vars(), training.adamw)?;
         let mut ema = Ema::new(&params, training.ema)?;
-        let mut state = State::default();
+        let mut state = State { model: recipe.model.clone(), ..State::default() };
         if let Some(saved) = saved {
-            self.checkpoint.restore(&saved, &mut adam, &mut ema, &self.device)?;
+            self.checkpoint.restore(&saved, &mut adam, &mut ema, &options.device)?;
             state = saved;
         }
         let average = Denoiser::new(&recipe.model, ema.params().detached())?;
@@ -218,7 +247,7 @@ impl Run<'_> {
                 asked += 1;
             }
             let batch = given().ok_or_else(|| fault("the thread that prepares batches ended".into()))??;
-            let mut rng = Rng::stream(training.seed, OWN_FRAMES + state.step);
+            let mut rng = Rng::stream(seed, OWN_FRAMES + state.step);
             let value = loss(&denoiser, &batch, |context, actions| {
                 own_frame(&average, context, actions, training.self_rolled_nfe, &mut rng)
             })?;
@@ -227,7 +256,7 @@ impl Run<'_> {
             ema.update(&params)?;
             bad = if norm.is_finite() { 0 } else { bad + 1 };
             if bad >= BAD_STEPS {
-                return Err(fault(format!("{bad} gradients in a row were not finite at step {}", state.step)));
+                return Err(TrainError::Diverged { phase: "diffusion", step: state.step as usize, norm });
             }
             let frames = (batch.context.dim(0)? * batch.stages.len()) as u64;
             state.step += 1;
@@ -266,57 +295,64 @@ impl Run<'_> {
         ema: &Ema,
         state: &State,
         curve: &mut Curve,
-    ) -> Result<std::collections::BTreeMap<String, Validation>, ModelError> {
-        let card = self.card(state, ema.params(), String::new());
-        let model = PixelDiffusion::new(card, &self.recipe.model, ema.params())?;
+    ) -> Result<BTreeMap<String, Validation>, TrainError> {
+        let model = PixelDiffusion::new(self.unfinished_card(state), &self.recipe.model, ema.params())?;
         let validation = validate(&model, self.data, &self.clips)?;
         curve.line(&json!({ "step": state.step, "frames": state.frames, "validation": validation }))?;
-        let shown: Vec<Clip> = self.clips.iter().copied().step_by((self.options.clips / 2).max(1)).collect();
+        let shown = sheet_clips(self.data, &self.clips);
         contact_sheet(&model, self.data, &shown, 20, &self.options.out.join("rollouts.png"))?;
         Ok(validation)
     }
 
-    /// Writes checkpoint, average weights, recipe and card.
-    fn save(&self, state: &mut State, params: &Params, adam: &AdamW, ema: &Ema) -> Result<Card, ModelError> {
+    /// Writes the checkpoint and the model folder: what is there is always whole and can be used.
+    fn save(&self, state: &mut State, params: &Params, adam: &AdamW, ema: &Ema) -> Result<Card, TrainError> {
         state.optimiser_steps = adam.steps();
         state.average_updates = ema.updates();
         self.checkpoint.save(state, params, adam, ema)?;
-        let path = self.options.out.join("model.safetensors");
-        write(ema.params(), &path, DType::F16)?;
-        let bytes = std::fs::read(&path).map_err(|source| ModelError::Io { path, source })?;
-        let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let card = self.card(state, ema.params(), digest);
-        card.save(&self.options.out)?;
-        Ok(card)
+        let notes = format!(
+            "{} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {p}x{p} into channels, two levels \
+             instead of four, self-attention at the inner one, moving bodies weighted {}-fold, context noised at a known \
+             level, the last part of the training on the model's own frames, no reward or termination head.",
+            state.frames,
+            self.recipe.training.foreground_weight,
+            p = self.recipe.model.patch
+        );
+        let what = Export {
+            camp: Camp::Generative,
+            parameters: ema.params().count() as u64,
+            steps: state.step,
+            seconds: 60.0 * state.minutes,
+            notes,
+            device: &self.options.device,
+        };
+        export(self.config, self.data, ema.params(), &self.options.out, &what)
     }
 
-    fn card(&self, state: &State, params: &Params, sha256: String) -> Card {
-        let name = self.options.out.file_name().map(|n| n.to_string_lossy().into_owned());
+    fn unfinished_card(&self, state: &State) -> Card {
         Card {
-            format: card::FORMAT,
-            name: name.unwrap_or_else(|| "diffusion".into()),
+            format: FORMAT,
+            name: self.config.name.clone(),
             camp: Camp::Generative,
-            summary: "Action-conditioned pixel diffusion (DIAMOND in kind)".into(),
-            architecture: "pixel_diffusion".into(),
-            scenes: self.data.scenes.iter().map(|s| s.name.clone()).collect(),
-            parameters: params.count() as u64,
+            summary: self.config.summary.clone(),
+            architecture: self.config.architecture.id().into(),
+            scenes: Vec::new(),
+            parameters: 0,
             steps: state.step,
-            seed: self.recipe.training.seed,
-            data: self.options.data.clone(),
-            hardware: self.options.hardware.clone(),
+            seed: self.config.seed,
+            data: String::new(),
+            hardware: String::new(),
             minutes: state.minutes,
-            sha256,
-            notes: format!(
-                "{} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {p}x{p} into channels, two \
-                 levels instead of four, self-attention at the inner one, moving bodies weighted {}-fold, context noised at a \
-                 known level, the last part of the training on the model's own frames, no reward or termination head.",
-                state.frames,
-                self.recipe.training.foreground_weight,
-                p = self.recipe.model.patch
-            ),
-            licence: "MIT OR Apache-2.0".into(),
+            sha256: String::new(),
+            notes: String::new(),
+            licence: String::new(),
         }
     }
+}
+
+/// The first two clips of each scene.
+fn sheet_clips(data: &Dataset, clips: &[Clip]) -> Vec<Clip> {
+    let of = |scene: usize| clips.iter().filter(move |c| data.episodes[c.episode].scene == scene).take(2);
+    (0..data.scenes.len()).flat_map(of).copied().collect()
 }
 
 /// What to draw for a step: from `self_rolled_from` on, growing runs of the model's own frames, at equal size of batch.
