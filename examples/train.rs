@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
+    parallax::model::nn::quiet_candle_threads();
     tracing_subscriber::fmt().with_target(false).init();
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |i: usize| args.get(i).with_context(|| format!("argument {i} is missing"));
+    let argument = |i: usize| {
+        args.get(i)
+            .with_context(|| format!("argument {i} is missing"))
+    };
     match argument(0)?.as_str() {
         "run" => {
             let mut options = TrainOptions {
@@ -23,7 +27,9 @@ fn main() -> anyhow::Result<()> {
             while let Some(flag) = rest.next() {
                 match flag.as_str() {
                     "--resume" => options.resume = true,
-                    "--minutes" => options.minutes = Some(rest.next().context("--minutes M")?.parse()?),
+                    "--minutes" => {
+                        options.minutes = Some(rest.next().context("--minutes M")?.parse()?)
+                    }
                     "--data" => options.data.push(rest.next().context("--data DIR")?.into()),
                     other => bail!("unknown flag {other}"),
                 }

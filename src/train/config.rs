@@ -57,8 +57,10 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the line and column, or the field, at fault.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| TrainError::Io { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| TrainError::Io {
+            path: path.into(),
+            source,
+        })?;
         let config: Self = ron::from_str(&text).map_err(|e| TrainError::Config {
             path: path.into(),
             field: format!("line {}, column {}", e.span.start.line, e.span.start.col),
@@ -71,9 +73,16 @@ impl TrainConfig {
         let share = config.validation_share;
         let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
             true => Ok(()),
-            false => Err(("validation_share", format!("found {share}, expected 0 to 0.5"))),
+            false => Err((
+                "validation_share",
+                format!("found {share}, expected 0 to 0.5"),
+            )),
         });
-        check.map_err(|(field, message)| TrainError::Config { path: path.into(), field: field.into(), message })?;
+        check.map_err(|(field, message)| TrainError::Config {
+            path: path.into(),
+            field: field.into(),
+            message,
+        })?;
         Ok(config)
     }
 
@@ -83,15 +92,20 @@ impl TrainConfig {
     /// [`TrainError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let text = self.text(path)?;
-        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io { path: path.into(), source })
+        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io {
+            path: path.into(),
+            source,
+        })
     }
 
     /// The file's text.
     pub(crate) fn text(&self, path: &Path) -> Result<String, TrainError> {
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| TrainError::Config {
-            path: path.into(),
-            field: "configuration".into(),
-            message: e.to_string(),
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| {
+            TrainError::Config {
+                path: path.into(),
+                field: "configuration".into(),
+                message: e.to_string(),
+            }
         })
     }
 

@@ -111,7 +111,11 @@ pub enum Outcome {
 /// [`TrainError`] naming the file and field at fault.
 pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainError> {
     let config = TrainConfig::load(config_path)?;
-    let dirs = if options.data.is_empty() { &config.data } else { &options.data };
+    let dirs = if options.data.is_empty() {
+        &config.data
+    } else {
+        &options.data
+    };
     let data = Dataset::load(dirs, config.action_dim(), config.episodes)?;
     run_on(&config, &data, options)
 }
@@ -120,9 +124,16 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
 ///
 /// # Errors
 /// [`TrainError`] naming the file and field at fault.
-pub fn run_on(config: &TrainConfig, data: &Dataset, options: &TrainOptions) -> Result<Outcome, TrainError> {
+pub fn run_on(
+    config: &TrainConfig,
+    data: &Dataset,
+    options: &TrainOptions,
+) -> Result<Outcome, TrainError> {
     let out = &options.out;
-    std::fs::create_dir_all(out).map_err(|source| TrainError::Io { path: out.clone(), source })?;
+    std::fs::create_dir_all(out).map_err(|source| TrainError::Io {
+        path: out.clone(),
+        source,
+    })?;
     config.save(&out.join("train.ron"))?;
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
