@@ -1,5 +1,6 @@
 //! `train.ron`.
 
+use super::diffusion::DiffusionRecipe;
 use super::{LewmRecipe, TrainError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ fn default_validation() -> f64 {
 pub enum Architecture {
     /// A joint-embedding predictive model.
     Lewm(LewmRecipe),
+    /// An action-conditioned pixel diffusion model.
+    PixelDiffusion(DiffusionRecipe),
 }
 
 impl Architecture {
@@ -43,6 +46,7 @@ impl Architecture {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Lewm(_) => "lewm",
+            Self::PixelDiffusion(_) => "pixel_diffusion",
         }
     }
 }
@@ -64,6 +68,7 @@ impl TrainConfig {
         })?;
         let check = match &config.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
+            Architecture::PixelDiffusion(recipe) => recipe.check(),
         };
         let share = config.validation_share;
         let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
@@ -108,6 +113,7 @@ impl TrainConfig {
     pub fn action_dim(&self) -> usize {
         match &self.architecture {
             Architecture::Lewm(recipe) => recipe.model.action_dim,
+            Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
         }
     }
 }

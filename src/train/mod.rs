@@ -1,13 +1,15 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
-//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA.
+//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
+//! diffusion.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
 mod checkpoint;
 mod clock;
 mod config;
 mod curve;
+pub mod diffusion;
 mod export;
 mod lewm;
 
@@ -135,5 +137,6 @@ pub fn run_on(
     config.save(&out.join("train.ron"))?;
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
+        Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
     }
 }

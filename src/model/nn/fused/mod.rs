@@ -6,7 +6,7 @@
 mod conv;
 mod elementwise;
 mod inplace;
-mod math;
+pub(in crate::model) mod math;
 mod matmul;
 mod norm;
 mod sigreg;
