@@ -2,6 +2,10 @@
 #![warn(missing_docs)]
 
 pub mod camera;
+pub mod episode;
+pub mod eval;
+pub mod judge;
 pub mod model;
+pub mod planner;
 pub mod scene;
 pub mod sim;

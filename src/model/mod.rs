@@ -6,6 +6,7 @@
 
 pub mod card;
 pub mod nn;
+pub mod oracle;
 pub mod world_model;
 
 pub use card::{Camp, Card};

@@ -111,7 +111,6 @@ impl Reality {
             bodies.push(b);
             colliders.push(c);
         }
-        world.detect_collisions(&(), &());
         Ok(Self {
             scene: scene.clone(),
             seed,

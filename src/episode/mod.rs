@@ -1,0 +1,17 @@
+//! Recorded experience: behave, record, store, read, sample.
+//!
+//! `behaviour.rs` holds the scripted and exploring policies, `record.rs` runs one episode, `store.rs` is the file format (sharded,
+//! checksummed, resumable), `collect.rs` fills a folder on all cores, `dataset.rs` reads folders into memory for training and
+//! refuses held-out seeds.
+
+mod behaviour;
+mod collect;
+mod dataset;
+mod record;
+mod store;
+
+pub use behaviour::{Policy, PolicyKind};
+pub use collect::{CollectOptions, CollectReport, collect};
+pub use dataset::{Dataset, EpisodeSpan};
+pub use record::{Episode, record, record_states};
+pub use store::{EpisodeError, Index, Store};

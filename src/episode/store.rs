@@ -1,0 +1,369 @@
+//! The file format: a folder with `index.json` and shards of 64 episodes.
+//!
+//! A shard is `PLXEP001`, the header's length (u32, little endian), a JSON header, and one LZ4 frame (with content
+//! checksum) that holds, for all its episodes in turn, frames, ids, actions and states. Shards are written
+//! to a temporary name and renamed, so a folder never holds half a shard; what is there is not collected again.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Episode;
+use crate::sim::BodyState;
+
+/// Episodes in a shard.
+pub const SHARD: u64 = 64;
+const MAGIC: &[u8; 8] = b"PLXEP001";
+
+/// Why episodes could not be written, read or used.
+#[derive(Debug, thiserror::Error)]
+pub enum EpisodeError {
+    /// A file could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path}: {message}; delete it and run `parallax collect` again to make it anew", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Found and expected.
+        message: String,
+    },
+    /// A folder belongs to something else.
+    #[error("{path}: field `{field}`: found {found}, expected {expected}", path = path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+        /// The value found.
+        found: String,
+        /// The value expected.
+        expected: String,
+    },
+    /// Held-out seeds in training data.
+    #[error("{path}: seed {seed} is held out (seeds from {limit} up are for evaluation only) and cannot be used for training", path = path.display())]
+    HeldOut {
+        /// The file.
+        path: PathBuf,
+        /// The seed.
+        seed: u64,
+        /// The first held-out seed.
+        limit: u64,
+    },
+    /// Reality could not be built.
+    #[error(transparent)]
+    Sim(#[from] crate::sim::SimError),
+    /// The scene could not be loaded.
+    #[error(transparent)]
+    Scene(#[from] crate::scene::SceneError),
+    /// The eye could not be made.
+    #[error(transparent)]
+    Eye(#[from] crate::camera::EyeError),
+}
+
+/// `index.json`: what the folder holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// 1.
+    pub format: u32,
+    /// The scene as it was when collecting, so that a changed scene is not mixed in.
+    pub scene: crate::scene::Scene,
+    /// Side of the frames in pixels.
+    pub size: usize,
+    /// First seed.
+    pub seed: u64,
+    /// Episodes asked for.
+    pub episodes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    size: usize,
+    action_dim: usize,
+    bodies: usize,
+    episodes: Vec<HeaderEpisode>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeaderEpisode {
+    seed: u64,
+    frames: usize,
+    contact_frames: u32,
+}
+
+/// A folder of episodes.
+pub struct Store {
+    dir: PathBuf,
+    /// What it holds.
+    pub index: Index,
+}
+
+impl Store {
+    /// Creates the folder, or opens it if it already holds the same scene, size and first seed.
+    ///
+    /// # Errors
+    /// [`EpisodeError::Mismatch`] if the folder holds something else.
+    pub fn create(dir: &Path, index: Index) -> Result<Store, EpisodeError> {
+        let path = dir.join("index.json");
+        if path.exists() {
+            let old = Store::open(dir)?.index;
+            let differs = |field: &str, found: String, expected: String| EpisodeError::Mismatch {
+                path: path.clone(),
+                field: field.into(),
+                found,
+                expected: format!("{expected} (choose another --out, or delete the folder)"),
+            };
+            if old.scene != index.scene {
+                return Err(differs(
+                    "scene",
+                    "another version of the scene".into(),
+                    format!("`{}` as it is now", index.scene.name),
+                ));
+            }
+            if (old.size, old.seed) != (index.size, index.seed) {
+                let say = |i: &Index| format!("size {}, seed {}", i.size, i.seed);
+                return Err(differs("size, seed", say(&old), say(&index)));
+            }
+        }
+        std::fs::create_dir_all(dir).map_err(|source| EpisodeError::Io {
+            path: dir.into(),
+            source,
+        })?;
+        let text = serde_json::to_string_pretty(&index).map_err(|e| EpisodeError::Damaged {
+            path: path.clone(),
+            message: e.to_string(),
+        })?;
+        write_whole(&path, text.as_bytes())?;
+        Ok(Store {
+            dir: dir.into(),
+            index,
+        })
+    }
+
+    /// Opens a folder that `collect` wrote.
+    ///
+    /// # Errors
+    /// [`EpisodeError`] naming the file.
+    pub fn open(dir: &Path) -> Result<Store, EpisodeError> {
+        let path = dir.join("index.json");
+        let text = std::fs::read_to_string(&path).map_err(|source| EpisodeError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let index: Index = serde_json::from_str(&text).map_err(|e| EpisodeError::Damaged {
+            path: path.clone(),
+            message: e.to_string(),
+        })?;
+        if index.format != 1 {
+            let (found, expected) = (index.format.to_string(), "1".to_string());
+            return Err(EpisodeError::Mismatch {
+                path,
+                field: "format".into(),
+                found,
+                expected,
+            });
+        }
+        Ok(Store {
+            dir: dir.into(),
+            index,
+        })
+    }
+
+    /// Number of shards for the episodes asked for.
+    pub fn shards(&self) -> u64 {
+        self.index.episodes.div_ceil(SHARD)
+    }
+
+    /// File of shard `i`.
+    pub fn shard_path(&self, i: u64) -> PathBuf {
+        self.dir.join(format!("shard-{i:05}.plx"))
+    }
+
+    /// Seeds of shard `i`.
+    pub fn shard_seeds(&self, i: u64) -> std::ops::Range<u64> {
+        let start = self.index.seed + i * SHARD;
+        start..(start + SHARD).min(self.index.seed + self.index.episodes)
+    }
+
+    /// Writes one shard.
+    ///
+    /// # Errors
+    /// [`EpisodeError::Io`].
+    pub fn write(&self, i: u64, episodes: &[Episode]) -> Result<u64, EpisodeError> {
+        let path = self.shard_path(i);
+        let damaged = |e: &dyn std::fmt::Display| EpisodeError::Damaged {
+            path: path.clone(),
+            message: e.to_string(),
+        };
+        let (pixels, bodies) = (
+            self.index.size * self.index.size,
+            self.index.scene.bodies.len(),
+        );
+        let header = Header {
+            size: self.index.size,
+            action_dim: self.index.scene.actions.dim(),
+            bodies,
+            episodes: episodes
+                .iter()
+                .map(|e| HeaderEpisode {
+                    seed: e.seed,
+                    frames: e.ids.len() / pixels,
+                    contact_frames: e.contact_frames,
+                })
+                .collect(),
+        };
+        let header = serde_json::to_vec(&header).map_err(|e| damaged(&e))?;
+        let mut out = Vec::from(&MAGIC[..]);
+        out.extend_from_slice(&(header.len() as u32).to_le_bytes());
+        out.extend_from_slice(&header);
+        let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, out);
+        for e in episodes {
+            let numbers: Vec<u8> = e
+                .actions
+                .iter()
+                .copied()
+                .chain(e.states.iter().flat_map(|s| s.to_array()))
+                .flat_map(f32::to_le_bytes)
+                .collect();
+            for bytes in [&e.frames, &e.ids, &numbers] {
+                encoder.write_all(bytes).map_err(|e| damaged(&e))?;
+            }
+        }
+        let out = encoder.finish().map_err(|e| damaged(&e))?;
+        write_whole(&path, &out)?;
+        Ok(out.len() as u64)
+    }
+
+    /// Reads one shard back, checking everything.
+    ///
+    /// # Errors
+    /// [`EpisodeError::Damaged`] naming the shard if it is truncated, corrupted or of another shape.
+    pub fn read(&self, i: u64) -> Result<Vec<Episode>, EpisodeError> {
+        let path = self.shard_path(i);
+        let bytes = std::fs::read(&path).map_err(|source| EpisodeError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let damaged = |message: String| EpisodeError::Damaged {
+            path: path.clone(),
+            message,
+        };
+        let header_len = match bytes.get(..12) {
+            Some(start) if &start[..8] == MAGIC => {
+                u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize
+            }
+            _ => {
+                return Err(damaged(
+                    "does not start like an episode shard (PLXEP001)".into(),
+                ));
+            }
+        };
+        let header = bytes
+            .get(12..12 + header_len)
+            .ok_or_else(|| damaged("is truncated in its header".into()))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|e| damaged(format!("header: {e}")))?;
+        let (pixels, dim, bodies) = (header.size * header.size, header.action_dim, header.bodies);
+        let expected = (
+            self.index.size,
+            self.index.scene.actions.dim(),
+            self.index.scene.bodies.len(),
+        );
+        if (header.size, dim, bodies) != expected {
+            let message = format!(
+                "(size, actions, bodies) = {:?}, expected {expected:?} as in index.json",
+                (header.size, dim, bodies)
+            );
+            return Err(damaged(message));
+        }
+        let frames: usize = header.episodes.iter().map(|e| e.frames).sum();
+        let a_frame = pixels * 4 + 4 * (dim + 13 * bodies);
+        let total = frames
+            .checked_mul(a_frame)
+            .filter(|&t| t <= 1 << 32)
+            .ok_or_else(|| damaged(format!("claims {frames} frames")))?;
+        let mut payload = Vec::with_capacity(total);
+        let decoder = lz4_flex::frame::FrameDecoder::new(&bytes[12 + header_len..]);
+        decoder
+            .take(total as u64 + 1)
+            .read_to_end(&mut payload)
+            .map_err(|e| damaged(format!("is truncated or corrupted: {e}")))?;
+        if payload.len() != total {
+            return Err(damaged(format!(
+                "holds {} bytes of data, expected {total}",
+                payload.len()
+            )));
+        }
+        let mut rest = &payload[..];
+        let mut take = |n: usize| {
+            let (head, tail) = rest.split_at(n);
+            rest = tail;
+            head
+        };
+        let mut episodes = Vec::with_capacity(header.episodes.len());
+        for e in &header.episodes {
+            let frames = take(e.frames * pixels * 3).to_vec();
+            let ids = take(e.frames * pixels).to_vec();
+            let actions = floats(take(e.frames * dim * 4));
+            let states: Vec<BodyState> = floats(take(e.frames * bodies * 52))
+                .chunks_exact(13)
+                .map(body_state)
+                .collect();
+            if actions.iter().any(|a| !a.is_finite())
+                || states
+                    .iter()
+                    .any(|s| !s.position.iter().all(|p| p.is_finite()))
+            {
+                return Err(damaged(format!(
+                    "episode of seed {} holds non-finite numbers",
+                    e.seed
+                )));
+            }
+            episodes.push(Episode {
+                seed: e.seed,
+                frames,
+                ids,
+                actions,
+                states,
+                contact_frames: e.contact_frames,
+            });
+        }
+        Ok(episodes)
+    }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
+fn body_state(n: &[f32]) -> BodyState {
+    let three = |i: usize| [n[i], n[i + 1], n[i + 2]];
+    BodyState {
+        position: three(0),
+        rotation: [n[3], n[4], n[5], n[6]],
+        velocity: three(7),
+        spin: three(10),
+    }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EpisodeError> {
+    let io = |source| EpisodeError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let temporary = path.with_extension("part");
+    std::fs::write(&temporary, bytes).map_err(io)?;
+    std::fs::rename(&temporary, path).map_err(io)
+}

@@ -1,0 +1,160 @@
+//! Control: how often, how fast and how cheaply a controller reaches goals on held-out seeds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::stats::{Rate, quantile};
+use super::tasks::{TaskError, TaskInstance};
+use crate::camera::Eye;
+use crate::model::{Cancel, Context, ModelError};
+use crate::planner::{Controller, Sight};
+use crate::scene::Scene;
+
+/// Frames of context kept for controllers.
+pub const CONTEXT_FRAMES: usize = 8;
+
+/// One episode's outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeResult {
+    /// Its seed.
+    pub seed: u64,
+    /// Whether the goal was reached within the budget.
+    pub success: bool,
+    /// Control steps taken.
+    pub steps: u32,
+    /// Distance at the end, metres.
+    pub final_distance_m: f32,
+    /// Whether it was solved before the first action (then it does not count).
+    pub solved_at_start: bool,
+    /// Milliseconds of each decision that planned.
+    #[serde(skip)]
+    pub decision_ms: Vec<f64>,
+}
+
+/// All episodes of one controller.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ControlResult {
+    /// Over the episodes that count.
+    pub success: Rate,
+    /// Episodes that count.
+    pub episodes: usize,
+    /// Episodes left out because they began solved.
+    pub excluded_solved_at_start: usize,
+    /// Milliseconds a decision: median and 99th percentile.
+    pub decision_ms: Latency,
+    /// Every episode.
+    pub per_episode: Vec<EpisodeResult>,
+}
+
+/// Milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median.
+    pub median: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+/// Why an evaluation stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The task could not be set.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Runs one controller on seeds `seed..seed + episodes`, one after another (so that latency is its own).
+///
+/// # Errors
+/// [`EvalError`] of the first episode that fails.
+pub fn run(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    controller: &mut dyn Controller,
+    seed: u64,
+    episodes: u64,
+    mut progress: impl FnMut(&EpisodeResult),
+) -> Result<ControlResult, EvalError> {
+    let mut results = Vec::new();
+    for seed in seed..seed + episodes {
+        let result = run_episode(scene, eye, controller, seed)?;
+        progress(&result);
+        results.push(result);
+    }
+    let counted: Vec<&EpisodeResult> = results.iter().filter(|r| !r.solved_at_start).collect();
+    let successes = counted.iter().filter(|r| r.success).count();
+    let ms: Vec<f64> = results
+        .iter()
+        .flat_map(|r| r.decision_ms.iter().copied())
+        .collect();
+    Ok(ControlResult {
+        success: Rate::wilson(successes, counted.len()),
+        episodes: counted.len(),
+        excluded_solved_at_start: results.len() - counted.len(),
+        decision_ms: Latency {
+            median: quantile(&ms, 0.5),
+            p99: quantile(&ms, 0.99),
+        },
+        per_episode: results,
+    })
+}
+
+/// Runs one episode in closed loop until success or the task's budget.
+///
+/// # Errors
+/// [`EvalError`] if the task cannot be set or the controller fails.
+pub fn run_episode(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    controller: &mut dyn Controller,
+    seed: u64,
+) -> Result<EpisodeResult, EvalError> {
+    let instance = TaskInstance::new(scene, eye, seed)?;
+    let mut reality = instance.reality.fork();
+    controller.reset(seed);
+    let dim = scene.actions.dim();
+    let mut context = Context {
+        size: eye.size(),
+        ..Default::default()
+    };
+    let solved_at_start = instance.is_solved(&reality);
+    let (mut steps, mut success, mut decision_ms) = (0, solved_at_start, Vec::new());
+    while !success && steps < instance.task.budget_steps {
+        context.frames.push(eye.look(&reality).rgb);
+        if context.frames.len() > CONTEXT_FRAMES {
+            context.frames.remove(0);
+            context.actions.remove(0);
+        }
+        let looked = controller.will_look();
+        let sight = Sight {
+            context: context.clone(),
+            goal: instance.goal.clone(),
+            truth: Some((reality.fork(), instance.place)),
+            dim,
+        };
+        let start = Instant::now();
+        let action = controller.decide(&sight, &Cancel::new())?;
+        if looked {
+            decision_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        reality.act(&action);
+        reality.step();
+        context.actions.push(action);
+        steps += 1;
+        success = instance.is_solved(&reality);
+    }
+    let final_distance_m = instance.distance(&reality);
+    Ok(EpisodeResult {
+        seed,
+        success,
+        steps,
+        final_distance_m,
+        solved_at_start,
+        decision_ms,
+    })
+}

@@ -1,0 +1,5 @@
+//! Protocols, runs and the numbers that come out of them.
+
+pub mod control;
+pub mod stats;
+pub mod tasks;

@@ -1,0 +1,70 @@
+//! Rates with intervals, and order statistics.
+
+use serde::{Deserialize, Serialize};
+
+/// A rate with its 95 % interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Successes over trials.
+    pub rate: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Rate {
+    /// Wilson score interval (Wilson 1927), z = 1.96.
+    pub fn wilson(successes: usize, trials: usize) -> Rate {
+        if trials == 0 {
+            return Rate {
+                rate: 0.0,
+                low: 0.0,
+                high: 1.0,
+            };
+        }
+        let (n, p, z) = (trials as f64, successes as f64 / trials as f64, 1.959_964);
+        let denominator = 1.0 + z * z / n;
+        let centre = (p + z * z / (2.0 * n)) / denominator;
+        let half = z / denominator * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+        Rate {
+            rate: p,
+            low: (centre - half).max(0.0),
+            high: (centre + half).min(1.0),
+        }
+    }
+}
+
+/// Median and quartiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Median.
+    pub median: f64,
+    /// Lower quartile.
+    pub q1: f64,
+    /// Upper quartile.
+    pub q3: f64,
+}
+
+impl Spread {
+    /// Of finite values; zeros when there are none.
+    pub fn of(values: &[f64]) -> Spread {
+        Spread {
+            median: quantile(values, 0.5),
+            q1: quantile(values, 0.25),
+            q3: quantile(values, 0.75),
+        }
+    }
+}
+
+/// Linear-interpolation quantile of the finite values; 0 when there are none.
+pub fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let at = q.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    low + (high - low) * (at - at.floor())
+}

@@ -1,0 +1,325 @@
+//! Five laws over tracked bodies. Each law gives every body in every frame a score; above the calibrated
+//! threshold it is a violation.
+//!
+//! | law | score |
+//! | --- | --- |
+//! | permanence | missing share of the area that should be visible (what other bodies cover or the border cuts is not missed) |
+//! | duplication | area of the second component over the body's own |
+//! | continuity | the lesser of the step's length and its departure from constant velocity, pixels |
+//! | size | abs ln(area over expected visible area), for bodies that did not vanish |
+//! | interpenetration | sum of inscribed radii minus distance of centres, metres |
+
+use std::sync::Arc;
+
+use super::thresholds::{SceneThresholds, Thresholds};
+use super::tracker::{Blob, Tracker};
+use crate::camera::Eye;
+use crate::model::ProbedStates;
+use crate::scene::{Law, Scene, Shape};
+
+/// A law that an imagined clip breaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    /// Which law.
+    pub law: Law,
+    /// Index of the body in the scene.
+    pub body: usize,
+    /// First frame, counted from the first imagined one.
+    pub first_frame: usize,
+    /// Last frame (inclusive).
+    pub last_frame: usize,
+    /// In (0, 1]: how far above the threshold.
+    pub severity: f32,
+    /// The pixels that show it, x0, y0, x1, y1 (exclusive), one box a frame; empty for clips without pixels.
+    pub boxes: Vec<[u16; 4]>,
+}
+
+/// Share of the reference area under which a body counts as gone rather than small.
+const GONE: f32 = 0.25;
+/// Bodies nearer than this to the border may be cut by it, pixels.
+const BORDER: f32 = 2.0;
+/// A body covered by others over this share is not expected to be seen.
+const HIDDEN: f32 = 0.6;
+
+/// Judges clips of one scene.
+pub struct Judge {
+    scene: Arc<Scene>,
+    eye: Option<Eye>,
+    tracker: Tracker,
+    thresholds: SceneThresholds,
+}
+
+/// One law's score of one body in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Which law.
+    pub law: Law,
+    /// Index of the body in the scene.
+    pub body: usize,
+    /// Frame, counted from the first imagined one.
+    pub frame: usize,
+    /// See the module's table.
+    pub score: f32,
+    /// Where.
+    pub bounds: [u16; 4],
+}
+
+#[derive(Clone)]
+struct Track {
+    area: f32,
+    last: [f32; 2],
+    velocity: [f32; 2],
+    mask: Vec<f32>,
+    bounds: [u16; 4],
+    /// Frames since it was last seen; 0 when seen.
+    unseen: usize,
+    excused: bool,
+}
+
+impl Judge {
+    /// A judge with the thresholds that ship with the program.
+    pub fn new(scene: &Arc<Scene>) -> Self {
+        Self::with_thresholds(scene, Thresholds::shipped().scene(&scene.name))
+    }
+
+    /// A judge with given thresholds.
+    pub fn with_thresholds(scene: &Arc<Scene>, thresholds: SceneThresholds) -> Self {
+        let eye = Eye::standard(scene).ok();
+        Self { scene: scene.clone(), eye, tracker: Tracker::new(scene), thresholds }
+    }
+
+    /// The tracker.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// Violations in `frames` (`[H, W, 3]` bytes each), of which the first `reference` ones are real.
+    pub fn frames(&self, size: usize, reference: usize, frames: &[&[u8]]) -> Vec<Violation> {
+        self.violations(self.scores(size, reference, frames))
+    }
+
+    /// Violations in states read out by probes (no pixels: continuity and interpenetration apply);
+    /// `control_steps` is the time between imagined steps.
+    pub fn states(&self, probed: &ProbedStates, candidate: usize, control_steps: usize) -> Vec<Violation> {
+        let mut scores = Vec::new();
+        let Some(eye) = &self.eye else { return Vec::new() };
+        let indices: Vec<Option<usize>> = probed.bodies.iter().map(|b| self.scene.body_index(b)).collect();
+        let step_scale = 1.0 / control_steps.max(1) as f32;
+        for t in 0..probed.steps {
+            let now = probed.at(candidate, t);
+            for (b, index) in indices.iter().enumerate() {
+                let Some(body) = *index else { continue };
+                if t >= 2 {
+                    let (last, before) = (probed.at(candidate, t - 1)[b], probed.at(candidate, t - 2)[b]);
+                    let metres = unexplained([now[b][0], now[b][1]], [last[0], last[1]], [before[0], before[1]]);
+                    let at = [now[b][0], self.scene.bodies[body].position[1], now[b][1]];
+                    let score = metres / eye.metres_per_pixel(at) * step_scale;
+                    scores.push(Score { law: Law::Continuity, body, frame: t, score, bounds: [0; 4] });
+                }
+                for (c, other) in indices.iter().enumerate().take(b) {
+                    let Some(other) = *other else { continue };
+                    let d = ((now[b][0] - now[c][0]).powi(2) + (now[b][1] - now[c][1]).powi(2)).sqrt();
+                    let score = self.inscribed(body) + self.inscribed(other) - d;
+                    scores.push(Score { law: Law::Interpenetration, body, frame: t, score, bounds: [0; 4] });
+                }
+            }
+        }
+        let mut violations = self.violations(scores);
+        violations.iter_mut().for_each(|v| v.boxes.clear());
+        violations
+    }
+
+    /// Scores of every law, body and imagined frame: what calibration looks at.
+    pub fn scores(&self, size: usize, reference: usize, frames: &[&[u8]]) -> Vec<Score> {
+        let reference = reference.clamp(1, frames.len().max(1));
+        let mut scores = Vec::new();
+        let mut tracks: Vec<Option<Track>> = vec![None; self.tracker.bodies.len()];
+        for (f, frame) in frames.iter().enumerate() {
+            let blobs = self.tracker.blobs(size, frame);
+            if f >= reference {
+                self.score_frame(size, f - reference, &blobs, &tracks, &mut scores);
+            }
+            for b in 0..blobs.len() {
+                let seen_as_reference = f < reference;
+                tracks[b] = advance(size, tracks[b].take(), &blobs, b, seen_as_reference);
+            }
+        }
+        scores
+    }
+
+    fn score_frame(&self, size: usize, frame: usize, blobs: &[Blob], tracks: &[Option<Track>], out: &mut Vec<Score>) {
+        for (b, blob) in blobs.iter().enumerate() {
+            let (Some(track), body) = (&tracks[b], self.tracker.bodies[b]) else { continue };
+            let mut push = |law, score, bounds| out.push(Score { law, body, frame, score, bounds });
+            let seen = blob.area > GONE * track.area;
+            let here = if seen { blob.bounds } else { track.bounds };
+            let at = predicted(track);
+            let cut = near_border(size, track, at) || (seen && touches_border(size, blob));
+            let visible = 1.0 - coverage(size, track, blobs, b);
+            if !cut && visible > 1.0 - HIDDEN && !track.excused {
+                let expected = track.area * visible;
+                push(Law::Permanence, 1.0 - blob.area / expected.max(1.0), here);
+                if seen && visible > 0.95 {
+                    push(Law::Size, (blob.area / track.area).ln().abs(), here);
+                }
+            }
+            if blob.components.len() > 1 && !cut {
+                push(Law::Duplication, blob.components[1] / track.area.max(1.0), here);
+            }
+            if seen && track.unseen == 0 && !cut && visible > 0.7 {
+                let before = [track.last[0] - track.velocity[0], track.last[1] - track.velocity[1]];
+                push(Law::Continuity, unexplained(blob.centroid, track.last, before), here);
+            }
+            for c in 0..b {
+                let (Some(other_track), other) = (&tracks[c], &blobs[c]) else { continue };
+                let whole = |blob: &Blob, track: &Track| blob.area > GONE * track.area && !touches_border(size, blob);
+                if !whole(blob, track) || !whole(other, other_track) {
+                    continue;
+                }
+                if let (Some(p), Some(q)) = (self.place(body, blob), self.place(self.tracker.bodies[c], other)) {
+                    let d = ((p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2) + (p[2] - q[2]).powi(2)).sqrt();
+                    let overlap = self.inscribed(body) + self.inscribed(self.tracker.bodies[c]) - d;
+                    push(Law::Interpenetration, overlap, union(blob.bounds, other.bounds));
+                }
+            }
+        }
+    }
+
+    /// Where a blob's centre is: on the plane at the body's height for an eye that looks down, else on the
+    /// upright plane through its start.
+    fn place(&self, body: usize, blob: &Blob) -> Option<[f32; 3]> {
+        let eye = self.eye.as_ref()?;
+        let (camera, start) = (&self.scene.camera, self.scene.bodies[body].position);
+        let looks_down = (camera.position[1] - camera.target[1]).abs() > (camera.position[2] - camera.target[2]).abs();
+        if looks_down {
+            return eye.unproject(blob.centroid, start[1]);
+        }
+        let (near, far) = (eye.unproject(blob.centroid, camera.position[1] + 1.0), eye.unproject(blob.centroid, camera.position[1] - 1.0));
+        let through = near.or(far)?;
+        let c = camera.position;
+        let t = (start[2] - c[2]) / (through[2] - c[2]);
+        Some([c[0] + t * (through[0] - c[0]), c[1] + t * (through[1] - c[1]), start[2]])
+    }
+
+    fn inscribed(&self, body: usize) -> f32 {
+        match self.scene.bodies[body].shape {
+            Shape::Ball { radius } => radius,
+            Shape::Cuboid { half } => half[0].min(half[1]).min(half[2]),
+            Shape::Cylinder { half_height, radius } => half_height.min(radius),
+            Shape::Capsule { radius, .. } => radius,
+        }
+    }
+
+    fn violations(&self, mut scores: Vec<Score>) -> Vec<Violation> {
+        scores.sort_by_key(|s| (s.law, s.body, s.frame));
+        let mut violations: Vec<Violation> = Vec::new();
+        for s in scores {
+            let threshold = self.thresholds.of(s.law);
+            if !self.scene.laws.contains(&s.law) || s.score.is_nan() || s.score <= threshold {
+                continue;
+            }
+            let severity = (1.0 - threshold / s.score.max(1e-6)).clamp(0.02, 1.0);
+            match violations.last_mut() {
+                Some(v) if v.law == s.law && v.body == s.body && s.frame <= v.last_frame + 1 => {
+                    v.severity = v.severity.max(severity);
+                    if s.frame > v.last_frame {
+                        v.last_frame = s.frame;
+                        v.boxes.push(s.bounds);
+                    }
+                }
+                _ => violations.push(Violation {
+                    law: s.law,
+                    body: s.body,
+                    first_frame: s.frame,
+                    last_frame: s.frame,
+                    severity,
+                    boxes: vec![s.bounds],
+                }),
+            }
+        }
+        violations.sort_by_key(|v| (v.first_frame, v.law));
+        violations
+    }
+}
+
+fn advance(size: usize, track: Option<Track>, blobs: &[Blob], b: usize, reference: bool) -> Option<Track> {
+    let blob = &blobs[b];
+    let Some(mut t) = track else {
+        // A body is known once a real frame shows it whole.
+        return (reference && blob.area >= 4.0 && !touches_border(size, blob)).then(|| Track {
+            area: blob.area,
+            last: blob.centroid,
+            velocity: [0.0; 2],
+            mask: blob.mask.clone(),
+            bounds: blob.bounds,
+            unseen: 0,
+            excused: false,
+        });
+    };
+    if reference && blob.area > t.area {
+        t.area = blob.area;
+    }
+    if blob.area > GONE * t.area {
+        if t.unseen == 0 {
+            t.velocity = [blob.centroid[0] - t.last[0], blob.centroid[1] - t.last[1]];
+        }
+        t.last = blob.centroid;
+        t.mask.clone_from(&blob.mask);
+        t.bounds = blob.bounds;
+        t.unseen = 0;
+        t.excused = false;
+    } else {
+        let at = predicted(&t);
+        t.excused |= near_border(size, &t, at) || coverage(size, &t, blobs, b) > HIDDEN;
+        t.unseen += 1;
+    }
+    Some(t)
+}
+
+fn predicted(track: &Track) -> [f32; 2] {
+    [track.last[0] + track.velocity[0], track.last[1] + track.velocity[1]]
+}
+
+/// Share of the body's last mask, moved on by its velocity, that other bodies cover now.
+fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
+    let (dx, dy) = (track.velocity[0].round() as isize, track.velocity[1].round() as isize);
+    let (mut all, mut covered) = (0.0f32, 0.0f32);
+    for (i, &m) in track.mask.iter().enumerate().filter(|(_, m)| **m > 0.5) {
+        let (x, y) = ((i % size) as isize + dx, (i / size) as isize + dy);
+        if !(0..size as isize).contains(&x) || !(0..size as isize).contains(&y) {
+            continue;
+        }
+        all += m;
+        let at = (y * size as isize + x) as usize;
+        if blobs.iter().enumerate().any(|(o, blob)| o != own && blob.mask[at] > 0.5) {
+            covered += m;
+        }
+    }
+    covered / all.max(1.0)
+}
+
+fn near_border(size: usize, track: &Track, at: [f32; 2]) -> bool {
+    let half = [
+        f32::from(track.bounds[2] - track.bounds[0]) * 0.5 + BORDER,
+        f32::from(track.bounds[3] - track.bounds[1]) * 0.5 + BORDER,
+    ];
+    let out = |p: [f32; 2]| (0..2).any(|i| p[i] < half[i] || p[i] > size as f32 - half[i]);
+    out(at) || out(track.last)
+}
+
+fn touches_border(size: usize, blob: &Blob) -> bool {
+    let [x0, y0, x1, y1] = blob.bounds;
+    blob.area > 0.0 && (x0 == 0 || y0 == 0 || usize::from(x1) >= size || usize::from(y1) >= size)
+}
+
+/// The lesser of the step's length and its departure from constant velocity.
+fn unexplained(now: [f32; 2], last: [f32; 2], before: [f32; 2]) -> f32 {
+    let step = ((now[0] - last[0]).powi(2) + (now[1] - last[1]).powi(2)).sqrt();
+    let expected = [2.0 * last[0] - before[0], 2.0 * last[1] - before[1]];
+    let departure = ((now[0] - expected[0]).powi(2) + (now[1] - expected[1]).powi(2)).sqrt();
+    step.min(departure)
+}
+
+fn union(a: [u16; 4], b: [u16; 4]) -> [u16; 4] {
+    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
+}

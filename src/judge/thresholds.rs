@@ -1,0 +1,78 @@
+//! What calibration on reality found: a score above its law's threshold is a violation.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scene::Law;
+
+/// Thresholds of one scene, one a law; see `laws.rs` for the scores' units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneThresholds {
+    /// Missing share of the expected visible area.
+    pub permanence: f32,
+    /// Area of the second component over the body's.
+    pub duplication: f32,
+    /// Unexplained jump, pixels.
+    pub continuity: f32,
+    /// |ln(area / expected)|.
+    pub size: f32,
+    /// Overlap of inscribed radii, metres.
+    pub interpenetration: f32,
+}
+
+impl Default for SceneThresholds {
+    /// For scenes that were never calibrated: cautious.
+    fn default() -> Self {
+        Self { permanence: 0.9, duplication: 0.5, continuity: 16.0, size: 0.9, interpenetration: 0.08 }
+    }
+}
+
+impl SceneThresholds {
+    /// The threshold of a law.
+    pub fn of(&self, law: Law) -> f32 {
+        match law {
+            Law::Permanence => self.permanence,
+            Law::Duplication => self.duplication,
+            Law::Continuity => self.continuity,
+            Law::Size => self.size,
+            Law::Interpenetration => self.interpenetration,
+        }
+    }
+
+    /// Sets the threshold of a law.
+    pub fn set(&mut self, law: Law, value: f32) {
+        *match law {
+            Law::Permanence => &mut self.permanence,
+            Law::Duplication => &mut self.duplication,
+            Law::Continuity => &mut self.continuity,
+            Law::Size => &mut self.size,
+            Law::Interpenetration => &mut self.interpenetration,
+        } = value;
+    }
+}
+
+/// `assets/judge.ron`, written by `parallax eval judge --calibrate`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// First seed of the calibration clips.
+    pub seed: u64,
+    /// Clips a scene.
+    pub clips: u64,
+    /// By scene.
+    pub scenes: BTreeMap<String, SceneThresholds>,
+}
+
+impl Thresholds {
+    /// The thresholds that ship with the program.
+    pub fn shipped() -> Thresholds {
+        ron::from_str(include_str!("../../assets/judge.ron")).unwrap_or_default()
+    }
+
+    /// Those of a scene.
+    pub fn scene(&self, name: &str) -> SceneThresholds {
+        self.scenes.get(name).copied().unwrap_or_default()
+    }
+}

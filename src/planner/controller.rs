@@ -1,0 +1,195 @@
+//! Closed-loop control: plan, act for a few steps, look again, plan anew.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Budget, Cem, Plan, Planner};
+use crate::model::oracle::Oracle;
+use crate::model::{Cancel, Context, Goal, ModelError, WorldModel};
+use crate::sim::Reality;
+
+/// What a controller may look at when it decides.
+pub struct Sight {
+    /// Observations up to now; all that learned models get.
+    pub context: Context,
+    /// The goal's picture.
+    pub goal: Goal,
+    /// A fork of reality and the goal's place `(x, z)` in metres: for the oracle alone.
+    pub truth: Option<(Reality, [f32; 2])>,
+    /// Components of an action.
+    pub dim: usize,
+}
+
+/// Decides the next action.
+pub trait Controller: Send {
+    /// The next action `[A]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] of the model, or [`ModelError::Cancelled`].
+    fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError>;
+
+    /// Whether the next decision will need a [`Sight`] (else it follows the current plan).
+    fn will_look(&self) -> bool {
+        true
+    }
+
+    /// Forgets the episode.
+    fn reset(&mut self, seed: u64);
+
+    /// The plan being followed.
+    fn plan(&self) -> Option<&Plan> {
+        None
+    }
+}
+
+/// Uniform actions: the floor.
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    /// A random controller for a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+}
+
+impl Controller for Random {
+    fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        Ok((0..sight.dim)
+            .map(|_| self.0.random_range(-1.0..=1.0))
+            .collect())
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.0 = ChaCha8Rng::seed_from_u64(seed);
+    }
+}
+
+/// Model-predictive control with any world model.
+pub struct Mpc {
+    model: Arc<dyn WorldModel>,
+    planner: Cem,
+    budget: Budget,
+    replan_every: usize,
+    queue: VecDeque<Vec<f32>>,
+    plan: Option<Plan>,
+    seed: u64,
+    decisions: u64,
+}
+
+impl Mpc {
+    /// Plans within `budget` and follows a plan for `replan_every` control steps.
+    pub fn new(
+        model: Arc<dyn WorldModel>,
+        planner: Cem,
+        budget: Budget,
+        replan_every: usize,
+    ) -> Self {
+        let replan_every = replan_every.max(1);
+        Self {
+            model,
+            planner,
+            budget,
+            replan_every,
+            queue: VecDeque::new(),
+            plan: None,
+            seed: 0,
+            decisions: 0,
+        }
+    }
+
+    /// The model that imagines.
+    pub fn model(&self) -> &Arc<dyn WorldModel> {
+        &self.model
+    }
+}
+
+impl Controller for Mpc {
+    fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        if let Some(action) = self.queue.pop_front() {
+            return Ok(action);
+        }
+        let latent = self.model.observe(&sight.context)?;
+        let warm = self.plan.take().map(|mut p| {
+            p.actions.drain(..self.replan_every.min(p.actions.len()));
+            p
+        });
+        let seed = self
+            .seed
+            .wrapping_mul(0x9E37_79B9)
+            .wrapping_add(self.decisions);
+        self.decisions += 1;
+        let model = self.model.as_ref();
+        let plan = self.planner.plan(
+            model,
+            &latent,
+            &sight.goal,
+            sight.dim,
+            &self.budget,
+            warm.as_ref(),
+            seed,
+            cancel,
+        )?;
+        self.queue
+            .extend(plan.actions.iter().take(self.replan_every).cloned());
+        self.plan = Some(plan);
+        Ok(self
+            .queue
+            .pop_front()
+            .unwrap_or_else(|| vec![0.0; sight.dim]))
+    }
+
+    fn will_look(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.queue.clear();
+        self.plan = None;
+        self.seed = seed;
+        self.decisions = 0;
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+}
+
+/// The ceiling: the same planner on forks of rapier itself.
+pub struct OracleMpc {
+    oracle: Arc<Oracle>,
+    mpc: Mpc,
+}
+
+impl OracleMpc {
+    /// An oracle for a task's body (index) in a scene.
+    pub fn new(oracle: Arc<Oracle>, budget: Budget, replan_every: usize) -> Self {
+        let mpc = Mpc::new(oracle.clone(), Cem::default(), budget, replan_every);
+        Self { oracle, mpc }
+    }
+}
+
+impl Controller for OracleMpc {
+    fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        if self.mpc.will_look()
+            && let Some((reality, place)) = &sight.truth
+        {
+            self.oracle.see(reality.fork(), *place);
+        }
+        self.mpc.decide(sight, cancel)
+    }
+
+    fn will_look(&self) -> bool {
+        self.mpc.will_look()
+    }
+
+    fn reset(&mut self, seed: u64) {
+        self.mpc.reset(seed);
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        self.mpc.plan()
+    }
+}
