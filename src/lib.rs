@@ -1,7 +1,10 @@
 //! Parallax: one reality, two imaginations.
 #![warn(missing_docs)]
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod camera;
+pub mod cli;
 pub mod episode;
 pub mod eval;
 pub mod judge;
@@ -9,3 +12,4 @@ pub mod model;
 pub mod planner;
 pub mod scene;
 pub mod sim;
+pub mod worker;

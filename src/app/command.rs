@@ -160,3 +160,19 @@ pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 2] {
         axis([Key::S, Key::ArrowDown], [Key::W, Key::ArrowUp]),
     ]
 }
+
+/// A shortcut or `scrub=N` pressed at a time, from text such as `3.5:space`.
+pub fn scripted(text: &str) -> Option<(f32, Command)> {
+    let (seconds, key) = text.split_once(':')?;
+    let seconds: f32 = seconds.parse().ok().filter(|s: &f32| s.is_finite())?;
+    if let Some(moment) = key.strip_prefix("scrub=") {
+        return Some((seconds, Command::Scrub(moment.parse().ok()?)));
+    }
+    let shortcut = SHORTCUTS.iter().find(|s| {
+        s.keys
+            .split_whitespace()
+            .next()
+            .is_some_and(|k| k.eq_ignore_ascii_case(key))
+    })?;
+    Some((seconds, shortcut.command.clone()?))
+}

@@ -7,17 +7,22 @@ use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::command::Command;
 use super::state::*;
+use crate::camera::Eye;
+use crate::judge::Violation;
+use crate::model::oracle::Oracle;
 use crate::model::{Camp, WorldModel};
+use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
 use crate::scene::{self, Scene};
 use crate::sim::HELD_OUT_SEED;
-use crate::worker::placeholder::{Random, Violation};
 use crate::worker::{
     Desk, Driver, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News, RealityHandle,
     RealityOrder, context_at, imagination, judging, load_models, spawn_reality,
 };
 
-/// Frames of context that a controller is shown.
+/// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
 const CONTEXT_FRAMES: usize = 4;
+/// Control steps for which a plan is followed before the next one is made.
+const REPLAN_EVERY: usize = 5;
 /// Rollouts that a pane keeps of one episode.
 const MAX_ROLLOUTS: usize = 64;
 /// Function evaluations a frame at the start.
@@ -117,6 +122,7 @@ impl Session {
                 let scene = Arc::new(scene);
                 self.state.scene_index = index;
                 self.forget_imaginations();
+                self.state.eye = Eye::standard(&scene).ok().map(Arc::new);
                 self.state.scene = Some(scene.clone());
                 self.state.score = Score::default();
                 self.state.interventions.clear();
@@ -235,22 +241,34 @@ impl Session {
     }
 
     fn build_driver(&self, choice: &DriverChoice) -> Option<Driver> {
-        let controller: Box<dyn crate::worker::placeholder::Controller> = match choice {
-            DriverChoice::Keyboard => return Some(Driver::Keyboard),
-            DriverChoice::Random | DriverChoice::Oracle | DriverChoice::Planner(_) => {
-                Box::new(Random(self.state.record.seed))
-            }
-        };
         let model = match choice {
             DriverChoice::Planner(name) => Some(self.backstage.get(name)?.model.clone()?),
             _ => None,
         };
+        let controller: Box<dyn Controller> = match (choice, &model) {
+            (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
+            (DriverChoice::Planner(_), Some(model)) => {
+                // Pixels cost a hundred times what latents cost: their planner gets a budget that a person can wait for.
+                let budget = match model.card().camp {
+                    Camp::Generative => Budget::SMALL,
+                    _ => Budget::PAPER,
+                };
+                Box::new(Mpc::new(
+                    model.clone(),
+                    Cem::default(),
+                    budget,
+                    REPLAN_EVERY,
+                ))
+            }
+            (DriverChoice::Oracle, _) => {
+                let oracle = Arc::new(Oracle::new(self.state.scene.as_deref()?));
+                Box::new(OracleMpc::new(oracle, Budget::ORACLE, REPLAN_EVERY))
+            }
+            _ => Box::new(Random::new(self.state.record.seed)),
+        };
         Some(Driver::Controller {
             controller: Arc::new(Mutex::new(controller)),
-            context_frames: model
-                .as_ref()
-                .map_or(CONTEXT_FRAMES, |m| m.context_frames()),
-            preview: model.filter(|m| m.card().camp == Camp::Jepa),
+            preview: model.filter(|m| m.card().camp != Camp::Generative),
         })
     }
 
@@ -474,8 +492,12 @@ impl Session {
                 }
             }
             News::Decided(decision) => {
-                self.state.timers.decision.add(decision.decide_ms);
-                self.state.decision = Some(Arc::new(*decision));
+                // Following a plan is no decision: the newest plan stays on the screen.
+                if decision.plan.is_some() {
+                    self.state.timers.decision.add(decision.decide_ms);
+                    self.state.planned_at = self.state.newest();
+                    self.state.decision = Some(Arc::new(*decision));
+                }
             }
             News::Ended { episode, success } => {
                 if episode == self.state.record.episode
@@ -527,12 +549,14 @@ impl Session {
                     Ok(imagined) => {
                         self.state.timers.rollout(&pane.name).add(took_ms);
                         pane.status = PaneStatus::Ready;
-                        let real = self.state.record.moments.get(branch).map(|m| m.rgb.clone());
-                        if let (Some(frames), Some(scene), Some(real)) =
-                            (imagined.frames.clone(), scene.clone(), real)
-                        {
+                        if let Some(scene) = scene.clone() {
+                            let moments = &self.state.record.moments;
                             back.judged = (episode, branch);
-                            back.judging.ask(JudgeRollout { scene, real, frames });
+                            back.judging.ask(JudgeRollout {
+                                scene,
+                                real: context_at(moments, branch, CONTEXT_FRAMES).frames,
+                                imagined: imagined.clone(),
+                            });
                         }
                         pane.rollouts.retain(|r| r.branch != branch);
                         if pane.rollouts.len() == MAX_ROLLOUTS {
@@ -665,7 +689,8 @@ impl Session {
         let source = match plan {
             Some(plan) if !plan.actions.is_empty() => {
                 let missing = HORIZON - actions.len();
-                actions.extend(plan.actions.iter().take(missing).cloned());
+                let done = self.state.newest().saturating_sub(self.state.planned_at);
+                actions.extend(plan.actions.iter().skip(done).take(missing).cloned());
                 ActionSource::Planned
             }
             _ => ActionSource::Held,

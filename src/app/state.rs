@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::timing::Timers;
+use crate::camera::Eye;
+use crate::judge::Violation;
 use crate::model::{Camp, Card};
 use crate::scene::{ActionSpace, Scene};
-use crate::worker::placeholder::Violation;
 use crate::worker::{Decision, GoalShown, Imagined, Moment};
 
 /// Control steps that a rollout spans.
@@ -95,7 +96,7 @@ pub struct Rollout {
     pub source: ActionSource,
     /// What was imagined.
     pub imagined: Imagined,
-    /// What the judge found; frame 0 is the branch.
+    /// What the judge found; frames count from the first imagined one.
     pub violations: Vec<Violation>,
     /// Whether the judge is through.
     pub judged: bool,
@@ -112,10 +113,10 @@ impl Rollout {
 
     /// Violations at moment `branch + k`.
     pub fn violations_at(&self, k: usize) -> impl Iterator<Item = &Violation> {
-        let frame = k.div_ceil(self.imagined.frameskip.max(1));
+        let frame = self.index(k);
         self.violations
             .iter()
-            .filter(move |v| (v.first_frame..=v.last_frame).contains(&frame))
+            .filter(move |v| frame.is_some_and(|f| (v.first_frame..=v.last_frame).contains(&f)))
     }
 }
 
@@ -215,7 +216,6 @@ pub struct Score {
 }
 
 /// The whole screen.
-#[derive(Clone, Debug)]
 pub struct State {
     /// The scene picker.
     pub scenes: Vec<SceneEntry>,
@@ -223,6 +223,8 @@ pub struct State {
     pub scene_index: usize,
     /// The scene shown.
     pub scene: Option<Arc<Scene>>,
+    /// The eye of that scene, for drawing into its picture.
+    pub eye: Option<Arc<Eye>>,
     /// Whether reality goes on.
     pub playing: bool,
     /// Times real time.
@@ -247,6 +249,8 @@ pub struct State {
     pub loading: bool,
     /// The newest decision.
     pub decision: Option<Arc<Decision>>,
+    /// The newest moment when it was made.
+    pub planned_at: usize,
     /// Successes so far.
     pub score: Score,
     /// What went wrong or is worth knowing, in one sentence.
@@ -279,6 +283,7 @@ impl Default for State {
             scenes: Vec::new(),
             scene_index: 0,
             scene: None,
+            eye: None,
             playing: true,
             speed: 1.0,
             waits: true,
@@ -291,6 +296,7 @@ impl Default for State {
             panes: Vec::new(),
             loading: true,
             decision: None,
+            planned_at: 0,
             score: Score::default(),
             note: None,
             note_is_error: false,

@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::placeholder::{Controller, Plan, Sight};
-use crate::model::{Actions, Cancel, Context, Goal, ProbedStates, WorldModel};
-use crate::sim::Reality;
+use crate::model::{Actions, Cancel, Context, ProbedStates, WorldModel};
+use crate::planner::{Controller, Plan, Sight};
 
 /// Who drives the hand.
 #[derive(Clone)]
@@ -17,8 +16,6 @@ pub enum Driver {
         controller: Arc<Mutex<Box<dyn Controller>>>,
         /// Shows the plan, where it has probes.
         preview: Option<Arc<dyn WorldModel>>,
-        /// Frames of context the controller is shown.
-        context_frames: usize,
     },
 }
 
@@ -28,14 +25,8 @@ pub struct PlanRequest {
     pub controller: Arc<Mutex<Box<dyn Controller>>>,
     /// Whose probes show the plan.
     pub preview: Option<Arc<dyn WorldModel>>,
-    /// The latest observations.
-    pub context: Context,
-    /// A fork of reality (only the oracle may look at it).
-    pub reality: Reality,
-    /// The picture to bring about.
-    pub goal: Goal,
-    /// A.
-    pub dim: usize,
+    /// What it may look at.
+    pub sight: Sight,
 }
 
 /// A decision.
@@ -43,7 +34,7 @@ pub struct PlanRequest {
 pub struct Decision {
     /// The action to take, `[A]`.
     pub action: Vec<f32>,
-    /// The plan behind it, for controllers that plan.
+    /// The plan that it made just now; `None` while it follows an older one, and for controllers without plans.
     pub plan: Option<Plan>,
     /// Where the plan leads, as the planner's own model imagines it.
     pub path: Option<ProbedStates>,
@@ -62,17 +53,16 @@ pub fn planning(order: PlanRequest, cancel: &Cancel) -> Result<Decision, String>
         .controller
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let sight = Sight {
-        context: &order.context,
-        reality: &order.reality,
-        goal: &order.goal,
-    };
-    let action = controller.decide(&sight).map_err(|e| e.to_string())?;
+    let looks = controller.will_look();
+    let sight = &order.sight;
+    let action = controller
+        .decide(sight, cancel)
+        .map_err(|e| e.to_string())?;
     let decide_ms = start.elapsed().as_secs_f32() * 1e3;
-    let plan = controller.plan().cloned();
+    let plan = controller.plan().filter(|_| looks).cloned();
     let path = match (&plan, &order.preview) {
         (Some(plan), Some(model)) if !cancel.is_cancelled() => {
-            imagined_path(model.as_ref(), &order.context, &plan.actions, order.dim, cancel)
+            imagined_path(model.as_ref(), &sight.context, &plan.actions, sight.dim, cancel)
         }
         _ => None,
     };

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::desk::panic_message;
-use super::placeholder::instance;
 use super::{Decision, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
+use crate::eval::control::CONTEXT_FRAMES;
+use crate::eval::tasks::TaskInstance;
 use crate::model::{Context, Goal};
+use crate::planner::Sight;
 use crate::scene::Scene;
 use crate::sim::{CONTROL_HZ, Drag, Reality, State};
 
@@ -338,11 +340,12 @@ impl Stage {
         let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
         let (mut reality, goal) = match &scene.task {
             Some(task) => {
-                let instance = instance(scene, seed).map_err(|e| e.to_string())?;
+                let instance =
+                    TaskInstance::new(scene, &eye, seed).map_err(|e| e.to_string())?;
                 let goal = GoalShown {
                     picture: instance.goal,
-                    place: instance.goal_place,
-                    body: scene.body_index(&task.body).unwrap_or(0),
+                    place: instance.place,
+                    body: instance.body,
                     tolerance_m: task.tolerance_m,
                 };
                 (instance.reality, Some(goal))
@@ -374,18 +377,18 @@ impl Stage {
     }
 
     fn reset_controller(&self) {
+        let seed = self.scene.as_ref().map_or(0, |(_, seed)| *seed);
         if let Driver::Controller { controller, .. } = &self.driver {
             controller
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .reset();
+                .reset(seed);
         }
     }
 
     /// Asks the controller for the action at the newest moment.
     fn ask(&mut self) {
-        let (Some(act), Driver::Controller { controller, preview, context_frames }) =
-            (&self.act, &self.driver)
+        let (Some(act), Driver::Controller { controller, preview }) = (&self.act, &self.driver)
         else {
             return;
         };
@@ -397,10 +400,12 @@ impl Stage {
         self.desk.ask(PlanRequest {
             controller: controller.clone(),
             preview: preview.clone(),
-            context: context_at(&act.moments, act.moments.len() - 1, *context_frames),
-            reality: act.reality.fork(),
-            goal: goal.picture.clone(),
-            dim,
+            sight: Sight {
+                context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
+                goal: goal.picture.clone(),
+                truth: Some((act.reality.fork(), goal.place)),
+                dim,
+            },
         });
     }
 

@@ -186,7 +186,7 @@ fn violation_marks(
     let mut hovered = None;
     let skip = rollout.imagined.frameskip.max(1);
     for v in &rollout.violations {
-        let moment = rollout.branch + v.first_frame * skip;
+        let moment = rollout.branch + (v.first_frame + 1) * skip;
         let at = pos2(axis.x(moment as f32), y + TRACK * 0.5);
         theme::law_mark(painter, v.law, at, 4.5);
         if pointer.is_some_and(|p| p.distance(at) < 8.0) {

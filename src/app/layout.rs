@@ -1,0 +1,215 @@
+//! Where the panels go.
+
+use bevy_egui::egui::{
+    self, Align, CentralPanel, Color32, Frame, LayerId, Layout, Margin, Panel, Rect, RichText,
+    ScrollArea, Sense, Ui, UiBuilder, pos2, vec2,
+};
+
+use super::command::Command;
+use super::panels::{
+    curve, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers, top, transport,
+};
+use super::state::State;
+use super::theme;
+
+/// What the layout tells the 3-D view.
+pub struct Laid {
+    /// Size of its rectangle in points.
+    pub view_size: egui::Vec2,
+}
+
+/// Draws the whole window.
+pub fn window_ui(
+    ctx: &egui::Context,
+    state: &State,
+    view: Option<egui::TextureId>,
+    pictures: &mut Pictures,
+    out: &mut Vec<Command>,
+) -> Laid {
+    let mut root = Ui::new(
+        ctx.clone(),
+        "window".into(),
+        UiBuilder::new()
+            .layer_id(LayerId::background())
+            .max_rect(ctx.content_rect()),
+    );
+    let s = theme::surfaces(state.light);
+    let bar = Frame::new().fill(s.card).inner_margin(Margin::symmetric(12, 6));
+    Panel::top("top")
+        .exact_size(42.0)
+        .frame(bar)
+        .show(&mut root, |ui| top::top_ui(ui, state, out));
+    let bottom = Frame::new().fill(s.card).inner_margin(Margin::symmetric(12, 9));
+    Panel::bottom("bottom")
+        .resizable(false)
+        .frame(bottom)
+        .show(&mut root, |ui| bottom_ui(ui, state, out));
+    let side = Frame::new().fill(s.base).inner_margin(Margin::same(10));
+    let width = (ctx.content_rect().width() * 0.375).clamp(340.0, 760.0);
+    Panel::right("panes")
+        .resizable(false)
+        .exact_size(width)
+        .show_separator_line(false)
+        .frame(side)
+        .show(&mut root, |ui| cards_ui(ui, state, pictures, out));
+    let centre = Frame::new().fill(s.base).inner_margin(Margin {
+        left: 10,
+        right: 0,
+        top: 10,
+        bottom: 10,
+    });
+    let laid = CentralPanel::default()
+        .frame(centre)
+        .show(&mut root, |ui| view_ui(ui, state, view, out))
+        .inner;
+    interventions::interventions_ui(ctx, state, out);
+    timers::timers_ui(ctx, state, out);
+    overlay::shortcuts_ui(ctx, state, out);
+    laid
+}
+
+fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    transport::transport_ui(ui, state, out);
+    ui.add_space(2.0);
+    let curve_width = 330.0;
+    let height = 52.0 + 20.0 * (1 + state.scene_panes().count()) as f32;
+    let height = height.max(112.0);
+    ui.allocate_ui_with_layout(
+        vec2(ui.available_width(), height),
+        Layout::left_to_right(Align::Min),
+        |ui| {
+            let width = (ui.available_width() - curve_width - 14.0).max(200.0);
+            ui.allocate_ui_with_layout(vec2(width, height), Layout::top_down(Align::Min), |ui| {
+                timeline::timeline_ui(ui, state, out);
+            });
+            ui.add_space(6.0);
+            ui.vertical(|ui| {
+                transport::lamp_ui(ui, state);
+                if state.record.goal.is_some() {
+                    ui.allocate_ui(vec2(curve_width, ui.available_height()), |ui| {
+                        curve::curve_ui(ui, state);
+                    });
+                }
+            });
+        },
+    );
+}
+
+fn cards_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
+    let gap = 10.0;
+    ui.spacing_mut().item_spacing = vec2(gap, gap);
+    let models: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
+    let cards = 2 + models.len();
+    let rows = cards.div_ceil(2).max(2) as f32;
+    // Inside a card: margins, header, footer.
+    let (around, header, footer) = (20.0, 34.0, 24.0);
+    let column = (ui.available_width() - gap) * 0.5;
+    let by_height = (ui.available_height() - gap * (rows - 1.0)) / rows.min(2.0) - around - header - footer;
+    let side = (column - around).min(by_height).max(120.0);
+    let card_size = vec2(column, side + around + header + footer);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        let mut card = 0;
+        while card < cards {
+            ui.horizontal_top(|ui| {
+                for _ in 0..2 {
+                    if card < cards {
+                        card_ui(ui, state, card_size, |ui| match card {
+                            0 => panes::eye_ui(ui, state, pictures, side),
+                            k if k <= models.len() => {
+                                panes::pane_ui(ui, state, models[k - 1], pictures, side, out);
+                            }
+                            _ => plan::plan_ui(ui, state, side),
+                        });
+                        card += 1;
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn card_ui(ui: &mut Ui, state: &State, size: egui::Vec2, content: impl FnOnce(&mut Ui)) {
+    let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+    let mut inner = ui.new_child(UiBuilder::new().max_rect(rect));
+    theme::card(state.light).show(&mut inner, |ui| {
+        ui.set_min_size(size - vec2(20.0, 20.0));
+        ui.set_max_width(size.x - 20.0);
+        ui.spacing_mut().item_spacing = vec2(6.0, 5.0);
+        content(ui);
+    });
+}
+
+fn view_ui(
+    ui: &mut Ui,
+    state: &State,
+    view: Option<egui::TextureId>,
+    out: &mut Vec<Command>,
+) -> Laid {
+    let s = theme::surfaces(state.light);
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::click_and_drag());
+    super::panels::name(&response, egui::WidgetType::Image, "Reality in 3-D");
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(rect, 8.0, s.well);
+    if let Some(texture) = view {
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        let mut shape = egui::epaint::RectShape::filled(rect, 8.0, Color32::WHITE);
+        shape = shape.with_texture(texture, uv);
+        painter.add(shape);
+    }
+    if response.dragged() {
+        let d = response.drag_delta();
+        out.push(Command::Orbit(-d.x * 0.008, d.y * 0.008, 1.0));
+    }
+    if response.double_clicked() {
+        out.push(Command::ResetCamera);
+    }
+    if response.hovered() {
+        let scroll = ui.input(|i| i.smooth_scroll_delta().y);
+        if scroll != 0.0 {
+            out.push(Command::Orbit(0.0, 0.0, (-scroll * 0.002).exp()));
+        }
+    }
+    let title = Rect::from_min_size(rect.min + vec2(14.0, 12.0), vec2(rect.width() - 28.0, 60.0));
+    let mut over = ui.new_child(UiBuilder::new().max_rect(title));
+    over.label(RichText::new("Reality").strong().color(s.text));
+    if let Some(scene) = &state.scene {
+        over.label(RichText::new(&scene.summary).small().color(s.weak));
+    }
+    legend_ui(ui, state, rect);
+    Laid {
+        view_size: rect.size(),
+    }
+}
+
+/// What the translucent things in the view mean; only those that are there.
+fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
+    let s = theme::surfaces(state.light);
+    let mut entries = Vec::new();
+    if state.record.goal.is_some() {
+        entries.push((theme::IMAGINED, "Ring and pale body: the goal"));
+    }
+    let live = matches!(state.cursor, super::state::Cursor::Live);
+    if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {
+        entries.push((s.text, "Dots: where the plan leads, as its model imagines it"));
+    }
+    let in_step = state.imagination().is_some_and(|i| i.moment() == state.shown() && i.k > 0);
+    let probed = state
+        .scene_panes()
+        .any(|(_, p)| p.rollouts.iter().any(|r| r.imagined.states.is_some()));
+    if state.show_ghosts && in_step && probed {
+        entries.push((theme::ACCENT, "Ghosts: bodies read out of the JEPA's latents"));
+    }
+    let painter = ui.painter_at(rect);
+    for (row, (colour, text)) in entries.into_iter().rev().enumerate() {
+        let at = rect.left_bottom() + vec2(18.0, -16.0 - 18.0 * row as f32);
+        painter.circle_filled(at, 4.0, colour);
+        painter.text(
+            at + vec2(10.0, 0.0),
+            egui::Align2::LEFT_CENTER,
+            text,
+            egui::FontId::proportional(12.0),
+            s.weak,
+        );
+    }
+}

@@ -1,0 +1,3 @@
+//! Temporary dispatch until the lead's lands.
+#[cfg(feature = "app")]
+pub mod app;
