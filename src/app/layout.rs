@@ -73,7 +73,7 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ui.add_space(2.0);
     let curve_width = 330.0;
     let height = 52.0 + 20.0 * (1 + state.scene_panes().count()) as f32;
-    let height = height.max(112.0);
+    let height = height.max(132.0);
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), height),
         Layout::left_to_right(Align::Min),
@@ -130,7 +130,8 @@ fn cards_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<C
 
 fn card_ui(ui: &mut Ui, state: &State, size: egui::Vec2, content: impl FnOnce(&mut Ui)) {
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-    let mut inner = ui.new_child(UiBuilder::new().max_rect(rect));
+    let layout = Layout::top_down(Align::Min);
+    let mut inner = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     theme::card(state.light).show(&mut inner, |ui| {
         ui.set_min_size(size - vec2(20.0, 20.0));
         ui.set_max_width(size.x - 20.0);

@@ -103,7 +103,7 @@ pub fn setup(
     commands.spawn((
         Sun,
         DirectionalLight {
-            illuminance: 7_000.0,
+            illuminance: 2_300.0,
             shadow_maps_enabled: true,
             ..default()
         },
@@ -120,7 +120,7 @@ pub fn setup(
         size: if software { 1024 } else { 2048 },
     });
     commands.insert_resource(GlobalAmbientLight {
-        brightness: 420.0,
+        brightness: 360.0,
         ..default()
     });
     commands.insert_resource(View3d {

@@ -1,5 +1,6 @@
 //! Protocols, runs and the numbers that come out of them.
 
 pub mod control;
+pub mod judge;
 pub mod stats;
 pub mod tasks;

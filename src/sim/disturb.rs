@@ -3,6 +3,7 @@
 use rapier3d::prelude::*;
 
 use super::{Reality, SimError};
+use crate::scene::Shape;
 
 /// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +78,26 @@ impl Reality {
             _ => return Err(unknown()),
         }
         Ok(())
+    }
+
+    /// Puts a body at a point, keeping its motion: a counterfactual edit, deterministic.
+    pub fn teleport(&mut self, body: usize, position: [f32; 3]) {
+        let Some(&handle) = self.bodies.get(body) else { return };
+        self.world.bodies[handle].set_translation(Vector::from(position), true);
+        let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
+        bodies.propagate_modified_body_positions_to_colliders(colliders);
+    }
+
+    /// Scales a body's collider about its centre: a counterfactual edit.
+    pub fn resize(&mut self, body: usize, factor: f32) {
+        let Some(&handle) = self.colliders.get(body) else { return };
+        let shape = match self.scene().bodies[body].shape {
+            Shape::Ball { radius } => SharedShape::ball(radius * factor),
+            Shape::Cuboid { half: [x, y, z] } => SharedShape::cuboid(x * factor, y * factor, z * factor),
+            Shape::Cylinder { half_height, radius } => SharedShape::cylinder(half_height * factor, radius * factor),
+            Shape::Capsule { half_height, radius } => SharedShape::capsule_y(half_height * factor, radius * factor),
+        };
+        self.world.colliders[handle].set_shape(shape);
     }
 
     /// Pulls the dragged body: a critically damped spring scaled by its mass.

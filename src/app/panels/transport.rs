@@ -29,14 +29,14 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             out.push(Command::Reset);
         }
         if ui
-            .button("⑂ Branch here")
+            .button("Branch here")
             .on_hover_text("Let every model imagine the next 20 steps from this moment (B)")
             .clicked()
         {
             out.push(Command::BranchHere);
         }
         let live = matches!(state.cursor, Cursor::Live);
-        let button = Button::new("● Live").selected(live);
+        let button = Button::new("Live").selected(live);
         if ui.add_enabled(!live, button).on_hover_text("The newest moment (L)").clicked() {
             out.push(Command::Live);
         }

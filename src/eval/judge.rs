@@ -1,0 +1,242 @@
+//! The judge judged: thresholds from reality, false positives on reality, detection of injected faults.
+//!
+//! Calibration takes each law's greatest score in each clip of reality (seeds that neither training nor evaluation uses) and
+//! puts the threshold above all but 1 in 1000 of the clips, with a margin: five laws together must leave 99 % of real clips alone.
+//! (MODELS §6 names the 99.5th percentile; with five laws that alone would flag more than 1 % of the clips.)
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::stats::{Rate, quantile};
+use crate::camera::{Eye, SIZE};
+use crate::episode::{EpisodeError, record};
+use crate::judge::{Judge, SceneThresholds, Tracker, Violation};
+use crate::scene::{Law, Scene};
+use crate::sim::Reality;
+
+/// First seed of calibration clips: after training's, before the held-out ones.
+pub const CALIBRATION_SEED: u64 = 500_000;
+/// Real frames before the judged ones.
+pub const REFERENCE: usize = 4;
+/// Judged frames of a clip.
+pub const CLIP: usize = 20;
+const QUANTILE: f64 = 0.999;
+const MARGIN: f32 = 1.15;
+
+/// What the judge does to reality and to faults, for one scene.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JudgeResult {
+    /// Share of real clips with any violation.
+    pub false_positive_clips: Rate,
+    /// Share of real (object, frame) pairs in violation, by law.
+    pub false_positive_object_frames: BTreeMap<String, f64>,
+    /// Share of faults caught, by law.
+    pub detection_rate: BTreeMap<String, Rate>,
+}
+
+fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
+    let episode = record(scene, eye, seed)?;
+    Ok(episode.frames.chunks_exact(SIZE * SIZE * 3).take(REFERENCE + CLIP).map(<[u8]>::to_vec).collect())
+}
+
+fn borrow(frames: &[Vec<u8>]) -> Vec<&[u8]> {
+    frames.iter().map(Vec::as_slice).collect()
+}
+
+/// Thresholds of a scene from `clips` clips of reality.
+///
+/// # Errors
+/// [`EpisodeError`] if reality or the eye cannot be built.
+pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, EpisodeError> {
+    let eye = Eye::standard(scene)?;
+    let judge = Judge::new(scene);
+    let maxima: Vec<BTreeMap<Law, f32>> = (CALIBRATION_SEED..CALIBRATION_SEED + clips)
+        .into_par_iter()
+        .map(|seed| {
+            let frames = clip(scene, &eye, seed)?;
+            let mut greatest = BTreeMap::new();
+            for s in judge.scores(SIZE, REFERENCE, &borrow(&frames)) {
+                let entry = greatest.entry(s.law).or_insert(f32::MIN);
+                *entry = entry.max(s.score);
+            }
+            Ok(greatest)
+        })
+        .collect::<Result<_, EpisodeError>>()?;
+    let mut thresholds = SceneThresholds::default();
+    for law in Law::ALL {
+        let values: Vec<f64> = maxima.iter().filter_map(|m| m.get(&law)).map(|&v| f64::from(v)).collect();
+        let (floor, ceiling) = plausible(law);
+        let reality = if values.is_empty() { 0.0 } else { quantile(&values, QUANTILE) as f32 };
+        thresholds.set(law, (reality * MARGIN).clamp(floor, ceiling));
+    }
+    Ok(thresholds)
+}
+
+/// Thresholds never fall below what one pixel of noise in a perfect rollout would do, nor rise to where a law says nothing.
+fn plausible(law: Law) -> (f32, f32) {
+    match law {
+        Law::Permanence => (0.3, 0.95),
+        Law::Duplication => (0.12, 1.0),
+        Law::Continuity => (2.0, 40.0),
+        Law::Size => (0.2, 2.0),
+        Law::Interpenetration => (0.02, 0.5),
+    }
+}
+
+/// False positives on reality and detection of injected faults, on seeds `seed..seed + clips`.
+///
+/// # Errors
+/// [`EpisodeError`] if reality or the eye cannot be built.
+pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult, EpisodeError> {
+    let eye = Eye::standard(scene)?;
+    let judge = Judge::new(scene);
+    let bodies = judge.tracker().bodies.len();
+    let reality: Vec<Vec<Violation>> = (seed..seed + clips)
+        .into_par_iter()
+        .map(|seed| Ok(judge.frames(SIZE, REFERENCE, &borrow(&clip(scene, &eye, seed)?))))
+        .collect::<Result<_, EpisodeError>>()?;
+    let flagged = reality.iter().filter(|v| !v.is_empty()).count();
+    let mut result = JudgeResult { false_positive_clips: Rate::wilson(flagged, reality.len()), ..Default::default() };
+    let object_frames = (reality.len() * bodies * CLIP).max(1) as f64;
+    for law in scene.laws.iter().copied() {
+        let frames: usize =
+            reality.iter().flatten().filter(|v| v.law == law).map(|v| v.last_frame - v.first_frame + 1).sum();
+        result.false_positive_object_frames.insert(law.id().into(), frames as f64 / object_frames);
+        if law == Law::Interpenetration && bodies < 2 {
+            continue;
+        }
+        let caught: Vec<Option<bool>> = (seed..seed + clips)
+            .into_par_iter()
+            .map(|seed| {
+                let Some((frames, body)) = faulty_clip(scene, &eye, seed, law)? else { return Ok(None) };
+                let caught = judge.frames(SIZE, REFERENCE, &borrow(&frames)).iter().any(|v| {
+                    v.law == law && (v.body == body || law == Law::Interpenetration)
+                });
+                Ok(Some(caught))
+            })
+            .collect::<Result<_, EpisodeError>>()?;
+        let tried: Vec<bool> = caught.into_iter().flatten().collect();
+        result.detection_rate.insert(law.id().into(), Rate::wilson(tried.iter().filter(|c| **c).count(), tried.len()));
+    }
+    Ok(result)
+}
+
+/// A clip of reality whose pictures, from a drawn frame on, show one fault; `None` where the scene gives no occasion (the body is
+/// not in the picture). The true trajectory goes on underneath, as it does in a rollout that hallucinates.
+fn faulty_clip(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    seed: u64,
+    law: Law,
+) -> Result<Option<(Vec<Vec<u8>>, usize)>, EpisodeError> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xFA17 ^ (law as u64) << 32);
+    let tracked = Tracker::new(scene).bodies;
+    let (episode, mut reality) = (record(scene, eye, seed)?, Reality::new(scene, seed)?);
+    let dim = scene.actions.dim();
+    let from = REFERENCE + rng.random_range(1..CLIP - 6);
+    let body = tracked[rng.random_range(0..tracked.len())];
+    let mut shift: Option<[f32; 3]> = None;
+    let factor = if rng.random::<bool>() { 0.6 } else { 1.6 };
+    let mut frames = Vec::with_capacity(REFERENCE + CLIP);
+    for t in 0..REFERENCE + CLIP {
+        let honest = eye.look(&reality);
+        let frame = if t < from {
+            honest.rgb
+        } else {
+            let state = reality.measure();
+            let at = state.bodies[body].position;
+            let area = honest.ids.iter().filter(|&&id| usize::from(id) == body + 1).count();
+            if t == from && (area < 12 || !inside(eye, at, 8.0)) {
+                return Ok(None);
+            }
+            let mut fork = reality.fork();
+            match law {
+                Law::Permanence => {
+                    fork.teleport(body, [0.0, -100.0, 0.0]);
+                    eye.look(&fork).rgb
+                }
+                Law::Size => {
+                    fork.resize(body, factor);
+                    eye.look(&fork).rgb
+                }
+                Law::Interpenetration => {
+                    let other = tracked.iter().copied().find(|&o| o != body).unwrap_or(body);
+                    let target = state.bodies[other].position;
+                    if t == from && !inside(eye, target, 10.0) {
+                        return Ok(None);
+                    }
+                    // Half inside the other body, on the side it came from.
+                    let d = [at[0] - target[0], at[2] - target[2]];
+                    let length = (d[0] * d[0] + d[1] * d[1]).sqrt().max(1e-3);
+                    let depth = 0.35 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
+                    let place = [target[0] + d[0] / length * depth, at[1].min(target[1]).max(0.02), target[2] + d[1] / length * depth];
+                    fork.teleport(body, place);
+                    eye.look(&fork).rgb
+                }
+                Law::Continuity | Law::Duplication => {
+                    let by = match shift {
+                        Some(by) => by,
+                        None => match free_shift(eye, &state.bodies[body].position, &reality, &tracked, body, &mut rng) {
+                            Some(by) => *shift.insert(by),
+                            None => return Ok(None),
+                        },
+                    };
+                    fork.teleport(body, [at[0] + by[0], at[1] + by[1], at[2] + by[2]]);
+                    let moved = eye.look(&fork);
+                    if law == Law::Continuity {
+                        moved.rgb
+                    } else {
+                        let mut both = honest.rgb;
+                        for (i, _) in moved.ids.iter().enumerate().filter(|(_, id)| usize::from(**id) == body + 1) {
+                            both[i * 3..i * 3 + 3].copy_from_slice(&moved.rgb[i * 3..i * 3 + 3]);
+                        }
+                        both
+                    }
+                }
+            }
+        };
+        frames.push(frame);
+        reality.act(&episode.actions[t * dim..(t + 1) * dim]);
+        reality.step();
+    }
+    Ok(Some((frames, body)))
+}
+
+fn inside(eye: &Eye, at: [f32; 3], margin: f32) -> bool {
+    let size = eye.size() as f32;
+    eye.project(at).is_some_and(|p| p.iter().all(|&c| c > margin && c < size - margin))
+}
+
+/// A jump of a quarter to a half of the picture that lands clear of all bodies and of the border.
+fn free_shift(
+    eye: &Eye,
+    at: &[f32; 3],
+    reality: &Reality,
+    tracked: &[usize],
+    body: usize,
+    rng: &mut ChaCha8Rng,
+) -> Option<[f32; 3]> {
+    let state = reality.measure();
+    let from = eye.project(*at)?;
+    let upright = reality.scene().camera.position[1] < reality.scene().camera.position[2];
+    for _ in 0..200 {
+        let (a, b) = (rng.random_range(-0.8f32..0.8), rng.random_range(-0.8f32..0.8));
+        let by = if upright { [a, b, 0.0] } else { [a, 0.0, b] };
+        let to = [at[0] + by[0], at[1] + by[1], at[2] + by[2]];
+        let Some(p) = eye.project(to) else { continue };
+        let distance = ((p[0] - from[0]).powi(2) + (p[1] - from[1]).powi(2)).sqrt();
+        let clear = tracked.iter().filter(|&&o| o != body).all(|&o| {
+            eye.project(state.bodies[o].position)
+                .is_none_or(|q| (q[0] - p[0]).abs().max((q[1] - p[1]).abs()) > 12.0)
+        });
+        if (16.0..32.0).contains(&distance) && clear && to[1] > 0.05 && inside(eye, to, 7.0) {
+            return Some(by);
+        }
+    }
+    None
+}

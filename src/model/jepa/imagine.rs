@@ -1,0 +1,222 @@
+//! A trained LeWM as a world model.
+
+use super::{GoalCost, Lewm, LewmConfig, ProbeSpec, Probes};
+use crate::model::nn::{Init, Params, WeightsError};
+use crate::model::{
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts, WorldModel,
+};
+use candle_core::{Device, Tensor};
+use std::path::Path;
+
+/// LeWM behind the trait: plans in its latents, has no pixels.
+pub struct LewmModel {
+    card: Card,
+    model: Lewm,
+    /// `[D, D]`, transposed for a product from the right.
+    whitening: Option<Tensor>,
+    probes: Option<(ProbeSpec, Probes)>,
+    parameters: u64,
+}
+
+/// Imagined latents `[N, T, D]`.
+struct Imagined {
+    z: Tensor,
+}
+
+impl LewmModel {
+    /// Reads a model folder: `card.ron` was read by the caller, `config` comes from `train.ron`,
+    /// `model.safetensors` and (if there) `readouts.json` are read here.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and the tensor or field at fault.
+    pub fn load(dir: &Path, card: Card, config: &LewmConfig, device: &Device) -> Result<Self, ModelError> {
+        let path = dir.join("model.safetensors");
+        let params = Params::load(&path, device).map_err(|e| match e {
+            WeightsError::Io { path, source } => ModelError::Io { path, source },
+            other => invalid(&path, "weights", other),
+        })?;
+        let spec_path = dir.join("readouts.json");
+        let spec: Option<ProbeSpec> = match std::fs::read_to_string(&spec_path) {
+            Ok(text) => Some(serde_json::from_str(&text).map_err(|e| invalid(&spec_path, "read-outs", e))?),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(ModelError::Io { path: spec_path, source }),
+        };
+        Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
+    }
+
+    /// A model on weights in memory, such as those of a training that goes on.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    pub fn from_params(
+        card: Card,
+        config: &LewmConfig,
+        params: &Params,
+        spec: Option<ProbeSpec>,
+    ) -> candle_core::Result<Self> {
+        let frozen = params.detached();
+        let model = Lewm::new(config, &frozen)?;
+        let d = config.latent_dim;
+        let whitening = match config.cost {
+            GoalCost::Plain => None,
+            GoalCost::Whitened => {
+                let w = frozen.buffer((d, d), "whitening", Init::Zeros)?;
+                Some(w.as_detached_tensor().t()?.contiguous()?)
+            }
+        };
+        let probes = match spec {
+            Some(spec) if frozen.contains("probe.mean") => {
+                let probes = Probes::new(d, spec.bodies.len(), &frozen)?;
+                Some((spec, probes))
+            }
+            _ => None,
+        };
+        let parts = ["encoder", "predictor"];
+        let parameters = parts.iter().map(|part| params.pp(part).count() as u64).sum();
+        Ok(Self { card, model, whitening, probes, parameters })
+    }
+
+    /// The networks.
+    pub fn lewm(&self) -> &Lewm {
+        &self.model
+    }
+
+    fn input(&self, message: String) -> ModelError {
+        ModelError::Input { model: self.card.name.clone(), message }
+    }
+
+    fn encode(&self, size: usize, frame: &[u8]) -> Result<Tensor, ModelError> {
+        let expected = self.model.config().image_size;
+        if size != expected || frame.len() != size * size * 3 {
+            return Err(self.input(format!(
+                "found a frame of side {size} and {} bytes, expected side {expected} and {} bytes",
+                frame.len(),
+                expected * expected * 3
+            )));
+        }
+        Ok(self.model.encode_frames(frame)?)
+    }
+
+    /// Action blocks `[N, T, frameskip·A]`.
+    fn blocks(&self, actions: &Actions) -> Result<Tensor, ModelError> {
+        let c = self.model.config();
+        if actions.dim > c.action_dim || !actions.steps.is_multiple_of(c.frameskip) {
+            return Err(self.input(format!(
+                "found {} steps of {} action components, expected a multiple of {} steps and at most {} components",
+                actions.steps, actions.dim, c.frameskip, c.action_dim
+            )));
+        }
+        if actions.data.len() != actions.n * actions.steps * actions.dim {
+            return Err(self.input(format!("found {} action values for their shape", actions.data.len())));
+        }
+        let shape = (actions.n, actions.steps / c.frameskip, c.frameskip * c.action_dim);
+        let data = if actions.dim == c.action_dim {
+            actions.data.clone()
+        } else {
+            let mut padded = vec![0f32; actions.n * actions.steps * c.action_dim];
+            if actions.dim > 0 {
+                let rows = padded.chunks_exact_mut(c.action_dim).zip(actions.data.chunks_exact(actions.dim));
+                rows.for_each(|(to, from)| to[..actions.dim].copy_from_slice(from));
+            }
+            padded
+        };
+        Ok(Tensor::from_vec(data, shape, self.model.device())?)
+    }
+
+    /// Distance of latents `[.., D]` to `goal: [1, D]`, `[..]` flattened.
+    fn latent_distance(&self, z: &Tensor, goal: &Tensor) -> candle_core::Result<Vec<f32>> {
+        let d = self.model.config().latent_dim;
+        let delta = z.reshape(((), d))?.broadcast_sub(goal)?;
+        let delta = match &self.whitening {
+            Some(w) => delta.matmul(w)?,
+            None => delta,
+        };
+        delta.sqr()?.sum(1)?.to_vec1()
+    }
+}
+
+fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
+    ModelError::Invalid { path: path.into(), what: what.into(), message: message.to_string() }
+}
+
+impl WorldModel for LewmModel {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn context_frames(&self) -> usize {
+        1
+    }
+
+    fn frameskip(&self) -> usize {
+        self.model.config().frameskip
+    }
+
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        let frame = context.frames.last().ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        Ok(Latent::new(self.encode(context.size, frame)?))
+    }
+
+    fn imagine(&self, latent: &Latent, actions: &Actions, cancel: &Cancel) -> Result<Rollouts, ModelError> {
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = self.blocks(actions)?;
+        let d = self.model.config().latent_dim;
+        let mut z = start.broadcast_as((actions.n, d))?.contiguous()?;
+        let mut steps = Vec::new();
+        for t in 0..blocks.dim(1)? {
+            cancel.check()?;
+            z = self.model.predict(&z, &blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?, None)?;
+            steps.push(z.clone());
+        }
+        let z = match steps.is_empty() {
+            true => Tensor::zeros((actions.n, 0, d), z.dtype(), z.device())?,
+            false => Tensor::stack(&steps, 1)?,
+        };
+        Ok(Rollouts::new(Imagined { z }))
+    }
+
+    fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
+        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let goal = self.encode(goal.size, &goal.frame)?;
+        Ok(self.latent_distance(&imagined.z, &goal)?)
+    }
+
+    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        Ok(None)
+    }
+
+    fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
+        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let Some((spec, probes)) = &self.probes else { return Ok(None) };
+        let (n, steps, d) = imagined.z.dims3()?;
+        let mut poses = probes.poses(&imagined.z.reshape((n * steps, d))?)?;
+        for (i, pose) in poses.iter_mut().enumerate() {
+            if !spec.yaw.get(i % spec.bodies.len().max(1)).copied().unwrap_or(false) {
+                pose[2] = f32::NAN;
+            }
+        }
+        Ok(Some(ProbedStates { bodies: spec.bodies.clone(), n, steps, poses }))
+    }
+
+    fn surprise(&self, context: &Context, actions: &Actions, next: &[u8]) -> Result<f32, ModelError> {
+        let frame = context.frames.last().ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let (z, seen) = (self.encode(context.size, frame)?, self.encode(context.size, next)?);
+        let blocks = self.blocks(actions)?;
+        if blocks.dims()[..2] != [1, 1] {
+            return Err(self.input(format!(
+                "found {} sequences of {} actions, expected one of {}",
+                actions.n,
+                actions.steps,
+                self.frameskip()
+            )));
+        }
+        let expected = self.model.predict(&z, &blocks.squeeze(1)?, None)?;
+        let error = self.latent_distance(&expected, &seen)?;
+        Ok(error.first().copied().unwrap_or(f32::NAN) / self.model.config().latent_dim as f32)
+    }
+
+    fn cost(&self) -> Cost {
+        let (encode_flops, dynamics_flops) = self.model.flops();
+        Cost { parameters: self.parameters, encode_flops, dynamics_flops, rendering_flops: 0. }
+    }
+}

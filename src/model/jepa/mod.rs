@@ -1,0 +1,20 @@
+//! The JEPA camp: LeWM (arXiv 2603.19312), sized for 64-pixel frames and two CPU cores.
+//!
+//! `config.rs` names every choice, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
+//! distance to a goal, `probe.rs` the read-outs that no planner sees, `imagine.rs` the trained model as a
+//! [`WorldModel`](crate::model::WorldModel).
+
+mod config;
+mod imagine;
+mod lewm;
+pub mod linalg;
+mod losses;
+mod probe;
+mod whiten;
+
+pub use config::{ActionBlock, GoalCost, LewmConfig};
+pub use imagine::LewmModel;
+pub use lewm::Lewm;
+pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
+pub use probe::{FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge};
+pub use whiten::{difference_covariance, whitening};

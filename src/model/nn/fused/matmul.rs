@@ -1,0 +1,191 @@
+//! Matrix products through the `gemm` crate, with the bias added and its gradient summed on the way.
+
+use super::elementwise::column_sums;
+use super::{values, with_values, with_values2};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use gemm::Parallelism;
+
+/// A matrix inside a slice: rows, columns and the strides between them.
+#[derive(Clone, Copy)]
+pub struct Mat<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> Mat<'a> {
+    /// Row-major matrix over `data`.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "matrix does not fit its values");
+        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// Its transpose, without moving anything.
+    pub fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// All threads for one product.
+pub fn all_threads() -> Parallelism {
+    match rayon::current_num_threads() {
+        1 => Parallelism::None,
+        n => Parallelism::Rayon(n),
+    }
+}
+
+/// `out = a b`, or `out += a b`; `out` is row-major.
+pub fn product(a: Mat, b: Mat, out: &mut [f32], accumulate: bool, parallelism: Parallelism) {
+    assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
+    assert_eq!(out.len(), a.rows * b.cols, "result size of a matrix product");
+    if out.is_empty() {
+        return;
+    }
+    if a.cols == 0 {
+        if !accumulate {
+            out.fill(0.);
+        }
+        return;
+    }
+    // SAFETY: `Mat` covers exactly rows × cols values of its slice with these strides (checked when made), the
+    // result covers a.rows × b.cols (checked above), and `out` is borrowed mutably, so nothing overlaps.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.cols,
+            a.cols,
+            out.as_mut_ptr(),
+            1,
+            b.cols as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            1f32,
+            1f32,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// `rows` copies of `bias`, to accumulate a product on to.
+pub fn rows_of(bias: &[f32], rows: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(rows * bias.len());
+    for _ in 0..rows {
+        out.extend_from_slice(bias);
+    }
+    out
+}
+
+struct LinearOp {
+    rows: usize,
+    input: usize,
+    output: usize,
+}
+
+impl LinearOp {
+    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+        let mut y = match bias {
+            Some(bias) => rows_of(bias, self.rows),
+            None => vec![0.; self.rows * self.output],
+        };
+        let (x, w) = (Mat::new(x, self.rows, self.input), Mat::new(w, self.output, self.input));
+        product(x, w.t(), &mut y, bias.is_some(), all_threads());
+        (CpuStorage::F32(y), (self.rows, self.output).into())
+    }
+
+    fn backward(&self, x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (n, i, o) = (self.rows, self.input, self.output);
+        let mut dx = None;
+        if x.track_op() {
+            let mut out = vec![0.; n * i];
+            with_values2(grad, w, |g, w| {
+                product(Mat::new(g, n, o), Mat::new(w, o, i), &mut out, false, all_threads());
+            })?;
+            dx = Some(Tensor::from_vec(out, (n, i), x.device())?);
+        }
+        let mut dw = None;
+        if w.track_op() {
+            let mut out = vec![0.; o * i];
+            with_values2(grad, x, |g, x| {
+                product(Mat::new(g, n, o).t(), Mat::new(x, n, i), &mut out, false, all_threads());
+            })?;
+            dw = Some(Tensor::from_vec(out, (o, i), w.device())?);
+        }
+        Ok((dx, dw))
+    }
+}
+
+impl CustomOp2 for LinearOp {
+    fn name(&self) -> &'static str {
+        "fused-linear"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok(self.forward(values(s1, l1)?, values(s2, l2)?, None))
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.backward(x, w, grad)
+    }
+}
+
+impl CustomOp3 for LinearOp {
+    fn name(&self) -> &'static str {
+        "fused-linear-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.forward(values(s1, l1)?, values(s2, l2)?, Some(values(s3, l3)?)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw) = self.backward(x, w, grad)?;
+        let db = with_values(grad, |g| column_sums(g, self.output))?;
+        Ok((dx, dw, Some(Tensor::from_vec(db, bias.shape(), bias.device())?)))
+    }
+}
+
+/// `x: [N, in]` times the transpose of `weight: [out, in]`, plus `bias: [out]`.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let ((rows, input), (output, expected)) = (x.dims2()?, weight.dims2()?);
+    if input != expected {
+        bail!("linear: weight {:?} does not fit {:?}", weight.dims(), x.dims());
+    }
+    let op = LinearOp { rows, input, output };
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) if bias.elem_count() != output => bail!("linear: bias {:?}, expected [{output}]", bias.dims()),
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
+        None => x.apply_op2(&weight, op),
+    }
+}

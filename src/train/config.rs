@@ -1,0 +1,99 @@
+//! `train.ron`.
+
+use super::{LewmRecipe, TrainError};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A training, complete: with the experience it names it can be repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Name of the model folder.
+    pub name: String,
+    /// One line for lists.
+    pub summary: String,
+    /// Seed of weights, batches and noise.
+    #[serde(default)]
+    pub seed: u64,
+    /// Folders of experience.
+    pub data: Vec<PathBuf>,
+    /// Upper bound of episodes from each folder.
+    #[serde(default)]
+    pub episodes: Option<usize>,
+    /// Share of each scene's episodes that only validates.
+    #[serde(default = "default_validation")]
+    pub validation_share: f64,
+    /// What to train, and how.
+    pub architecture: Architecture,
+}
+
+fn default_validation() -> f64 {
+    0.05
+}
+
+/// What to train.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Architecture {
+    /// A joint-embedding predictive model.
+    Lewm(LewmRecipe),
+}
+
+impl Architecture {
+    /// The word on the card.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::Lewm(_) => "lewm",
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] with the line and column, or the field, at fault.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| TrainError::Io { path: path.into(), source })?;
+        let config: Self = ron::from_str(&text).map_err(|e| TrainError::Config {
+            path: path.into(),
+            field: format!("line {}, column {}", e.span.start.line, e.span.start.col),
+            message: e.code.to_string(),
+        })?;
+        let check = match &config.architecture {
+            Architecture::Lewm(recipe) => recipe.check(),
+        };
+        let share = config.validation_share;
+        let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
+            true => Ok(()),
+            false => Err(("validation_share", format!("found {share}, expected 0 to 0.5"))),
+        });
+        check.map_err(|(field, message)| TrainError::Config { path: path.into(), field: field.into(), message })?;
+        Ok(config)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let text = self.text(path)?;
+        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io { path: path.into(), source })
+    }
+
+    /// The file's text.
+    pub(crate) fn text(&self, path: &Path) -> Result<String, TrainError> {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| TrainError::Config {
+            path: path.into(),
+            field: "configuration".into(),
+            message: e.to_string(),
+        })
+    }
+
+    /// Components of an action that the model takes.
+    pub fn action_dim(&self) -> usize {
+        match &self.architecture {
+            Architecture::Lewm(recipe) => recipe.model.action_dim,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the latents hold, seen while training: a loss can look excellent while the hand is missing from the latent.
+
+use super::Session;
+use super::readouts::{Targets, moving_bodies};
+use super::sampler::frames_of;
+use crate::episode::Dataset;
+use crate::model::jepa::linalg::effective_rank;
+use crate::model::jepa::{Lewm, pearson, ridge};
+use crate::train::TrainError;
+use crate::train::curve::short;
+use serde_json::{Map, json};
+
+/// Frames to fit the linear probe on, and to test it on.
+const FIT: usize = 2500;
+const TEST: usize = 1200;
+/// An effective rank below this, or a spread below [`FLAT`], is a collapse.
+const COLLAPSED_RANK: f64 = 3.;
+const FLAT: f64 = 0.05;
+
+/// Fixed frames whose latents are looked at.
+pub struct Gate {
+    fit: Vec<usize>,
+    test: Vec<usize>,
+    targets: Targets,
+}
+
+impl Gate {
+    pub fn new(session: &Session) -> Self {
+        let data = session.data;
+        let pick = |episodes: &[usize], n: usize| -> Vec<usize> {
+            let frames = frames_of(data, episodes);
+            let step = (frames.len() / n).max(1);
+            frames.into_iter().step_by(step).take(n).collect()
+        };
+        Self {
+            fit: pick(&session.train_episodes, FIT),
+            test: pick(&session.validation_episodes, TEST),
+            targets: Targets::new(data, moving_bodies(data)),
+        }
+    }
+
+    fn encode(&self, model: &Lewm, data: &Dataset, frames: &[usize]) -> Result<Vec<f32>, TrainError> {
+        let bytes: Vec<u8> = frames.iter().flat_map(|&i| data.frame(i).iter().copied()).collect();
+        Ok(model.encode_frames(&bytes)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// Rank and spread of the latents and the linear probe's r, written to the curve; returned as a sentence.
+    pub fn judge(&self, model: &Lewm, session: &mut Session) -> Result<String, TrainError> {
+        let d = model.config().latent_dim;
+        if self.fit.len() < 2 || self.test.len() < 2 {
+            return Ok("Too few episodes to validate.".into());
+        }
+        let (fit, test) = (self.encode(model, session.data, &self.fit)?, self.encode(model, session.data, &self.test)?);
+        let (rank, std) = effective_rank(&test, d);
+        let mut r = Map::new();
+        for (b, body) in self.targets.bodies.iter().enumerate() {
+            let (fit_x, fit_y) = self.targets.rows_of_body(&fit, d, &self.fit, b);
+            let (test_x, test_y) = self.targets.rows_of_body(&test, d, &self.test, b);
+            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else { continue };
+            for (q, quantity) in ["x", "z", "cos_yaw", "sin_yaw"].iter().enumerate() {
+                let w = &weight[q * d..(q + 1) * d];
+                let found: Vec<f32> = test_x
+                    .chunks_exact(d)
+                    .map(|x| bias[q] + x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>())
+                    .collect();
+                let truth: Vec<f32> = test_y.chunks_exact(4).map(|y| y[q]).collect();
+                r.insert(format!("{body}.{quantity}"), short(pearson(&found, &truth)));
+            }
+        }
+        let collapsed = rank < COLLAPSED_RANK || std < FLAT;
+        session.curve.write(&json!({
+            "phase": "gate", "step": session.progress.step, "rank": short(rank), "std": short(std), "probe_r": r,
+            "collapsed": collapsed,
+        }))?;
+        if collapsed {
+            tracing::warn!("the latents have collapsed: effective rank {rank:.2}, spread {std:.3}");
+        }
+        let state = if collapsed { "Collapsed: effective" } else { "Effective" };
+        Ok(format!("{state} rank of the latents {rank:.1}."))
+    }
+}
