@@ -12,6 +12,5 @@ pub mod model;
 pub mod planner;
 pub mod scene;
 pub mod sim;
-
 pub mod train;
 pub mod worker;

@@ -12,6 +12,12 @@ use super::panels::{
 use super::state::State;
 use super::theme;
 
+const GAP: f32 = 10.0;
+/// Both margins of a card.
+const CARD_MARGIN: f32 = 20.0;
+const HEADER: f32 = 32.0;
+const FOOTER: f32 = 22.0;
+
 /// What the layout tells the 3-D view.
 pub struct Laid {
     /// Size of its rectangle in points.
@@ -45,13 +51,14 @@ pub fn window_ui(
         .frame(bottom)
         .show(&mut root, |ui| bottom_ui(ui, state, out));
     let side = Frame::new().fill(s.base).inner_margin(Margin::same(10));
-    let width = (ctx.content_rect().width() * 0.375).clamp(340.0, 760.0);
+    let window = ctx.content_rect().size();
+    let side_px = picture_side(state, window);
     Panel::right("panes")
         .resizable(false)
-        .exact_size(width)
+        .exact_size(2.0 * (side_px + CARD_MARGIN) + 3.0 * GAP)
         .show_separator_line(false)
         .frame(side)
-        .show(&mut root, |ui| cards_ui(ui, state, pictures, out));
+        .show(&mut root, |ui| cards_ui(ui, state, side_px, pictures, out));
     let centre = Frame::new().fill(s.base).inner_margin(Margin {
         left: 10,
         right: 0,
@@ -72,8 +79,7 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     transport::transport_ui(ui, state, out);
     ui.add_space(2.0);
     let curve_width = 330.0;
-    let height = 52.0 + 20.0 * (1 + state.scene_panes().count()) as f32;
-    let height = height.max(132.0);
+    let height = timeline_height(state);
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), height),
         Layout::left_to_right(Align::Min),
@@ -95,18 +101,30 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     );
 }
 
-fn cards_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
-    let gap = 10.0;
-    ui.spacing_mut().item_spacing = vec2(gap, gap);
+fn timeline_height(state: &State) -> f32 {
+    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(132.0)
+}
+
+/// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
+fn picture_side(state: &State, window: egui::Vec2) -> f32 {
+    const BARS: f32 = 42.0 + 26.0 + 38.0;
+    let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
+    let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
+    let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
+    by_height.min(by_width).max(120.0).floor()
+}
+
+fn cards_ui(
+    ui: &mut Ui,
+    state: &State,
+    side: f32,
+    pictures: &mut Pictures,
+    out: &mut Vec<Command>,
+) {
+    ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let models: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
     let cards = 2 + models.len();
-    let rows = cards.div_ceil(2).max(2) as f32;
-    // Inside a card: margins, header, footer.
-    let (around, header, footer) = (20.0, 34.0, 24.0);
-    let column = (ui.available_width() - gap) * 0.5;
-    let by_height = (ui.available_height() - gap * (rows - 1.0)) / rows.min(2.0) - around - header - footer;
-    let side = (column - around).min(by_height).max(120.0);
-    let card_size = vec2(column, side + around + header + footer);
+    let card_size = vec2(side + CARD_MARGIN, side + CARD_MARGIN + HEADER + FOOTER);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let mut card = 0;
         while card < cards {
@@ -203,14 +221,15 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
     }
     let painter = ui.painter_at(rect);
     for (row, (colour, text)) in entries.into_iter().rev().enumerate() {
-        let at = rect.left_bottom() + vec2(18.0, -16.0 - 18.0 * row as f32);
-        painter.circle_filled(at, 4.0, colour);
-        painter.text(
-            at + vec2(10.0, 0.0),
-            egui::Align2::LEFT_CENTER,
-            text,
-            egui::FontId::proportional(12.0),
-            s.weak,
+        let at = rect.left_bottom() + vec2(20.0, -20.0 - 24.0 * row as f32);
+        let font = egui::FontId::proportional(12.0);
+        let galley = painter.layout_no_wrap(text.into(), font, s.text);
+        let ground = Rect::from_min_size(
+            at + vec2(-10.0, -10.0),
+            vec2(galley.size().x + 30.0, 20.0),
         );
+        painter.rect_filled(ground, 10.0, s.card.gamma_multiply(0.85));
+        painter.circle_filled(at, 4.0, colour);
+        painter.galley(at + vec2(11.0, -0.5 * galley.size().y), galley, s.text);
     }
 }

@@ -79,10 +79,6 @@ pub fn run(options: Options) -> Result<(), String> {
     let mut session = Session::start(&options.start)
         .map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
-    let mut errand = options.errand;
-    if errand.walk {
-        errand.script = shot::walk(session.state.scenes.len());
-    }
     let (width, height) = options.size.unwrap_or((1600, 900));
     let window = Window {
         title: "Parallax".into(),
@@ -107,7 +103,7 @@ pub fn run(options: Options) -> Result<(), String> {
         pictures: Pictures::default(),
         themed: None,
     })
-    .insert_resource(errand)
+    .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)

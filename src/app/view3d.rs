@@ -183,7 +183,7 @@ impl View3d {
         let eye = convert::vec3(scene.camera.position);
         self.target = convert::vec3(scene.camera.target);
         let away = eye - self.target;
-        self.distance = (away.length() * 0.98).clamp(1.0, 6.0);
+        self.distance = (away.length() * 1.12).clamp(1.0, 6.0);
         self.yaw = 0.45;
         let eye_pitch = (away.y / away.length()).asin();
         self.pitch = (eye_pitch * 0.72).clamp(0.25, 1.2);

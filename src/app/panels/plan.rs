@@ -5,7 +5,7 @@ use bevy_egui::egui::{
     vec2,
 };
 
-use super::super::state::State;
+use super::super::state::{DriverChoice, State};
 use super::super::theme;
 use super::name;
 
@@ -28,10 +28,10 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         .as_ref()
         .and_then(|d| Some((d, d.plan.as_ref()?)));
     let Some((decision, plan)) = plan else {
-        let text = if state.has_actions() {
-            "This controller does not plan"
-        } else {
-            "Nothing to plan: no actions"
+        let text = match state.driver {
+            _ if !state.has_actions() => "Nothing to plan: no actions",
+            DriverChoice::Random | DriverChoice::Keyboard => "This controller does not plan",
+            _ => "Planning…",
         };
         painter.text(
             rect.center(),

@@ -15,9 +15,11 @@ use crate::sim::CONTROL_HZ;
 const LABELS: f32 = 118.0;
 const RULER: f32 = 18.0;
 const TRACK: f32 = 20.0;
+const TALLEST_TRACK: f32 = 30.0;
 
 /// From moments to screen and back.
 struct Axis {
+    track: f32,
     left: f32,
     width: f32,
     steps: usize,
@@ -36,12 +38,14 @@ impl Axis {
 
 /// Draws the timeline; a click or drag scrubs.
 pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let tracks = 1 + state.scene_panes().count();
-    let height = RULER + tracks as f32 * TRACK + 6.0;
+    let tracks = (1 + state.scene_panes().count()) as f32;
+    let track = ((ui.available_height() - RULER - 6.0) / tracks).clamp(TRACK, TALLEST_TRACK);
+    let height = RULER + tracks * track + 6.0;
     let size = vec2(ui.available_width(), height);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     name(&response, WidgetType::Slider, "Timeline");
     let axis = Axis {
+        track,
         left: rect.left() + LABELS,
         width: (rect.width() - LABELS - 10.0).max(10.0),
         steps: state.timeline_steps(),
@@ -60,7 +64,7 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     reality_track(&painter, rect, y, &axis, state, &s);
     let mut hovered = None;
     for (_, pane) in state.scene_panes() {
-        y += TRACK;
+        y += track;
         let hit = pane_track(&painter, rect, y, &axis, pane, &s, response.hover_pos());
         hovered = hovered.or(hit);
     }
@@ -103,12 +107,12 @@ fn ruler(painter: &Painter, rect: Rect, axis: &Axis, s: &Surfaces) {
     }
 }
 
-fn label(painter: &Painter, rect: Rect, y: f32, text: &str, dot: Color32, s: &Surfaces) {
-    let middle = y + TRACK * 0.5;
+fn label(painter: &Painter, rect: Rect, y: f32, track: f32, text: &str, dot: Color32, s: &Surfaces) {
+    let middle = y + track * 0.5;
     painter.circle_filled(pos2(rect.left() + 7.0, middle), 4.0, dot);
     let clip = Rect::from_min_max(
         pos2(rect.left(), y),
-        pos2(rect.left() + LABELS - 8.0, y + TRACK),
+        pos2(rect.left() + LABELS - 8.0, y + track),
     );
     painter.with_clip_rect(clip).text(
         pos2(rect.left() + 17.0, middle),
@@ -122,12 +126,12 @@ fn label(painter: &Painter, rect: Rect, y: f32, text: &str, dot: Color32, s: &Su
 fn bar(axis: &Axis, y: f32, from: f32, to: f32) -> Rect {
     Rect::from_min_max(
         pos2(axis.x(from), y + 4.0),
-        pos2(axis.x(to), y + TRACK - 4.0),
+        pos2(axis.x(to), y + axis.track - 4.0),
     )
 }
 
 fn reality_track(painter: &Painter, rect: Rect, y: f32, axis: &Axis, state: &State, s: &Surfaces) {
-    label(painter, rect, y, "Reality", s.text, s);
+    label(painter, rect, y, axis.track, "Reality", s.text, s);
     let radius = CornerRadius::same(3);
     let whole = bar(axis, y, 0.0, axis.steps as f32);
     painter.rect_filled(whole, radius, s.well);
@@ -140,7 +144,7 @@ fn reality_track(painter: &Painter, rect: Rect, y: f32, axis: &Axis, state: &Sta
             .iter()
             .position(|m| m.distance_m.is_some_and(|d| d <= goal.tolerance_m));
         if let Some(at) = reached {
-            let at = pos2(axis.x(at as f32), y + TRACK * 0.5);
+            let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
             painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
             painter.text(at, Align2::CENTER_CENTER, "✔", FontId::proportional(9.0), Color32::WHITE);
         }
@@ -158,7 +162,7 @@ fn pane_track(
     pointer: Option<Pos2>,
 ) -> Option<(Law, usize, f32)> {
     let colour = theme::camp_colour(pane.camp());
-    label(painter, rect, y, &pane.name, colour, s);
+    label(painter, rect, y, axis.track, &pane.name, colour, s);
     let radius = CornerRadius::same(3);
     painter.rect_filled(bar(axis, y, 0.0, axis.steps as f32), radius, s.well.gamma_multiply(0.5));
     let mut hovered = None;
@@ -168,7 +172,7 @@ fn pane_track(
         painter.rect_filled(span, radius, colour.gamma_multiply(0.35));
         let x = span.left();
         painter.line_segment(
-            [pos2(x, y + 2.0), pos2(x, y + TRACK - 2.0)],
+            [pos2(x, y + 2.0), pos2(x, y + axis.track - 2.0)],
             Stroke::new(2.0, colour),
         );
         hovered = hovered.or(violation_marks(painter, y, axis, rollout, pointer));
@@ -187,7 +191,7 @@ fn violation_marks(
     let skip = rollout.imagined.frameskip.max(1);
     for v in &rollout.violations {
         let moment = rollout.branch + (v.first_frame + 1) * skip;
-        let at = pos2(axis.x(moment as f32), y + TRACK * 0.5);
+        let at = pos2(axis.x(moment as f32), y + axis.track * 0.5);
         theme::law_mark(painter, v.law, at, 4.5);
         if pointer.is_some_and(|p| p.distance(at) < 8.0) {
             hovered = Some((v.law, v.body, v.severity));
@@ -208,10 +212,10 @@ fn playheads(painter: &Painter, rect: Rect, axis: &Axis, state: &State, s: &Surf
     {
         let x = axis.x(imagination.moment() as f32);
         painter.line_segment(
-            [pos2(x, rect.top() + RULER + TRACK), pos2(x, rect.bottom())],
+            [pos2(x, rect.top() + RULER + axis.track), pos2(x, rect.bottom())],
             Stroke::new(2.0, theme::IMAGINED),
         );
-        let at = pos2(x, rect.top() + RULER + TRACK);
+        let at = pos2(x, rect.top() + RULER + axis.track);
         let diamond = [(0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)];
         painter.add(bevy_egui::egui::Shape::convex_polygon(
             diamond.iter().map(|(dx, dy)| at + vec2(*dx, *dy)).collect(),

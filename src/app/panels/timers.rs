@@ -1,6 +1,6 @@
 //! Time of every worker, and of the window itself.
 
-use bevy_egui::egui::{Align, Context, Grid, Layout, RichText, Window};
+use bevy_egui::egui::{Context, Grid, RichText, Window};
 
 use super::super::command::Command;
 use super::super::state::State;
@@ -20,7 +20,7 @@ pub fn timers_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .show(ctx, |ui| {
             Grid::new("timers").num_columns(4).spacing([18.0, 4.0]).show(ui, |ui| {
                 for title in ["", "last", "median", "p99"] {
-                    ui.label(RichText::new(title).small().color(weak));
+                    ui.label(RichText::new(format!("{title:>11}")).monospace().color(weak));
                 }
                 ui.end_row();
                 for (what, samples) in state.timers.rows() {
@@ -32,9 +32,7 @@ pub fn timers_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
                     ];
                     for value in values {
                         let text = value.map_or("–".into(), |v| format!("{v:.2} ms"));
-                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                            ui.label(RichText::new(text).monospace());
-                        });
+                        ui.label(RichText::new(format!("{text:>11}")).monospace());
                     }
                     ui.end_row();
                 }
