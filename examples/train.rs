@@ -1,15 +1,25 @@
 //! Trains, collects and measures without the app: `train run train.ron OUT [--data DIR].. [--minutes M] [--resume]`,
-//! `train collect SCENE EPISODES OUT [FIRST_SEED]`, `train bench [STEPS]`.
+//! `train collect SCENE EPISODES OUT [FIRST_SEED]`, `train bench [STEPS]`,
+//! `train control FOLDER SCENE [EPISODES]` (on seeds that are neither trained on nor held out).
 
 use anyhow::{Context as _, bail};
-use parallax::train::{LewmRecipe, TrainOptions, bench_lewm_step, run};
+use parallax::camera::Eye;
+use parallax::eval::control::run as run_control;
+use parallax::model::Card;
+use parallax::model::jepa::{GoalCost, LewmConfig, LewmModel};
+use parallax::planner::{Budget, Cem, Mpc, Random};
+use parallax::train::{Architecture, LewmRecipe, TrainConfig, TrainOptions, bench_lewm_step, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<()> {
+    parallax::model::nn::quiet_candle_threads();
     tracing_subscriber::fmt().with_target(false).init();
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |i: usize| args.get(i).with_context(|| format!("argument {i} is missing"));
+    let argument = |i: usize| {
+        args.get(i)
+            .with_context(|| format!("argument {i} is missing"))
+    };
     match argument(0)?.as_str() {
         "run" => {
             let mut options = TrainOptions {
@@ -23,7 +33,9 @@ fn main() -> anyhow::Result<()> {
             while let Some(flag) = rest.next() {
                 match flag.as_str() {
                     "--resume" => options.resume = true,
-                    "--minutes" => options.minutes = Some(rest.next().context("--minutes M")?.parse()?),
+                    "--minutes" => {
+                        options.minutes = Some(rest.next().context("--minutes M")?.parse()?)
+                    }
                     "--data" => options.data.push(rest.next().context("--data DIR")?.into()),
                     other => bail!("unknown flag {other}"),
                 }
@@ -45,8 +57,33 @@ fn main() -> anyhow::Result<()> {
             let rate = bench_lewm_step(&LewmRecipe::default(), steps, &device()?)?;
             println!("{rate:.1}");
         }
+        "control" => {
+            let dir = Path::new(argument(1)?);
+            let episodes = args.get(3).map_or(Ok(30), |s| s.parse())?;
+            control(dir, argument(2)?, episodes)?;
+        }
         other => bail!("unknown command {other}"),
     }
+    Ok(())
+}
+
+fn control(dir: &Path, scene: &str, episodes: u64) -> anyhow::Result<()> {
+    const SEED: u64 = 900_000;
+    let scene = Arc::new(parallax::scene::load(scene)?);
+    let eye = Eye::standard(&scene)?;
+    let Architecture::Lewm(recipe) = TrainConfig::load(&dir.join("train.ron"))?.architecture;
+    for cost in [GoalCost::Whitened, GoalCost::Plain] {
+        let config = LewmConfig { cost, ..recipe.model.clone() };
+        for (candidates, iterations) in [(100, 4), (300, 10)] {
+            let budget = Budget { candidates, iterations, ..Budget::PAPER };
+            let again = LewmModel::load(dir, Card::load(dir)?, &config, &device()?)?;
+            let mut mpc = Mpc::new(Arc::new(again), Cem::default(), budget, config.frameskip);
+            let result = run_control(&scene, &eye, &mut mpc, SEED, episodes, |_| ())?;
+            println!("{cost:?} {candidates}x{iterations}: {:?} {:?}", result.success, result.decision_ms);
+        }
+    }
+    let random = run_control(&scene, &eye, &mut Random::new(0), SEED, episodes, |_| ())?;
+    println!("random: {:?}", random.success);
     Ok(())
 }
 

@@ -219,7 +219,7 @@ impl Eye {
             shape: collider.shape(),
             pose: *collider.position(),
             centre: collider.position().translation,
-            radius: body.shape.bounding_radius() * 1.001,
+            radius: collider.shape().compute_local_bounding_sphere().radius() * 1.001,
             rgb: body.colour.rgb().map(f32::from),
             mark_beyond: if body.marked {
                 extent_x * 0.4

@@ -170,10 +170,10 @@ fn faulty_clip(
                     if t == from && !inside(eye, target, 10.0) {
                         return Ok(None);
                     }
-                    // Half inside the other body, on the side it came from.
+                    // Well into the other body on the side it came from, but not so deep that the eye cannot see it.
                     let d = [at[0] - target[0], at[2] - target[2]];
                     let length = (d[0] * d[0] + d[1] * d[1]).sqrt().max(1e-3);
-                    let depth = 0.35 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
+                    let depth = 0.6 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
                     let place = [target[0] + d[0] / length * depth, at[1].min(target[1]).max(0.02), target[2] + d[1] / length * depth];
                     fork.teleport(body, place);
                     eye.look(&fork).rgb

@@ -40,6 +40,8 @@ const GONE: f32 = 0.25;
 const BORDER: f32 = 2.0;
 /// A body covered by others over this share is not expected to be seen.
 const HIDDEN: f32 = 0.6;
+/// Bodies nearer to each other than this may hide one another in part, pixels.
+const APART: u16 = 2;
 
 /// Judges clips of one scene.
 pub struct Judge {
@@ -159,14 +161,16 @@ impl Judge {
             if !cut && visible > 1.0 - HIDDEN && !track.excused {
                 let expected = track.area * visible;
                 push(Law::Permanence, 1.0 - blob.area / expected.max(1.0), here);
-                if seen && visible > 0.95 {
-                    push(Law::Size, (blob.area / track.area).ln().abs(), here);
-                }
             }
-            if blob.components.len() > 1 && !cut {
+            let alone = (0..blobs.len()).all(|o| o == b || blobs[o].area == 0.0 || !near(here, blobs[o].bounds));
+            if seen && !cut && alone {
+                push(Law::Size, (blob.area / track.area).ln().abs(), here);
+            }
+            if blob.components.len() > 1 {
                 push(Law::Duplication, blob.components[1] / track.area.max(1.0), here);
             }
-            if seen && track.unseen == 0 && !cut && visible > 0.7 {
+            let whole_before = track.unseen == 0 && !bounds_touch_border(size, track.bounds);
+            if seen && whole_before && !touches_border(size, blob) {
                 let before = [track.last[0] - track.velocity[0], track.last[1] - track.velocity[1]];
                 push(Law::Continuity, unexplained(blob.centroid, track.last, before), here);
             }
@@ -308,8 +312,16 @@ fn near_border(size: usize, track: &Track, at: [f32; 2]) -> bool {
 }
 
 fn touches_border(size: usize, blob: &Blob) -> bool {
-    let [x0, y0, x1, y1] = blob.bounds;
-    blob.area > 0.0 && (x0 == 0 || y0 == 0 || usize::from(x1) >= size || usize::from(y1) >= size)
+    blob.area > 0.0 && bounds_touch_border(size, blob.bounds)
+}
+
+fn bounds_touch_border(size: usize, [x0, y0, x1, y1]: [u16; 4]) -> bool {
+    x0 == 0 || y0 == 0 || usize::from(x1) >= size || usize::from(y1) >= size
+}
+
+/// Whether two boxes lie within [`APART`] pixels, so that one body may hide part of the other.
+fn near(a: [u16; 4], b: [u16; 4]) -> bool {
+    a[0] < b[2] + APART && b[0] < a[2] + APART && a[1] < b[3] + APART && b[1] < a[3] + APART
 }
 
 /// The lesser of the step's length and its departure from constant velocity.

@@ -5,6 +5,7 @@
 //! nor each other; whoever uses a model knows only the trait.
 
 pub mod card;
+pub mod generative;
 pub mod jepa;
 pub mod nn;
 pub mod oracle;

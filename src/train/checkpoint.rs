@@ -39,24 +39,39 @@ impl Checkpoint {
     pub fn new(out: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
         let text = config.text(out)?;
         let digest = Sha256::digest(text.as_bytes());
-        Ok(Self { dir: out.join("checkpoint"), config: digest.iter().map(|b| format!("{b:02x}")).collect() })
+        Ok(Self {
+            dir: out.join("checkpoint"),
+            config: digest.iter().map(|b| format!("{b:02x}")).collect(),
+        })
     }
 
     /// Writes everything into a new folder, then puts it in place of the old.
     ///
     /// # Errors
     /// [`TrainError::Io`] or [`TrainError::Weights`].
-    pub fn save(&self, params: &Params, optimiser: &AdamW, progress: &Progress) -> Result<(), TrainError> {
+    pub fn save(
+        &self,
+        params: &Params,
+        optimiser: &AdamW,
+        progress: &Progress,
+    ) -> Result<(), TrainError> {
         let partial = self.dir.with_extension("partial");
-        let io = |source| TrainError::Io { path: partial.clone(), source };
+        let io = |source| TrainError::Io {
+            path: partial.clone(),
+            source,
+        };
         if partial.exists() {
             std::fs::remove_dir_all(&partial).map_err(io)?;
         }
         std::fs::create_dir_all(&partial).map_err(io)?;
         params.save(&partial.join("weights.safetensors"), DType::F32)?;
         optimiser.save(&partial.join("optimiser.safetensors"))?;
-        let progress = Progress { config: self.config.clone(), ..progress.clone() };
-        let text = serde_json::to_string_pretty(&(progress, optimiser.steps())).map_err(|e| io(e.into()))?;
+        let progress = Progress {
+            config: self.config.clone(),
+            ..progress.clone()
+        };
+        let text = serde_json::to_string_pretty(&(progress, optimiser.steps()))
+            .map_err(|e| io(e.into()))?;
         std::fs::write(partial.join("progress.json"), text).map_err(io)?;
         if self.dir.exists() {
             std::fs::remove_dir_all(&self.dir).map_err(io)?;
@@ -83,7 +98,10 @@ impl Checkpoint {
         let (progress, steps): (Progress, usize) =
             serde_json::from_str(&text).map_err(|e| invalid("progress", e.to_string()))?;
         if progress.config != self.config {
-            return Err(invalid("config", "this checkpoint belongs to another train.ron".into()));
+            return Err(invalid(
+                "config",
+                "this checkpoint belongs to another train.ron".into(),
+            ));
         }
         Ok(Some((progress, steps)))
     }
@@ -100,7 +118,12 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`TrainError::Weights`] or [`TrainError::Tensor`].
-    pub fn restore(&self, optimiser: &mut AdamW, steps: usize, device: &Device) -> Result<(), TrainError> {
+    pub fn restore(
+        &self,
+        optimiser: &mut AdamW,
+        steps: usize,
+        device: &Device,
+    ) -> Result<(), TrainError> {
         let state = Params::load(&self.dir.join("optimiser.safetensors"), device)?;
         Ok(optimiser.restore(steps, &state)?)
     }
@@ -111,9 +134,10 @@ impl Checkpoint {
     /// [`TrainError::Io`].
     pub fn remove(&self) -> Result<(), TrainError> {
         match std::fs::remove_dir_all(&self.dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(TrainError::Io { path: self.dir.clone(), source: e })
-            }
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::Io {
+                path: self.dir.clone(),
+                source: e,
+            }),
             _ => Ok(()),
         }
     }

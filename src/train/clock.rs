@@ -42,7 +42,10 @@ impl Clock {
     /// Starts now; time is up after `minutes`.
     pub fn start(minutes: Option<f64>) -> Self {
         let deadline = minutes.map(|m| Duration::from_secs_f64((m * 60.).max(0.)));
-        Self { started: Instant::now(), deadline }
+        Self {
+            started: Instant::now(),
+            deadline,
+        }
     }
 
     /// Seconds since the start of this run.

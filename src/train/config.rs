@@ -1,5 +1,6 @@
 //! `train.ron`.
 
+use super::diffusion::DiffusionRecipe;
 use super::{LewmRecipe, TrainError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ fn default_validation() -> f64 {
 pub enum Architecture {
     /// A joint-embedding predictive model.
     Lewm(LewmRecipe),
+    /// An action-conditioned pixel diffusion model.
+    PixelDiffusion(DiffusionRecipe),
 }
 
 impl Architecture {
@@ -43,6 +46,7 @@ impl Architecture {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Lewm(_) => "lewm",
+            Self::PixelDiffusion(_) => "pixel_diffusion",
         }
     }
 }
@@ -53,8 +57,10 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the line and column, or the field, at fault.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| TrainError::Io { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| TrainError::Io {
+            path: path.into(),
+            source,
+        })?;
         let config: Self = ron::from_str(&text).map_err(|e| TrainError::Config {
             path: path.into(),
             field: format!("line {}, column {}", e.span.start.line, e.span.start.col),
@@ -62,13 +68,21 @@ impl TrainConfig {
         })?;
         let check = match &config.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
+            Architecture::PixelDiffusion(recipe) => recipe.check(),
         };
         let share = config.validation_share;
         let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
             true => Ok(()),
-            false => Err(("validation_share", format!("found {share}, expected 0 to 0.5"))),
+            false => Err((
+                "validation_share",
+                format!("found {share}, expected 0 to 0.5"),
+            )),
         });
-        check.map_err(|(field, message)| TrainError::Config { path: path.into(), field: field.into(), message })?;
+        check.map_err(|(field, message)| TrainError::Config {
+            path: path.into(),
+            field: field.into(),
+            message,
+        })?;
         Ok(config)
     }
 
@@ -78,15 +92,20 @@ impl TrainConfig {
     /// [`TrainError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let text = self.text(path)?;
-        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io { path: path.into(), source })
+        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io {
+            path: path.into(),
+            source,
+        })
     }
 
     /// The file's text.
     pub(crate) fn text(&self, path: &Path) -> Result<String, TrainError> {
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| TrainError::Config {
-            path: path.into(),
-            field: "configuration".into(),
-            message: e.to_string(),
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| {
+            TrainError::Config {
+                path: path.into(),
+                field: "configuration".into(),
+                message: e.to_string(),
+            }
         })
     }
 
@@ -94,6 +113,7 @@ impl TrainConfig {
     pub fn action_dim(&self) -> usize {
         match &self.architecture {
             Architecture::Lewm(recipe) => recipe.model.action_dim,
+            Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
         }
     }
 }

@@ -25,7 +25,10 @@ impl Curve {
         } else {
             options.write(true).truncate(true);
         }
-        let file = options.open(&path).map_err(|source| TrainError::Io { path: path.clone(), source })?;
+        let file = options.open(&path).map_err(|source| TrainError::Io {
+            path: path.clone(),
+            source,
+        })?;
         Ok(Self { path, file })
     }
 
@@ -35,7 +38,10 @@ impl Curve {
     /// [`TrainError::Io`].
     pub fn write(&mut self, line: &serde_json::Value) -> Result<(), TrainError> {
         tracing::info!("{line}");
-        writeln!(self.file, "{line}").map_err(|source| TrainError::Io { path: self.path.clone(), source })
+        writeln!(self.file, "{line}").map_err(|source| TrainError::Io {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -44,5 +50,7 @@ pub(crate) fn short(value: f64) -> serde_json::Value {
     if !value.is_finite() {
         return serde_json::Value::String(value.to_string());
     }
-    format!("{value:.3e}").parse::<f64>().map_or(serde_json::Value::Null, |v| serde_json::json!(v))
+    format!("{value:.3e}")
+        .parse::<f64>()
+        .map_or(serde_json::Value::Null, |v| serde_json::json!(v))
 }

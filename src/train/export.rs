@@ -39,7 +39,10 @@ pub fn export(
     let path = out.join("model.safetensors");
     params.save(&path, DType::F16)?;
     let bytes = std::fs::read(&path).map_err(|source| TrainError::Io { path, source })?;
-    let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let seeds = data.episodes.iter().map(|e| e.seed);
     let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
     let place = if what.device.is_cpu() { "CPU" } else { "GPU" };
@@ -56,8 +59,16 @@ pub fn export(
         parameters: what.parameters,
         steps: what.steps,
         seed: config.seed,
-        data: format!("{} episodes, {} frames, seeds {first}-{last}", data.episodes.len(), data.len()),
-        hardware: format!("{place}, {} threads, {}", rayon::current_num_threads(), std::env::consts::ARCH),
+        data: format!(
+            "{} episodes, {} frames, seeds {first}-{last}",
+            data.episodes.len(),
+            data.len()
+        ),
+        hardware: format!(
+            "{place}, {} threads, {}",
+            rayon::current_num_threads(),
+            std::env::consts::ARCH
+        ),
         minutes: what.seconds / 60.,
         sha256,
         notes: what.notes.clone(),

@@ -1,13 +1,15 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
-//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA.
+//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
+//! diffusion.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
 mod checkpoint;
 mod clock;
 mod config;
 mod curve;
+pub mod diffusion;
 mod export;
 mod lewm;
 
@@ -109,7 +111,11 @@ pub enum Outcome {
 /// [`TrainError`] naming the file and field at fault.
 pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainError> {
     let config = TrainConfig::load(config_path)?;
-    let dirs = if options.data.is_empty() { &config.data } else { &options.data };
+    let dirs = if options.data.is_empty() {
+        &config.data
+    } else {
+        &options.data
+    };
     let data = Dataset::load(dirs, config.action_dim(), config.episodes)?;
     run_on(&config, &data, options)
 }
@@ -118,11 +124,19 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
 ///
 /// # Errors
 /// [`TrainError`] naming the file and field at fault.
-pub fn run_on(config: &TrainConfig, data: &Dataset, options: &TrainOptions) -> Result<Outcome, TrainError> {
+pub fn run_on(
+    config: &TrainConfig,
+    data: &Dataset,
+    options: &TrainOptions,
+) -> Result<Outcome, TrainError> {
     let out = &options.out;
-    std::fs::create_dir_all(out).map_err(|source| TrainError::Io { path: out.clone(), source })?;
+    std::fs::create_dir_all(out).map_err(|source| TrainError::Io {
+        path: out.clone(),
+        source,
+    })?;
     config.save(&out.join("train.ron"))?;
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
+        Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
     }
 }

@@ -3,13 +3,15 @@
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
-use parallax::model::jepa::{JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss};
+use parallax::model::jepa::{
+    JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
+};
 use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
 use parallax::scene;
 use parallax::train::{
-    Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ReadoutPhase, TrainConfig, TrainOptions,
-    run_on,
+    Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ReadoutPhase,
+    TrainConfig, TrainOptions, run_on,
 };
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,7 +23,12 @@ fn experience() -> &'static Dataset {
         push.episode_steps = 36;
         let push = Arc::new(push);
         let eye = Eye::standard(&push).expect("a camera");
-        let mut data = Dataset { size: 64, action_dim: 2, scenes: vec![push.clone()], ..Default::default() };
+        let mut data = Dataset {
+            size: 64,
+            action_dim: 2,
+            scenes: vec![push.clone()],
+            ..Default::default()
+        };
         for seed in 0..20 {
             data.push(record(&push, &eye, seed).expect("a built-in scene runs"), 0);
         }
@@ -30,12 +37,23 @@ fn experience() -> &'static Dataset {
 }
 
 fn small() -> LewmConfig {
-    LewmConfig { latent_dim: 16, encoder_hidden: 32, predictor_width: 32, inverse_width: 16, ..Default::default() }
+    LewmConfig {
+        latent_dim: 16,
+        encoder_hidden: 32,
+        predictor_width: 32,
+        inverse_width: 16,
+        ..Default::default()
+    }
 }
 
 fn batch(model: &Lewm, sequences: usize) -> (Tensor, Tensor) {
     let data = experience();
-    let starts: Vec<usize> = data.windows(5, 5).into_iter().step_by(7).take(sequences).collect();
+    let starts: Vec<usize> = data
+        .windows(5, 5)
+        .into_iter()
+        .step_by(7)
+        .take(sequences)
+        .collect();
     let (mut frames, mut actions) = (Vec::new(), Vec::new());
     for start in starts {
         (0..5).for_each(|t| frames.extend_from_slice(data.frame(start + 5 * t)));
@@ -54,19 +72,40 @@ fn gradients_reach_every_variable_and_move_it() {
     let mut rng = Rng::seed(4);
     // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
     for step in 0..2 {
-        let loss = joint_loss(&model, &pixels, &actions, &JointWeights::default(), &mut rng).unwrap();
+        let loss = joint_loss(
+            &model,
+            &pixels,
+            &actions,
+            &JointWeights::default(),
+            &mut rng,
+        )
+        .unwrap();
         let grads = loss.total.backward().unwrap();
-        let before: Vec<Vec<f32>> =
-            params.vars().iter().map(|(_, v)| v.flatten_all().unwrap().to_vec1().unwrap()).collect();
+        let before: Vec<Vec<f32>> = params
+            .vars()
+            .iter()
+            .map(|(_, v)| v.flatten_all().unwrap().to_vec1().unwrap())
+            .collect();
         let norm = optimiser.step(&grads, 1e-3, Some(1.)).unwrap();
         assert!(norm.is_finite() && norm > 0.);
         if step == 0 {
             continue;
         }
         for ((name, var), before) in params.vars().iter().zip(before) {
-            let grad = grads.get(var.as_tensor()).unwrap_or_else(|| panic!("no gradient reaches {name}"));
-            let size = grad.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(size.is_finite() && size > 1e-14, "{name}: squared gradient {size}");
+            let grad = grads
+                .get(var.as_tensor())
+                .unwrap_or_else(|| panic!("no gradient reaches {name}"));
+            let size = grad
+                .sqr()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap();
+            assert!(
+                size.is_finite() && size > 1e-14,
+                "{name}: squared gradient {size}"
+            );
             let after: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
             assert_ne!(before, after, "{name} did not move");
         }
@@ -82,8 +121,17 @@ fn one_batch_is_overfitted() {
     let mut rng = Rng::seed(6);
     let (mut first, mut last) = (0., 0.);
     for step in 0..80 {
-        let loss = joint_loss(&model, &pixels, &actions, &JointWeights::default(), &mut rng).unwrap();
-        optimiser.step(&loss.total.backward().unwrap(), 2e-3, Some(1.)).unwrap();
+        let loss = joint_loss(
+            &model,
+            &pixels,
+            &actions,
+            &JointWeights::default(),
+            &mut rng,
+        )
+        .unwrap();
+        optimiser
+            .step(&loss.total.backward().unwrap(), 2e-3, Some(1.))
+            .unwrap();
         last = loss.total.to_scalar::<f32>().unwrap();
         if step == 0 {
             first = last;
@@ -97,12 +145,19 @@ fn the_predictor_learns_on_stored_latents() {
     let params = Params::fresh(7, &Device::Cpu);
     let model = Lewm::new(&small(), &params).unwrap();
     let (pixels, actions) = batch(&model, 12);
-    let z = model.encode(&pixels, true).unwrap().detach().reshape((12, 5, 16)).unwrap();
+    let z = model
+        .encode(&pixels, true)
+        .unwrap()
+        .detach()
+        .reshape((12, 5, 16))
+        .unwrap();
     let mut optimiser = AdamW::new(params.pp("predictor").vars(), AdamWConfig::default()).unwrap();
     let loss = || open_loop_loss(&model, &z, &actions, None).unwrap();
     let first = loss().to_scalar::<f32>().unwrap();
     for _ in 0..60 {
-        optimiser.step(&loss().backward().unwrap(), 3e-3, Some(1.)).unwrap();
+        optimiser
+            .step(&loss().backward().unwrap(), 3e-3, Some(1.))
+            .unwrap();
     }
     let last = loss().to_scalar::<f32>().unwrap();
     assert!(last < 0.5 * first, "loss went from {first} to {last}");
@@ -118,25 +173,57 @@ fn config() -> TrainConfig {
         validation_share: 0.2,
         architecture: Architecture::Lewm(LewmRecipe {
             model: small(),
-            joint: JointPhase { length: Length::Steps(6), batch: 8, judge_every: 4, ..Default::default() },
-            predictor: PredictorPhase { length: Length::Steps(6), batch: 16, rollout: 3, ..Default::default() },
-            readouts: ReadoutPhase { steps: 20, ..Default::default() },
+            joint: JointPhase {
+                length: Length::Steps(6),
+                batch: 8,
+                judge_every: 4,
+                ..Default::default()
+            },
+            predictor: PredictorPhase {
+                length: Length::Steps(6),
+                batch: 16,
+                rollout: 3,
+                ..Default::default()
+            },
+            readouts: ReadoutPhase {
+                steps: 20,
+                ..Default::default()
+            },
         }),
     }
 }
 
 fn options(out: &Path) -> TrainOptions {
-    TrainOptions { device: Device::Cpu, minutes: None, resume: false, out: out.into(), data: Vec::new() }
+    TrainOptions {
+        device: Device::Cpu,
+        minutes: None,
+        resume: false,
+        out: out.into(),
+        data: Vec::new(),
+    }
 }
 
 #[test]
 fn an_interrupted_training_ends_in_the_same_bits() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    assert_eq!(run_on(&config(), experience(), &options(whole.path())).unwrap(), Outcome::Finished);
-    let stop = TrainOptions { minutes: Some(0.), ..options(parts.path()) };
-    assert_eq!(run_on(&config(), experience(), &stop).unwrap(), Outcome::Paused);
+    assert_eq!(
+        run_on(&config(), experience(), &options(whole.path())).unwrap(),
+        Outcome::Finished
+    );
+    let stop = TrainOptions {
+        minutes: Some(0.),
+        ..options(parts.path())
+    };
+    assert_eq!(
+        run_on(&config(), experience(), &stop).unwrap(),
+        Outcome::Paused
+    );
     // A few milliseconds at a time, so that both phases are cut somewhere.
-    let go_on = TrainOptions { resume: true, minutes: Some(0.01), ..options(parts.path()) };
+    let go_on = TrainOptions {
+        resume: true,
+        minutes: Some(0.01),
+        ..options(parts.path())
+    };
     let mut runs = 0;
     while run_on(&config(), experience(), &go_on).unwrap() == Outcome::Paused {
         runs += 1;
@@ -154,23 +241,61 @@ fn a_trained_folder_loads_and_imagines() {
     run_on(&config(), experience(), &options(dir.path())).unwrap();
     let read = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
     assert_eq!(read, config());
-    let Architecture::Lewm(recipe) = &read.architecture;
+    let Architecture::Lewm(recipe) = &read.architecture else { panic!("another architecture was read") };
     let card = Card::load(dir.path()).unwrap();
     let model = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap();
     let frame = experience().frame(0).to_vec();
-    let context = Context { size: 64, frames: vec![frame.clone()], actions: Vec::new() };
+    let context = Context {
+        size: 64,
+        frames: vec![frame.clone()],
+        actions: Vec::new(),
+    };
     let latent = model.observe(&context).unwrap();
-    let actions = Actions { n: 3, steps: 10, dim: 2, data: vec![0.1; 60] };
+    let actions = Actions {
+        n: 3,
+        steps: 10,
+        dim: 2,
+        data: vec![0.1; 60],
+    };
     let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let distance = model.distance(&rollouts, &Goal { size: 64, frame: frame.clone() }).unwrap();
+    let distance = model
+        .distance(
+            &rollouts,
+            &Goal {
+                size: 64,
+                frame: frame.clone(),
+            },
+        )
+        .unwrap();
     assert_eq!(distance.len(), 6);
     assert!(distance.iter().all(|d| d.is_finite() && *d >= 0.));
-    let states = model.states(&rollouts).unwrap().expect("read-outs were trained");
+    let states = model
+        .states(&rollouts)
+        .unwrap()
+        .expect("read-outs were trained");
     assert_eq!(states.bodies, ["hand", "cube"]);
     assert_eq!(states.poses.len(), 3 * 2 * 2);
-    let one = Actions { n: 1, steps: 5, dim: 2, data: vec![0.1; 10] };
+    let one = Actions {
+        n: 1,
+        steps: 5,
+        dim: 2,
+        data: vec![0.1; 10],
+    };
     assert!(model.surprise(&context, &one, &frame).unwrap().is_finite());
-    assert!(model.imagine(&latent, &Actions { n: 1, steps: 7, dim: 2, data: vec![0.; 14] }, &Cancel::new()).is_err());
+    assert!(
+        model
+            .imagine(
+                &latent,
+                &Actions {
+                    n: 1,
+                    steps: 7,
+                    dim: 2,
+                    data: vec![0.; 14]
+                },
+                &Cancel::new()
+            )
+            .is_err()
+    );
 }
 
 #[test]
@@ -178,13 +303,25 @@ fn a_wrong_or_damaged_weights_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     run_on(&config(), experience(), &options(dir.path())).unwrap();
     let card = Card::load(dir.path()).unwrap();
-    let Architecture::Lewm(recipe) = config().architecture;
-    let other = LewmConfig { latent_dim: 24, ..recipe.model.clone() };
-    let error = LewmModel::load(dir.path(), card.clone(), &other, &Device::Cpu).err().unwrap().to_string();
-    assert!(error.contains("model.safetensors") && error.contains("expected shape"), "{error}");
+    let Architecture::Lewm(recipe) = config().architecture else { panic!("the test trains a JEPA") };
+    let other = LewmConfig {
+        latent_dim: 24,
+        ..recipe.model.clone()
+    };
+    let error = LewmModel::load(dir.path(), card.clone(), &other, &Device::Cpu)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("model.safetensors") && error.contains("expected shape"),
+        "{error}"
+    );
     let path = dir.path().join("model.safetensors");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu).err().unwrap().to_string();
+    let error = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("model.safetensors"), "{error}");
 }

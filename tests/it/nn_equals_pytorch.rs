@@ -17,7 +17,10 @@ fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
     let found: Vec<f32> = found.flatten_all().unwrap().to_vec1().unwrap();
     let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
     for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
-        assert!((f - e).abs() <= 1e-5 + 2e-5 * e.abs(), "{what}[{i}]: found {f}, PyTorch has {e}");
+        assert!(
+            (f - e).abs() <= 1e-5 + 2e-5 * e.abs(),
+            "{what}[{i}]: found {f}, PyTorch has {e}"
+        );
     }
 }
 
@@ -26,27 +29,49 @@ fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
 fn check(case: &str, inputs: &[&str], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
     let all = fixtures();
     let get = |name: &str| &all[&format!("{case}.{name}")];
-    let vars: Vec<Var> = inputs.iter().map(|n| Var::from_tensor(get(n)).unwrap()).collect();
+    let vars: Vec<Var> = inputs
+        .iter()
+        .map(|n| Var::from_tensor(get(n)).unwrap())
+        .collect();
     let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let y = f(&tensors).unwrap();
     assert_close(&y, get("y"), &format!("{case}: output"));
-    let grads = (y * get("g")).unwrap().sum_all().unwrap().backward().unwrap();
+    let grads = (y * get("g"))
+        .unwrap()
+        .sum_all()
+        .unwrap()
+        .backward()
+        .unwrap();
     for (name, var) in inputs.iter().zip(&vars) {
-        let grad = grads.get(var.as_tensor()).unwrap_or_else(|| panic!("{case}: no gradient reaches {name}"));
-        assert_close(grad, get(&format!("{name}.grad")), &format!("{case}: gradient of {name}"));
+        let grad = grads
+            .get(var.as_tensor())
+            .unwrap_or_else(|| panic!("{case}: no gradient reaches {name}"));
+        assert_close(
+            grad,
+            get(&format!("{name}.grad")),
+            &format!("{case}: gradient of {name}"),
+        );
     }
 }
 
 #[test]
 fn normalisations() {
     let affine = ["x", "weight", "bias"];
-    check("layer_norm", &affine, |t| ops::layer_norm(&t[0], Some(&t[1]), Some(&t[2]), 1e-5));
-    check("group_norm", &affine, |t| ops::group_norm(&t[0], 4, Some(&t[1]), Some(&t[2]), 1e-5));
     check("layer_norm", &affine, |t| {
-        ops::composed::layer_norm(&t[0], 1e-5)?.broadcast_mul(&t[1])?.broadcast_add(&t[2])
+        ops::layer_norm(&t[0], Some(&t[1]), Some(&t[2]), 1e-5)
     });
     check("group_norm", &affine, |t| {
-        ops::composed::group_norm(&t[0], 4, 1e-5)?.broadcast_mul(&t[1])?.broadcast_add(&t[2])
+        ops::group_norm(&t[0], 4, Some(&t[1]), Some(&t[2]), 1e-5)
+    });
+    check("layer_norm", &affine, |t| {
+        ops::composed::layer_norm(&t[0], 1e-5)?
+            .broadcast_mul(&t[1])?
+            .broadcast_add(&t[2])
+    });
+    check("group_norm", &affine, |t| {
+        ops::composed::group_norm(&t[0], 4, 1e-5)?
+            .broadcast_mul(&t[1])?
+            .broadcast_add(&t[2])
     });
 }
 
@@ -60,24 +85,37 @@ fn activations_and_softmax() {
 
 #[test]
 fn convolutions() {
-    for (case, k, stride, pad) in [("conv3", 3, 1, 1), ("conv3s2", 3, 2, 1), ("conv1", 1, 1, 0), ("conv4s4", 4, 4, 0)] {
+    for (case, k, stride, pad) in [
+        ("conv3", 3, 1, 1),
+        ("conv3s2", 3, 2, 1),
+        ("conv1", 1, 1, 0),
+        ("conv4s4", 4, 4, 0),
+    ] {
         let inputs = ["x", "weight", "bias"];
-        check(case, &inputs, |t| ops::conv2d(&t[0], &t[1], Some(&t[2]), k, stride, pad));
+        check(case, &inputs, |t| {
+            ops::conv2d(&t[0], &t[1], Some(&t[2]), k, stride, pad)
+        });
         let product = |patches: Tensor, t: &[Tensor]| {
             let (b, h, w, c) = patches.dims4()?;
             let y = patches.reshape((b * h * w, c))?.matmul(&t[1])?;
             ops::add_bias(&y.reshape((b, h, w, ()))?, &t[2])
         };
-        check(case, &inputs, |t| product(ops::im2col(&t[0], k, stride, pad)?, t));
-        check(case, &inputs, |t| product(ops::composed::im2col(&t[0], k, stride, pad)?, t));
+        check(case, &inputs, |t| {
+            product(ops::im2col(&t[0], k, stride, pad)?, t)
+        });
+        check(case, &inputs, |t| {
+            product(ops::composed::im2col(&t[0], k, stride, pad)?, t)
+        });
     }
 }
 
 /// A store whose tensors are the case's inputs under the names a layer asks for, so that the layer runs on them.
 fn layer_case(case: &str, names: &[(&str, &str)]) -> (Params, Tensor, HashMap<String, Tensor>) {
     let all = fixtures();
-    let tensors: HashMap<String, Tensor> =
-        names.iter().map(|(ours, theirs)| (ours.to_string(), all[&format!("{case}.{theirs}")].clone())).collect();
+    let tensors: HashMap<String, Tensor> = names
+        .iter()
+        .map(|(ours, theirs)| (ours.to_string(), all[&format!("{case}.{theirs}")].clone()))
+        .collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     candle_core::safetensors::save(&tensors, file.path()).unwrap();
     let params = Params::load(file.path(), &Device::Cpu).unwrap();
@@ -94,21 +132,49 @@ fn check_layer(
     let x = Var::from_tensor(&x).unwrap();
     let y = f(&params, x.as_tensor(), &all).unwrap();
     assert_close(&y, &all[&format!("{case}.y")], &format!("{case}: output"));
-    assert!(params.unused().is_empty(), "{case}: never asked for {:?}", params.unused());
-    let grads = (y * &all[&format!("{case}.g")]).unwrap().sum_all().unwrap().backward().unwrap();
-    assert_close(grads.get(&x).unwrap(), &all[&format!("{case}.x.grad")], &format!("{case}: gradient of x"));
+    assert!(
+        params.unused().is_empty(),
+        "{case}: never asked for {:?}",
+        params.unused()
+    );
+    let grads = (y * &all[&format!("{case}.g")])
+        .unwrap()
+        .sum_all()
+        .unwrap()
+        .backward()
+        .unwrap();
+    assert_close(
+        grads.get(&x).unwrap(),
+        &all[&format!("{case}.x.grad")],
+        &format!("{case}: gradient of x"),
+    );
     let vars: HashMap<String, Var> = params.vars().into_iter().collect();
     for (ours, theirs) in names {
-        let grad = grads.get(&vars[*ours]).unwrap_or_else(|| panic!("{case}: no gradient reaches {ours}"));
-        assert_close(grad, &all[&format!("{case}.{theirs}.grad")], &format!("{case}: gradient of {ours}"));
+        let grad = grads
+            .get(&vars[*ours])
+            .unwrap_or_else(|| panic!("{case}: no gradient reaches {ours}"));
+        assert_close(
+            grad,
+            &all[&format!("{case}.{theirs}.grad")],
+            &format!("{case}: gradient of {ours}"),
+        );
     }
 }
 
 #[test]
 fn attention_and_adaptive_blocks() {
-    let own = [("qkv.weight", "qkv_w"), ("qkv.bias", "qkv_b"), ("out.weight", "out_w"), ("out.bias", "out_b")];
-    check_layer("attention", &own, |p, x, _| Attention::new(16, 4, false, p.clone())?.forward(x));
-    check_layer("attention_causal", &own, |p, x, _| Attention::new(16, 2, true, p.clone())?.forward(x));
+    let own = [
+        ("qkv.weight", "qkv_w"),
+        ("qkv.bias", "qkv_b"),
+        ("out.weight", "out_w"),
+        ("out.bias", "out_b"),
+    ];
+    check_layer("attention", &own, |p, x, _| {
+        Attention::new(16, 4, false, p.clone())?.forward(x)
+    });
+    check_layer("attention_causal", &own, |p, x, _| {
+        Attention::new(16, 2, true, p.clone())?.forward(x)
+    });
     let block = [
         ("modulation.weight", "mod_w"),
         ("modulation.bias", "mod_b"),
@@ -132,7 +198,12 @@ fn batch_norm_in_training_and_evaluation() {
     let get = |name: &str| &all[&format!("batch_norm.{name}")];
     let p = Params::fresh(0, &Device::Cpu);
     let norm = BatchNorm::new(9, true, p.clone()).unwrap();
-    let named = [("weight", "weight"), ("bias", "bias"), ("running_mean", "mean0"), ("running_var", "var0")];
+    let named = [
+        ("weight", "weight"),
+        ("bias", "bias"),
+        ("running_mean", "mean0"),
+        ("running_var", "var0"),
+    ];
     let vars: HashMap<String, Var> = p.vars().into_iter().chain(p.buffers()).collect();
     for (ours, theirs) in named {
         vars[ours].set(get(theirs)).unwrap();
@@ -140,14 +211,39 @@ fn batch_norm_in_training_and_evaluation() {
     let x = Var::from_tensor(get("x")).unwrap();
     let y = norm.forward_t(&x, true).unwrap();
     assert_close(&y, get("y"), "batch norm: training output");
-    assert_close(&vars["running_mean"], get("mean1"), "batch norm: running mean");
-    assert_close(&vars["running_var"], get("var1"), "batch norm: running variance");
-    let grads = (y * get("g")).unwrap().sum_all().unwrap().backward().unwrap();
-    assert_close(grads.get(&x).unwrap(), get("x.grad"), "batch norm: gradient of x");
+    assert_close(
+        &vars["running_mean"],
+        get("mean1"),
+        "batch norm: running mean",
+    );
+    assert_close(
+        &vars["running_var"],
+        get("var1"),
+        "batch norm: running variance",
+    );
+    let grads = (y * get("g"))
+        .unwrap()
+        .sum_all()
+        .unwrap()
+        .backward()
+        .unwrap();
+    assert_close(
+        grads.get(&x).unwrap(),
+        get("x.grad"),
+        "batch norm: gradient of x",
+    );
     for name in ["weight", "bias"] {
-        assert_close(grads.get(&vars[name]).unwrap(), get(&format!("{name}.grad")), name);
+        assert_close(
+            grads.get(&vars[name]).unwrap(),
+            get(&format!("{name}.grad")),
+            name,
+        );
     }
-    assert_close(&norm.forward_t(&x, false).unwrap(), get("eval"), "batch norm: evaluation output");
+    assert_close(
+        &norm.forward_t(&x, false).unwrap(),
+        get("eval"),
+        "batch norm: evaluation output",
+    );
 }
 
 #[test]
@@ -155,7 +251,10 @@ fn sigreg_statistic() {
     let directions = fixtures()["sigreg.directions"].clone();
     check("sigreg", &["x"], |t| {
         let (steps, batch, d) = t[0].dims3()?;
-        let projected = t[0].reshape((steps * batch, d))?.matmul(&directions)?.reshape((steps, batch, ()))?;
+        let projected = t[0]
+            .reshape((steps * batch, d))?
+            .matmul(&directions)?
+            .reshape((steps, batch, ()))?;
         ops::epps_pulley(&projected, batch as f64)?.reshape(1)
     });
 }
@@ -167,10 +266,18 @@ fn adamw_steps() {
     let w = p.get((6, 5), "w", Init::Zeros).unwrap();
     let vars = p.vars();
     vars[0].1.set(&all["adamw.w0"]).unwrap();
-    let config = AdamWConfig { weight_decay: 0.1, ..AdamWConfig::default() };
+    let config = AdamWConfig {
+        weight_decay: 0.1,
+        ..AdamWConfig::default()
+    };
     let mut optimiser = AdamW::new(vars, config).unwrap();
     for i in 0..5 {
-        let grads = (&w * &all[&format!("adamw.g{i}")]).unwrap().sum_all().unwrap().backward().unwrap();
+        let grads = (&w * &all[&format!("adamw.g{i}")])
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .backward()
+            .unwrap();
         optimiser.step(&grads, 1e-2, Some(2.)).unwrap();
     }
     assert_close(&w, &all["adamw.w5"], "AdamW: weights after five steps");

@@ -93,11 +93,17 @@ impl LewmConfig {
     /// Field name and message.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         if self.image_size == 0 || !self.image_size.is_multiple_of(8) {
-            return Err(("image_size", format!("found {}, expected a multiple of 8", self.image_size)));
+            return Err((
+                "image_size",
+                format!("found {}, expected a multiple of 8", self.image_size),
+            ));
         }
         let sizes = [
             ("latent_dim", self.latent_dim),
-            ("encoder_channels", self.encoder_channels.iter().copied().min().unwrap_or(0)),
+            (
+                "encoder_channels",
+                self.encoder_channels.iter().copied().min().unwrap_or(0),
+            ),
             ("encoder_hidden", self.encoder_hidden),
             ("predictor_width", self.predictor_width),
             ("inverse_width", self.inverse_width),
@@ -108,10 +114,16 @@ impl LewmConfig {
             return Err((field, "found 0, expected at least 1".into()));
         }
         if !(0. ..1.).contains(&self.dropout) {
-            return Err(("dropout", format!("found {}, expected [0, 1)", self.dropout)));
+            return Err((
+                "dropout",
+                format!("found {}, expected [0, 1)", self.dropout),
+            ));
         }
         if self.whiten_lambda.is_nan() || self.whiten_lambda <= 0. {
-            return Err(("whiten_lambda", format!("found {}, expected more than 0", self.whiten_lambda)));
+            return Err((
+                "whiten_lambda",
+                format!("found {}, expected more than 0", self.whiten_lambda),
+            ));
         }
         Ok(())
     }

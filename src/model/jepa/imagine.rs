@@ -3,7 +3,8 @@
 use super::{GoalCost, Lewm, LewmConfig, ProbeSpec, Probes};
 use crate::model::nn::{Init, Params, WeightsError};
 use crate::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
+    WorldModel,
 };
 use candle_core::{Device, Tensor};
 use std::path::Path;
@@ -29,7 +30,12 @@ impl LewmModel {
     ///
     /// # Errors
     /// [`ModelError`] naming the file and the tensor or field at fault.
-    pub fn load(dir: &Path, card: Card, config: &LewmConfig, device: &Device) -> Result<Self, ModelError> {
+    pub fn load(
+        dir: &Path,
+        card: Card,
+        config: &LewmConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         let path = dir.join("model.safetensors");
         let params = Params::load(&path, device).map_err(|e| match e {
             WeightsError::Io { path, source } => ModelError::Io { path, source },
@@ -37,9 +43,16 @@ impl LewmModel {
         })?;
         let spec_path = dir.join("readouts.json");
         let spec: Option<ProbeSpec> = match std::fs::read_to_string(&spec_path) {
-            Ok(text) => Some(serde_json::from_str(&text).map_err(|e| invalid(&spec_path, "read-outs", e))?),
+            Ok(text) => {
+                Some(serde_json::from_str(&text).map_err(|e| invalid(&spec_path, "read-outs", e))?)
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(ModelError::Io { path: spec_path, source }),
+            Err(source) => {
+                return Err(ModelError::Io {
+                    path: spec_path,
+                    source,
+                });
+            }
         };
         Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
     }
@@ -72,8 +85,17 @@ impl LewmModel {
             _ => None,
         };
         let parts = ["encoder", "predictor"];
-        let parameters = parts.iter().map(|part| params.pp(part).count() as u64).sum();
-        Ok(Self { card, model, whitening, probes, parameters })
+        let parameters = parts
+            .iter()
+            .map(|part| params.pp(part).count() as u64)
+            .sum();
+        Ok(Self {
+            card,
+            model,
+            whitening,
+            probes,
+            parameters,
+        })
     }
 
     /// The networks.
@@ -82,7 +104,10 @@ impl LewmModel {
     }
 
     fn input(&self, message: String) -> ModelError {
-        ModelError::Input { model: self.card.name.clone(), message }
+        ModelError::Input {
+            model: self.card.name.clone(),
+            message,
+        }
     }
 
     fn encode(&self, size: usize, frame: &[u8]) -> Result<Tensor, ModelError> {
@@ -107,15 +132,24 @@ impl LewmModel {
             )));
         }
         if actions.data.len() != actions.n * actions.steps * actions.dim {
-            return Err(self.input(format!("found {} action values for their shape", actions.data.len())));
+            return Err(self.input(format!(
+                "found {} action values for their shape",
+                actions.data.len()
+            )));
         }
-        let shape = (actions.n, actions.steps / c.frameskip, c.frameskip * c.action_dim);
+        let shape = (
+            actions.n,
+            actions.steps / c.frameskip,
+            c.frameskip * c.action_dim,
+        );
         let data = if actions.dim == c.action_dim {
             actions.data.clone()
         } else {
             let mut padded = vec![0f32; actions.n * actions.steps * c.action_dim];
             if actions.dim > 0 {
-                let rows = padded.chunks_exact_mut(c.action_dim).zip(actions.data.chunks_exact(actions.dim));
+                let rows = padded
+                    .chunks_exact_mut(c.action_dim)
+                    .zip(actions.data.chunks_exact(actions.dim));
                 rows.for_each(|(to, from)| to[..actions.dim].copy_from_slice(from));
             }
             padded
@@ -136,7 +170,11 @@ impl LewmModel {
 }
 
 fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
-    ModelError::Invalid { path: path.into(), what: what.into(), message: message.to_string() }
+    ModelError::Invalid {
+        path: path.into(),
+        what: what.into(),
+        message: message.to_string(),
+    }
 }
 
 impl WorldModel for LewmModel {
@@ -153,11 +191,19 @@ impl WorldModel for LewmModel {
     }
 
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
-        let frame = context.frames.last().ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let frame = context
+            .frames
+            .last()
+            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
         Ok(Latent::new(self.encode(context.size, frame)?))
     }
 
-    fn imagine(&self, latent: &Latent, actions: &Actions, cancel: &Cancel) -> Result<Rollouts, ModelError> {
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
         let start: &Tensor = latent.get(&self.card.name)?;
         let blocks = self.blocks(actions)?;
         let d = self.model.config().latent_dim;
@@ -165,7 +211,9 @@ impl WorldModel for LewmModel {
         let mut steps = Vec::new();
         for t in 0..blocks.dim(1)? {
             cancel.check()?;
-            z = self.model.predict(&z, &blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?, None)?;
+            z = self
+                .model
+                .predict(&z, &blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?, None)?;
             steps.push(z.clone());
         }
         let z = match steps.is_empty() {
@@ -187,20 +235,43 @@ impl WorldModel for LewmModel {
 
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
         let imagined: &Imagined = rollouts.get(&self.card.name)?;
-        let Some((spec, probes)) = &self.probes else { return Ok(None) };
+        let Some((spec, probes)) = &self.probes else {
+            return Ok(None);
+        };
         let (n, steps, d) = imagined.z.dims3()?;
         let mut poses = probes.poses(&imagined.z.reshape((n * steps, d))?)?;
         for (i, pose) in poses.iter_mut().enumerate() {
-            if !spec.yaw.get(i % spec.bodies.len().max(1)).copied().unwrap_or(false) {
+            if !spec
+                .yaw
+                .get(i % spec.bodies.len().max(1))
+                .copied()
+                .unwrap_or(false)
+            {
                 pose[2] = f32::NAN;
             }
         }
-        Ok(Some(ProbedStates { bodies: spec.bodies.clone(), n, steps, poses }))
+        Ok(Some(ProbedStates {
+            bodies: spec.bodies.clone(),
+            n,
+            steps,
+            poses,
+        }))
     }
 
-    fn surprise(&self, context: &Context, actions: &Actions, next: &[u8]) -> Result<f32, ModelError> {
-        let frame = context.frames.last().ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
-        let (z, seen) = (self.encode(context.size, frame)?, self.encode(context.size, next)?);
+    fn surprise(
+        &self,
+        context: &Context,
+        actions: &Actions,
+        next: &[u8],
+    ) -> Result<f32, ModelError> {
+        let frame = context
+            .frames
+            .last()
+            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let (z, seen) = (
+            self.encode(context.size, frame)?,
+            self.encode(context.size, next)?,
+        );
         let blocks = self.blocks(actions)?;
         if blocks.dims()[..2] != [1, 1] {
             return Err(self.input(format!(
@@ -217,6 +288,11 @@ impl WorldModel for LewmModel {
 
     fn cost(&self) -> Cost {
         let (encode_flops, dynamics_flops) = self.model.flops();
-        Cost { parameters: self.parameters, encode_flops, dynamics_flops, rendering_flops: 0. }
+        Cost {
+            parameters: self.parameters,
+            encode_flops,
+            dynamics_flops,
+            rendering_flops: 0.,
+        }
     }
 }

@@ -43,7 +43,10 @@ impl Lewm {
         let mut residual = Vec::new();
         for b in 0..c.residual_blocks {
             let r = e.pp(format!("residual.{b}"));
-            residual.push((Conv::new(wide, wide, 3, 1, r.pp("0"))?, Conv::new(wide, wide, 3, 1, r.pp("1"))?));
+            residual.push((
+                Conv::new(wide, wide, 3, 1, r.pp("0"))?,
+                Conv::new(wide, wide, 3, 1, r.pp("1"))?,
+            ));
         }
         let side = c.image_size / FOLD / 2;
         let mut predict_blocks = Vec::new();
@@ -66,7 +69,11 @@ impl Lewm {
             hidden_norm: BatchNorm::new(c.encoder_hidden, true, e.pp("hidden_norm"))?,
             project: Linear::new_no_bias(c.encoder_hidden, c.latent_dim, e.pp("project"))?,
             latent_norm: BatchNorm::new(c.latent_dim, false, e.pp("latent_norm"))?,
-            predict_in: Linear::new(c.latent_dim + c.action_width(), c.predictor_width, q.pp("in"))?,
+            predict_in: Linear::new(
+                c.latent_dim + c.action_width(),
+                c.predictor_width,
+                q.pp("in"),
+            )?,
             predict_blocks,
             predict_out: Linear::zeros(c.predictor_width, c.latent_dim, q.pp("out"))?,
             dropout: Dropout::new(c.dropout),
@@ -90,7 +97,9 @@ impl Lewm {
 
     /// Sets the image that is subtracted from every frame, `[H·W·3]` in [0, 1], in the model and its buffer.
     pub fn set_mean_image(&mut self, mean: Vec<f32>, p: &Params) -> Result<()> {
-        let buffer = p.pp("encoder").buffer(self.mean_image.len(), "mean_image", Init::Const(0.5))?;
+        let buffer =
+            p.pp("encoder")
+                .buffer(self.mean_image.len(), "mean_image", Init::Const(0.5))?;
         buffer.set(&Tensor::from_slice(&mean, mean.len(), &self.device)?)?;
         self.mean_image = mean;
         Ok(())
@@ -106,7 +115,11 @@ impl Lewm {
     pub fn pixels(&self, frames: &[u8]) -> Result<Tensor> {
         let size = self.config.image_size;
         let n = frames.len() / (size * size * 3);
-        Tensor::from_vec(fold_pixels(frames, &self.mean_image, size), (n, size / FOLD, size / FOLD, FOLD * FOLD * 3), &self.device)
+        Tensor::from_vec(
+            fold_pixels(frames, &self.mean_image, size),
+            (n, size / FOLD, size / FOLD, FOLD * FOLD * 3),
+            &self.device,
+        )
     }
 
     /// Latents `[N, D]` of [`Lewm::pixels`]. In training batch norm uses the batch and moves its statistics.
@@ -118,8 +131,13 @@ impl Lewm {
             x = ops::gelu(&(x + inner)?)?;
         }
         let x = ops::gelu(&self.narrow.forward(&x)?)?.flatten_from(1)?;
-        let x = ops::gelu(&self.hidden_norm.forward_t(&self.hidden.forward(&x)?, train)?)?;
-        self.latent_norm.forward_t(&self.project.forward(&x)?, train)
+        let x = ops::gelu(
+            &self
+                .hidden_norm
+                .forward_t(&self.hidden.forward(&x)?, train)?,
+        )?;
+        self.latent_norm
+            .forward_t(&self.project.forward(&x)?, train)
     }
 
     /// Latents `[N, D]` of frames `[N, H, W, 3]` as bytes, in evaluation, some hundred frames at a time.
@@ -142,7 +160,11 @@ impl Lewm {
             ActionBlock::Concat => a.clone(),
             ActionBlock::Mean => self.mean_action(a)?,
         };
-        let mut h = ops::gelu(&self.predict_in.forward(&Tensor::cat(&[z, &a], D::Minus1)?)?)?;
+        let mut h = ops::gelu(
+            &self
+                .predict_in
+                .forward(&Tensor::cat(&[z, &a], D::Minus1)?)?,
+        )?;
         for (norm, first, second) in &self.predict_blocks {
             let inner = ops::gelu(&first.forward(&norm.forward(&h)?)?)?;
             h = (h + second.forward(&self.dropout.forward(&inner, rng.as_deref_mut())?)?)?;
@@ -154,7 +176,11 @@ impl Lewm {
     pub fn roll_out(&self, z: &Tensor, a: &Tensor, mut rng: Option<&mut Rng>) -> Result<Tensor> {
         let (mut z, mut steps) = (z.clone(), Vec::new());
         for t in 0..a.dim(1)? {
-            z = self.predict(&z, &a.narrow(1, t, 1)?.squeeze(1)?.contiguous()?, rng.as_deref_mut())?;
+            z = self.predict(
+                &z,
+                &a.narrow(1, t, 1)?.squeeze(1)?.contiguous()?,
+                rng.as_deref_mut(),
+            )?;
             steps.push(z.clone());
         }
         Tensor::stack(&steps, 1)
@@ -162,12 +188,18 @@ impl Lewm {
 
     /// Mean action `[N, A]` of blocks `[N, frameskip·A]`.
     pub fn mean_action(&self, a: &Tensor) -> Result<Tensor> {
-        a.reshape((a.dim(0)?, self.config.frameskip, self.config.action_dim))?.mean(1)
+        a.reshape((a.dim(0)?, self.config.frameskip, self.config.action_dim))?
+            .mean(1)
     }
 
     /// The mean action `[N, A]` that the inverse model believes led from `z` to `next`, both `[N, D]`.
     pub fn invert(&self, z: &Tensor, next: &Tensor) -> Result<Tensor> {
-        let h = ops::gelu(&self.inverse.0.forward(&Tensor::cat(&[z, next], D::Minus1)?)?)?;
+        let h = ops::gelu(
+            &self
+                .inverse
+                .0
+                .forward(&Tensor::cat(&[z, next], D::Minus1)?)?,
+        )?;
         self.inverse.1.forward(&h)
     }
 
@@ -175,13 +207,20 @@ impl Lewm {
     pub fn flops(&self) -> (f64, f64) {
         let c = &self.config;
         let [narrow, wide, last] = c.encoder_channels.map(|n| n as f64);
-        let (first, second) = ((c.image_size / FOLD).pow(2) as f64, (c.image_size / FOLD / 2).pow(2) as f64);
+        let (first, second) = (
+            (c.image_size / FOLD).pow(2) as f64,
+            (c.image_size / FOLD / 2).pow(2) as f64,
+        );
         let maps = first * 48. * narrow
-            + second * (9. * narrow * wide + c.residual_blocks as f64 * 18. * wide * wide + wide * last);
+            + second
+                * (9. * narrow * wide + c.residual_blocks as f64 * 18. * wide * wide + wide * last);
         let heads = (second * last + c.latent_dim as f64) * c.encoder_hidden as f64;
         let w = c.predictor_width as f64;
         let inputs = (2 * c.latent_dim + c.action_width()) as f64;
-        (2. * (maps + heads), 2. * (inputs * w + c.predictor_blocks as f64 * 2. * w * w))
+        (
+            2. * (maps + heads),
+            2. * (inputs * w + c.predictor_blocks as f64 * 2. * w * w),
+        )
     }
 }
 
@@ -190,17 +229,20 @@ fn fold_pixels(frames: &[u8], mean: &[f32], size: usize) -> Vec<f32> {
     let (frame, row) = (size * size * 3, FOLD * 3);
     let (side, channels) = (size / FOLD, FOLD * FOLD * 3);
     let mut folded = vec![0f32; frames.len()];
-    folded.par_chunks_mut(frame).zip(frames.par_chunks(frame)).for_each(|(out, bytes)| {
-        for y in 0..size {
-            for x in 0..side {
-                let from = (y * side + x) * row;
-                let to = ((y / FOLD) * side + x) * channels + (y % FOLD) * row;
-                let values = bytes[from..from + row].iter().zip(&mean[from..from + row]);
-                for (o, (b, m)) in out[to..to + row].iter_mut().zip(values) {
-                    *o = f32::from(*b) / 255. - m;
+    folded
+        .par_chunks_mut(frame)
+        .zip(frames.par_chunks(frame))
+        .for_each(|(out, bytes)| {
+            for y in 0..size {
+                for x in 0..side {
+                    let from = (y * side + x) * row;
+                    let to = ((y / FOLD) * side + x) * channels + (y % FOLD) * row;
+                    let values = bytes[from..from + row].iter().zip(&mean[from..from + row]);
+                    for (o, (b, m)) in out[to..to + row].iter_mut().zip(values) {
+                        *o = f32::from(*b) / 255. - m;
+                    }
                 }
             }
-        }
-    });
+        });
     folded
 }

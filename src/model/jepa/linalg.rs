@@ -26,7 +26,9 @@ pub fn lower_inverse(l: &[f64], n: usize) -> Vec<f64> {
     for column in 0..n {
         inverse[column * n + column] = 1. / l[column * n + column];
         for i in column + 1..n {
-            let dot: f64 = (column..i).map(|k| l[i * n + k] * inverse[k * n + column]).sum();
+            let dot: f64 = (column..i)
+                .map(|k| l[i * n + k] * inverse[k * n + column])
+                .sum();
             inverse[i * n + column] = -dot / l[i * n + i];
         }
     }
@@ -54,7 +56,10 @@ pub fn solve(a: &[f64], b: &[f64], n: usize, m: usize) -> Option<Vec<f64>> {
 pub fn eigenvalues(a: &[f64], n: usize) -> Vec<f64> {
     let mut a = a.to_vec();
     for _sweep in 0..30 {
-        let off: f64 = (0..n * n).filter(|i| i / n != i % n).map(|i| a[i] * a[i]).sum();
+        let off: f64 = (0..n * n)
+            .filter(|i| i / n != i % n)
+            .map(|i| a[i] * a[i])
+            .sum();
         let all: f64 = a.iter().map(|v| v * v).sum();
         if off <= 1e-18 * all {
             break;
@@ -88,7 +93,9 @@ pub fn mean(rows: &[f32], n: usize) -> Vec<f64> {
     let count = (rows.len() / n.max(1)).max(1) as f64;
     let mut mean = vec![0f64; n];
     for row in rows.chunks_exact(n) {
-        mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v));
+        mean.iter_mut()
+            .zip(row)
+            .for_each(|(m, v)| *m += f64::from(*v));
     }
     mean.iter_mut().for_each(|m| *m /= count);
     mean
@@ -101,9 +108,16 @@ pub fn covariance(rows: &[f32], centre: &[f64]) -> Vec<f64> {
     let mut sum = vec![0f64; n * n];
     let mut centred = vec![0f64; n];
     for row in rows.chunks_exact(n) {
-        centred.iter_mut().zip(row).zip(centre).for_each(|((c, v), m)| *c = f64::from(*v) - m);
+        centred
+            .iter_mut()
+            .zip(row)
+            .zip(centre)
+            .for_each(|((c, v), m)| *c = f64::from(*v) - m);
         for (i, a) in centred.iter().enumerate() {
-            sum[i * n..(i + 1) * n].iter_mut().zip(&centred).for_each(|(s, b)| *s += a * b);
+            sum[i * n..(i + 1) * n]
+                .iter_mut()
+                .zip(&centred)
+                .for_each(|(s, b)| *s += a * b);
         }
     }
     sum.iter_mut().for_each(|s| *s /= count);
@@ -120,6 +134,10 @@ pub fn effective_rank(rows: &[f32], n: usize) -> (f64, f64) {
     if total <= 0. {
         return (0., std);
     }
-    let entropy: f64 = values.iter().filter(|v| **v > 0.).map(|v| -(v / total) * (v / total).ln()).sum();
+    let entropy: f64 = values
+        .iter()
+        .filter(|v| **v > 0.)
+        .map(|v| -(v / total) * (v / total).ln())
+        .sum();
     (entropy.exp(), std)
 }

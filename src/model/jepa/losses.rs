@@ -26,7 +26,14 @@ pub struct JointWeights {
 
 impl Default for JointWeights {
     fn default() -> Self {
-        Self { one_step: 1., open_loop: 1., sigreg: 0.09, sigreg_projections: 256, sigreg_factor: 128., inverse: 1. }
+        Self {
+            one_step: 1.,
+            open_loop: 1.,
+            sigreg: 0.09,
+            sigreg_projections: 256,
+            sigreg_factor: 128.,
+            inverse: 1.,
+        }
     }
 }
 
@@ -58,25 +65,50 @@ pub fn joint_loss(
     let flat = model.encode(pixels, true)?;
     let d = flat.dim(1)?;
     let z = flat.reshape((b, t, d))?;
-    let now = z.narrow(1, 0, transitions)?.contiguous()?.reshape((b * transitions, d))?;
-    let next = z.narrow(1, 1, transitions)?.contiguous()?.reshape((b * transitions, d))?;
+    let now = z
+        .narrow(1, 0, transitions)?
+        .contiguous()?
+        .reshape((b * transitions, d))?;
+    let next = z
+        .narrow(1, 1, transitions)?
+        .contiguous()?
+        .reshape((b * transitions, d))?;
     let flat_actions = actions.reshape((b * transitions, width))?;
-    let one_step = (model.predict(&now, &flat_actions, Some(&mut *rng))? - &next)?.sqr()?.mean_all()?;
+    let one_step = (model.predict(&now, &flat_actions, Some(&mut *rng))? - &next)?
+        .sqr()?
+        .mean_all()?;
     let first = z.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
     let imagined = model.roll_out(&first, actions, Some(&mut *rng))?;
-    let open_loop = (imagined - z.narrow(1, 1, transitions)?)?.sqr()?.mean_all()?;
-    let inverse = (model.invert(&now, &next)? - model.mean_action(&flat_actions)?)?.sqr()?.mean_all()?;
+    let open_loop = (imagined - z.narrow(1, 1, transitions)?)?
+        .sqr()?
+        .mean_all()?;
+    let inverse = (model.invert(&now, &next)? - model.mean_action(&flat_actions)?)?
+        .sqr()?
+        .mean_all()?;
     let directions = unit_directions(d, weights.sigreg_projections, rng, model)?;
     let by_time = z.transpose(0, 1)?.contiguous()?.reshape((t * b, d))?;
-    let projected = by_time.matmul(&directions)?.reshape((t, b, weights.sigreg_projections))?;
+    let projected = by_time
+        .matmul(&directions)?
+        .reshape((t, b, weights.sigreg_projections))?;
     let sigreg = ops::epps_pulley(&projected, weights.sigreg_factor)?;
     let total = ((&one_step * weights.one_step)? + (&open_loop * weights.open_loop)?)?;
     let total = ((total + (&sigreg * weights.sigreg)?)? + (&inverse * weights.inverse)?)?;
-    Ok(JointLoss { total, one_step, open_loop, sigreg, inverse })
+    Ok(JointLoss {
+        total,
+        one_step,
+        open_loop,
+        sigreg,
+        inverse,
+    })
 }
 
 /// Mean squared error of open-loop prediction on stored latents `z: [B, T+1, D]` under `actions: [B, T, ..]`.
-pub fn open_loop_loss(model: &Lewm, z: &Tensor, actions: &Tensor, rng: Option<&mut Rng>) -> Result<Tensor> {
+pub fn open_loop_loss(
+    model: &Lewm,
+    z: &Tensor,
+    actions: &Tensor,
+    rng: Option<&mut Rng>,
+) -> Result<Tensor> {
     let steps = actions.dim(1)?;
     let imagined = model.roll_out(&z.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?, actions, rng)?;
     (imagined - z.narrow(1, 1, steps)?)?.sqr()?.mean_all()
@@ -89,5 +121,7 @@ fn unit_directions(d: usize, n: usize, rng: &mut Rng, model: &Lewm) -> Result<Te
         let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
         row.iter_mut().for_each(|v| *v /= norm);
     }
-    Tensor::from_vec(rows, (n, d), model.device())?.t()?.contiguous()
+    Tensor::from_vec(rows, (n, d), model.device())?
+        .t()?
+        .contiguous()
 }

@@ -16,5 +16,7 @@ pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use imagine::LewmModel;
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
-pub use probe::{FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge};
+pub use probe::{
+    FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
+};
 pub use whiten::{difference_covariance, whitening};

@@ -75,15 +75,28 @@ impl Probes {
 
     /// Poses `(x, z, yaw)` of every body from latents `[N, D]`: `[N · bodies]`, yaw in radians.
     pub fn poses(&self, z: &Tensor) -> Result<Vec<[f32; 3]>> {
-        let read = self.single.forward(z)?.broadcast_mul(&self.std)?.broadcast_add(&self.mean)?;
+        let read = self
+            .single
+            .forward(z)?
+            .broadcast_mul(&self.std)?
+            .broadcast_add(&self.mean)?;
         let read: Vec<f32> = read.flatten_all()?.to_vec1()?;
-        Ok(read.chunks_exact(QUANTITIES.len()).map(|q| [q[0], q[1], libm::atan2f(q[3], q[2])]).collect())
+        Ok(read
+            .chunks_exact(QUANTITIES.len())
+            .map(|q| [q[0], q[1], libm::atan2f(q[3], q[2])])
+            .collect())
     }
 }
 
 /// Ridge regression of `y: [N, k]` on `x: [N, d]` with an intercept: weight `[k, d]`, bias `[k]`. `lambda` is relative
 /// to the mean variance of `x`. `None` for fewer than two rows or constant `x`.
-pub fn ridge(x: &[f32], y: &[f32], d: usize, k: usize, lambda: f64) -> Option<(Vec<f32>, Vec<f32>)> {
+pub fn ridge(
+    x: &[f32],
+    y: &[f32],
+    d: usize,
+    k: usize,
+    lambda: f64,
+) -> Option<(Vec<f32>, Vec<f32>)> {
     if x.len() / d.max(1) < 2 {
         return None;
     }
@@ -103,8 +116,11 @@ pub fn ridge(x: &[f32], y: &[f32], d: usize, k: usize, lambda: f64) -> Option<(V
     let count = (x.len() / d) as f64;
     cross.iter_mut().for_each(|c| *c /= count);
     let solution = linalg::solve(&gram, &cross, d, k)?;
-    let weight: Vec<f32> = (0..k * d).map(|i| solution[(i % d) * k + i / d] as f32).collect();
-    let bias = (0..k).map(|j| (mean_y[j] - (0..d).map(|i| solution[i * k + j] * mean_x[i]).sum::<f64>()) as f32);
+    let weight: Vec<f32> = (0..k * d)
+        .map(|i| solution[(i % d) * k + i / d] as f32)
+        .collect();
+    let bias = (0..k)
+        .map(|j| (mean_y[j] - (0..d).map(|i| solution[i * k + j] * mean_x[i]).sum::<f64>()) as f32);
     Some((weight, bias.collect()))
 }
 
@@ -118,7 +134,11 @@ pub fn pearson(a: &[f32], b: &[f32]) -> f64 {
         let (a, b) = (f64::from(*a) - ma, f64::from(*b) - mb);
         (ab, aa, bb) = (ab + a * b, aa + a * a, bb + b * b);
     }
-    if aa <= 1e-12 * n || bb <= 1e-12 * n { 0. } else { ab / (aa * bb).sqrt() }
+    if aa <= 1e-12 * n || bb <= 1e-12 * n {
+        0.
+    } else {
+        ab / (aa * bb).sqrt()
+    }
 }
 
 /// Coefficient of determination of `found` against `truth`; 0 where the truth is constant.
@@ -126,6 +146,14 @@ pub fn r_squared(found: &[f32], truth: &[f32]) -> f64 {
     let n = truth.len().max(1) as f64;
     let mean = truth.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
     let total: f64 = truth.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum();
-    let rest: f64 = found.iter().zip(truth).map(|(f, t)| (f64::from(*f) - f64::from(*t)).powi(2)).sum();
-    if total <= 1e-12 * n { 0. } else { 1. - rest / total }
+    let rest: f64 = found
+        .iter()
+        .zip(truth)
+        .map(|(f, t)| (f64::from(*f) - f64::from(*t)).powi(2))
+        .sum();
+    if total <= 1e-12 * n {
+        0.
+    } else {
+        1. - rest / total
+    }
 }

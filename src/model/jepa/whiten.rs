@@ -16,5 +16,10 @@ pub fn whitening(covariance: &[f64], d: usize, lambda: f64) -> Option<Vec<f32>> 
         regular[i * d + i] += lambda * mean_eigenvalue;
     }
     let l = linalg::cholesky(&regular, d)?;
-    Some(linalg::lower_inverse(&l, d).into_iter().map(|v| v as f32).collect())
+    Some(
+        linalg::lower_inverse(&l, d)
+            .into_iter()
+            .map(|v| v as f32)
+            .collect(),
+    )
 }

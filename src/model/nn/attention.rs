@@ -16,18 +16,30 @@ pub struct Attention {
 impl Attention {
     /// `dim` must divide by `heads`; `causal` hides later tokens.
     pub fn new(dim: usize, heads: usize, causal: bool, p: Params) -> Result<Self> {
-        if heads == 0 || dim % heads != 0 {
+        if heads == 0 || !dim.is_multiple_of(heads) {
             bail!("attention: width {dim} does not divide into {heads} heads");
         }
-        let (qkv, out) = (Linear::new(dim, 3 * dim, p.pp("qkv"))?, Linear::new(dim, dim, p.pp("out"))?);
-        Ok(Self { qkv, out, heads, causal })
+        let (qkv, out) = (
+            Linear::new(dim, 3 * dim, p.pp("qkv"))?,
+            Linear::new(dim, dim, p.pp("out"))?,
+        );
+        Ok(Self {
+            qkv,
+            out,
+            heads,
+            causal,
+        })
     }
 
     /// `[B, T, D]` to `[B, T, D]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (b, t, d) = x.dims3()?;
         let head = d / self.heads;
-        let qkv = self.qkv.forward(x)?.reshape((b, t, 3, self.heads, head))?.permute((2, 0, 3, 1, 4))?;
+        let qkv = self
+            .qkv
+            .forward(x)?
+            .reshape((b, t, 3, self.heads, head))?
+            .permute((2, 0, 3, 1, 4))?;
         let part = |i: usize| qkv.get(i)?.contiguous()?.reshape((b * self.heads, t, head));
         let (q, k, v) = (part(0)?, part(1)?, part(2)?);
         let mut scores = q.matmul(&k.t()?)?;
@@ -35,14 +47,19 @@ impl Attention {
             scores = scores.broadcast_add(&causal_mask(t, x.device())?)?;
         }
         let mixed = ops::softmax(&scores, 1. / (head as f64).sqrt())?.matmul(&v)?;
-        let mixed = mixed.reshape((b, self.heads, t, head))?.transpose(1, 2)?.contiguous()?;
+        let mixed = mixed
+            .reshape((b, self.heads, t, head))?
+            .transpose(1, 2)?
+            .contiguous()?;
         self.out.forward(&mixed.reshape((b, t, d))?)
     }
 }
 
 /// `[T, T]`: 0 where a row may look, -1e9 at later columns.
 fn causal_mask(t: usize, device: &Device) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { -1e9 } else { 0. }).collect();
+    let mask: Vec<f32> = (0..t * t)
+        .map(|i| if i % t > i / t { -1e9 } else { 0. })
+        .collect();
     Tensor::from_vec(mask, (t, t), device)
 }
 
@@ -56,7 +73,10 @@ pub struct Mlp {
 impl Mlp {
     /// `input` to `output` by way of `hidden` units.
     pub fn new(input: usize, hidden: usize, output: usize, p: Params) -> Result<Self> {
-        Ok(Self { first: Linear::new(input, hidden, p.pp("first"))?, second: Linear::new(hidden, output, p.pp("second"))? })
+        Ok(Self {
+            first: Linear::new(input, hidden, p.pp("first"))?,
+            second: Linear::new(hidden, output, p.pp("second"))?,
+        })
     }
 
     /// `[.., in]` to `[.., out]`.
@@ -76,7 +96,14 @@ pub struct AdaLnZeroBlock {
 
 impl AdaLnZeroBlock {
     /// Tokens `dim` wide, condition `cond` wide, MLP `hidden` wide.
-    pub fn new(dim: usize, cond: usize, heads: usize, hidden: usize, causal: bool, p: Params) -> Result<Self> {
+    pub fn new(
+        dim: usize,
+        cond: usize,
+        heads: usize,
+        hidden: usize,
+        causal: bool,
+        p: Params,
+    ) -> Result<Self> {
         Ok(Self {
             modulation: Linear::zeros(cond, 6 * dim, p.pp("modulation"))?,
             attention: Attention::new(dim, heads, causal, p.pp("attention"))?,
@@ -87,7 +114,11 @@ impl AdaLnZeroBlock {
     /// `x: [B, T, D]`, `cond: [B, C]` for the whole sequence or `[B, T, C]` for each token; returns `[B, T, D]`.
     pub fn forward(&self, x: &Tensor, cond: &Tensor) -> Result<Tensor> {
         let modulation = self.modulation.forward(&ops::silu(cond)?)?;
-        let modulation = if modulation.rank() == 2 { modulation.unsqueeze(1)? } else { modulation };
+        let modulation = if modulation.rank() == 2 {
+            modulation.unsqueeze(1)?
+        } else {
+            modulation
+        };
         let m = modulation.chunk(6, D::Minus1)?;
         let normed = modulate(&ops::layer_norm(x, None, None, 1e-6)?, &m[0], &m[1])?;
         let x = (x + self.attention.forward(&normed)?.broadcast_mul(&m[2])?)?;
@@ -104,8 +135,9 @@ fn modulate(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
 /// 2017, §3.5), `[B, dim]`; `dim` even.
 pub fn sinusoidal(t: &Tensor, dim: usize, max_period: f64) -> Result<Tensor> {
     let half = dim / 2;
-    let frequencies: Vec<f32> =
-        (0..half).map(|i| (-max_period.ln() * i as f64 / half as f64).exp() as f32).collect();
+    let frequencies: Vec<f32> = (0..half)
+        .map(|i| (-max_period.ln() * i as f64 / half as f64).exp() as f32)
+        .collect();
     waves(t, frequencies)
 }
 

@@ -14,18 +14,27 @@ impl Linear {
     /// PyTorch's initialisation.
     pub fn new(input: usize, output: usize, p: Params) -> Result<Self> {
         let weight = p.get((output, input), "weight", Init::FanIn(input))?;
-        Ok(Self { weight, bias: Some(p.get(output, "bias", Init::FanIn(input))?) })
+        Ok(Self {
+            weight,
+            bias: Some(p.get(output, "bias", Init::FanIn(input))?),
+        })
     }
 
     /// Without a bias.
     pub fn new_no_bias(input: usize, output: usize, p: Params) -> Result<Self> {
-        Ok(Self { weight: p.get((output, input), "weight", Init::FanIn(input))?, bias: None })
+        Ok(Self {
+            weight: p.get((output, input), "weight", Init::FanIn(input))?,
+            bias: None,
+        })
     }
 
     /// Starts as the zero map: what a residual branch ends with.
     pub fn zeros(input: usize, output: usize, p: Params) -> Result<Self> {
         let weight = p.get((output, input), "weight", Init::Zeros)?;
-        Ok(Self { weight, bias: Some(p.get(output, "bias", Init::Zeros)?) })
+        Ok(Self {
+            weight,
+            bias: Some(p.get(output, "bias", Init::Zeros)?),
+        })
     }
 
     /// `[.., in]` to `[.., out]`; leading dimensions are flattened into one matrix product.
@@ -74,7 +83,14 @@ impl Conv {
 
     /// `[B, H, W, Cin]` to `[B, Ho, Wo, Cout]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::conv2d(x, &self.weight, Some(&self.bias), self.k, self.stride, self.k / 2)
+        ops::conv2d(
+            x,
+            &self.weight,
+            Some(&self.bias),
+            self.k,
+            self.stride,
+            self.k / 2,
+        )
     }
 }
 
@@ -95,11 +111,19 @@ impl BatchNorm {
     /// `affine` adds a learned scale and shift.
     pub fn new(dim: usize, affine: bool, p: Params) -> Result<Self> {
         let (weight, bias) = match affine {
-            true => (Some(p.get(dim, "weight", Init::Ones)?), Some(p.get(dim, "bias", Init::Zeros)?)),
+            true => (
+                Some(p.get(dim, "weight", Init::Ones)?),
+                Some(p.get(dim, "bias", Init::Zeros)?),
+            ),
             false => (None, None),
         };
         let mean = p.buffer(dim, "running_mean", Init::Zeros)?;
-        Ok(Self { weight, bias, mean, variance: p.buffer(dim, "running_var", Init::Ones)? })
+        Ok(Self {
+            weight,
+            bias,
+            mean,
+            variance: p.buffer(dim, "running_var", Init::Ones)?,
+        })
     }
 
     /// `x: [B, D]`. With `train`, normalises by the batch and moves the running statistics.
@@ -118,10 +142,13 @@ impl BatchNorm {
             centred.broadcast_div(&(variance + Self::EPS)?.sqrt()?)?
         } else {
             let scale = (self.variance.as_detached_tensor() + Self::EPS)?.sqrt()?;
-            x.broadcast_sub(&self.mean.as_detached_tensor())?.broadcast_div(&scale)?
+            x.broadcast_sub(&self.mean.as_detached_tensor())?
+                .broadcast_div(&scale)?
         };
         match (&self.weight, &self.bias) {
-            (Some(weight), Some(bias)) => ops::add_bias(&ops::scale_channels(&normed, weight)?, bias),
+            (Some(weight), Some(bias)) => {
+                ops::add_bias(&ops::scale_channels(&normed, weight)?, bias)
+            }
             _ => Ok(normed),
         }
     }
@@ -143,7 +170,11 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// PyTorch's eps is 1e-5; vision transformers often use 1e-6.
     pub fn new(dim: usize, eps: f64, p: Params) -> Result<Self> {
-        Ok(Self { weight: p.get(dim, "weight", Init::Ones)?, bias: p.get(dim, "bias", Init::Zeros)?, eps })
+        Ok(Self {
+            weight: p.get(dim, "weight", Init::Ones)?,
+            bias: p.get(dim, "bias", Init::Zeros)?,
+            eps,
+        })
     }
 
     /// Shape unchanged.
@@ -169,7 +200,8 @@ impl Dropout {
         match rng {
             Some(rng) if self.share > 0. => {
                 let keep = 1. - self.share;
-                let mask = (0..x.elem_count()).map(|_| if rng.f32() < keep { 1. / keep } else { 0. });
+                let mask =
+                    (0..x.elem_count()).map(|_| if rng.f32() < keep { 1. / keep } else { 0. });
                 let mask = Tensor::from_vec(mask.collect::<Vec<f32>>(), x.shape(), x.device())?;
                 x * mask
             }

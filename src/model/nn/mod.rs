@@ -13,9 +13,25 @@ pub mod ops;
 mod optim;
 mod params;
 mod rng;
+mod weights;
 
 pub use attention::{AdaLnZeroBlock, Attention, Mlp, fourier_features, sinusoidal};
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
-pub use params::{Init, Params, WeightsError};
+pub use params::{Init, Params};
 pub use rng::Rng;
+pub use weights::WeightsError;
+
+pub(in crate::model) use fused::math;
+
+/// Keeps candle's element-wise operations on the calling thread; call it first thing in `main`.
+///
+/// candle 0.11 shares them among threads of its own that wait in a busy loop, pinned to cores, beside rayon's: on a
+/// machine of few or busy cores that more than halves the speed of training. A setting of the user's stands.
+pub fn quiet_candle_threads() {
+    const VARIABLE: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(VARIABLE).is_none() {
+        // SAFETY: called before any thread is started, as documented, so nothing reads the environment meanwhile.
+        unsafe { std::env::set_var(VARIABLE, "1") };
+    }
+}

@@ -8,13 +8,24 @@ use candle_core::{D, DType, Result, Tensor, bail};
 
 /// Whether the fused CPU kernels take these tensors.
 fn fusable(tensors: &[&Tensor]) -> bool {
-    tensors.iter().all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
+    tensors
+        .iter()
+        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
 /// Layer norm over the last dimension with a biased variance, as `torch.nn.functional.layer_norm`.
 /// `weight` and `bias` are `[last]`.
-pub fn layer_norm(x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-    let normed = if fusable(&[x]) { fused::layer_norm(x, eps)? } else { composed::layer_norm(x, eps)? };
+pub fn layer_norm(
+    x: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Result<Tensor> {
+    let normed = if fusable(&[x]) {
+        fused::layer_norm(x, eps)?
+    } else {
+        composed::layer_norm(x, eps)?
+    };
     affine(normed, weight, bias)
 }
 
@@ -31,8 +42,11 @@ pub fn group_norm(
     if groups == 0 || channels % groups != 0 {
         bail!("group_norm: {channels} channels do not divide into {groups} groups");
     }
-    let normed =
-        if fusable(&[x]) { fused::group_norm(x, groups, eps)? } else { composed::group_norm(x, groups, eps)? };
+    let normed = if fusable(&[x]) {
+        fused::group_norm(x, groups, eps)?
+    } else {
+        composed::group_norm(x, groups, eps)?
+    };
     affine(normed, weight, bias)
 }
 
@@ -49,27 +63,47 @@ fn affine(x: Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<T
 
 /// Multiplies the last dimension by `weight: [last]`; its backward is a column sum.
 pub fn scale_channels(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if fusable(&[x, weight]) { fused::scale_channels(x, weight) } else { x.broadcast_mul(weight) }
+    if fusable(&[x, weight]) {
+        fused::scale_channels(x, weight)
+    } else {
+        x.broadcast_mul(weight)
+    }
 }
 
 /// Softmax of `x * scale` over the last dimension; a mask is added to `x` (divided by `scale`) beforehand.
 pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
-    if fusable(&[x]) { fused::softmax(x, scale) } else { composed::softmax(x, scale) }
+    if fusable(&[x]) {
+        fused::softmax(x, scale)
+    } else {
+        composed::softmax(x, scale)
+    }
 }
 
 /// GELU in its exact form `x·Φ(x)`, PyTorch's default (candle's `gelu` is the tanh form).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if fusable(&[x]) { fused::gelu(x) } else { x.gelu_erf() }
+    if fusable(&[x]) {
+        fused::gelu(x)
+    } else {
+        x.gelu_erf()
+    }
 }
 
 /// SiLU, `x·σ(x)`.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if fusable(&[x]) { fused::silu(x) } else { x.silu() }
+    if fusable(&[x]) {
+        fused::silu(x)
+    } else {
+        x.silu()
+    }
 }
 
 /// Adds `bias: [last]` to the last dimension; its backward is a column sum.
 pub fn add_bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if fusable(&[x, bias]) { fused::add_bias(x, bias) } else { x.broadcast_add(bias) }
+    if fusable(&[x, bias]) {
+        fused::add_bias(x, bias)
+    } else {
+        x.broadcast_add(bias)
+    }
 }
 
 /// `x: [N, in]` times the transpose of `weight: [out, in]`, plus `bias: [out]`.
@@ -87,7 +121,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
 /// Height or width after a convolution.
 pub(crate) fn conv_size(size: usize, k: usize, stride: usize, pad: usize) -> Result<usize> {
     if k == 0 || stride == 0 || size + 2 * pad < k {
-        bail!("convolution: window {k}, stride {stride} do not fit into {size} pixels padded by {pad}");
+        bail!(
+            "convolution: window {k}, stride {stride} do not fit into {size} pixels padded by {pad}"
+        );
     }
     Ok((size + 2 * pad - k) / stride + 1)
 }
@@ -97,7 +133,11 @@ pub fn im2col(x: &Tensor, k: usize, stride: usize, pad: usize) -> Result<Tensor>
     if k == 1 && stride == 1 && pad == 0 {
         return Ok(x.clone());
     }
-    if fusable(&[x]) { fused::im2col(x, k, stride, pad) } else { composed::im2col(x, k, stride, pad) }
+    if fusable(&[x]) {
+        fused::im2col(x, k, stride, pad)
+    } else {
+        composed::im2col(x, k, stride, pad)
+    }
 }
 
 /// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]` and `bias: [Cout]`, zero-padded:
@@ -143,7 +183,8 @@ pub fn epps_pulley(x: &Tensor, factor: f64) -> Result<Tensor> {
     for (k, (weight, target)) in knots.into_iter().enumerate() {
         let angle = (x * (k as f64 * f64::from(spacing)))?;
         let real = (angle.cos()?.mean(1)? - f64::from(target))?.sqr()?;
-        let term = ((real + angle.sin()?.mean(1)?.sqr()?)?.mean_all()? * (f64::from(weight) * factor))?;
+        let term =
+            ((real + angle.sin()?.mean(1)?.sqr()?)?.mean_all()? * (f64::from(weight) * factor))?;
         total = Some(match total {
             Some(total) => (total + term)?,
             None => term,
@@ -155,7 +196,10 @@ pub fn epps_pulley(x: &Tensor, factor: f64) -> Result<Tensor> {
 /// Nearest-neighbour upsampling by two: `[B, H, W, C]` to `[B, 2H, 2W, C]`.
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     let (b, h, w, c) = x.dims4()?;
-    x.reshape((b, h, 1, w, 1, c))?.broadcast_as((b, h, 2, w, 2, c))?.contiguous()?.reshape((b, 2 * h, 2 * w, c))
+    x.reshape((b, h, 1, w, 1, c))?
+        .broadcast_as((b, h, 2, w, 2, c))?
+        .contiguous()?
+        .reshape((b, 2 * h, 2 * w, c))
 }
 
 /// Folds r×r pixels into channels: `[B, H, W, C]` to `[B, H/r, W/r, r·r·C]`, ordered row, column, channel.
@@ -164,7 +208,9 @@ pub fn space_to_depth(x: &Tensor, r: usize) -> Result<Tensor> {
     if r == 0 || h % r != 0 || w % r != 0 {
         bail!("space_to_depth: {h}x{w} pixels do not divide by {r}");
     }
-    let x = x.reshape((b, h / r, r, w / r, r, c))?.permute((0, 1, 3, 2, 4, 5))?;
+    let x = x
+        .reshape((b, h / r, r, w / r, r, c))?
+        .permute((0, 1, 3, 2, 4, 5))?;
     x.contiguous()?.reshape((b, h / r, w / r, r * r * c))
 }
 
@@ -174,7 +220,9 @@ pub fn depth_to_space(x: &Tensor, r: usize) -> Result<Tensor> {
     if r == 0 || c % (r * r) != 0 {
         bail!("depth_to_space: {c} channels do not divide by {}", r * r);
     }
-    let x = x.reshape((b, h, w, r, r, c / (r * r)))?.permute((0, 1, 3, 2, 4, 5))?;
+    let x = x
+        .reshape((b, h, w, r, r, c / (r * r)))?
+        .permute((0, 1, 3, 2, 4, 5))?;
     x.contiguous()?.reshape((b, h * r, w * r, c / (r * r)))
 }
 
@@ -193,9 +241,15 @@ pub mod composed {
     /// See [`super::group_norm`].
     pub fn group_norm(x: &Tensor, groups: usize, eps: f64) -> Result<Tensor> {
         let (b, h, w, c) = x.dims4()?;
-        let x = x.reshape((b, h * w, groups, c / groups))?.transpose(1, 2)?.contiguous()?;
+        let x = x
+            .reshape((b, h * w, groups, c / groups))?
+            .transpose(1, 2)?
+            .contiguous()?;
         let x = layer_norm(&x.reshape((b, groups, h * w * c / groups))?, eps)?;
-        let x = x.reshape((b, groups, h * w, c / groups))?.transpose(1, 2)?.contiguous()?;
+        let x = x
+            .reshape((b, groups, h * w, c / groups))?
+            .transpose(1, 2)?
+            .contiguous()?;
         x.reshape((b, h, w, c))
     }
 

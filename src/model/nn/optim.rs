@@ -20,7 +20,12 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { lr: 1e-3, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 1e-3 }
+        Self {
+            lr: 1e-3,
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 1e-3,
+        }
     }
 }
 
@@ -44,12 +49,23 @@ impl AdamW {
         let mut moments = Vec::with_capacity(vars.len());
         for (_, var) in &vars {
             moments.push(if var.device().is_cpu() {
-                Moments::Host { m: vec![0.; var.elem_count()], v: vec![0.; var.elem_count()] }
+                Moments::Host {
+                    m: vec![0.; var.elem_count()],
+                    v: vec![0.; var.elem_count()],
+                }
             } else {
-                Moments::Device { m: var.zeros_like()?.detach(), v: var.zeros_like()?.detach() }
+                Moments::Device {
+                    m: var.zeros_like()?.detach(),
+                    v: var.zeros_like()?.detach(),
+                }
             });
         }
-        Ok(Self { vars, moments, config, steps: 0 })
+        Ok(Self {
+            vars,
+            moments,
+            config,
+            steps: 0,
+        })
     }
 
     /// The settings it was made with.
@@ -63,12 +79,20 @@ impl AdamW {
         let mut found = Vec::with_capacity(self.vars.len());
         let mut squares = 0f64;
         for (_, var) in &self.vars {
-            let grad = grads.get(var.as_tensor()).map(Tensor::contiguous).transpose()?;
+            let grad = grads
+                .get(var.as_tensor())
+                .map(Tensor::contiguous)
+                .transpose()?;
             if let Some(grad) = &grad {
                 squares += if grad.device().is_cpu() {
                     fused::sum_of_squares(grad)?
                 } else {
-                    f64::from(grad.sqr()?.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?)
+                    f64::from(
+                        grad.sqr()?
+                            .sum_all()?
+                            .to_dtype(DType::F32)?
+                            .to_scalar::<f32>()?,
+                    )
                 };
             }
             found.push(grad);
@@ -80,13 +104,29 @@ impl AdamW {
         let scale = clip_norm.map_or(1., |clip| (clip / (norm + 1e-6)).min(1.));
         self.steps += 1;
         let (b1, b2) = self.config.betas;
-        let (c1, c2) = (1. - b1.powi(self.steps as i32), 1. - b2.powi(self.steps as i32));
+        let (c1, c2) = (
+            1. - b1.powi(self.steps as i32),
+            1. - b2.powi(self.steps as i32),
+        );
         for (((_, var), moments), grad) in self.vars.iter().zip(&mut self.moments).zip(&found) {
             let Some(grad) = grad else { continue };
-            let decay = if var.rank() > 1 { lr * self.config.weight_decay } else { 0. };
+            let decay = if var.rank() > 1 {
+                lr * self.config.weight_decay
+            } else {
+                0.
+            };
             match moments {
                 Moments::Host { m, v } => {
-                    let rule = fused::AdamRule { b1, b2, c1, c2, lr, eps: self.config.eps, decay, scale };
+                    let rule = fused::AdamRule {
+                        b1,
+                        b2,
+                        c1,
+                        c2,
+                        lr,
+                        eps: self.config.eps,
+                        decay,
+                        scale,
+                    };
                     fused::adam_in_place(var, grad, m, v, rule)?;
                 }
                 Moments::Device { m, v } => {
@@ -128,14 +168,19 @@ impl AdamW {
     /// # Errors
     /// [`WeightsError`] naming the file.
     pub fn save(&self, path: &std::path::Path) -> std::result::Result<(), WeightsError> {
-        let state = self.state().map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
-        super::params::save_tensors(&state, path, DType::F32)
+        let state = self.state().map_err(|source| WeightsError::Tensor {
+            path: path.into(),
+            source,
+        })?;
+        super::weights::save_tensors(&state, path, DType::F32)
     }
 
     /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`] does).
     pub fn restore(&mut self, steps: usize, state: &Params) -> Result<()> {
         for ((name, var), moments) in self.vars.iter().zip(&mut self.moments) {
-            let read = |suffix: &str| state.buffer(var.shape(), &format!("{name}.{suffix}"), super::Init::Zeros);
+            let read = |suffix: &str| {
+                state.buffer(var.shape(), &format!("{name}.{suffix}"), super::Init::Zeros)
+            };
             let (new_m, new_v) = (read("m")?, read("v")?);
             match moments {
                 Moments::Host { m, v } => {
@@ -179,15 +224,27 @@ impl Ema {
         for (name, var) in params.buffers() {
             average.buffer(var.shape(), &name, super::Init::Zeros)?;
         }
-        Ok(Self { decay, updates: 0, average })
+        Ok(Self {
+            decay,
+            updates: 0,
+            average,
+        })
     }
 
     /// Moves the average towards the present values; early updates use a smaller decay, `(1 + n) / (10 + n)`.
     pub fn update(&mut self, params: &Params) -> Result<()> {
         self.updates += 1;
-        let decay = self.decay.min((1 + self.updates) as f64 / (10 + self.updates) as f64);
-        let averages = self.average.vars().into_iter().chain(self.average.buffers());
-        for ((name, average), (other, var)) in averages.zip(params.vars().into_iter().chain(params.buffers())) {
+        let decay = self
+            .decay
+            .min((1 + self.updates) as f64 / (10 + self.updates) as f64);
+        let averages = self
+            .average
+            .vars()
+            .into_iter()
+            .chain(self.average.buffers());
+        for ((name, average), (other, var)) in
+            averages.zip(params.vars().into_iter().chain(params.buffers()))
+        {
             if name != other {
                 bail!("moving average: expected tensor {name}, found {other}");
             }
@@ -213,8 +270,17 @@ impl Ema {
 
     /// Takes up an average that was saved.
     pub fn restore(&mut self, updates: usize, saved: &Params) -> Result<()> {
-        for (name, var) in self.average.vars().into_iter().chain(self.average.buffers()) {
-            var.set(saved.buffer(var.shape(), &name, super::Init::Zeros)?.as_tensor())?;
+        for (name, var) in self
+            .average
+            .vars()
+            .into_iter()
+            .chain(self.average.buffers())
+        {
+            var.set(
+                saved
+                    .buffer(var.shape(), &name, super::Init::Zeros)?
+                    .as_tensor(),
+            )?;
         }
         self.updates = updates;
         Ok(())

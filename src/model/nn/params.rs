@@ -1,8 +1,8 @@
 //! Named variables. Not candle's `VarMap`: its hash order and unseedable generator make training unreproducible.
 
 use super::Rng;
+use super::weights::{WeightsError, read_tensors, save_tensors};
 use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,57 +23,6 @@ pub enum Init {
     Uniform(f32),
     /// PyTorch's default for `Linear` and convolutions: uniform in ±1/√fan_in.
     FanIn(usize),
-}
-
-/// Why a weights file could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum WeightsError {
-    /// The file system refused.
-    #[error("{path}: {source}")]
-    Io {
-        /// The offending file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not a safetensors file, or cut short.
-    #[error("{path}: not a readable safetensors file ({reason})")]
-    Format {
-        /// The offending file.
-        path: PathBuf,
-        /// What the parser said.
-        reason: String,
-    },
-    /// A tensor in a type other than f16 and f32.
-    #[error("{path}: tensor {tensor} has type {found}, expected F16 or F32")]
-    Type {
-        /// The offending file.
-        path: PathBuf,
-        /// The offending tensor.
-        tensor: String,
-        /// Its type.
-        found: String,
-    },
-    /// A NaN or an infinity.
-    #[error("{path}: tensor {tensor} holds {value} at element {index}")]
-    NotFinite {
-        /// The offending file.
-        path: PathBuf,
-        /// The offending tensor.
-        tensor: String,
-        /// Flat index of the first such element.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
-    /// The tensor library failed (out of device memory, for example).
-    #[error("{path}: {source}")]
-    Tensor {
-        /// The file in question.
-        path: PathBuf,
-        /// What candle said.
-        source: candle_core::Error,
-    },
 }
 
 struct Entry {
@@ -102,13 +51,27 @@ pub struct Params {
 
 impl Params {
     fn with_store(store: Store, device: &Device) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), prefix: String::new(), device: device.clone(), detached: false }
+        Self {
+            store: Arc::new(Mutex::new(store)),
+            prefix: String::new(),
+            device: device.clone(),
+            detached: false,
+        }
     }
 
     /// Variables made on demand, each drawn from a generator keyed by `seed` and its full name:
     /// the same bits in whatever order a model asks for them.
     pub fn fresh(seed: u64, device: &Device) -> Self {
-        Self::with_store(Store { seed, entries: BTreeMap::new(), source: None, used: BTreeSet::new(), draws_missing: false }, device)
+        Self::with_store(
+            Store {
+                seed,
+                entries: BTreeMap::new(),
+                source: None,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            device,
+        )
     }
 
     /// Reads an f16 or f32 safetensors file into f32 variables.
@@ -116,30 +79,30 @@ impl Params {
     /// # Errors
     /// [`WeightsError`] names the file, and the tensor where one is at fault.
     pub fn load(path: &Path, device: &Device) -> std::result::Result<Self, WeightsError> {
-        let bytes = std::fs::read(path).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
+            path: path.into(),
+            source,
+        })?;
         Self::from_bytes(&bytes, path, device)
     }
 
     /// As [`Params::load`], from the bytes of a file; `path` only names it in errors.
-    pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> std::result::Result<Self, WeightsError> {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| WeightsError::Format { path: path.into(), reason: e.to_string() })?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            let values = floats(&view).ok_or_else(|| WeightsError::Type {
-                path: path.into(),
-                tensor: name.clone(),
-                found: format!("{:?}", view.dtype()),
-            })?;
-            if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-                return Err(WeightsError::NotFinite { path: path.into(), tensor: name, index, value: values[index] });
-            }
-            let tensor = Tensor::from_vec(values, view.shape(), device)
-                .map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
-            tensors.insert(name, tensor);
-        }
-        let source = Some((path.to_path_buf(), tensors));
-        Ok(Self::with_store(Store { seed: 0, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, device))
+    pub fn from_bytes(
+        bytes: &[u8],
+        path: &Path,
+        device: &Device,
+    ) -> std::result::Result<Self, WeightsError> {
+        let source = Some((path.to_path_buf(), read_tensors(bytes, path, device)?));
+        Ok(Self::with_store(
+            Store {
+                seed: 0,
+                entries: BTreeMap::new(),
+                source,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            device,
+        ))
     }
 
     /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its variables
@@ -156,23 +119,41 @@ impl Params {
         let store = self.lock();
         let mut tensors = BTreeMap::new();
         for (name, entry) in &store.entries {
-            tensors.insert(name.clone(), entry.var.as_tensor().force_contiguous()?.detach());
+            tensors.insert(
+                name.clone(),
+                entry.var.as_tensor().force_contiguous()?.detach(),
+            );
         }
         let source = Some((PathBuf::from("a copy in memory"), tensors));
         let seed = store.seed;
         drop(store);
-        Ok(Self::with_store(Store { seed, entries: BTreeMap::new(), source, used: BTreeSet::new(), draws_missing: false }, &self.device))
+        Ok(Self::with_store(
+            Store {
+                seed,
+                entries: BTreeMap::new(),
+                source,
+                used: BTreeSet::new(),
+                draws_missing: false,
+            },
+            &self.device,
+        ))
     }
 
     /// The same variables, handed out without gradient tracking: what inference builds its model from. Storage is
     /// shared, so steps of the optimiser show in such a model at once.
     pub fn detached(&self) -> Self {
-        Self { detached: true, ..self.clone() }
+        Self {
+            detached: true,
+            ..self.clone()
+        }
     }
 
     /// The subtree `s`.
     pub fn pp(&self, s: impl std::fmt::Display) -> Self {
-        Self { prefix: self.full_name(&s.to_string()), ..self.clone() }
+        Self {
+            prefix: self.full_name(&s.to_string()),
+            ..self.clone()
+        }
     }
 
     /// Where the variables live.
@@ -182,30 +163,50 @@ impl Params {
 
     fn lock(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere leaves the map whole: every change to it is a single insertion.
-        self.store.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn full_name(&self, name: &str) -> String {
-        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+        if self.prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.prefix)
+        }
     }
 
     /// Whether the file, or an earlier request, holds a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         let (name, store) = (self.full_name(name), self.lock());
-        store.entries.contains_key(&name) || store.source.as_ref().is_some_and(|(_, t)| t.contains_key(&name))
+        store.entries.contains_key(&name)
+            || store
+                .source
+                .as_ref()
+                .is_some_and(|(_, t)| t.contains_key(&name))
     }
 
     /// Shape of a tensor that the file or an earlier request holds.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         let (name, store) = (self.full_name(name), self.lock());
         let made = store.entries.get(&name).map(|e| e.var.dims().to_vec());
-        made.or_else(|| store.source.as_ref().and_then(|(_, t)| t.get(&name)).map(|t| t.dims().to_vec()))
+        made.or_else(|| {
+            store
+                .source
+                .as_ref()
+                .and_then(|(_, t)| t.get(&name))
+                .map(|t| t.dims().to_vec())
+        })
     }
 
     /// A trainable tensor. From a file: a missing tensor or another shape is an error naming both shapes.
     pub fn get(&self, shape: impl Into<Shape>, name: &str, init: Init) -> Result<Tensor> {
         let var = self.entry(shape.into(), name, init, true)?;
-        Ok(if self.detached { var.as_detached_tensor() } else { var.into_inner() })
+        Ok(if self.detached {
+            var.as_detached_tensor()
+        } else {
+            var.into_inner()
+        })
     }
 
     /// A tensor that is saved but never optimised, such as running statistics.
@@ -218,7 +219,11 @@ impl Params {
         let mut store = self.lock();
         if let Some(entry) = store.entries.get(&name) {
             if entry.var.shape() != &shape {
-                bail!("tensor {name}: expected shape {:?}, found {:?}", shape.dims(), entry.var.dims());
+                bail!(
+                    "tensor {name}: expected shape {:?}, found {:?}",
+                    shape.dims(),
+                    entry.var.dims()
+                );
             }
             return Ok(entry.var.clone());
         }
@@ -228,7 +233,11 @@ impl Params {
                 None if store.draws_missing => {
                     Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?
                 }
-                None => bail!("{}: tensor {name} is missing, expected shape {:?}", path.display(), shape.dims()),
+                None => bail!(
+                    "{}: tensor {name} is missing, expected shape {:?}",
+                    path.display(),
+                    shape.dims()
+                ),
                 Some(t) if t.shape() != &shape => bail!(
                     "{}: tensor {name}: expected shape {:?}, found {:?}",
                     path.display(),
@@ -239,16 +248,27 @@ impl Params {
             },
         };
         store.used.insert(name.clone());
-        store.entries.insert(name, Entry { var: var.clone(), trainable });
+        store.entries.insert(
+            name,
+            Entry {
+                var: var.clone(),
+                trainable,
+            },
+        );
         Ok(var)
     }
 
     fn listed(&self, trainable: bool) -> Vec<(String, Var)> {
         let inside = |n: &str| {
-            self.prefix.is_empty() || n.strip_prefix(&self.prefix).is_some_and(|rest| rest.starts_with('.'))
+            self.prefix.is_empty()
+                || n.strip_prefix(&self.prefix)
+                    .is_some_and(|rest| rest.starts_with('.'))
         };
         let store = self.lock();
-        let wanted = store.entries.iter().filter(|(n, e)| e.trainable == trainable && inside(n));
+        let wanted = store
+            .entries
+            .iter()
+            .filter(|(n, e)| e.trainable == trainable && inside(n));
         wanted.map(|(n, e)| (n.clone(), e.var.clone())).collect()
     }
 
@@ -271,7 +291,10 @@ impl Params {
     pub fn unused(&self) -> Vec<String> {
         let store = self.lock();
         let source = store.source.iter().flat_map(|(_, tensors)| tensors.keys());
-        source.filter(|n| !store.used.contains(*n)).cloned().collect()
+        source
+            .filter(|n| !store.used.contains(*n))
+            .cloned()
+            .collect()
     }
 
     /// Overwrites values from another store's tensors of the same names, in place.
@@ -300,63 +323,20 @@ impl Params {
     }
 }
 
-/// Writes named f32 tensors to a safetensors file as f16 or f32, by way of a temporary file.
-pub(crate) fn save_tensors(
-    tensors: &[(String, Tensor)],
-    path: &Path,
-    dtype: DType,
-) -> std::result::Result<(), WeightsError> {
-    let mut blobs = Vec::new();
-    for (name, tensor) in tensors {
-        let values = tensor
-            .flatten_all()
-            .and_then(|t| t.to_vec1::<f32>())
-            .map_err(|source| WeightsError::Tensor { path: path.into(), source })?;
-        let mut bytes = Vec::with_capacity(values.len() * 4);
-        for (index, &value) in values.iter().enumerate() {
-            let stored = if dtype == DType::F16 { half::f16::from_f32(value).to_f32() } else { value };
-            if !stored.is_finite() {
-                return Err(WeightsError::NotFinite { path: path.into(), tensor: name.clone(), index, value });
-            }
-            if dtype == DType::F16 {
-                bytes.extend(half::f16::from_f32(value).to_le_bytes());
-            } else {
-                bytes.extend(value.to_le_bytes());
-            }
-        }
-        blobs.push((name.clone(), tensor.dims().to_vec(), bytes));
-    }
-    let stored = if dtype == DType::F16 { Dtype::F16 } else { Dtype::F32 };
-    let format = |e: safetensors::SafeTensorError| WeightsError::Format { path: path.into(), reason: e.to_string() };
-    let mut views = Vec::new();
-    for (name, shape, bytes) in &blobs {
-        views.push((name.clone(), TensorView::new(stored, shape.clone(), bytes).map_err(format)?));
-    }
-    let bytes = safetensors::serialize(views, None).map_err(format)?;
-    let temporary = path.with_extension("safetensors.partial");
-    std::fs::write(&temporary, bytes)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(|source| WeightsError::Io { path: path.into(), source })
-}
-
-fn floats(view: &TensorView) -> Option<Vec<f32>> {
-    let data = view.data();
-    match view.dtype() {
-        Dtype::F32 => Some(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => {
-            Some(data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
-        _ => None,
-    }
-}
-
 fn draw(shape: &Shape, init: Init, seed: u64, name: &str, device: &Device) -> Result<Tensor> {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name.as_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed.to_le_bytes())
+        .chain_update(name.as_bytes())
+        .finalize();
     let mut key = [0u8; 32];
     key.copy_from_slice(&digest);
     let mut rng = Rng::from_key(key);
     let n = shape.elem_count();
-    let mut uniform = |bound: f32| (0..n).map(|_| bound * (2. * rng.f32() - 1.)).collect::<Vec<f32>>();
+    let mut uniform = |bound: f32| {
+        (0..n)
+            .map(|_| bound * (2. * rng.f32() - 1.))
+            .collect::<Vec<f32>>()
+    };
     let values = match init {
         Init::Zeros => vec![0.; n],
         Init::Ones => vec![1.; n],

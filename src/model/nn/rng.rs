@@ -54,9 +54,17 @@ impl Rng {
     }
 
     /// Tensor of numbers uniform in `[low, high)`.
-    pub fn uniform(&mut self, low: f32, high: f32, shape: impl Into<Shape>, device: &Device) -> Result<Tensor> {
+    pub fn uniform(
+        &mut self,
+        low: f32,
+        high: f32,
+        shape: impl Into<Shape>,
+        device: &Device,
+    ) -> Result<Tensor> {
         let shape = shape.into();
-        let values: Vec<f32> = (0..shape.elem_count()).map(|_| low + (high - low) * self.f32()).collect();
+        let values: Vec<f32> = (0..shape.elem_count())
+            .map(|_| low + (high - low) * self.f32())
+            .collect();
         Tensor::from_vec(values, shape, device)
     }
 

@@ -12,15 +12,25 @@ use std::time::Instant;
 ///
 /// # Errors
 /// [`TrainError::Tensor`].
-pub fn bench_lewm_step(recipe: &LewmRecipe, steps: usize, device: &Device) -> Result<f64, TrainError> {
+pub fn bench_lewm_step(
+    recipe: &LewmRecipe,
+    steps: usize,
+    device: &Device,
+) -> Result<f64, TrainError> {
     let params = Params::fresh(0, device);
     let model = Lewm::new(&recipe.model, &params)?;
     let phase = &recipe.joint;
     let mut optimiser = AdamW::new(params.vars(), phase.optimiser)?;
     let mut rng = Rng::seed(1);
     let size = recipe.model.image_size;
-    let frames: Vec<u8> = (0..phase.batch * phase.tokens * size * size * 3).map(|_| rng.below(256) as u8).collect();
-    let shape = (phase.batch, phase.tokens - 1, recipe.model.frameskip * recipe.model.action_dim);
+    let frames: Vec<u8> = (0..phase.batch * phase.tokens * size * size * 3)
+        .map(|_| rng.below(256) as u8)
+        .collect();
+    let shape = (
+        phase.batch,
+        phase.tokens - 1,
+        recipe.model.frameskip * recipe.model.action_dim,
+    );
     let actions: Tensor = rng.uniform(-1., 1., shape, device)?;
     let mut started = Instant::now();
     for step in 0..steps + 3 {
@@ -29,7 +39,11 @@ pub fn bench_lewm_step(recipe: &LewmRecipe, steps: usize, device: &Device) -> Re
         }
         let pixels = model.pixels(&frames)?;
         let loss = joint_loss(&model, &pixels, &actions, &phase.weights, &mut rng)?;
-        optimiser.step(&loss.total.backward()?, phase.optimiser.lr, Some(phase.clip))?;
+        optimiser.step(
+            &loss.total.backward()?,
+            phase.optimiser.lr,
+            Some(phase.clip),
+        )?;
     }
     Ok((steps * phase.batch * phase.tokens) as f64 / started.elapsed().as_secs_f64())
 }

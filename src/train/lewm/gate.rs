@@ -39,8 +39,16 @@ impl Gate {
         }
     }
 
-    fn encode(&self, model: &Lewm, data: &Dataset, frames: &[usize]) -> Result<Vec<f32>, TrainError> {
-        let bytes: Vec<u8> = frames.iter().flat_map(|&i| data.frame(i).iter().copied()).collect();
+    fn encode(
+        &self,
+        model: &Lewm,
+        data: &Dataset,
+        frames: &[usize],
+    ) -> Result<Vec<f32>, TrainError> {
+        let bytes: Vec<u8> = frames
+            .iter()
+            .flat_map(|&i| data.frame(i).iter().copied())
+            .collect();
         Ok(model.encode_frames(&bytes)?.flatten_all()?.to_vec1()?)
     }
 
@@ -50,13 +58,18 @@ impl Gate {
         if self.fit.len() < 2 || self.test.len() < 2 {
             return Ok("Too few episodes to validate.".into());
         }
-        let (fit, test) = (self.encode(model, session.data, &self.fit)?, self.encode(model, session.data, &self.test)?);
+        let (fit, test) = (
+            self.encode(model, session.data, &self.fit)?,
+            self.encode(model, session.data, &self.test)?,
+        );
         let (rank, std) = effective_rank(&test, d);
         let mut r = Map::new();
         for (b, body) in self.targets.bodies.iter().enumerate() {
             let (fit_x, fit_y) = self.targets.rows_of_body(&fit, d, &self.fit, b);
             let (test_x, test_y) = self.targets.rows_of_body(&test, d, &self.test, b);
-            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else { continue };
+            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else {
+                continue;
+            };
             for (q, quantity) in ["x", "z", "cos_yaw", "sin_yaw"].iter().enumerate() {
                 let w = &weight[q * d..(q + 1) * d];
                 let found: Vec<f32> = test_x
@@ -75,7 +88,11 @@ impl Gate {
         if collapsed {
             tracing::warn!("the latents have collapsed: effective rank {rank:.2}, spread {std:.3}");
         }
-        let state = if collapsed { "Collapsed: effective" } else { "Effective" };
+        let state = if collapsed {
+            "Collapsed: effective"
+        } else {
+            "Effective"
+        };
         Ok(format!("{state} rank of the latents {rank:.1}."))
     }
 }

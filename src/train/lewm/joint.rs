@@ -67,9 +67,18 @@ pub fn run(
 ) -> Result<Outcome, TrainError> {
     let phase = &session.recipe.joint;
     let frameskip = session.recipe.model.frameskip;
-    let starts = windows(session.data, &session.train_episodes, phase.tokens, frameskip);
+    let starts = windows(
+        session.data,
+        &session.train_episodes,
+        phase.tokens,
+        frameskip,
+    );
     if starts.is_empty() {
-        return Err(TrainError::TooLittle { field: "training sequences", found: 0, expected: 1 });
+        return Err(TrainError::TooLittle {
+            field: "training sequences",
+            found: 0,
+            expected: 1,
+        });
     }
     let sampler = Sampler {
         data: session.data,
@@ -79,10 +88,15 @@ pub fn run(
         frameskip,
         seed: session.config.seed,
     };
-    let vars = ["encoder", "inverse", "predictor"].iter().flat_map(|part| params.pp(part).vars()).collect();
+    let vars = ["encoder", "inverse", "predictor"]
+        .iter()
+        .flat_map(|part| params.pp(part).vars())
+        .collect();
     let mut optimiser = AdamW::new(vars, phase.optimiser)?;
     if let Some(steps) = resumed_steps {
-        session.checkpoint.restore(&mut optimiser, steps, model.device())?;
+        session
+            .checkpoint
+            .restore(&mut optimiser, steps, model.device())?;
     }
     let first = session.progress.step;
     let (send, receive) = crossbeam_channel::bounded(AHEAD);
@@ -120,8 +134,11 @@ fn optimise(
         session.progress.phase_seconds = in_phase;
         session.progress.seconds = session.seconds();
         let done = phase.length.progress(step, in_phase) >= 1.;
-        if done || session.clock.is_up() || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
-            session.checkpoint.save(params, optimiser, &session.progress)?;
+        if done || session.clock.is_up() || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds
+        {
+            session
+                .checkpoint
+                .save(params, optimiser, &session.progress)?;
             saved = Instant::now();
         }
         if done {
@@ -131,23 +148,34 @@ fn optimise(
             return Ok(Outcome::Paused);
         }
         let Ok(batch) = batches.recv() else {
-            return Err(TrainError::TooLittle { field: "batches", found: step, expected: step + 1 });
+            return Err(TrainError::TooLittle {
+                field: "batches",
+                found: step,
+                expected: step + 1,
+            });
         };
         let pixels = model.pixels(&batch.frames)?;
         let shape = (phase.batch, phase.tokens - 1, width);
         let actions = Tensor::from_vec(batch.actions, shape, model.device())?;
         let mut rng = Rng::stream(session.config.seed ^ 0x10_55E5, step as u64);
         let loss = joint_loss(model, &pixels, &actions, &phase.weights, &mut rng)?;
-        let lr = phase.length.rate(step, in_phase, phase.warmup, phase.optimiser.lr);
+        let lr = phase
+            .length
+            .rate(step, in_phase, phase.warmup, phase.optimiser.lr);
         let norm = optimiser.step(&loss.total.backward()?, lr, Some(phase.clip))?;
         if !norm.is_finite() {
-            return Err(TrainError::Diverged { phase: "joint", step, norm });
+            return Err(TrainError::Diverged {
+                phase: "joint",
+                step,
+                norm,
+            });
         }
         session.progress.step += 1;
         session.progress.total_steps += 1;
         steps_since += 1;
         if step.is_multiple_of(phase.log_every.max(1)) {
-            let rate = (steps_since * phase.batch * phase.tokens) as f64 / since.elapsed().as_secs_f64().max(1e-9);
+            let rate = (steps_since * phase.batch * phase.tokens) as f64
+                / since.elapsed().as_secs_f64().max(1e-9);
             let value = |t: &Tensor| -> Result<serde_json::Value, TrainError> {
                 Ok(short(f64::from(t.to_scalar::<f32>()?)))
             };

@@ -16,7 +16,10 @@ pub use joint::JointPhase;
 pub use predictor::PredictorPhase;
 pub use readouts::ReadoutPhase;
 
-use super::{Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions, export};
+use super::{
+    Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,
+    export,
+};
 use crate::episode::Dataset;
 use crate::model::Camp;
 use crate::model::jepa::{Lewm, LewmConfig};
@@ -46,10 +49,16 @@ impl LewmRecipe {
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         self.model.check()?;
         if self.joint.batch < 2 {
-            return Err(("joint.batch", format!("found {}, expected at least 2", self.joint.batch)));
+            return Err((
+                "joint.batch",
+                format!("found {}, expected at least 2", self.joint.batch),
+            ));
         }
         if self.joint.tokens < 2 {
-            return Err(("joint.tokens", format!("found {}, expected at least 2", self.joint.tokens)));
+            return Err((
+                "joint.tokens",
+                format!("found {}, expected at least 2", self.joint.tokens),
+            ));
         }
         if self.predictor.batch == 0 || self.predictor.rollout == 0 {
             return Err(("predictor", "batch and rollout must be at least 1".into()));
@@ -95,10 +104,16 @@ pub(super) fn train(
         });
     }
     let checkpoint = Checkpoint::new(&options.out, config)?;
-    let saved = if options.resume { checkpoint.progress()? } else { None };
+    let saved = if options.resume {
+        checkpoint.progress()?
+    } else {
+        None
+    };
     let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
     let params = match &saved {
-        Some(_) => checkpoint.weights(&options.device)?.drawing_missing(config.seed),
+        Some(_) => checkpoint
+            .weights(&options.device)?
+            .drawing_missing(config.seed),
         None => Params::fresh(config.seed, &options.device),
     };
     let mut model = Lewm::new(&recipe.model, &params)?;
@@ -122,10 +137,17 @@ pub(super) fn train(
     let gate = Gate::new(&session);
     let mut optimiser_steps = saved.map(|(_, steps)| steps);
     if session.progress.phase == 0 {
-        if joint::run(&mut session, &model, &params, &gate, optimiser_steps.take())? == Outcome::Paused {
+        if joint::run(&mut session, &model, &params, &gate, optimiser_steps.take())?
+            == Outcome::Paused
+        {
             return Ok(Outcome::Paused);
         }
-        session.progress = Progress { phase: 1, step: 0, phase_seconds: 0., ..session.progress };
+        session.progress = Progress {
+            phase: 1,
+            step: 0,
+            phase_seconds: 0.,
+            ..session.progress
+        };
     }
     let verdict = gate.judge(&model, &mut session)?;
     if predictor::run(&mut session, &params, optimiser_steps)? == Outcome::Paused {
@@ -136,7 +158,10 @@ pub(super) fn train(
     let parts = ["encoder", "predictor"];
     let what = Export {
         camp: Camp::Jepa,
-        parameters: parts.iter().map(|part| frozen.pp(part).count() as u64).sum(),
+        parameters: parts
+            .iter()
+            .map(|part| frozen.pp(part).count() as u64)
+            .sum(),
         steps: session.progress.total_steps,
         seconds: session.seconds(),
         notes: format!(

@@ -62,9 +62,19 @@ pub struct Latents {
 
 impl Latents {
     /// Encodes episodes until there are `max_frames` frames.
-    pub fn encode(model: &Lewm, data: &Dataset, episodes: &[usize], max_frames: usize) -> Result<Self, TrainError> {
+    pub fn encode(
+        model: &Lewm,
+        data: &Dataset,
+        episodes: &[usize],
+        max_frames: usize,
+    ) -> Result<Self, TrainError> {
         let dim = model.config().latent_dim;
-        let mut latents = Self { episodes: Vec::new(), index: vec![u32::MAX; data.len()], rows: Vec::new(), dim };
+        let mut latents = Self {
+            episodes: Vec::new(),
+            index: vec![u32::MAX; data.len()],
+            rows: Vec::new(),
+            dim,
+        };
         let (frame, mut count) = (data.size * data.size * 3, 0usize);
         for group in episodes.chunks(8) {
             if count >= max_frames {
@@ -73,7 +83,9 @@ impl Latents {
             let mut bytes = Vec::new();
             for &e in group {
                 let span = data.episodes[e];
-                bytes.extend_from_slice(&data.frames[span.start * frame..(span.start + span.len) * frame]);
+                bytes.extend_from_slice(
+                    &data.frames[span.start * frame..(span.start + span.len) * frame],
+                );
                 for i in span.start..span.start + span.len {
                     latents.index[i] = count as u32;
                     count += 1;
@@ -89,7 +101,11 @@ impl Latents {
     /// Latent of frame `i`; empty if it was not encoded.
     pub fn get(&self, i: usize) -> &[f32] {
         let row = self.index[i] as usize;
-        if row == u32::MAX as usize { &[] } else { &self.rows[row * self.dim..(row + 1) * self.dim] }
+        if row == u32::MAX as usize {
+            &[]
+        } else {
+            &self.rows[row * self.dim..(row + 1) * self.dim]
+        }
     }
 
     /// Number of latents.
@@ -103,21 +119,38 @@ impl Latents {
         let step = (starts.len() / 200_000).max(1);
         let chosen: Vec<usize> = starts.into_iter().step_by(step).collect();
         let delta = |&i: &usize| -> Vec<f32> {
-            self.get(i + span).iter().zip(self.get(i)).map(|(b, a)| b - a).collect()
+            self.get(i + span)
+                .iter()
+                .zip(self.get(i))
+                .map(|(b, a)| b - a)
+                .collect()
         };
         chosen.par_iter().flat_map_iter(delta).collect()
     }
 }
 
-pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>) -> Result<Outcome, TrainError> {
+pub fn run(
+    session: &mut Session,
+    params: &Params,
+    resumed_steps: Option<usize>,
+) -> Result<Outcome, TrainError> {
     let phase = &session.recipe.predictor;
     let (config, data) = (&session.recipe.model, session.data);
     let (d, frameskip) = (config.latent_dim, config.frameskip);
     let encoder = Lewm::new(config, &params.detached())?;
     let started = Instant::now();
     let latents = Latents::encode(&encoder, data, &session.train_episodes, phase.max_frames)?;
-    let held_out = Latents::encode(&encoder, data, &session.validation_episodes, phase.max_frames / 10)?;
-    tracing::info!("encoded {} frames in {:.1} s", latents.len(), started.elapsed().as_secs_f64());
+    let held_out = Latents::encode(
+        &encoder,
+        data,
+        &session.validation_episodes,
+        phase.max_frames / 10,
+    )?;
+    tracing::info!(
+        "encoded {} frames in {:.1} s",
+        latents.len(),
+        started.elapsed().as_secs_f64()
+    );
 
     let covariance = difference_covariance(&latents.differences(data, frameskip), d);
     let w = whitening(&covariance, d, config.whiten_lambda).ok_or(TrainError::TooLittle {
@@ -131,7 +164,9 @@ pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>)
     let model = Lewm::new(config, params)?;
     let mut optimiser = AdamW::new(params.pp("predictor").vars(), phase.optimiser)?;
     if let Some(steps) = resumed_steps.filter(|_| session.progress.step > 0) {
-        session.checkpoint.restore(&mut optimiser, steps, params.device())?;
+        session
+            .checkpoint
+            .restore(&mut optimiser, steps, params.device())?;
     }
     let batches = |episodes: &[usize], salt: u64| Sampler {
         data,
@@ -141,14 +176,25 @@ pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>)
         frameskip,
         seed: session.config.seed ^ salt,
     };
-    let (sampler, checker) = (batches(&latents.episodes, 0xCAC4E), batches(&held_out.episodes, 0xC4EC4));
+    let (sampler, checker) = (
+        batches(&latents.episodes, 0xCAC4E),
+        batches(&held_out.episodes, 0xC4EC4),
+    );
     if sampler.starts.is_empty() {
-        return Err(TrainError::TooLittle { field: "sequences for the second phase", found: 0, expected: 1 });
+        return Err(TrainError::TooLittle {
+            field: "sequences for the second phase",
+            found: 0,
+            expected: 1,
+        });
     }
-    let gather = |latents: &Latents, sampler: &Sampler, step: usize| -> Result<(Tensor, Tensor), TrainError> {
+    let gather = |latents: &Latents,
+                  sampler: &Sampler,
+                  step: usize|
+     -> Result<(Tensor, Tensor), TrainError> {
         let (mut z, mut actions) = (Vec::new(), Vec::new());
         for start in sampler.draw(step) {
-            (0..=phase.rollout).for_each(|t| z.extend_from_slice(latents.get(start + t * frameskip)));
+            (0..=phase.rollout)
+                .for_each(|t| z.extend_from_slice(latents.get(start + t * frameskip)));
             actions.extend_from_slice(sampler.actions(start));
         }
         let z = Tensor::from_vec(z, (phase.batch, phase.rollout + 1, d), params.device())?;
@@ -164,7 +210,9 @@ pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>)
         session.progress.seconds = session.seconds();
         let done = phase.length.progress(step, in_phase) >= 1.;
         if session.clock.is_up() && !done {
-            session.checkpoint.save(params, &optimiser, &session.progress)?;
+            session
+                .checkpoint
+                .save(params, &optimiser, &session.progress)?;
             return Ok(Outcome::Paused);
         }
         if done || step.is_multiple_of(phase.log_every.max(1)) {
@@ -172,11 +220,19 @@ pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>)
                 (f64::NAN, f64::NAN)
             } else {
                 let (z, actions) = gather(&held_out, &checker, 0)?;
-                let copied = z.narrow(1, 1, phase.rollout)?.broadcast_sub(&z.narrow(1, 0, 1)?)?.sqr()?.mean_all()?;
+                let copied = z
+                    .narrow(1, 1, phase.rollout)?
+                    .broadcast_sub(&z.narrow(1, 0, 1)?)?
+                    .sqr()?
+                    .mean_all()?;
                 let error = open_loop_loss(&encoder, &z, &actions, None)?;
-                (f64::from(error.to_scalar::<f32>()?), f64::from(copied.to_scalar::<f32>()?))
+                (
+                    f64::from(error.to_scalar::<f32>()?),
+                    f64::from(copied.to_scalar::<f32>()?),
+                )
             };
-            let rate = (steps_since * phase.batch * phase.rollout) as f64 / since.elapsed().as_secs_f64().max(1e-9);
+            let rate = (steps_since * phase.batch * phase.rollout) as f64
+                / since.elapsed().as_secs_f64().max(1e-9);
             session.curve.write(&json!({
                 "phase": "predictor", "step": step, "minutes": short(in_phase / 60.),
                 "validation_open_loop": short(error.0), "validation_copy": short(error.1),
@@ -190,10 +246,16 @@ pub fn run(session: &mut Session, params: &Params, resumed_steps: Option<usize>)
         let (z, actions) = gather(&latents, &sampler, step)?;
         let mut rng = Rng::stream(session.config.seed ^ 0x2_55E5, step as u64);
         let loss = open_loop_loss(&model, &z, &actions, Some(&mut rng))?;
-        let lr = phase.length.rate(step, in_phase, phase.warmup, phase.optimiser.lr);
+        let lr = phase
+            .length
+            .rate(step, in_phase, phase.warmup, phase.optimiser.lr);
         let norm = optimiser.step(&loss.backward()?, lr, Some(phase.clip))?;
         if !norm.is_finite() {
-            return Err(TrainError::Diverged { phase: "predictor", step, norm });
+            return Err(TrainError::Diverged {
+                phase: "predictor",
+                step,
+                norm,
+            });
         }
         session.progress.step += 1;
         session.progress.total_steps += 1;

@@ -4,7 +4,9 @@ use super::Session;
 use super::predictor::Latents;
 use crate::episode::Dataset;
 use crate::model::jepa::linalg;
-use crate::model::jepa::{FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge};
+use crate::model::jepa::{
+    FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
+};
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
 use crate::scene::Kind;
 use crate::train::TrainError;
@@ -28,14 +30,23 @@ pub struct ReadoutPhase {
 
 impl Default for ReadoutPhase {
     fn default() -> Self {
-        Self { max_frames: 30_000, steps: 1500, ridge: 1e-4 }
+        Self {
+            max_frames: 30_000,
+            steps: 1500,
+            ridge: 1e-4,
+        }
     }
 }
 
 /// Names of all bodies that move in any scene, in order of first appearance.
 pub fn moving_bodies(data: &Dataset) -> Vec<String> {
     let mut names = Vec::new();
-    for body in data.scenes.iter().flat_map(|s| &s.bodies).filter(|b| b.kind != Kind::Fixed) {
+    for body in data
+        .scenes
+        .iter()
+        .flat_map(|s| &s.bodies)
+        .filter(|b| b.kind != Kind::Fixed)
+    {
         if !names.contains(&body.name) {
             names.push(body.name.clone());
         }
@@ -57,17 +68,29 @@ impl Targets {
     /// Reads the states of all frames.
     pub fn new(data: &Dataset, bodies: Vec<String>) -> Self {
         let b = bodies.len();
-        let mut targets =
-            Self { values: vec![0.; data.len() * b * 6], present: vec![false; data.len() * b], bodies };
+        let mut targets = Self {
+            values: vec![0.; data.len() * b * 6],
+            present: vec![false; data.len() * b],
+            bodies,
+        };
         for span in &data.episodes {
             let scene = &data.scenes[span.scene];
             for t in 0..span.len {
                 let (frame, state) = (span.start + t, data.state(span, t));
                 for (i, name) in targets.bodies.iter().enumerate() {
-                    let Some(body) = scene.bodies.iter().position(|b| &b.name == name) else { continue };
+                    let Some(body) = scene.bodies.iter().position(|b| &b.name == name) else {
+                        continue;
+                    };
                     let (s, at) = (state[body], (frame * b + i) * 6);
                     let (sin, cos) = libm::sincosf(s.yaw());
-                    let row = [s.position[0], s.position[2], cos, sin, s.velocity[0], s.velocity[2]];
+                    let row = [
+                        s.position[0],
+                        s.position[2],
+                        cos,
+                        sin,
+                        s.velocity[0],
+                        s.velocity[2],
+                    ];
                     targets.values[at..at + 6].copy_from_slice(&row);
                     targets.present[frame * b + i] = true;
                 }
@@ -86,9 +109,19 @@ impl Targets {
     }
 
     /// Rows of `x: [frames, d]` in which body `b` exists, and its pose there `[rows, 4]`.
-    pub fn rows_of_body(&self, x: &[f32], d: usize, frames: &[usize], b: usize) -> (Vec<f32>, Vec<f32>) {
+    pub fn rows_of_body(
+        &self,
+        x: &[f32],
+        d: usize,
+        frames: &[usize],
+        b: usize,
+    ) -> (Vec<f32>, Vec<f32>) {
         let (mut rows, mut poses) = (Vec::new(), Vec::new());
-        for (x, &frame) in x.chunks_exact(d).zip(frames).filter(|(_, f)| self.has(**f, b)) {
+        for (x, &frame) in x
+            .chunks_exact(d)
+            .zip(frames)
+            .filter(|(_, f)| self.has(**f, b))
+        {
             rows.extend_from_slice(x);
             poses.extend_from_slice(&self.of(frame)[b * 6..b * 6 + 4]);
         }
@@ -108,12 +141,19 @@ struct Rows {
 }
 
 fn rows(data: &Dataset, latents: &Latents, targets: &Targets) -> Rows {
-    let mut out = Rows { history: Vec::new(), y: Vec::new(), mask: Vec::new(), n: 0 };
+    let mut out = Rows {
+        history: Vec::new(),
+        y: Vec::new(),
+        mask: Vec::new(),
+        n: 0,
+    };
     for &e in &latents.episodes {
         let span = data.episodes[e];
         for t in HISTORY - 1..span.len {
             let frame = span.start + t;
-            (0..HISTORY).rev().for_each(|back| out.history.extend_from_slice(latents.get(frame - back)));
+            (0..HISTORY)
+                .rev()
+                .for_each(|back| out.history.extend_from_slice(latents.get(frame - back)));
             out.y.extend_from_slice(targets.of(frame));
             for b in 0..targets.bodies.len() {
                 out.mask.extend([f32::from(targets.has(frame, b)); 6]);
@@ -131,9 +171,17 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
     let (k, d) = (bodies.len() * 6, session.recipe.model.latent_dim);
     let model = Lewm::new(&session.recipe.model, &params.detached())?;
     let latents = Latents::encode(&model, data, &session.train_episodes, phase.max_frames)?;
-    let held_out = Latents::encode(&model, data, &session.validation_episodes, phase.max_frames / 4)?;
+    let held_out = Latents::encode(
+        &model,
+        data,
+        &session.validation_episodes,
+        phase.max_frames / 4,
+    )?;
     let targets = Targets::new(data, bodies.clone());
-    let (mut fit, mut test) = (rows(data, &latents, &targets), rows(data, &held_out, &targets));
+    let (mut fit, mut test) = (
+        rows(data, &latents, &targets),
+        rows(data, &held_out, &targets),
+    );
     if k == 0 || fit.n < 2 || test.n < 2 {
         tracing::warn!("no moving body, or too few episodes, to read out");
         return Ok("No read-outs.".into());
@@ -143,7 +191,11 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
     let device = Device::Cpu;
     let probes = Probes::new(d, bodies.len(), params)?;
     let set = |name: &str, values: Vec<f32>, shape: &[usize]| -> Result<(), TrainError> {
-        let found = params.pp("probe").vars().into_iter().chain(params.pp("probe").buffers());
+        let found = params
+            .pp("probe")
+            .vars()
+            .into_iter()
+            .chain(params.pp("probe").buffers());
         for (_, var) in found.filter(|(n, _)| n == &format!("probe.{name}")) {
             var.set(&Tensor::from_vec(values.clone(), shape, params.device())?)?;
         }
@@ -156,17 +208,41 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
     set("linear.weight", weight, &[k, d * HISTORY])?;
     set("linear.bias", bias, &[k])?;
     let newest = |history: &[f32]| -> Vec<f32> {
-        history.chunks_exact(d * HISTORY).flat_map(|h| h[d * (HISTORY - 1)..].iter().copied()).collect()
+        history
+            .chunks_exact(d * HISTORY)
+            .flat_map(|h| h[d * (HISTORY - 1)..].iter().copied())
+            .collect()
     };
     let seed = session.config.seed;
-    fit_mlp(&probes.history, &fit.history, &fit, params.pp("probe.history"), phase.steps, seed)?;
-    fit_mlp(&probes.single, &newest(&fit.history), &fit, params.pp("probe.single"), phase.steps, seed)?;
+    fit_mlp(
+        &probes.history,
+        &fit.history,
+        &fit,
+        params.pp("probe.history"),
+        phase.steps,
+        seed,
+    )?;
+    fit_mlp(
+        &probes.single,
+        &newest(&fit.history),
+        &fit,
+        params.pp("probe.single"),
+        phase.steps,
+        seed,
+    )?;
     let run_mlp = |mlp: &Mlp, x: Vec<f32>| -> Result<Vec<f32>, TrainError> {
         let x = Tensor::from_vec(x, (test.n, ()), &device)?.to_device(params.device())?;
         Ok(mlp.forward(&x)?.detach().flatten_all()?.to_vec1()?)
     };
-    let (deep, single) = (run_mlp(&probes.history, test.history.clone())?, run_mlp(&probes.single, newest(&test.history))?);
-    let mut spec = ProbeSpec { yaw: vec![false; bodies.len()], bodies, quality: Vec::new() };
+    let (deep, single) = (
+        run_mlp(&probes.history, test.history.clone())?,
+        run_mlp(&probes.single, newest(&test.history))?,
+    );
+    let mut spec = ProbeSpec {
+        yaw: vec![false; bodies.len()],
+        bodies,
+        quality: Vec::new(),
+    };
     let mut summary = BTreeMap::new();
     for (b, body) in spec.bodies.iter().enumerate() {
         for (q, quantity) in QUANTITIES.iter().enumerate() {
@@ -174,7 +250,12 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
                 let rows = (0..test.n).filter(|r| test.mask[r * k + b * 6] > 0.);
                 rows.map(|r| values[r * k + b * 6 + q]).collect()
             };
-            let (truth, l, m, s) = (column(&test.y), column(&linear), column(&deep), column(&single));
+            let (truth, l, m, s) = (
+                column(&test.y),
+                column(&linear),
+                column(&deep),
+                column(&single),
+            );
             let fitted = FittedProbe {
                 body: body.clone(),
                 quantity: (*quantity).into(),
@@ -184,28 +265,42 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
                 mlp_r2: r_squared(&m, &truth),
                 single_r2: (q < POSE).then(|| r_squared(&s, &truth)),
             };
-            summary.insert(format!("{body}.{quantity}"), [short(fitted.linear_r), short(fitted.mlp_r)]);
+            summary.insert(
+                format!("{body}.{quantity}"),
+                [short(fitted.linear_r), short(fitted.mlp_r)],
+            );
             spec.quality.push(fitted);
         }
         let own = &spec.quality[b * 6 + 2..b * 6 + 4];
         spec.yaw[b] = own.iter().all(|f| f.single_r2.is_some_and(|r2| r2 > 0.3));
     }
-    session.curve.write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
+    session
+        .curve
+        .write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
     let path = session.options.out.join("readouts.json");
-    let text = serde_json::to_string_pretty(&spec)
-        .map_err(|e| TrainError::Io { path: path.clone(), source: e.into() })?;
+    let text = serde_json::to_string_pretty(&spec).map_err(|e| TrainError::Io {
+        path: path.clone(),
+        source: e.into(),
+    })?;
     std::fs::write(&path, text).map_err(|source| TrainError::Io { path, source })?;
-    let places = spec.quality.iter().filter(|f| f.quantity == "x" || f.quantity == "z");
+    let places = spec
+        .quality
+        .iter()
+        .filter(|f| f.quantity == "x" || f.quantity == "z");
     let worst = places.map(|f| f.linear_r).fold(1., f64::min);
-    Ok(format!("Linear probes read every moving body's place with r of at least {worst:.2}."))
+    Ok(format!(
+        "Linear probes read every moving body's place with r of at least {worst:.2}."
+    ))
 }
 
 /// Standardises the targets in place; mean and deviation of those that exist.
 fn standardise(rows: &mut Rows, k: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut mean, mut std) = (vec![0f32; k], vec![1f32; k]);
     for j in 0..k {
-        let column: Vec<f32> =
-            (0..rows.n).filter(|r| rows.mask[r * k + j] > 0.).map(|r| rows.y[r * k + j]).collect();
+        let column: Vec<f32> = (0..rows.n)
+            .filter(|r| rows.mask[r * k + j] > 0.)
+            .map(|r| rows.y[r * k + j])
+            .collect();
         let centre = linalg::mean(&column, 1)[0];
         let spread = linalg::covariance(&column, &[centre])[0].sqrt();
         (mean[j], std[j]) = (centre as f32, (spread as f32).max(1e-3));
@@ -216,7 +311,10 @@ fn standardise(rows: &mut Rows, k: usize) -> (Vec<f32>, Vec<f32>) {
 
 fn apply(rows: &mut Rows, mean: &[f32], std: &[f32]) {
     for y in rows.y.chunks_exact_mut(mean.len()) {
-        y.iter_mut().zip(mean).zip(std).for_each(|((y, m), s)| *y = (*y - m) / s);
+        y.iter_mut()
+            .zip(mean)
+            .zip(std)
+            .for_each(|((y, m), s)| *y = (*y - m) / s);
     }
 }
 
@@ -248,11 +346,25 @@ fn predict_linear(x: &[f32], weight: &[f32], bias: &[f32], d: usize) -> Vec<f32>
     x.chunks_exact(d).flat_map(row).collect()
 }
 
-fn fit_mlp(mlp: &Mlp, x: &[f32], rows: &Rows, p: Params, steps: usize, seed: u64) -> Result<(), TrainError> {
+fn fit_mlp(
+    mlp: &Mlp,
+    x: &[f32],
+    rows: &Rows,
+    p: Params,
+    steps: usize,
+    seed: u64,
+) -> Result<(), TrainError> {
     const BATCH: usize = 512;
     const RATE: f64 = 2e-3;
     let (d, k) = (x.len() / rows.n, rows.y.len() / rows.n);
-    let mut optimiser = AdamW::new(p.vars(), AdamWConfig { lr: RATE, weight_decay: 1e-3, ..Default::default() })?;
+    let mut optimiser = AdamW::new(
+        p.vars(),
+        AdamWConfig {
+            lr: RATE,
+            weight_decay: 1e-3,
+            ..Default::default()
+        },
+    )?;
     let mut rng = Rng::stream(seed, 0x40BE);
     for step in 0..steps {
         let (mut xs, mut ys, mut masks) = (Vec::new(), Vec::new(), Vec::new());
@@ -266,7 +378,11 @@ fn fit_mlp(mlp: &Mlp, x: &[f32], rows: &Rows, p: Params, steps: usize, seed: u64
         let y = Tensor::from_vec(ys, (BATCH, k), p.device())?;
         let mask = Tensor::from_vec(masks, (BATCH, k), p.device())?;
         let loss = ((mlp.forward(&x)? - y)?.sqr()? * mask)?.mean_all()?;
-        optimiser.step(&loss.backward()?, cosine_lr(step, steps, 20, RATE), Some(1.))?;
+        optimiser.step(
+            &loss.backward()?,
+            cosine_lr(step, steps, 20, RATE),
+            Some(1.),
+        )?;
     }
     Ok(())
 }

@@ -11,15 +11,22 @@ pub fn mean_image(data: &Dataset, episodes: &[usize]) -> Vec<f32> {
     let mut sums = vec![0u64; data.size * data.size * 3];
     let mut count = 0u64;
     for &i in frames.iter().step_by(step) {
-        sums.iter_mut().zip(data.frame(i)).for_each(|(s, b)| *s += u64::from(*b));
+        sums.iter_mut()
+            .zip(data.frame(i))
+            .for_each(|(s, b)| *s += u64::from(*b));
         count += 1;
     }
-    sums.into_iter().map(|s| s as f32 / (255. * count.max(1) as f32)).collect()
+    sums.into_iter()
+        .map(|s| s as f32 / (255. * count.max(1) as f32))
+        .collect()
 }
 
 /// Indices of all frames of the given episodes.
 pub fn frames_of(data: &Dataset, episodes: &[usize]) -> Vec<usize> {
-    episodes.iter().flat_map(|&e| data.episodes[e].start..data.episodes[e].start + data.episodes[e].len).collect()
+    episodes
+        .iter()
+        .flat_map(|&e| data.episodes[e].start..data.episodes[e].start + data.episodes[e].len)
+        .collect()
 }
 
 /// First frames of all windows of `tokens` frames, `frameskip` apart, within the given episodes.
@@ -60,15 +67,22 @@ impl Sampler<'_> {
     /// First frames of the sequences of batch `step`.
     pub fn draw(&self, step: usize) -> Vec<usize> {
         let mut rng = Rng::stream(self.seed ^ 0x5A3D_11E5, step as u64);
-        (0..self.batch).map(|_| self.starts[rng.below(self.starts.len())]).collect()
+        (0..self.batch)
+            .map(|_| self.starts[rng.below(self.starts.len())])
+            .collect()
     }
 
     /// Batch `step`.
     pub fn batch(&self, step: usize) -> Batch {
-        let mut batch = Batch { frames: Vec::new(), actions: Vec::new() };
+        let mut batch = Batch {
+            frames: Vec::new(),
+            actions: Vec::new(),
+        };
         for start in self.draw(step) {
             for token in 0..self.tokens {
-                batch.frames.extend_from_slice(self.data.frame(start + token * self.frameskip));
+                batch
+                    .frames
+                    .extend_from_slice(self.data.frame(start + token * self.frameskip));
             }
             batch.actions.extend_from_slice(self.actions(start));
         }

@@ -28,7 +28,16 @@ impl Window {
     fn new(x: &Tensor, k: usize, stride: usize, pad: usize) -> Result<Self> {
         let (_, h, w, c) = x.dims4()?;
         let size = |n| crate::model::nn::ops::conv_size(n, k, stride, pad);
-        Ok(Self { h, w, c, ho: size(h)?, wo: size(w)?, k, stride, pad })
+        Ok(Self {
+            h,
+            w,
+            c,
+            ho: size(h)?,
+            wo: size(w)?,
+            k,
+            stride,
+            pad,
+        })
     }
 
     fn image(&self) -> usize {
@@ -56,7 +65,10 @@ impl Window {
             for ox in 0..self.wo {
                 let patch = (oy * self.wo + ox) * self.patch();
                 let left = ox * self.stride;
-                let (first, last) = (pad.saturating_sub(left), k.min((self.w + pad).saturating_sub(left)));
+                let (first, last) = (
+                    pad.saturating_sub(left),
+                    k.min((self.w + pad).saturating_sub(left)),
+                );
                 if first >= last {
                     continue;
                 }
@@ -110,8 +122,13 @@ impl CustomOp1 for Im2Col {
         patches
             .par_chunks_mut(size)
             .zip(x.par_chunks(win.image()))
-            .for_each(|(patches, image)| win.runs(|from, to| patches[to].copy_from_slice(&image[from])));
-        Ok((CpuStorage::F32(patches), (b, win.ho, win.wo, win.patch()).into()))
+            .for_each(|(patches, image)| {
+                win.runs(|from, to| patches[to].copy_from_slice(&image[from]))
+            });
+        Ok((
+            CpuStorage::F32(patches),
+            (b, win.ho, win.wo, win.patch()).into(),
+        ))
     }
 
     fn bwd(&self, arg: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
@@ -146,10 +163,16 @@ impl ConvOp {
         let mut y = rows_of(bias, b * rows);
         let batch = win.batch();
         // One task gets all threads for its product; many tasks get one each.
-        let threads = || if b <= batch { all_threads() } else { Parallelism::None };
-        y.par_chunks_mut(batch * rows * cout).zip(x.par_chunks(batch * win.image())).for_each_init(
-            Vec::new,
-            |patches: &mut Vec<f32>, (y, x)| {
+        let threads = || {
+            if b <= batch {
+                all_threads()
+            } else {
+                Parallelism::None
+            }
+        };
+        y.par_chunks_mut(batch * rows * cout)
+            .zip(x.par_chunks(batch * win.image()))
+            .for_each_init(Vec::new, |patches: &mut Vec<f32>, (y, x)| {
                 let n = x.len() / win.image();
                 let cols = self.patches(x, n, patches);
                 product(
@@ -159,8 +182,7 @@ impl ConvOp {
                     true,
                     threads(),
                 );
-            },
-        );
+            });
         y
     }
 
@@ -172,23 +194,39 @@ impl ConvOp {
         }
         let size = win.outputs() * win.patch();
         buffer.resize(n * size, 0.);
-        for (image, patches) in x.chunks_exact(win.image()).zip(buffer.chunks_exact_mut(size)) {
+        for (image, patches) in x
+            .chunks_exact(win.image())
+            .zip(buffer.chunks_exact_mut(size))
+        {
             win.gather(image, patches);
         }
         buffer
     }
 
     /// Gradients of a range of images: adds to `dw`, and fills `dx` where there is one.
-    fn backward_piece(&self, x: &[f32], w: &[f32], g: &[f32], mut dx: Option<&mut [f32]>, dw: &mut [f32]) {
+    fn backward_piece(
+        &self,
+        x: &[f32],
+        w: &[f32],
+        g: &[f32],
+        mut dx: Option<&mut [f32]>,
+        dw: &mut [f32],
+    ) {
         let (win, cout, rows) = (self.win, self.cout, self.win.outputs());
         let (mut buffer, mut back) = (Vec::new(), Vec::new());
         let batch = win.batch();
-        for (i, (x, g)) in x.chunks(batch * win.image()).zip(g.chunks(batch * rows * cout)).enumerate() {
+        for (i, (x, g)) in x
+            .chunks(batch * win.image())
+            .zip(g.chunks(batch * rows * cout))
+            .enumerate()
+        {
             let n = x.len() / win.image();
             let cols = Mat::new(self.patches(x, n, &mut buffer), n * rows, win.patch());
             let grad = Mat::new(g, n * rows, cout);
             product(cols.t(), grad, dw, true, Parallelism::None);
-            let Some(dx) = dx.as_deref_mut() else { continue };
+            let Some(dx) = dx.as_deref_mut() else {
+                continue;
+            };
             let start = i * batch * win.image();
             let dx = &mut dx[start..start + x.len()];
             let weights = Mat::new(w, win.patch(), cout).t();
@@ -199,16 +237,28 @@ impl ConvOp {
             let size = rows * win.patch();
             back.resize(n * size, 0.);
             product(grad, weights, &mut back, false, Parallelism::None);
-            for (image, patches) in dx.chunks_exact_mut(win.image()).zip(back.chunks_exact(size)) {
+            for (image, patches) in dx
+                .chunks_exact_mut(win.image())
+                .zip(back.chunks_exact(size))
+            {
                 win.scatter_add(patches, image);
             }
         }
     }
 
-    fn backward(&self, x: &[f32], w: &[f32], g: &[f32], want_dx: bool) -> (Option<Vec<f32>>, Vec<f32>) {
+    fn backward(
+        &self,
+        x: &[f32],
+        w: &[f32],
+        g: &[f32],
+        want_dx: bool,
+    ) -> (Option<Vec<f32>>, Vec<f32>) {
         let b = x.len() / self.win.image().max(1);
         let per_piece = b.div_ceil(PIECES).max(1);
-        let (image, out) = (per_piece * self.win.image(), per_piece * self.win.outputs() * self.cout);
+        let (image, out) = (
+            per_piece * self.win.image(),
+            per_piece * self.win.outputs() * self.cout,
+        );
         let inputs = x.par_chunks(image).zip(g.par_chunks(out));
         let piece = |x: &[f32], g: &[f32], dx: Option<&mut [f32]>| {
             let mut dw = vec![0f32; w.len()];
@@ -217,8 +267,10 @@ impl ConvOp {
         };
         let (dx, partial): (_, Vec<Vec<f32>>) = if want_dx {
             let mut dx = vec![0f32; x.len()];
-            let partial =
-                inputs.zip(dx.par_chunks_mut(image)).map(|((x, g), dx)| piece(x, g, Some(dx))).collect();
+            let partial = inputs
+                .zip(dx.par_chunks_mut(image))
+                .map(|((x, g), dx)| piece(x, g, Some(dx)))
+                .collect();
             (Some(dx), partial)
         } else {
             (None, inputs.map(|(x, g)| piece(x, g, None)).collect())
@@ -247,7 +299,10 @@ impl CustomOp3 for ConvOp {
     ) -> Result<(CpuStorage, Shape)> {
         let y = self.forward(values(s1, l1)?, values(s2, l2)?, values(s3, l3)?);
         let b = y.len() / (self.win.outputs() * self.cout).max(1);
-        Ok((CpuStorage::F32(y), (b, self.win.ho, self.win.wo, self.cout).into()))
+        Ok((
+            CpuStorage::F32(y),
+            (b, self.win.ho, self.win.wo, self.cout).into(),
+        ))
     }
 
     fn bwd(
@@ -259,10 +314,15 @@ impl CustomOp3 for ConvOp {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let want_dx = x.track_op();
-        let (dx, dw) = with_values(x, |x| with_values2(w, grad, |w, g| self.backward(x, w, g, want_dx)))??;
+        let (dx, dw) = with_values(x, |x| {
+            with_values2(w, grad, |w, g| self.backward(x, w, g, want_dx))
+        })??;
         let dx = dx.map(|dx| tensor_like(dx, x)).transpose()?;
         let db = match bias.track_op() {
-            true => Some(tensor_like(with_values(grad, |g| column_sums(g, self.cout))?, bias)?),
+            true => Some(tensor_like(
+                with_values(grad, |g| column_sums(g, self.cout))?,
+                bias,
+            )?),
             false => None,
         };
         Ok((dx, Some(tensor_like(dw, w)?), db))
@@ -281,11 +341,16 @@ pub fn conv2d(
     let win = Window::new(x, k, stride, pad)?;
     let (rows, cout) = weight.dims2()?;
     if rows != win.patch() || bias.is_some_and(|b| b.elem_count() != cout) {
-        bail!("convolution: weight {:?} does not fit {:?} with window {k}", weight.dims(), x.dims());
+        bail!(
+            "convolution: weight {:?} does not fit {:?} with window {k}",
+            weight.dims(),
+            x.dims()
+        );
     }
     let bias = match bias {
         Some(bias) => bias.contiguous()?,
         None => Tensor::zeros(cout, x.dtype(), x.device())?,
     };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, ConvOp { win, cout })
+    x.contiguous()?
+        .apply_op3(&weight.contiguous()?, &bias, ConvOp { win, cout })
 }

@@ -33,21 +33,26 @@ impl Activation {
 
 fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
     let mut y = vec![0.; x.len()];
-    y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = f(*x);
-        }
-    });
+    y.par_chunks_mut(PIECE)
+        .zip(x.par_chunks(PIECE))
+        .for_each(|(y, x)| {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = f(*x);
+            }
+        });
     y
 }
 
 fn map2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
     let mut y = vec![0.; a.len()];
-    y.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE)).zip(b.par_chunks(PIECE)).for_each(|((y, a), b)| {
-        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
-            *y = f(*a, *b);
-        }
-    });
+    y.par_chunks_mut(PIECE)
+        .zip(a.par_chunks(PIECE))
+        .zip(b.par_chunks(PIECE))
+        .for_each(|((y, a), b)| {
+            for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+                *y = f(*a, *b);
+            }
+        });
     y
 }
 
@@ -104,7 +109,10 @@ fn column_products(a: &[f32], b: Option<&[f32]>, width: usize) -> Vec<f32> {
                     Some(b) => {
                         let start = index * piece + r * width;
                         let other = &b[start..start + width];
-                        sums.iter_mut().zip(row).zip(other).for_each(|((s, a), b)| *s += a * b);
+                        sums.iter_mut()
+                            .zip(row)
+                            .zip(other)
+                            .for_each(|((s, a), b)| *s += a * b);
                     }
                 }
             }
@@ -129,14 +137,24 @@ impl PerChannel {
         let width = c.len();
         let piece = piece_of_rows(width);
         let mut y = vec![0.; x.len()];
-        y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                match self {
-                    Self::Add => y.iter_mut().zip(x).zip(c).for_each(|((y, x), c)| *y = x + c),
-                    Self::Scale => y.iter_mut().zip(x).zip(c).for_each(|((y, x), c)| *y = x * c),
+        y.par_chunks_mut(piece)
+            .zip(x.par_chunks(piece))
+            .for_each(|(y, x)| {
+                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                    match self {
+                        Self::Add => y
+                            .iter_mut()
+                            .zip(x)
+                            .zip(c)
+                            .for_each(|((y, x), c)| *y = x + c),
+                        Self::Scale => y
+                            .iter_mut()
+                            .zip(x)
+                            .zip(c)
+                            .for_each(|((y, x), c)| *y = x * c),
+                    }
                 }
-            }
-        });
+            });
         y
     }
 }
@@ -146,11 +164,26 @@ impl CustomOp2 for PerChannel {
         "fused-per-channel"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(self.apply(values(s1, l1)?, values(s2, l2)?)), l1.shape().clone()))
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok((
+            CpuStorage::F32(self.apply(values(s1, l1)?, values(s2, l2)?)),
+            l1.shape().clone(),
+        ))
     }
 
-    fn bwd(&self, x: &Tensor, c: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        c: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let width = c.elem_count();
         match self {
             Self::Add => {
@@ -168,7 +201,11 @@ impl CustomOp2 for PerChannel {
 
 fn per_channel(x: &Tensor, c: &Tensor, op: PerChannel) -> Result<Tensor> {
     if c.rank() != 1 || x.dims().last() != c.dims().first() || c.elem_count() == 0 {
-        bail!("per-channel values {:?} do not fit the last dimension of {:?}", c.dims(), x.dims());
+        bail!(
+            "per-channel values {:?} do not fit the last dimension of {:?}",
+            c.dims(),
+            x.dims()
+        );
     }
     x.contiguous()?.apply_op2(&c.contiguous()?, op)
 }

@@ -43,29 +43,68 @@ impl InplaceOp2 for AdamStep<'_> {
         "adamw"
     }
 
-    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        s1: &mut CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<()> {
         let (w, g) = (writable(s1, l1)?, values(s2, l2)?);
-        let mut moments = self.moments.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut moments = self
+            .moments
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let (m, v) = &mut *moments;
-        let AdamRule { b1, b2, c1, c2, lr, eps, decay, scale } = self.rule;
-        let (b1, b2, eps, keep, scale) = (b1 as f32, b2 as f32, eps as f32, (1. - decay) as f32, scale as f32);
+        let AdamRule {
+            b1,
+            b2,
+            c1,
+            c2,
+            lr,
+            eps,
+            decay,
+            scale,
+        } = self.rule;
+        let (b1, b2, eps, keep, scale) = (
+            b1 as f32,
+            b2 as f32,
+            eps as f32,
+            (1. - decay) as f32,
+            scale as f32,
+        );
         let (rate, root) = ((lr / c1) as f32, (1. / c2.sqrt()) as f32);
         let state = m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE));
-        w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(state).for_each(|((w, g), (m, v))| {
-            for (((w, g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
-                let g = g * scale;
-                *m = b1 * *m + (1. - b1) * g;
-                *v = b2 * *v + (1. - b2) * g * g;
-                *w = keep * *w - rate * *m / (v.sqrt() * root + eps);
-            }
-        });
+        w.par_chunks_mut(PIECE)
+            .zip(g.par_chunks(PIECE))
+            .zip(state)
+            .for_each(|((w, g), (m, v))| {
+                for (((w, g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                    let g = g * scale;
+                    *m = b1 * *m + (1. - b1) * g;
+                    *v = b2 * *v + (1. - b2) * g * g;
+                    *w = keep * *w - rate * *m / (v.sqrt() * root + eps);
+                }
+            });
         Ok(())
     }
 }
 
 /// One AdamW step of `var` with its moments `m` and `v`, all in place.
-pub fn adam_in_place(var: &Var, grad: &Tensor, m: &mut [f32], v: &mut [f32], rule: AdamRule) -> Result<()> {
-    var.inplace_op2(grad, &AdamStep { rule, moments: Mutex::new((m, v)) })
+pub fn adam_in_place(
+    var: &Var,
+    grad: &Tensor,
+    m: &mut [f32],
+    v: &mut [f32],
+    rule: AdamRule,
+) -> Result<()> {
+    var.inplace_op2(
+        grad,
+        &AdamStep {
+            rule,
+            moments: Mutex::new((m, v)),
+        },
+    )
 }
 
 struct Lerp(f32);
@@ -75,11 +114,21 @@ impl InplaceOp2 for Lerp {
         "lerp"
     }
 
-    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+    fn cpu_fwd(
+        &self,
+        s1: &mut CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<()> {
         let (a, b) = (writable(s1, l1)?, values(s2, l2)?);
-        a.par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += self.0 * (b - *a));
-        });
+        a.par_chunks_mut(PIECE)
+            .zip(b.par_chunks(PIECE))
+            .for_each(|(a, b)| {
+                a.iter_mut()
+                    .zip(b)
+                    .for_each(|(a, b)| *a += self.0 * (b - *a));
+            });
         Ok(())
     }
 }
@@ -92,8 +141,10 @@ pub fn lerp_in_place(average: &Var, value: &Var, share: f64) -> Result<()> {
 /// Sum of the squares, pieces added in order in f64.
 pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
     with_values(x, |x| {
-        let pieces: Vec<f64> =
-            x.par_chunks(PIECE).map(|x| f64::from(math::sum(x.len(), |i| x[i] * x[i]))).collect();
+        let pieces: Vec<f64> = x
+            .par_chunks(PIECE)
+            .map(|x| f64::from(math::sum(x.len(), |i| x[i] * x[i])))
+            .collect();
         pieces.into_iter().sum()
     })
 }

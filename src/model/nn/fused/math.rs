@@ -6,7 +6,7 @@
 pub fn exp(x: f32) -> f32 {
     // Adding 1.5·2²³ rounds to an integer that then stands in the low bits of the float.
     const ROUND: f32 = 12_582_912.;
-    let x = x.max(-87.).min(88.);
+    let x = x.clamp(-87., 88.);
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
@@ -15,9 +15,11 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let value = p * r * r + r + 1.;
-    let exponent = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32).wrapping_add(127);
+    let exponent = (shifted.to_bits() as i32)
+        .wrapping_sub(ROUND.to_bits() as i32)
+        .wrapping_add(127);
     value * f32::from_bits((exponent << 23) as u32)
 }
 

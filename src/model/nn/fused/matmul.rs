@@ -19,7 +19,13 @@ impl<'a> Mat<'a> {
     /// Row-major matrix over `data`.
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "matrix does not fit its values");
-        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride: cols,
+            col_stride: 1,
+        }
     }
 
     /// Its transpose, without moving anything.
@@ -45,7 +51,11 @@ pub fn all_threads() -> Parallelism {
 /// `out = a b`, or `out += a b`; `out` is row-major.
 pub fn product(a: Mat, b: Mat, out: &mut [f32], accumulate: bool, parallelism: Parallelism) {
     assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
-    assert_eq!(out.len(), a.rows * b.cols, "result size of a matrix product");
+    assert_eq!(
+        out.len(),
+        a.rows * b.cols,
+        "result size of a matrix product"
+    );
     if out.is_empty() {
         return;
     }
@@ -103,18 +113,32 @@ impl LinearOp {
             Some(bias) => rows_of(bias, self.rows),
             None => vec![0.; self.rows * self.output],
         };
-        let (x, w) = (Mat::new(x, self.rows, self.input), Mat::new(w, self.output, self.input));
+        let (x, w) = (
+            Mat::new(x, self.rows, self.input),
+            Mat::new(w, self.output, self.input),
+        );
         product(x, w.t(), &mut y, bias.is_some(), all_threads());
         (CpuStorage::F32(y), (self.rows, self.output).into())
     }
 
-    fn backward(&self, x: &Tensor, w: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn backward(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (n, i, o) = (self.rows, self.input, self.output);
         let mut dx = None;
         if x.track_op() {
             let mut out = vec![0.; n * i];
             with_values2(grad, w, |g, w| {
-                product(Mat::new(g, n, o), Mat::new(w, o, i), &mut out, false, all_threads());
+                product(
+                    Mat::new(g, n, o),
+                    Mat::new(w, o, i),
+                    &mut out,
+                    false,
+                    all_threads(),
+                );
             })?;
             dx = Some(Tensor::from_vec(out, (n, i), x.device())?);
         }
@@ -122,7 +146,13 @@ impl LinearOp {
         if w.track_op() {
             let mut out = vec![0.; o * i];
             with_values2(grad, x, |g, x| {
-                product(Mat::new(g, n, o).t(), Mat::new(x, n, i), &mut out, false, all_threads());
+                product(
+                    Mat::new(g, n, o).t(),
+                    Mat::new(x, n, i),
+                    &mut out,
+                    false,
+                    all_threads(),
+                );
             })?;
             dw = Some(Tensor::from_vec(out, (o, i), w.device())?);
         }
@@ -135,11 +165,23 @@ impl CustomOp2 for LinearOp {
         "fused-linear"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         Ok(self.forward(values(s1, l1)?, values(s2, l2)?, None))
     }
 
-    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         self.backward(x, w, grad)
     }
 }
@@ -171,7 +213,11 @@ impl CustomOp3 for LinearOp {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dw) = self.backward(x, w, grad)?;
         let db = with_values(grad, |g| column_sums(g, self.output))?;
-        Ok((dx, dw, Some(Tensor::from_vec(db, bias.shape(), bias.device())?)))
+        Ok((
+            dx,
+            dw,
+            Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
+        ))
     }
 }
 
@@ -179,12 +225,22 @@ impl CustomOp3 for LinearOp {
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let ((rows, input), (output, expected)) = (x.dims2()?, weight.dims2()?);
     if input != expected {
-        bail!("linear: weight {:?} does not fit {:?}", weight.dims(), x.dims());
+        bail!(
+            "linear: weight {:?} does not fit {:?}",
+            weight.dims(),
+            x.dims()
+        );
     }
-    let op = LinearOp { rows, input, output };
+    let op = LinearOp {
+        rows,
+        input,
+        output,
+    };
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     match bias {
-        Some(bias) if bias.elem_count() != output => bail!("linear: bias {:?}, expected [{output}]", bias.dims()),
+        Some(bias) if bias.elem_count() != output => {
+            bail!("linear: bias {:?}, expected [{output}]", bias.dims())
+        }
         Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
         None => x.apply_op2(&weight, op),
     }

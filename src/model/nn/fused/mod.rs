@@ -6,8 +6,8 @@
 mod conv;
 mod elementwise;
 mod inplace;
+pub(in crate::model) mod math;
 mod matmul;
-mod math;
 mod norm;
 mod sigreg;
 
@@ -52,7 +52,12 @@ fn with_values2<T>(a: &Tensor, b: &Tensor, f: impl FnOnce(&[f32], &[f32]) -> T) 
 }
 
 /// As [`with_values`], for three tensors.
-fn with_values3<T>(a: &Tensor, b: &Tensor, c: &Tensor, f: impl FnOnce(&[f32], &[f32], &[f32]) -> T) -> Result<T> {
+fn with_values3<T>(
+    a: &Tensor,
+    b: &Tensor,
+    c: &Tensor,
+    f: impl FnOnce(&[f32], &[f32], &[f32]) -> T,
+) -> Result<T> {
     with_values(a, |a| with_values2(b, c, |b, c| f(a, b, c)))?
 }
 

@@ -1,6 +1,6 @@
 //! Layer norm, group norm and softmax.
 
-use super::{math, piece_of_rows, tensor_like, values, with_values3, with_values2};
+use super::{math, piece_of_rows, tensor_like, values, with_values2, with_values3};
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -25,12 +25,19 @@ impl CustomOp1 for LayerNormOp {
         let x = values(storage, layout)?;
         let piece = piece_of_rows(self.width);
         let mut y = vec![0.; x.len()];
-        y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(self.width).zip(x.chunks_exact(self.width)) {
-                let (mean, inverse) = mean_and_inverse_std(x, self.eps);
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * inverse);
-            }
-        });
+        y.par_chunks_mut(piece)
+            .zip(x.par_chunks(piece))
+            .for_each(|(y, x)| {
+                for (y, x) in y
+                    .chunks_exact_mut(self.width)
+                    .zip(x.chunks_exact(self.width))
+                {
+                    let (mean, inverse) = mean_and_inverse_std(x, self.eps);
+                    y.iter_mut()
+                        .zip(x)
+                        .for_each(|(y, x)| *y = (x - mean) * inverse);
+                }
+            });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -38,18 +45,26 @@ impl CustomOp1 for LayerNormOp {
         let (width, piece) = (self.width, piece_of_rows(self.width));
         let dx = with_values3(arg, res, grad, |x, y, g| {
             let mut dx = vec![0f32; x.len()];
-            let inputs = x.par_chunks(piece).zip(y.par_chunks(piece)).zip(g.par_chunks(piece));
-            dx.par_chunks_mut(piece).zip(inputs).for_each(|(dx, ((x, y), g))| {
-                let rows = x.chunks_exact(width).zip(y.chunks_exact(width)).zip(g.chunks_exact(width));
-                for (dx, ((x, y), g)) in dx.chunks_exact_mut(width).zip(rows) {
-                    let (_, inverse) = mean_and_inverse_std(x, self.eps);
-                    let mean_g = math::sum(width, |i| g[i]) / width as f32;
-                    let mean_gy = math::sum(width, |i| g[i] * y[i]) / width as f32;
-                    for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
-                        *dx = inverse * (g - mean_g - y * mean_gy);
+            let inputs = x
+                .par_chunks(piece)
+                .zip(y.par_chunks(piece))
+                .zip(g.par_chunks(piece));
+            dx.par_chunks_mut(piece)
+                .zip(inputs)
+                .for_each(|(dx, ((x, y), g))| {
+                    let rows = x
+                        .chunks_exact(width)
+                        .zip(y.chunks_exact(width))
+                        .zip(g.chunks_exact(width));
+                    for (dx, ((x, y), g)) in dx.chunks_exact_mut(width).zip(rows) {
+                        let (_, inverse) = mean_and_inverse_std(x, self.eps);
+                        let mean_g = math::sum(width, |i| g[i]) / width as f32;
+                        let mean_gy = math::sum(width, |i| g[i] * y[i]) / width as f32;
+                        for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
+                            *dx = inverse * (g - mean_g - y * mean_gy);
+                        }
                     }
-                }
-            });
+                });
             dx
         })?;
         tensor_like(dx, arg).map(Some)
@@ -59,7 +74,10 @@ impl CustomOp1 for LayerNormOp {
 /// Layer norm over the last dimension, without scale and shift.
 pub fn layer_norm(x: &Tensor, eps: f64) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
-    x.contiguous()?.apply_op1(LayerNormOp { width, eps: eps as f32 })
+    x.contiguous()?.apply_op1(LayerNormOp {
+        width,
+        eps: eps as f32,
+    })
 }
 
 struct GroupNormOp {
@@ -90,7 +108,9 @@ impl GroupNormOp {
     fn statistics(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let mean = self.group_means(|o, c| x[o + c]);
         let mut inverse = self.group_means(|o, c| (x[o + c] - mean[c]) * (x[o + c] - mean[c]));
-        inverse.iter_mut().for_each(|v| *v = 1. / (*v + self.eps).sqrt());
+        inverse
+            .iter_mut()
+            .for_each(|v| *v = 1. / (*v + self.eps).sqrt());
         (mean, inverse)
     }
 }
@@ -104,14 +124,16 @@ impl CustomOp1 for GroupNormOp {
         let x = values(storage, layout)?;
         let (c, image) = (self.channels, self.channels * self.pixels);
         let mut y = vec![0.; x.len()];
-        y.par_chunks_mut(image).zip(x.par_chunks(image)).for_each(|(y, x)| {
-            let (mean, inverse) = self.statistics(x);
-            for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                for (((y, x), m), i) in y.iter_mut().zip(x).zip(&mean).zip(&inverse) {
-                    *y = (x - m) * i;
+        y.par_chunks_mut(image)
+            .zip(x.par_chunks(image))
+            .for_each(|(y, x)| {
+                let (mean, inverse) = self.statistics(x);
+                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    for (((y, x), m), i) in y.iter_mut().zip(x).zip(&mean).zip(&inverse) {
+                        *y = (x - m) * i;
+                    }
                 }
-            }
-        });
+            });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -119,18 +141,23 @@ impl CustomOp1 for GroupNormOp {
         let (c, image) = (self.channels, self.channels * self.pixels);
         let dx = with_values3(arg, res, grad, |x, y, g| {
             let mut dx = vec![0f32; x.len()];
-            let inputs = x.par_chunks(image).zip(y.par_chunks(image)).zip(g.par_chunks(image));
-            dx.par_chunks_mut(image).zip(inputs).for_each(|(dx, ((x, y), g))| {
-                let (_, inverse) = self.statistics(x);
-                let mean_g = self.group_means(|o, c| g[o + c]);
-                let mean_gy = self.group_means(|o, c| g[o + c] * y[o + c]);
-                let rows = y.chunks_exact(c).zip(g.chunks_exact(c));
-                for (dx, (y, g)) in dx.chunks_exact_mut(c).zip(rows) {
-                    for (i, dx) in dx.iter_mut().enumerate() {
-                        *dx = inverse[i] * (g[i] - mean_g[i] - y[i] * mean_gy[i]);
+            let inputs = x
+                .par_chunks(image)
+                .zip(y.par_chunks(image))
+                .zip(g.par_chunks(image));
+            dx.par_chunks_mut(image)
+                .zip(inputs)
+                .for_each(|(dx, ((x, y), g))| {
+                    let (_, inverse) = self.statistics(x);
+                    let mean_g = self.group_means(|o, c| g[o + c]);
+                    let mean_gy = self.group_means(|o, c| g[o + c] * y[o + c]);
+                    let rows = y.chunks_exact(c).zip(g.chunks_exact(c));
+                    for (dx, (y, g)) in dx.chunks_exact_mut(c).zip(rows) {
+                        for (i, dx) in dx.iter_mut().enumerate() {
+                            *dx = inverse[i] * (g[i] - mean_g[i] - y[i] * mean_gy[i]);
+                        }
                     }
-                }
-            });
+                });
             dx
         })?;
         tensor_like(dx, arg).map(Some)
@@ -140,7 +167,12 @@ impl CustomOp1 for GroupNormOp {
 /// Group norm of `[B, H, W, C]`, without scale and shift; `groups` divides C.
 pub fn group_norm(x: &Tensor, groups: usize, eps: f64) -> Result<Tensor> {
     let (_, h, w, channels) = x.dims4()?;
-    x.contiguous()?.apply_op1(GroupNormOp { channels, groups, pixels: h * w, eps: eps as f32 })
+    x.contiguous()?.apply_op1(GroupNormOp {
+        channels,
+        groups,
+        pixels: h * w,
+        eps: eps as f32,
+    })
 }
 
 struct SoftmaxOp {
@@ -157,14 +189,18 @@ impl CustomOp1 for SoftmaxOp {
         let x = values(storage, layout)?;
         let (width, scale, piece) = (self.width, self.scale, piece_of_rows(self.width));
         let mut y = vec![0f32; x.len()];
-        y.par_chunks_mut(piece).zip(x.par_chunks(piece)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                let peak = x.iter().fold(f32::NEG_INFINITY, |m, x| m.max(x * scale));
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = math::exp(x * scale - peak));
-                let inverse = 1. / math::sum(width, |i| y[i]);
-                y.iter_mut().for_each(|y| *y *= inverse);
-            }
-        });
+        y.par_chunks_mut(piece)
+            .zip(x.par_chunks(piece))
+            .for_each(|(y, x)| {
+                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                    let peak = x.iter().fold(f32::NEG_INFINITY, |m, x| m.max(x * scale));
+                    y.iter_mut()
+                        .zip(x)
+                        .for_each(|(y, x)| *y = math::exp(x * scale - peak));
+                    let inverse = 1. / math::sum(width, |i| y[i]);
+                    y.iter_mut().for_each(|y| *y *= inverse);
+                }
+            });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -172,15 +208,17 @@ impl CustomOp1 for SoftmaxOp {
         let (width, scale, piece) = (self.width, self.scale, piece_of_rows(self.width));
         let dx = with_values2(res, grad, |y, g| {
             let mut dx = vec![0f32; y.len()];
-            dx.par_chunks_mut(piece).zip(y.par_chunks(piece).zip(g.par_chunks(piece))).for_each(|(dx, (y, g))| {
-                let rows = y.chunks_exact(width).zip(g.chunks_exact(width));
-                for (dx, (y, g)) in dx.chunks_exact_mut(width).zip(rows) {
-                    let dot = math::sum(width, |i| y[i] * g[i]);
-                    for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
-                        *dx = scale * y * (g - dot);
+            dx.par_chunks_mut(piece)
+                .zip(y.par_chunks(piece).zip(g.par_chunks(piece)))
+                .for_each(|(dx, (y, g))| {
+                    let rows = y.chunks_exact(width).zip(g.chunks_exact(width));
+                    for (dx, (y, g)) in dx.chunks_exact_mut(width).zip(rows) {
+                        let dot = math::sum(width, |i| y[i] * g[i]);
+                        for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
+                            *dx = scale * y * (g - dot);
+                        }
                     }
-                }
-            });
+                });
             dx
         })?;
         tensor_like(dx, arg).map(Some)
@@ -190,5 +228,8 @@ impl CustomOp1 for SoftmaxOp {
 /// Softmax of `x * scale` over the last dimension; `scale` positive.
 pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
-    x.contiguous()?.apply_op1(SoftmaxOp { width, scale: scale as f32 })
+    x.contiguous()?.apply_op1(SoftmaxOp {
+        width,
+        scale: scale as f32,
+    })
 }

@@ -23,13 +23,25 @@ struct Rotor {
 
 impl Rotor {
     fn new(row: &[f32], spacing: f32) -> Self {
-        let step: Vec<_> = row.iter().map(|x| { let (s, c) = (x * spacing).sin_cos(); (c, s) }).collect();
-        Self { now: vec![(1., 0.); step.len()], step }
+        let step: Vec<_> = row
+            .iter()
+            .map(|x| {
+                let (s, c) = (x * spacing).sin_cos();
+                (c, s)
+            })
+            .collect();
+        Self {
+            now: vec![(1., 0.); step.len()],
+            step,
+        }
     }
 
     fn advance(&mut self) {
         for (now, step) in self.now.iter_mut().zip(&self.step) {
-            *now = (now.0 * step.0 - now.1 * step.1, now.0 * step.1 + now.1 * step.0);
+            *now = (
+                now.0 * step.0 - now.1 * step.1,
+                now.0 * step.1 + now.1 * step.0,
+            );
         }
     }
 }
@@ -49,7 +61,8 @@ impl EppsPulley {
         }
         let n = self.rows as f32;
         for (sums, (_, target)) in sums.iter_mut().zip(&self.knots) {
-            sums.iter_mut().for_each(|s| *s = (s.0 / n - target, s.1 / n));
+            sums.iter_mut()
+                .for_each(|s| *s = (s.0 / n - target, s.1 / n));
         }
         sums
     }
@@ -82,21 +95,28 @@ impl CustomOp1 for EppsPulley {
         let dx = with_values(arg, |x| {
             let group = self.rows * self.projections;
             let groups = x.len() / group.max(1);
-            let scale = 2. * given * self.factor / (self.projections * self.rows * groups.max(1)) as f32;
+            let scale =
+                2. * given * self.factor / (self.projections * self.rows * groups.max(1)) as f32;
             let mut dx = vec![0f32; x.len()];
-            dx.par_chunks_mut(group).zip(x.par_chunks(group)).for_each(|(dx, x)| {
-                let errors = self.errors(x);
-                for (dx, x) in dx.chunks_exact_mut(self.projections).zip(x.chunks_exact(self.projections)) {
-                    let mut rotor = Rotor::new(x, self.spacing);
-                    for (k, (errors, (weight, _))) in errors.iter().zip(&self.knots).enumerate() {
-                        let a = scale * weight * k as f32 * self.spacing;
-                        for ((dx, now), error) in dx.iter_mut().zip(&rotor.now).zip(errors) {
-                            *dx += a * (error.1 * now.0 - error.0 * now.1);
+            dx.par_chunks_mut(group)
+                .zip(x.par_chunks(group))
+                .for_each(|(dx, x)| {
+                    let errors = self.errors(x);
+                    for (dx, x) in dx
+                        .chunks_exact_mut(self.projections)
+                        .zip(x.chunks_exact(self.projections))
+                    {
+                        let mut rotor = Rotor::new(x, self.spacing);
+                        for (k, (errors, (weight, _))) in errors.iter().zip(&self.knots).enumerate()
+                        {
+                            let a = scale * weight * k as f32 * self.spacing;
+                            for ((dx, now), error) in dx.iter_mut().zip(&rotor.now).zip(errors) {
+                                *dx += a * (error.1 * now.0 - error.0 * now.1);
+                            }
+                            rotor.advance();
                         }
-                        rotor.advance();
                     }
-                }
-            });
+                });
             dx
         })?;
         super::tensor_like(dx, arg).map(Some)
@@ -105,7 +125,18 @@ impl CustomOp1 for EppsPulley {
 
 /// Mean over groups and projections of the weighted statistic of `x: [groups, rows, projections]`, times `factor`;
 /// `knots` are (weight, target) at `0, spacing, 2·spacing, ..`.
-pub fn epps_pulley(x: &Tensor, knots: Vec<(f32, f32)>, spacing: f32, factor: f64) -> Result<Tensor> {
+pub fn epps_pulley(
+    x: &Tensor,
+    knots: Vec<(f32, f32)>,
+    spacing: f32,
+    factor: f64,
+) -> Result<Tensor> {
     let (_, rows, projections) = x.dims3()?;
-    x.contiguous()?.apply_op1(EppsPulley { rows, projections, spacing, knots, factor: factor as f32 })
+    x.contiguous()?.apply_op1(EppsPulley {
+        rows,
+        projections,
+        spacing,
+        knots,
+        factor: factor as f32,
+    })
 }

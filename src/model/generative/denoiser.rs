@@ -1,0 +1,138 @@
+//! One frame out of four: the network inside EDM's preconditioning, and the sampler around it.
+//!
+//! Everything here is in folded pixels in units of the data's deviation ([`Patches`]); noise levels are in pixels in
+//! [-1, 1], as in the papers.
+
+use candle_core::{Result, Tensor};
+
+use super::edm::{Preconditioning, sigmas};
+use super::{Patches, PixelDiffusionConfig, UNet};
+use crate::model::nn::{Params, Rng};
+use crate::model::{Cancel, ModelError};
+
+/// What the next frame depends on.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// `[B, S, S, K·3p²]`: the context, oldest frame first.
+    pub context: Tensor,
+    /// `[B]`: noise level that was added to the context.
+    pub context_level: Tensor,
+    /// `[B, A·dim]`: the latest actions, oldest first; the last leads to the next frame.
+    pub actions: Tensor,
+}
+
+/// The denoiser `D(x; σ)` and its sampler.
+#[derive(Clone)]
+pub struct Denoiser {
+    net: UNet,
+    config: PixelDiffusionConfig,
+    patches: Patches,
+}
+
+impl Denoiser {
+    /// Builds the network from the variables in `p`.
+    pub fn new(config: &PixelDiffusionConfig, p: Params) -> Result<Self> {
+        Ok(Self { net: UNet::new(config, p)?, config: config.clone(), patches: Patches::new(config) })
+    }
+
+    /// The settings it was built from.
+    pub fn config(&self) -> &PixelDiffusionConfig {
+        &self.config
+    }
+
+    /// The folding of its frames.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
+    }
+
+    /// The raw network, for training: `noisy` is already scaled by c_in.
+    pub fn network(&self, noisy: &Tensor, noise: &Tensor, conditions: &Conditions) -> Result<Tensor> {
+        self.net.forward(noisy, &conditions.context, noise, &conditions.context_level, &conditions.actions)
+    }
+
+    /// EDM's factors for folded pixels.
+    pub fn preconditioning(config: &PixelDiffusionConfig, sigma: f32) -> Preconditioning {
+        let unit = Self::unit(config);
+        let mut c = Preconditioning::new(sigma, unit, config.offset_noise);
+        c.input *= unit;
+        c.out /= unit;
+        c
+    }
+
+    /// Deviation of the data in pixels, the unit of folded values.
+    pub fn unit(config: &PixelDiffusionConfig) -> f32 {
+        if config.sigma_data > 0.0 { config.sigma_data } else { 1.0 }
+    }
+
+    /// The estimate of the clean frame in `x: [B, S, S, 3p²]` at noise level `sigma`.
+    pub fn denoise(&self, x: &Tensor, sigma: f32, conditions: &Conditions) -> Result<Tensor> {
+        let c = Self::preconditioning(&self.config, sigma);
+        let noise = Tensor::full(c.noise, x.dim(0)?, x.device())?;
+        let f = self.network(&(x * f64::from(c.input))?, &noise, conditions)?;
+        (x * f64::from(c.skip))? + (f * f64::from(c.out))?
+    }
+
+    /// Euler's method from `start` (standard normal) through `nfe` noise levels down to a clean frame (EDM, alg. 1
+    /// without churn), `[B, S, S, 3p²]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
+    pub fn sample(
+        &self,
+        start: &Tensor,
+        conditions: &Conditions,
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> std::result::Result<Tensor, ModelError> {
+        let config = &self.config;
+        let levels = sigmas(nfe.max(1), config.sigma_min, config.sigma_max, config.rho);
+        let mut x = (start * f64::from(config.sigma_max / Self::unit(config)))?;
+        for pair in levels.windows(2) {
+            cancel.check()?;
+            let clean = self.denoise(&x, pair[0], conditions)?;
+            x = if pair[1] > 0.0 {
+                // x + (σ' − σ)(x − D)/σ, as a mixture.
+                let keep = f64::from(pair[1] / pair[0]);
+                ((x * keep)? + (clean * (1.0 - keep))?)?
+            } else {
+                clean
+            };
+        }
+        Ok(x)
+    }
+
+    /// Conditions out of clean folded context frames, noised by the small level that the model imagines with.
+    /// `shared` gives every row of the batch the same noise.
+    pub fn conditions(&self, context: Tensor, actions: Tensor, shared: bool, rng: &mut Rng) -> Result<Conditions> {
+        let (b, h, w, c) = context.dims4()?;
+        let level = self.config.context_noise;
+        let device = context.device().clone();
+        let context = if level > 0.0 {
+            let noise = noise((b, h, w, c), shared, rng, &device)?;
+            (context + (noise * f64::from(level / Self::unit(&self.config)))?)?
+        } else {
+            context
+        };
+        Ok(Conditions { context, context_level: Tensor::full(level, b, &device)?, actions })
+    }
+
+    /// Standard normal start for [`Denoiser::sample`].
+    pub fn start(&self, batch: usize, shared: bool, rng: &mut Rng, device: &candle_core::Device) -> Result<Tensor> {
+        let side = self.config.side();
+        noise((batch, side, side, self.config.channels()), shared, rng, device)
+    }
+}
+
+fn noise(
+    shape: (usize, usize, usize, usize),
+    shared: bool,
+    rng: &mut Rng,
+    device: &candle_core::Device,
+) -> Result<Tensor> {
+    let (b, h, w, c) = shape;
+    if shared && b > 1 {
+        rng.normal((1, h, w, c), device)?.broadcast_as((b, h, w, c))?.contiguous()
+    } else {
+        rng.normal((b, h, w, c), device)
+    }
+}

@@ -1,0 +1,23 @@
+//! The generative camp: an imagination that predicts pixels.
+//!
+//! [`PixelDiffusion`] is an action-conditioned diffusion model in the manner of DIAMOND (arXiv 2405.12399). Read
+//! `edm.rs` for the mathematics of denoising, `unet.rs` for the network, `denoiser.rs` for how the two make one frame
+//! out of four, and `pixel_diffusion.rs` for the world model around them.
+
+mod config;
+mod denoiser;
+pub mod edm;
+mod film;
+mod goal;
+mod patches;
+mod pixel_diffusion;
+mod unet;
+
+pub use config::PixelDiffusionConfig;
+pub use denoiser::{Conditions, Denoiser};
+pub use film::film;
+pub use goal::{GoalDistance, HUES, HueMotion, Objects, pixel_mse};
+pub use patches::Patches;
+pub use pixel_diffusion::PixelDiffusion;
+pub(crate) use pixel_diffusion::interleave;
+pub use unet::UNet;

@@ -1,0 +1,314 @@
+//! The world model around the denoiser: padding short histories, rolling out many candidates, measuring distance.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::goal::{Objects, pixel_mse};
+use super::{Denoiser, GoalDistance, PixelDiffusionConfig, UNet};
+use crate::model::nn::{Params, Rng};
+use crate::model::{
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts, WorldModel,
+};
+
+/// Candidates that are denoised together: more no longer fit the cache.
+const CHUNK: usize = 8;
+
+/// Action-conditioned pixel diffusion (DIAMOND, arXiv 2405.12399).
+///
+/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares actions and
+/// not luck. [`PixelDiffusion::set_sample`] chooses another draw: several draws of one future show its spread.
+pub struct PixelDiffusion {
+    card: Card,
+    denoiser: Denoiser,
+    parameters: u64,
+    device: Device,
+    nfe: AtomicUsize,
+    sample: AtomicU64,
+    goal_distance: GoalDistance,
+}
+
+/// The context as the network sees it.
+struct History {
+    /// Folded frames, oldest first, as many as the model uses.
+    frames: Vec<Vec<f32>>,
+    /// All but the newest of the embedded actions, each padded to the model's components.
+    actions: Vec<Vec<f32>>,
+}
+
+impl PixelDiffusion {
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and `config` from
+    /// `train.ron`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file, and the field or tensor that does not fit.
+    pub fn load(dir: &Path, card: Card, config: &PixelDiffusionConfig, device: &Device) -> Result<Self, ModelError> {
+        config.check().map_err(|(field, message)| ModelError::Invalid {
+            path: dir.join("train.ron"),
+            what: format!("model.{field}"),
+            message,
+        })?;
+        let path = dir.join("model.safetensors");
+        let invalid = |what: &str, message: String| ModelError::Invalid {
+            path: path.clone(),
+            what: what.into(),
+            message,
+        };
+        let params = Params::load(&path, device).map_err(|e| invalid("weights", e.to_string()))?;
+        let model =
+            Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
+        match params.unused().first() {
+            None => Ok(model),
+            Some(name) => Err(invalid(name, "train.ron describes a network without this tensor".into())),
+        }
+    }
+
+    /// A model of the variables in `params`, which it shares: steps of an optimiser show at once.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] if a tensor is missing or has another shape.
+    pub fn new(card: Card, config: &PixelDiffusionConfig, params: &Params) -> Result<Self, ModelError> {
+        let denoiser = Denoiser::new(config, params.detached())?;
+        Ok(Self {
+            card,
+            denoiser,
+            parameters: params.count() as u64,
+            device: params.device().clone(),
+            nfe: AtomicUsize::new(config.nfe),
+            sample: AtomicU64::new(0),
+            goal_distance: GoalDistance::default(),
+        })
+    }
+
+    /// Plans with this distance from now on.
+    pub fn with_goal_distance(mut self, distance: GoalDistance) -> Self {
+        self.goal_distance = distance;
+        self
+    }
+
+    /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
+    pub fn set_sample(&self, sample: u64) {
+        self.sample.store(sample, Ordering::Relaxed);
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &PixelDiffusionConfig {
+        self.denoiser.config()
+    }
+
+    fn input_error(&self, message: String) -> ModelError {
+        ModelError::Input { model: self.card.name.clone(), message }
+    }
+
+    fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
+        let config = self.config();
+        if size != config.size || frame.len() != config.frame_len() {
+            return Err(self.input_error(format!(
+                "{what}: {} bytes at size {size}, expected {} at size {}",
+                frame.len(),
+                config.frame_len(),
+                config.size
+            )));
+        }
+        Ok(())
+    }
+
+    fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let dim = self.config().action_dim;
+        if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
+            return Err(self.input_error(format!("action {action:?}, expected at most {dim} finite components")));
+        }
+        let mut padded = action.to_vec();
+        padded.resize(dim, 0.0);
+        Ok(padded)
+    }
+
+    fn history(&self, context: &Context) -> Result<History, ModelError> {
+        let config = self.config();
+        let n = context.frames.len();
+        if n == 0 || context.actions.len() + 1 != n {
+            return Err(self.input_error(format!(
+                "context of {n} frames and {} actions, expected at least one frame and one action fewer",
+                context.actions.len()
+            )));
+        }
+        let mut frames = Vec::with_capacity(config.context);
+        for i in 0..config.context {
+            // Counted from the newest; a short history repeats its oldest frame.
+            let frame = &context.frames[n.saturating_sub(config.context - i).min(n - 1)];
+            self.check_frame("context", context.size, frame)?;
+            let mut folded = Vec::with_capacity(config.frame_len());
+            self.denoiser.patches().fold(frame, &mut folded);
+            frames.push(folded);
+        }
+        let past = config.actions - 1;
+        let mut actions = vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
+        for action in &context.actions[context.actions.len().saturating_sub(past)..] {
+            actions.push(self.padded_action(action)?);
+        }
+        Ok(History { frames, actions })
+    }
+
+    /// Frames `[n, T, H, W, 3]` of a few candidates.
+    fn roll(
+        &self,
+        history: &History,
+        actions: &[Vec<Vec<f32>>],
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, ModelError> {
+        let config = self.config();
+        let (n, steps) = (actions.len(), actions.first().map_or(0, Vec::len));
+        let (side, channels, frame_len) = (config.side(), config.channels(), config.frame_len());
+        let sample = self.sample.load(Ordering::Relaxed);
+        let mut windows: Vec<Vec<Vec<f32>>> = vec![history.frames.clone(); n];
+        let mut out = vec![0u8; n * steps * frame_len];
+        for t in 0..steps {
+            let mut rng = Rng::stream(sample, t as u64);
+            let mut context = Vec::with_capacity(n * frame_len * config.context);
+            let mut latest = Vec::with_capacity(n * config.actions * config.action_dim);
+            for (window, actions) in windows.iter().zip(actions) {
+                interleave(window, channels, &mut context);
+                let known = history.actions.iter().chain(&actions[..=t]);
+                known.skip(t).for_each(|a| latest.extend_from_slice(a));
+            }
+            let context = Tensor::from_vec(context, (n, side, side, channels * config.context), &self.device)?;
+            let latest = Tensor::from_vec(latest, (n, config.actions * config.action_dim), &self.device)?;
+            let start = self.denoiser.start(n, true, &mut rng, &self.device)?;
+            let conditions = self.denoiser.conditions(context, latest, true, &mut rng)?;
+            let next = self.denoiser.sample(&start, &conditions, nfe, cancel)?;
+            let next = next.flatten_all()?.to_vec1::<f32>()?;
+            for (i, values) in next.chunks_exact(frame_len).enumerate() {
+                let place = (i * steps + t) * frame_len;
+                let frame = &mut out[place..place + frame_len];
+                self.denoiser.patches().unfold(values, frame);
+                let mut oldest = windows[i].remove(0);
+                oldest.clear();
+                self.denoiser.patches().fold(frame, &mut oldest);
+                windows[i].push(oldest);
+            }
+        }
+        Ok(out)
+    }
+
+    fn imagine_frames(
+        &self,
+        history: &History,
+        actions: &Actions,
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> Result<Frames, ModelError> {
+        if actions.data.len() != actions.n * actions.steps * actions.dim {
+            return Err(self.input_error(format!(
+                "{} action values, expected {} x {} x {}",
+                actions.data.len(),
+                actions.n,
+                actions.steps,
+                actions.dim
+            )));
+        }
+        let mut sequences = Vec::with_capacity(actions.n);
+        for n in 0..actions.n {
+            let sequence: Result<Vec<_>, _> =
+                (0..actions.steps).map(|t| self.padded_action(actions.at(n, t))).collect();
+            sequences.push(sequence?);
+        }
+        // At least one chunk a thread, so that cores work on different candidates rather than on one product.
+        let chunk = actions.n.div_ceil(rayon::current_num_threads()).clamp(1, CHUNK);
+        let chunks: Result<Vec<Vec<u8>>, ModelError> =
+            sequences.par_chunks(chunk).map(|s| self.roll(history, s, nfe, cancel)).collect();
+        let data = chunks?.concat();
+        Ok(Frames { n: actions.n, steps: actions.steps, size: self.config().size, data })
+    }
+}
+
+/// Appends `[cells, K·channels]` from K folded frames `[cells, channels]`.
+pub(crate) fn interleave<F: AsRef<[f32]>>(frames: &[F], channels: usize, out: &mut Vec<f32>) {
+    let cells = frames.first().map_or(0, |f| f.as_ref().len() / channels);
+    for cell in 0..cells {
+        for frame in frames {
+            out.extend_from_slice(&frame.as_ref()[cell * channels..(cell + 1) * channels]);
+        }
+    }
+}
+
+impl WorldModel for PixelDiffusion {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn context_frames(&self) -> usize {
+        self.config().context
+    }
+
+    fn frameskip(&self) -> usize {
+        1
+    }
+
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        Ok(Latent::new(self.history(context)?))
+    }
+
+    fn imagine(&self, latent: &Latent, actions: &Actions, cancel: &Cancel) -> Result<Rollouts, ModelError> {
+        let history = latent.get::<History>(&self.card.name)?;
+        let nfe = self.nfe.load(Ordering::Relaxed);
+        Ok(Rollouts::new(Arc::new(self.imagine_frames(history, actions, nfe, cancel)?)))
+    }
+
+    fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
+        let frames = rollouts.get::<Arc<Frames>>(&self.card.name)?;
+        self.check_frame("goal", goal.size, &goal.frame)?;
+        let all: Vec<&[u8]> = frames.data.chunks_exact(self.config().frame_len()).collect();
+        Ok(match self.goal_distance {
+            GoalDistance::PixelMse => all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect(),
+            GoalDistance::ObjectColour => {
+                let wanted = Objects::find(&goal.frame, goal.size);
+                let usual = &self.config().hue_motion;
+                all.par_iter().map(|f| Objects::find(f, goal.size).distance(&wanted, usual)).collect()
+            }
+        })
+    }
+
+    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        Ok(Some(rollouts.get::<Arc<Frames>>(&self.card.name)?.as_ref().clone()))
+    }
+
+    fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+
+    /// Mean squared error of pixels in [0, 1] of a prediction in one denoising step: from pure noise that is the mean
+    /// over the futures that the model thinks possible, so the draw hardly matters.
+    fn surprise(&self, context: &Context, actions: &Actions, next: &[u8]) -> Result<f32, ModelError> {
+        self.check_frame("next", context.size, next)?;
+        if actions.n != 1 || actions.steps != 1 {
+            return Err(self.input_error(format!(
+                "surprise at {} sequences of {} steps, expected one of one",
+                actions.n, actions.steps
+            )));
+        }
+        let history = self.history(context)?;
+        let frames = self.imagine_frames(&history, actions, 1, &Cancel::new())?;
+        Ok(pixel_mse(&frames.data, next))
+    }
+
+    /// All of the network counts as dynamics, times the denoising steps in force; the first and last layer, which
+    /// only translate between pixels and features, are listed as rendering instead. Nothing is encoded beforehand.
+    fn cost(&self) -> Cost {
+        let (all, pixels) = UNet::multiply_adds(self.config());
+        let scale = 2.0 * self.nfe.load(Ordering::Relaxed) as f64;
+        Cost {
+            parameters: self.parameters,
+            encode_flops: 0.0,
+            dynamics_flops: (all - pixels) * scale,
+            rendering_flops: pixels * scale,
+        }
+    }
+
+    fn set_nfe(&self, nfe: usize) {
+        self.nfe.store(nfe.clamp(1, 64), Ordering::Relaxed);
+    }
+}

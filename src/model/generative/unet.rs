@@ -1,0 +1,182 @@
+//! The network of the diffusion model: a small U-Net over folded frames.
+//!
+//! 64×64 pixels are folded 4×4 into 16×16×48, because two CPU cores decide what can be learned: a convolution at
+//! full resolution costs sixteen times as much. Two levels (16×16 and 8×8), residual blocks with adaptive group norm,
+//! self-attention over the 64 inner cells, and a straight path from the noisy input to the output, scaled channel by
+//! channel by the noise level: it carries the noise out, so that the blocks need not.
+
+use candle_core::{D, Result, Tensor};
+
+use super::PixelDiffusionConfig;
+use super::film::film;
+use crate::model::nn::{Attention, Conv, Linear, Params, fourier_features, ops};
+
+/// Residual block with adaptive group norm (DIAMOND, appendix D): the second convolution starts at zero.
+#[derive(Clone, Debug)]
+struct Block {
+    first: Conv,
+    second: Conv,
+    first_condition: Linear,
+    second_condition: Linear,
+    groups: usize,
+}
+
+impl Block {
+    fn new(width: usize, config: &PixelDiffusionConfig, p: Params) -> Result<Self> {
+        Ok(Self {
+            first: Conv::new(width, width, 3, 1, p.pp("first"))?,
+            second: Conv::zeros(width, width, 3, 1, p.pp("second"))?,
+            first_condition: Linear::zeros(config.embed, 2 * width, p.pp("first_condition"))?,
+            second_condition: Linear::zeros(config.embed, 2 * width, p.pp("second_condition"))?,
+            groups: config.groups,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
+        let h = film(x, &self.first_condition.forward(condition)?, Some(self.groups))?;
+        let h = self.first.forward(&h)?;
+        let h = film(&h, &self.second_condition.forward(condition)?, Some(self.groups))?;
+        x + self.second.forward(&h)?
+    }
+}
+
+/// Self-attention over all cells of the inner level, as a residual.
+#[derive(Clone, Debug)]
+struct CellAttention {
+    condition: Linear,
+    attention: Attention,
+    groups: usize,
+}
+
+impl CellAttention {
+    fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
+        let (b, h, w, c) = x.dims4()?;
+        let y = film(x, &self.condition.forward(condition)?, Some(self.groups))?;
+        let y = self.attention.forward(&y.reshape((b, h * w, c))?)?;
+        x + y.reshape((b, h, w, c))?
+    }
+}
+
+/// The network `F` of EDM.
+#[derive(Clone)]
+pub struct UNet {
+    noise_features: Params,
+    context_features: Params,
+    embed: usize,
+    embed_first: Linear,
+    embed_second: Linear,
+    input: Linear,
+    before: Vec<Block>,
+    down: Conv,
+    inner: Vec<Block>,
+    attention: Option<CellAttention>,
+    up: Linear,
+    after: Vec<Block>,
+    out_condition: Linear,
+    out: Linear,
+    straight: Linear,
+    groups: usize,
+}
+
+impl UNet {
+    /// A network of the variables in `p`.
+    pub fn new(config: &PixelDiffusionConfig, p: Params) -> Result<Self> {
+        let (width, inner, embed) = (config.width, config.inner_width, config.embed);
+        let channels = config.channels();
+        let blocks = |n: usize, width: usize, name: &str| {
+            (0..n).map(|i| Block::new(width, config, p.pp(name).pp(i))).collect::<Result<Vec<_>>>()
+        };
+        let attention = match config.heads {
+            0 => None,
+            heads => Some(CellAttention {
+                condition: Linear::zeros(embed, 2 * inner, p.pp("attention_condition"))?,
+                attention: Attention::new(inner, heads, false, p.pp("attention"))?,
+                groups: config.groups,
+            }),
+        };
+        let net = Self {
+            noise_features: p.pp("noise_features"),
+            context_features: p.pp("context_features"),
+            embed,
+            embed_first: Linear::new(embed + config.actions * config.action_dim, embed, p.pp("embed_first"))?,
+            embed_second: Linear::new(embed, embed, p.pp("embed_second"))?,
+            input: Linear::new(channels * (config.context + 1), width, p.pp("input"))?,
+            before: blocks(config.blocks, width, "before")?,
+            down: Conv::new(width, inner, 3, 2, p.pp("down"))?,
+            inner: blocks(config.inner_blocks, inner, "inner")?,
+            attention,
+            up: Linear::new(inner, width, p.pp("up"))?,
+            after: blocks(config.blocks, width, "after")?,
+            out_condition: Linear::zeros(embed, 2 * width, p.pp("out_condition"))?,
+            out: Linear::zeros(width, channels, p.pp("out"))?,
+            straight: Linear::zeros(embed, 2 * channels, p.pp("straight"))?,
+            groups: config.groups,
+        };
+        // The frequencies are buffers: ask once, so that they exist before weights are averaged or counted.
+        let zero = Tensor::zeros(1, candle_core::DType::F32, p.device())?;
+        net.features(&zero, &zero)?;
+        Ok(net)
+    }
+
+    fn features(&self, noise: &Tensor, context_level: &Tensor) -> Result<Tensor> {
+        let half = self.embed / 2;
+        let noise = fourier_features(noise, half, &self.noise_features)?;
+        // Levels are below about 0.3: spread them over a period of the typical frequency.
+        let context = fourier_features(&(context_level * 4.0)?, half, &self.context_features)?;
+        Tensor::cat(&[noise, context], D::Minus1)
+    }
+
+    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` = c_noise,
+    /// `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
+    pub fn forward(
+        &self,
+        noisy: &Tensor,
+        context: &Tensor,
+        noise: &Tensor,
+        context_level: &Tensor,
+        actions: &Tensor,
+    ) -> Result<Tensor> {
+        let embedding = Tensor::cat(&[&self.features(noise, context_level)?, actions], D::Minus1)?;
+        let embedding = ops::silu(&self.embed_first.forward(&embedding)?)?;
+        let condition = ops::silu(&self.embed_second.forward(&embedding)?)?;
+
+        let mut x = self.input.forward(&Tensor::cat(&[noisy, context], D::Minus1)?)?;
+        for block in &self.before {
+            x = block.forward(&x, &condition)?;
+        }
+        let mut inner = self.down.forward(&x)?;
+        for (i, block) in self.inner.iter().enumerate() {
+            inner = block.forward(&inner, &condition)?;
+            if let (0, Some(attention)) = (i, &self.attention) {
+                inner = attention.forward(&inner, &condition)?;
+            }
+        }
+        x = (x + ops::upsample2(&self.up.forward(&inner)?)?)?;
+        for block in &self.after {
+            x = block.forward(&x, &condition)?;
+        }
+        let x = film(&x, &self.out_condition.forward(&condition)?, Some(self.groups))?;
+        let straight = film(noisy, &self.straight.forward(&condition)?, None)?;
+        self.out.forward(&x)? + straight
+    }
+
+    /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only translate
+    /// between pixels and features).
+    pub fn multiply_adds(config: &PixelDiffusionConfig) -> (f64, f64) {
+        let (width, inner, embed) = (config.width as f64, config.inner_width as f64, config.embed as f64);
+        let (cells, channels) = ((config.side() * config.side()) as f64, config.channels() as f64);
+        let block = |cells: f64, w: f64| cells * 2.0 * 9.0 * w * w + embed * 4.0 * w;
+        let pixels = cells * channels * width * (config.context + 2) as f64;
+        let inner_cells = cells / 4.0;
+        let attention = match config.heads {
+            0 => 0.0,
+            _ => inner_cells * (4.0 * inner * inner + 2.0 * inner_cells * inner),
+        };
+        let features = 2.0 * config.blocks as f64 * block(cells, width)
+            + config.inner_blocks as f64 * block(inner_cells, inner)
+            + inner_cells * (9.0 * width * inner + inner * width)
+            + attention
+            + embed * (2.0 * embed + 2.0 * channels + 2.0 * width);
+        (features + pixels, pixels)
+    }
+}

@@ -1,0 +1,126 @@
+//! Where a training stands, on disk: weights, their average, the optimiser's moments, counters.
+//!
+//! Files carry the step in their names and `state.json` is replaced last, so a training that is killed while it writes
+//! resumes from the checkpoint before.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
+
+use crate::model::ModelError;
+use crate::model::generative::PixelDiffusionConfig;
+use crate::model::nn::{AdamW, Ema, Init, Params};
+
+/// Counters of a training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Optimisation steps taken.
+    pub step: u64,
+    /// Frames predicted in training.
+    pub frames: u64,
+    /// Minutes spent.
+    pub minutes: f64,
+    /// Steps of the optimiser (a step with a gradient that is not finite is skipped).
+    pub optimiser_steps: usize,
+    /// Updates of the average.
+    pub average_updates: usize,
+    /// The model, with the scale of the data that it was trained at.
+    pub model: PixelDiffusionConfig,
+}
+
+/// The `checkpoint` folder of a training.
+pub struct Checkpoint {
+    dir: PathBuf,
+}
+
+impl Checkpoint {
+    /// The folder below a training's output; made if it is missing.
+    pub fn new(out: &Path) -> Result<Self, ModelError> {
+        let dir = out.join("checkpoint");
+        std::fs::create_dir_all(&dir).map_err(|source| ModelError::Io { path: dir.clone(), source })?;
+        Ok(Self { dir })
+    }
+
+    fn file(&self, what: &str, step: u64) -> PathBuf {
+        self.dir.join(format!("{what}-{step}.safetensors"))
+    }
+
+    /// The newest state, if there is one.
+    pub fn state(&self) -> Result<Option<State>, ModelError> {
+        let path = self.dir.join("state.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ModelError::Io { path, source }),
+        };
+        let state = serde_json::from_str(&text).map_err(|e| ModelError::Invalid {
+            path,
+            what: format!("line {}, column {}", e.line(), e.column()),
+            message: e.to_string(),
+        })?;
+        Ok(Some(state))
+    }
+
+    /// The weights of a state.
+    pub fn weights(&self, state: &State, device: &Device) -> Result<Params, ModelError> {
+        read(&self.file("weights", state.step), device)
+    }
+
+    /// Gives average and optimiser what they held at a state.
+    pub fn restore(&self, state: &State, adam: &mut AdamW, ema: &mut Ema, device: &Device) -> Result<(), ModelError> {
+        adam.restore(state.optimiser_steps, &read(&self.file("moments", state.step), device)?)?;
+        Ok(ema.restore(state.average_updates, &read(&self.file("average", state.step), device)?)?)
+    }
+
+    /// Writes everything, then forgets older checkpoints.
+    pub fn save(&self, state: &State, params: &Params, adam: &AdamW, ema: &Ema) -> Result<(), ModelError> {
+        write(params, &self.file("weights", state.step), DType::F32)?;
+        write(ema.params(), &self.file("average", state.step), DType::F32)?;
+        let moments = Params::fresh(0, params.device());
+        for (name, value) in adam.state()? {
+            moments.buffer(value.shape(), &name, Init::Zeros)?.set(&value)?;
+        }
+        write(&moments, &self.file("moments", state.step), DType::F32)?;
+        let (path, partial) = (self.dir.join("state.json"), self.dir.join("state.json.partial"));
+        let text = serde_json::to_string_pretty(state).map_err(|e| ModelError::Invalid {
+            path: path.clone(),
+            what: "state".into(),
+            message: e.to_string(),
+        })?;
+        std::fs::write(&partial, text)
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .map_err(|source| ModelError::Io { path, source })?;
+        self.forget_all_but(state.step);
+        Ok(())
+    }
+
+    /// Best effort: a file that stays costs space and nothing else.
+    fn forget_all_but(&self, step: u64) {
+        let keep = ["weights", "average", "moments"].map(|what| self.file(what, step));
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "safetensors") && !keep.contains(&path) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+/// Writes weights.
+pub(super) fn write(params: &Params, path: &Path, dtype: DType) -> Result<(), ModelError> {
+    params.save(path, dtype).map_err(|e| ModelError::Invalid {
+        path: path.into(),
+        what: "weights".into(),
+        message: e.to_string(),
+    })
+}
+
+fn read(path: &Path, device: &Device) -> Result<Params, ModelError> {
+    Params::load(path, device).map_err(|e| ModelError::Invalid {
+        path: path.into(),
+        what: "weights".into(),
+        message: e.to_string(),
+    })
+}

@@ -1,0 +1,22 @@
+//! Training of pixel diffusion ([`crate::model::generative`]).
+//!
+//! `batch.rs` prepares examples on a thread of its own, `trainer.rs` is the loop, `checkpoint.rs` keeps a killed
+//! training from losing more than a few minutes, `validate.rs` measures rollouts on held-back episodes against
+//! copy-last, `sheet.rs` draws them, because a loss does not show what a picture does, and `measure.rs` takes the
+//! data's scale.
+
+mod batch;
+mod checkpoint;
+mod measure;
+mod recipe;
+mod sheet;
+mod trainer;
+mod validate;
+
+pub use batch::{Batch, Batches, Request, Stage};
+pub use measure::measure;
+pub use recipe::{DiffusionRecipe, DiffusionTraining};
+pub use sheet::contact_sheet;
+pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
+pub(super) use trainer::train;
+pub use validate::{Clip, STEPS, Validation, clips, validate};

@@ -1,0 +1,106 @@
+//! How a pixel diffusion model is trained: part of `models/NAME/train.ron`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::generative::PixelDiffusionConfig;
+use crate::model::nn::AdamWConfig;
+use crate::train::Length;
+
+/// How a [`PixelDiffusion`](crate::model::generative::PixelDiffusion) is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiffusionTraining {
+    /// How long; `--minutes` overrides it. Rate and self-rolled tail follow the spent fraction.
+    pub length: Length,
+    /// Frames predicted in one optimisation step.
+    pub batch: usize,
+    /// Optimiser; its rate is the peak of the cosine.
+    pub adamw: AdamWConfig,
+    /// Steps over which the rate rises.
+    pub warmup_steps: u64,
+    /// Gradients longer than this are scaled down to it.
+    pub clip: f64,
+    /// Decay of the moving average of the weights.
+    pub ema: f64,
+    /// Mean of ln σ (Karras et al. 2022, table 1: -1.2; DIAMOND: -0.4).
+    pub ln_sigma_mean: f32,
+    /// Deviation of ln σ.
+    pub ln_sigma_std: f32,
+    /// Training noise levels are clipped to this range.
+    pub sigma_range: (f32, f32),
+    /// Share of examples whose context is noised.
+    pub context_noise_share: f32,
+    /// Largest noise level of a context.
+    pub context_noise_max: f32,
+    /// Weight of pixels of moving bodies, where they are and where they were; all others weigh 1.
+    pub foreground_weight: f32,
+    /// From this fraction of the budget on the model is also trained on its own frames.
+    pub self_rolled_from: f64,
+    /// Most predictions in a row then.
+    pub self_rolled_steps: usize,
+    /// Denoising steps of a fed-back frame.
+    pub self_rolled_nfe: usize,
+}
+
+impl Default for DiffusionTraining {
+    fn default() -> Self {
+        Self {
+            length: Length::Minutes(60.0),
+            batch: 16,
+            adamw: AdamWConfig { lr: 8e-4, betas: (0.9, 0.99), eps: 1e-8, weight_decay: 1e-2 },
+            warmup_steps: 100,
+            clip: 1.0,
+            ema: 0.999,
+            ln_sigma_mean: -0.4,
+            ln_sigma_std: 1.2,
+            sigma_range: (2e-3, 20.0),
+            context_noise_share: 0.5,
+            context_noise_max: 0.2,
+            foreground_weight: 7.0,
+            self_rolled_from: 0.75,
+            self_rolled_steps: 4,
+            self_rolled_nfe: 2,
+        }
+    }
+}
+
+/// Model and training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiffusionRecipe {
+    /// The model; a `sigma_data` of 0 is measured, and its measured value is what the finished folder's file says.
+    pub model: PixelDiffusionConfig,
+    /// Its training.
+    pub training: DiffusionTraining,
+}
+
+impl DiffusionRecipe {
+    /// Whether it can be trained.
+    ///
+    /// # Errors
+    /// The first field at fault, and what was found and expected.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        self.model.check()?;
+        let t = &self.training;
+        let faults = [
+            ("batch", t.batch == 0, "found 0, expected at least 1".into()),
+            ("adamw", !(t.adamw.lr > 0.0 && t.adamw.lr.is_finite()), format!("rate {}, expected above 0", t.adamw.lr)),
+            ("ema", !(0.0..1.0).contains(&t.ema), format!("found {}, expected 0 to below 1", t.ema)),
+            (
+                "sigma_range",
+                !(t.sigma_range.0 > 0.0 && t.sigma_range.0 <= t.sigma_range.1 && t.sigma_range.1.is_finite()),
+                format!("found {:?}, expected 0 < low <= high", t.sigma_range),
+            ),
+            (
+                "context_noise_max",
+                !(t.context_noise_max >= 0.0 && t.context_noise_max.is_finite()),
+                format!("found {}, expected a number not below 0", t.context_noise_max),
+            ),
+            ("self_rolled_steps", t.self_rolled_steps > 16, format!("found {}, expected at most 16", t.self_rolled_steps)),
+        ];
+        match faults.into_iter().find(|f| f.1) {
+            None => Ok(()),
+            Some((field, _, message)) => Err((field, message)),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Pictures of rollouts: what a loss does not show.
+
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+
+use super::validate::{Clip, inputs};
+use crate::episode::Dataset;
+use crate::model::{Cancel, ModelError, WorldModel};
+
+/// Pixels between rows of different clips.
+const GAP: usize = 4;
+
+/// Writes a PNG: for each clip a row of truth and below it a row of imagination, first the last real frame, then
+/// `steps` frames (fewer at the end of an episode).
+///
+/// # Errors
+/// Those of the model; [`ModelError::Io`] if the file cannot be written.
+pub fn contact_sheet(
+    model: &dyn WorldModel,
+    data: &Dataset,
+    clips: &[Clip],
+    steps: usize,
+    path: &Path,
+) -> Result<(), ModelError> {
+    let size = data.size;
+    let height = clips.len() * (2 * size + GAP);
+    let mut sheet = RgbImage::from_pixel(((steps + 1) * size) as u32, height.max(1) as u32, Rgb([255; 3]));
+    for (row, &clip) in clips.iter().enumerate() {
+        let span = &data.episodes[clip.episode];
+        let steps = steps.min(span.len.saturating_sub(clip.last + 1));
+        let (context, actions) = inputs(data, clip, model.context_frames(), steps);
+        let rollouts = model.imagine(&model.observe(&context)?, &actions, &Cancel::new())?;
+        let Some(frames) = model.frames(&rollouts)? else { continue };
+        let top = row * (2 * size + GAP);
+        for t in 0..=steps {
+            let truth = data.frame(span.start + clip.last + t);
+            paste(&mut sheet, truth, size, t * size, top);
+            paste(&mut sheet, if t == 0 { truth } else { frames.at(0, t - 1) }, size, t * size, top + size);
+        }
+    }
+    sheet.save(path).map_err(|e| ModelError::Io { path: path.into(), source: std::io::Error::other(e) })
+}
+
+fn paste(sheet: &mut RgbImage, frame: &[u8], size: usize, left: usize, top: usize) {
+    for (pixel, rgb) in frame.chunks_exact(3).enumerate() {
+        let (x, y) = (left + pixel % size, top + pixel / size);
+        sheet.put_pixel(x as u32, y as u32, Rgb([rgb[0], rgb[1], rgb[2]]));
+    }
+}
