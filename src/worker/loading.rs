@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::desk::panic_message;
-use super::placeholder::{load, scan};
-use crate::model::{Card, WorldModel};
+use crate::model::registry::{load, scan};
+use crate::model::{Card, Device, WorldModel};
 
 /// News from the loading thread.
 pub enum Loaded {
@@ -54,7 +54,7 @@ pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
             }
             for (name, dir) in dirs {
                 let start = Instant::now();
-                let model = catch_unwind(AssertUnwindSafe(|| load(&dir)))
+                let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
                     .map_err(|panic| panic_message(&*panic))
                     .and_then(|model| model.map_err(|e| e.to_string()));
                 let took = start.elapsed();

@@ -6,7 +6,6 @@
 //! the thread that owns the ground truth; the others are plain functions behind a desk.
 
 mod desk;
-pub mod placeholder;
 mod imagination;
 mod judging;
 mod loading;
