@@ -102,7 +102,7 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 }
 
 fn timeline_height(state: &State) -> f32 {
-    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(132.0)
+    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
 }
 
 /// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
@@ -212,11 +212,12 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
     if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {
         entries.push((s.text, "Dots: where the plan leads, as its model imagines it"));
     }
-    let in_step = state.imagination().is_some_and(|i| i.moment() == state.shown() && i.k > 0);
-    let probed = state
-        .scene_panes()
-        .any(|(_, p)| p.rollouts.iter().any(|r| r.imagined.states.is_some()));
-    if state.show_ghosts && in_step && probed {
+    let probed = state.scene_panes().any(|(_, p)| {
+        state.imagined(p).is_some_and(|(at, r)| {
+            r.imagined.states.is_some() && at.moment() == state.shown() && at.k > 0
+        })
+    });
+    if state.show_ghosts && probed {
         entries.push((theme::ACCENT, "Ghosts: bodies read out of the JEPA's latents"));
     }
     let painter = ui.painter_at(rect);

@@ -23,6 +23,8 @@ use crate::worker::{
 const CONTEXT_FRAMES: usize = 4;
 /// Control steps for which a plan is followed before the next one is made.
 const REPLAN_EVERY: usize = 5;
+/// Models that imagine faster than this follow every change of the plan; slower ones only what reality did otherwise.
+const QUICK_MS: f32 = 100.0;
 /// Rollouts that a pane keeps of one episode.
 const MAX_ROLLOUTS: usize = 64;
 /// Function evaluations a frame at the start.
@@ -33,8 +35,8 @@ struct Backstage {
     model: Option<Arc<dyn WorldModel>>,
     imagination: Desk<Imagine, Imagined>,
     judging: Desk<JudgeRollout, Vec<Violation>>,
-    /// Episode, branch and action source of the order under way.
-    asked: (u64, usize, ActionSource),
+    /// Episode of the order under way, and its rollout as far as it is known.
+    asked: (u64, Rollout),
     judged: (u64, usize),
 }
 
@@ -59,6 +61,8 @@ pub struct Session {
     wished: Option<String>,
     driver_is_chosen: bool,
     rolled: u64,
+    /// Where the models imagine from by themselves in this episode.
+    branch: Option<usize>,
     held: [f32; 2],
 }
 
@@ -77,6 +81,7 @@ impl Session {
             wished: start.controller.clone(),
             driver_is_chosen: false,
             rolled: 0,
+            branch: None,
             held: [0.0; 2],
         };
         session.list_scenes(start.scene.as_deref());
@@ -146,7 +151,7 @@ impl Session {
             pane.rollouts.clear();
             pane.busy = false;
         }
-        self.state.playback = None;
+        self.branch = None;
         self.state.decision = None;
     }
 
@@ -448,7 +453,7 @@ impl Session {
                 imagination: Desk::open(&thread("imagine"), || imagination)
                     .map_err(|e| e.to_string())?,
                 judging: Desk::open(&thread("judge"), || judging).map_err(|e| e.to_string())?,
-                asked: (0, 0, ActionSource::None),
+                asked: (0, Rollout::default()),
                 judged: (0, 0),
             };
             Ok((back, parameters))
@@ -543,7 +548,8 @@ impl Session {
             if let Some(report) = back.imagination.poll() {
                 pane.busy = false;
                 let took_ms = report.took.as_secs_f32() * 1e3;
-                let (of, branch, source) = back.asked;
+                let (of, rollout) = std::mem::take(&mut back.asked);
+                let branch = rollout.branch;
                 match report.result {
                     Ok(_) if of != episode => {}
                     Ok(imagined) => {
@@ -558,16 +564,20 @@ impl Session {
                                 imagined: imagined.clone(),
                             });
                         }
+                        // What was found before stays on the screen until the judge is through again.
+                        let violations = pane
+                            .rollout(branch)
+                            .map(|r| r.violations.clone())
+                            .unwrap_or_default();
                         pane.rollouts.retain(|r| r.branch != branch);
                         if pane.rollouts.len() == MAX_ROLLOUTS {
                             pane.rollouts.remove(0);
                         }
                         pane.rollouts.push(Rollout {
-                            branch,
-                            source,
                             imagined,
                             took_ms,
-                            ..Rollout::default()
+                            violations,
+                            ..rollout
                         });
                     }
                     Err(e) => pane.status = PaneStatus::Failed(e),
@@ -586,50 +596,49 @@ impl Session {
                 }
             }
         }
-        self.start_playback();
     }
 
-    /// Replays the newest branch once every model that works has imagined it.
-    fn start_playback(&mut self) {
-        let waiting = self.state.scene_panes().any(|(_, p)| p.busy);
-        let newest = self
-            .state
-            .scene_panes()
-            .filter_map(|(_, p)| p.rollouts.last().map(|r| r.branch))
-            .max();
-        if let Some(branch) = newest
-            && !waiting
-            && self.state.playback.is_none_or(|p| p.branch != branch)
-        {
-            self.state.playback = Some(Playback {
-                branch,
-                since: self.state.newest(),
-            });
-        }
-    }
-
-    /// While reality plays, branches as soon as all models are idle and there are enough new moments.
+    /// While reality plays, every model imagines from a branch that moves on every [`HORIZON`] steps. What reality will do is
+    /// not known yet: the plan stands in for it, and a rollout is imagined anew once reality has acted otherwise.
     fn branch_by_itself(&mut self) {
         if !self.state.playing || self.state.record.moments.is_empty() {
             return;
         }
-        let ready = self
-            .state
-            .scene_panes()
-            .any(|(_, p)| p.status == PaneStatus::Ready);
-        if !ready || self.state.scene_panes().any(|(_, p)| p.busy) {
+        let Some(scene) = self.state.scene.clone() else {
             return;
-        }
-        let newest = self.state.newest();
-        let after = self.state.branches().last().map(|b| b + HORIZON);
-        // Without actions nothing has to be known of the future: imagine from now on at once.
-        let branch = if self.state.has_actions() {
-            newest.checked_sub(HORIZON)
-        } else {
-            (newest >= CONTEXT_FRAMES - 1).then_some(newest)
         };
-        if let Some(branch) = branch.filter(|b| after.is_none_or(|a| *b >= a)) {
-            self.imagine_from(branch);
+        let newest = self.state.newest();
+        let plans = matches!(
+            self.state.driver,
+            DriverChoice::Oracle | DriverChoice::Planner(_)
+        );
+        let branch = match self.branch {
+            Some(b) if newest < b + HORIZON => b,
+            Some(_) => newest,
+            // A plan is on its way: worth waiting for.
+            None if self.state.has_actions() => {
+                if plans && self.state.decision.is_none() && newest < 5 {
+                    return;
+                }
+                0
+            }
+            // Velocities can only be seen over several frames.
+            None if newest + 1 >= CONTEXT_FRAMES => newest,
+            None => return,
+        };
+        self.branch = Some(branch);
+        let (actions, source) = self.actions_from(branch, &scene);
+        let taken = newest - branch;
+        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for index in panes {
+            let pane = &self.state.panes[index];
+            let stale = pane.rollout(branch).is_none_or(|r| {
+                let same = if r.took_ms < QUICK_MS { HORIZON } else { taken };
+                !alike(&r.actions, &actions, same)
+            });
+            if stale && !pane.busy {
+                self.ask_to_imagine(index, branch, &actions, source, &scene);
+            }
         }
     }
 
@@ -651,26 +660,43 @@ impl Session {
             return;
         };
         let (actions, source) = self.actions_from(branch, &scene);
-        let names: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
-        for index in names {
-            let pane = &mut self.state.panes[index];
-            let Some(back) = self.backstage.get_mut(&pane.name) else {
-                continue;
-            };
-            let Some(model) = back.model.clone() else {
-                continue;
-            };
-            back.asked = (self.state.record.episode, branch, source);
-            let context = context_at(&self.state.record.moments, branch, model.context_frames());
-            back.imagination.ask(Imagine {
-                model,
-                context,
-                actions: actions.clone(),
-                dim: scene.actions.dim(),
-                nfe: pane.nfe,
-            });
-            pane.busy = true;
+        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for index in panes {
+            self.ask_to_imagine(index, branch, &actions, source, &scene);
         }
+    }
+
+    fn ask_to_imagine(
+        &mut self,
+        index: usize,
+        branch: usize,
+        actions: &[Vec<f32>],
+        source: ActionSource,
+        scene: &Scene,
+    ) {
+        let pane = &mut self.state.panes[index];
+        let Some(back) = self.backstage.get_mut(&pane.name) else {
+            return;
+        };
+        let Some(model) = back.model.clone().filter(|_| pane.status == PaneStatus::Ready) else {
+            return;
+        };
+        let rollout = Rollout {
+            branch,
+            source,
+            actions: actions.to_vec(),
+            ..Rollout::default()
+        };
+        back.asked = (self.state.record.episode, rollout);
+        let context = context_at(&self.state.record.moments, branch, model.context_frames());
+        back.imagination.ask(Imagine {
+            model,
+            context,
+            actions: actions.to_vec(),
+            dim: scene.actions.dim(),
+            nfe: pane.nfe,
+        });
+        pane.busy = true;
     }
 
     /// The actions after a moment: those that were taken, then those of the plan, else the last one held.
@@ -704,4 +730,14 @@ impl Session {
         actions.resize(HORIZON, last);
         (actions, source)
     }
+}
+
+/// Whether two action sequences agree, near enough for a picture, over the first `steps`.
+fn alike(a: &[Vec<f32>], b: &[Vec<f32>], steps: usize) -> bool {
+    let near = |x: &f32, y: &f32| (x - y).abs() < 0.05;
+    a.len() >= steps.min(b.len())
+        && a.iter()
+            .zip(b)
+            .take(steps)
+            .all(|(p, q)| p.len() == q.len() && p.iter().zip(q).all(|(x, y)| near(x, y)))
 }

@@ -94,6 +94,8 @@ pub struct Rollout {
     pub branch: usize,
     /// The actions it imagines.
     pub source: ActionSource,
+    /// Those actions, `[T][A]`.
+    pub actions: Vec<Vec<f32>>,
     /// What was imagined.
     pub imagined: Imagined,
     /// What the judge found; frames count from the first imagined one.
@@ -174,20 +176,11 @@ impl Pane {
 /// Which moment is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cursor {
-    /// The newest, while the panes replay the newest branch.
+    /// The newest; panes follow as closely as their models can.
     #[default]
     Live,
     /// This one, everywhere.
     At(usize),
-}
-
-/// The branch that panes replay while reality goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Playback {
-    /// The branch.
-    pub branch: usize,
-    /// The newest moment when the replay began.
-    pub since: usize,
 }
 
 /// Imagined moment to show: `branch + k`.
@@ -241,8 +234,6 @@ pub struct State {
     pub record: Record,
     /// The moment looked at.
     pub cursor: Cursor,
-    /// The branch replayed while live.
-    pub playback: Option<Playback>,
     /// One a model, whatever its scene.
     pub panes: Vec<Pane>,
     /// Whether models are still being looked for or loaded.
@@ -292,7 +283,6 @@ impl Default for State {
             drivers: Vec::new(),
             record: Record::default(),
             cursor: Cursor::Live,
-            playback: None,
             panes: Vec::new(),
             loading: true,
             decision: None,
@@ -332,41 +322,36 @@ impl State {
         self.record.moments.get(self.shown())
     }
 
-    /// Panes of the scene shown, with their indices.
+    /// Panes of the scene shown, with their indices: latents first, then pixels, then what is broken.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
-        self.panes
+        let mut panes: Vec<(usize, &Pane)> = self
+            .panes
             .iter()
             .enumerate()
-            .filter(move |(_, p)| p.is_for(name))
+            .filter(|(_, p)| p.is_for(name))
+            .collect();
+        panes.sort_by_key(|(_, p)| {
+            let failed = matches!(p.status, PaneStatus::Failed(_));
+            (failed, p.camp() != Some(Camp::Jepa))
+        });
+        panes.into_iter()
     }
 
-    /// The imagined moment that panes show. Live, it is the newest branch that all have imagined, replayed at reality's
-    /// pace; else the newest branch that reaches the moment looked at.
-    pub fn imagination(&self) -> Option<Imagination> {
-        match self.cursor {
-            Cursor::Live => self.playback.map(|p| {
-                let newest = self.newest();
-                let k = if newest <= p.branch + HORIZON {
-                    newest.saturating_sub(p.branch)
-                } else {
-                    newest.saturating_sub(p.since).min(HORIZON)
-                };
-                Imagination {
-                    branch: p.branch,
-                    k,
-                }
-            }),
-            Cursor::At(m) => self
-                .branches()
-                .into_iter()
-                .rev()
-                .find(|&b| b <= m && m <= b + HORIZON)
-                .map(|branch| Imagination {
-                    branch,
-                    k: m - branch,
-                }),
-        }
+    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late shows the end of
+    /// what it has.
+    pub fn imagined<'a>(&self, pane: &'a Pane) -> Option<(Imagination, &'a Rollout)> {
+        let shown = self.shown();
+        let live = matches!(self.cursor, Cursor::Live);
+        // The branch itself is real, so a rollout that already imagines the moment goes before one that only starts there.
+        let after = pane.rollouts.iter().filter(|r| r.branch < shown);
+        let found = after
+            .filter(|r| shown <= r.branch + HORIZON || live)
+            .max_by_key(|r| r.branch)
+            .or_else(|| pane.rollout(shown))?;
+        let k = (shown - found.branch).min(HORIZON);
+        let branch = found.branch;
+        Some((Imagination { branch, k }, found))
     }
 
     /// Moments from which something was imagined, ascending.

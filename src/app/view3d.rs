@@ -517,17 +517,19 @@ fn pose_transform(body: &Body, pose: [f32; 3]) -> Option<Transform> {
     })
 }
 
-/// A probed body of the rollout that shows this very moment; while reality runs ahead of imagination there is none.
+/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination there is none.
 fn ghost(state: &State, scene: &Scene, slot: usize, body: usize) -> Option<Transform> {
-    let at = state.imagination().filter(|_| state.show_ghosts)?;
-    if at.moment() != state.shown() {
+    if !state.show_ghosts {
         return None;
     }
     let mut probed = state.scene_panes().filter_map(|(_, p)| {
-        let rollout = p.rollout(at.branch)?;
-        Some((rollout, rollout.imagined.states.as_ref()?))
+        let (at, rollout) = state.imagined(p)?;
+        Some((at, rollout, rollout.imagined.states.as_ref()?))
     });
-    let (rollout, states) = probed.nth(slot)?;
+    let (at, rollout, states) = probed.nth(slot)?;
+    if at.moment() != state.shown() {
+        return None;
+    }
     let index = rollout.index(at.k)?;
     let body = scene.bodies.get(body)?;
     let column = states.bodies.iter().position(|n| *n == body.name)?;

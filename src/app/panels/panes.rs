@@ -69,8 +69,8 @@ pub fn pane_ui(
         return;
     };
     let s = theme::surfaces(state.light);
-    let imagination = state.imagination();
-    header_ui(ui, state, index, pane, imagination, out);
+    let shown = state.imagined(pane);
+    header_ui(ui, state, index, pane, shown.map(|(at, _)| at), out);
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
     name(&response, WidgetType::Image, &format!("Imagination of {}", pane.name));
     let painter = ui.painter_at(rect);
@@ -89,14 +89,25 @@ pub fn pane_ui(
         error_ui(ui, rect, error);
         return;
     }
-    let shown = imagination.and_then(|i| Some((i, pane.rollout(i.branch)?)));
     match shown {
         None if pane.status == PaneStatus::Loading => say("Loading the model…"),
-        None if pane.busy => say("Imagining…"),
-        None => say(match state.playing {
-            true => "The first rollout starts once there is enough to compare it with",
-            false => "Nothing imagined at this moment: press B to branch here",
-        }),
+        None => {
+            let key = stamp(&(state.record.episode, state.shown(), "waiting"));
+            if let Some(moment) = state.shown_moment()
+                && let Some(texture) =
+                    pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb))
+            {
+                painter.image(texture, rect, WHOLE, Color32::from_gray(90));
+            }
+            corner_label(
+                &painter,
+                rect,
+                match state.playing || pane.busy {
+                    true => "imagining…",
+                    false => "nothing imagined here: press B",
+                },
+            );
+        }
         Some((at, rollout)) => {
             if rollout.imagined.frames.is_some() {
                 frames_ui(&painter, ui, state, pane, rollout, at, rect, pictures);

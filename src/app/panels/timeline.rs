@@ -207,20 +207,18 @@ fn playheads(painter: &Painter, rect: Rect, axis: &Axis, state: &State, s: &Surf
         Stroke::new(2.0, s.text),
     );
     painter.circle_filled(pos2(x, rect.top() + 12.0), 4.0, s.text);
-    if let Some(imagination) = state.imagination()
-        && imagination.moment() != state.shown()
-    {
-        let x = axis.x(imagination.moment() as f32);
-        painter.line_segment(
-            [pos2(x, rect.top() + RULER + axis.track), pos2(x, rect.bottom())],
-            Stroke::new(2.0, theme::IMAGINED),
-        );
-        let at = pos2(x, rect.top() + RULER + axis.track);
+    // A model that is late, or imagines in longer steps, shows another moment: a mark on its own track says which.
+    for (row, (_, pane)) in state.scene_panes().enumerate() {
+        let Some((at, _)) = state.imagined(pane).filter(|(at, _)| at.moment() != state.shown()) else {
+            continue;
+        };
+        let y = rect.top() + RULER + axis.track * (row as f32 + 1.5);
+        let at = pos2(axis.x(at.moment() as f32), y);
         let diamond = [(0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)];
         painter.add(bevy_egui::egui::Shape::convex_polygon(
             diamond.iter().map(|(dx, dy)| at + vec2(*dx, *dy)).collect(),
             theme::IMAGINED,
-            Stroke::NONE,
+            Stroke::new(1.0, s.base),
         ));
     }
 }
