@@ -1,9 +1,17 @@
-//! Temporary.
-use clap::Parser;
-#[derive(Parser)]
-enum C { App(parallax::cli::app::AppArgs) }
-fn main() {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,parallax=info".into())).init();
-    let C::App(a) = C::parse();
-    if let Err(e) = parallax::cli::app::run(a) { eprintln!("error: {e:#}"); std::process::exit(1) }
+//! The `parallax` binary: parse, dispatch, report the error.
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    parallax::model::nn::quiet_candle_threads();
+    let cli = parallax::cli::Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,parallax=info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    match cli.run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
