@@ -73,13 +73,23 @@ fn control(dir: &Path, scene: &str, episodes: u64) -> anyhow::Result<()> {
     let eye = Eye::standard(&scene)?;
     let Architecture::Lewm(recipe) = TrainConfig::load(&dir.join("train.ron"))?.architecture;
     for cost in [GoalCost::Whitened, GoalCost::Plain] {
-        let config = LewmConfig { cost, ..recipe.model.clone() };
+        let config = LewmConfig {
+            cost,
+            ..recipe.model.clone()
+        };
         for (candidates, iterations) in [(100, 4), (300, 10)] {
-            let budget = Budget { candidates, iterations, ..Budget::PAPER };
+            let budget = Budget {
+                candidates,
+                iterations,
+                ..Budget::PAPER
+            };
             let again = LewmModel::load(dir, Card::load(dir)?, &config, &device()?)?;
             let mut mpc = Mpc::new(Arc::new(again), Cem::default(), budget, config.frameskip);
             let result = run_control(&scene, &eye, &mut mpc, SEED, episodes, |_| ())?;
-            println!("{cost:?} {candidates}x{iterations}: {:?} {:?}", result.success, result.decision_ms);
+            println!(
+                "{cost:?} {candidates}x{iterations}: {:?} {:?}",
+                result.success, result.decision_ms
+            );
         }
     }
     let random = run_control(&scene, &eye, &mut Random::new(0), SEED, episodes, |_| ())?;

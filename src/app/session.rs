@@ -95,7 +95,11 @@ impl Session {
     fn list_scenes(&mut self, wished: Option<&str>) {
         let mut names = scene::list(&scene::library_dir());
         // The order of the tour; what others add follows alphabetically.
-        let rank = |n: &str| ["push", "reach", "fall", "collide"].iter().position(|k| *k == n);
+        let rank = |n: &str| {
+            ["push", "reach", "fall", "collide"]
+                .iter()
+                .position(|k| *k == n)
+        };
         names.sort_by_key(|n| (rank(n).unwrap_or(usize::MAX), n.clone()));
         if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
             names.insert(0, file.into());
@@ -159,7 +163,9 @@ impl Session {
     fn choose_driver(&mut self) {
         self.state.drivers = self.driver_options();
         let works = |s: &State, c: &DriverChoice| {
-            s.drivers.iter().any(|d| d.choice == *c && d.problem.is_none())
+            s.drivers
+                .iter()
+                .any(|d| d.choice == *c && d.problem.is_none())
         };
         let wished = self.wished.clone();
         let wish = wished.as_deref().and_then(|w| self.find_driver(w));
@@ -297,7 +303,9 @@ impl Session {
                     self.reality.tell(RealityOrder::Step);
                 }
             }
-            Command::Reset => self.reality.tell(RealityOrder::Reset(self.state.record.seed)),
+            Command::Reset => self
+                .reality
+                .tell(RealityOrder::Reset(self.state.record.seed)),
             Command::Seed(seed) => {
                 self.state.record.seed = seed;
                 self.reality.tell(RealityOrder::Reset(seed));
@@ -350,7 +358,8 @@ impl Session {
             Command::ClearInterventions => {
                 self.state.interventions.clear();
                 self.reality.tell(RealityOrder::ClearInterventions);
-                self.reality.tell(RealityOrder::Reset(self.state.record.seed));
+                self.reality
+                    .tell(RealityOrder::Reset(self.state.record.seed));
             }
             Command::ToggleInterventions => self.state.show_interventions ^= true,
             Command::ToggleTimers => self.state.show_timers ^= true,
@@ -646,7 +655,11 @@ impl Session {
         if self.state.record.moments.is_empty() {
             return;
         }
-        if !self.state.scene_panes().any(|(_, p)| p.status == PaneStatus::Ready) {
+        if !self
+            .state
+            .scene_panes()
+            .any(|(_, p)| p.status == PaneStatus::Ready)
+        {
             self.state.say("No model of this scene is ready to imagine");
             return;
         }
@@ -678,7 +691,11 @@ impl Session {
         let Some(back) = self.backstage.get_mut(&pane.name) else {
             return;
         };
-        let Some(model) = back.model.clone().filter(|_| pane.status == PaneStatus::Ready) else {
+        let Some(model) = back
+            .model
+            .clone()
+            .filter(|_| pane.status == PaneStatus::Ready)
+        else {
             return;
         };
         let rollout = Rollout {

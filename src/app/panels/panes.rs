@@ -26,8 +26,9 @@ const WHOLE: Rect = Rect {
 pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let s = theme::surfaces(state.light);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Eye").strong())
-            .on_hover_text("What the models see: 64 × 64 pixels, cast into the very colliders that are simulated");
+        ui.label(RichText::new("Eye").strong()).on_hover_text(
+            "What the models see: 64 × 64 pixels, cast into the very colliders that are simulated",
+        );
         badge(ui, "reality", s.text);
         time_label(ui, state, state.shown());
     });
@@ -39,7 +40,8 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let Some(moment) = state.shown_moment() else {
         return;
     };
-    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb)) {
+    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb))
+    {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
     if let Some(goal) = &state.record.goal {
@@ -50,7 +52,10 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
         });
         if let Some(texture) = texture {
             let size = side * 0.3;
-            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
+            let corner = Rect::from_min_size(
+                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
+                vec2(size, size),
+            );
             inset(&painter, corner, texture, "goal", theme::IMAGINED);
         }
     }
@@ -72,7 +77,11 @@ pub fn pane_ui(
     let shown = state.imagined(pane);
     header_ui(ui, state, index, pane, shown.map(|(at, _)| at), out);
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
-    name(&response, WidgetType::Image, &format!("Imagination of {}", pane.name));
+    name(
+        &response,
+        WidgetType::Image,
+        &format!("Imagination of {}", pane.name),
+    );
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, CornerRadius::same(4), s.well);
     let say = |text: &str| {
@@ -147,7 +156,10 @@ fn header_ui(
                 .show_ui(ui, |ui| {
                     for nfe in [1, 2, 3, 5, 10] {
                         let selected = nfe == pane.nfe;
-                        if ui.selectable_label(selected, format!("{nfe} NFE")).clicked() {
+                        if ui
+                            .selectable_label(selected, format!("{nfe} NFE"))
+                            .clicked()
+                        {
                             out.push(Command::Nfe(index, nfe));
                         }
                     }
@@ -165,17 +177,30 @@ fn time_label(ui: &mut Ui, state: &State, moment: usize) {
     let weak = theme::surfaces(state.light).weak;
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let seconds = moment as f32 / CONTROL_HZ as f32;
-        let colour = if moment == state.shown() { weak } else { theme::IMAGINED };
-        ui.label(RichText::new(format!("{seconds:.1} s")).monospace().color(colour));
+        let colour = if moment == state.shown() {
+            weak
+        } else {
+            theme::IMAGINED
+        };
+        ui.label(
+            RichText::new(format!("{seconds:.1} s"))
+                .monospace()
+                .color(colour),
+        );
     });
 }
 
 fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
     let colour = ui.visuals().error_fg_color;
     let stroke = Stroke::new(2.0, colour);
-    ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
+    ui.painter()
+        .rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
     let mut inner = ui.new_child(bevy_egui::egui::UiBuilder::new().max_rect(rect.shrink(12.0)));
-    inner.label(RichText::new("⚠ This model cannot imagine").strong().color(colour));
+    inner.label(
+        RichText::new("⚠ This model cannot imagine")
+            .strong()
+            .color(colour),
+    );
     inner.label(RichText::new(error).small());
 }
 
@@ -193,11 +218,20 @@ fn frames_ui(
     let Some(frames) = &rollout.imagined.frames else {
         return;
     };
-    let truth = state.record.moments.get(at.moment()).map(|m| m.rgb.as_slice());
+    let truth = state
+        .record
+        .moments
+        .get(at.moment())
+        .map(|m| m.rgb.as_slice());
     // The branch itself is real: there is nothing imagined to show yet.
     let Some(index) = rollout.index(at.k) else {
         if let Some(rgb) = truth {
-            let texture = pictures.show(ui.ctx(), &pane.name, stamp(&(state.record.episode, at.moment(), "real")), || frame_image(SIZE, rgb));
+            let texture = pictures.show(
+                ui.ctx(),
+                &pane.name,
+                stamp(&(state.record.episode, at.moment(), "real")),
+                || frame_image(SIZE, rgb),
+            );
             if let Some(texture) = texture {
                 painter.image(texture, rect, WHOLE, Color32::WHITE);
             }
@@ -206,8 +240,15 @@ fn frames_ui(
         return;
     };
     let frame = frames.at(0, index);
-    let key = stamp(&(state.record.episode, rollout.branch, index, rollout.took_ms.to_bits()));
-    let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(frames.size, frame));
+    let key = stamp(&(
+        state.record.episode,
+        rollout.branch,
+        index,
+        rollout.took_ms.to_bits(),
+    ));
+    let texture = pictures.show(ui.ctx(), &pane.name, key, || {
+        frame_image(frames.size, frame)
+    });
     if let Some(texture) = texture {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
@@ -223,8 +264,15 @@ fn frames_ui(
         });
         if let Some(texture) = texture {
             let size = rect.width() * 0.3;
-            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
-            let what = if state.show_difference { "difference" } else { "truth" };
+            let corner = Rect::from_min_size(
+                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
+                vec2(size, size),
+            );
+            let what = if state.show_difference {
+                "difference"
+            } else {
+                "truth"
+            };
             inset(painter, corner, texture, what, Color32::WHITE);
         }
     }
@@ -241,9 +289,15 @@ fn frames_ui(
 
 fn violation_label(painter: &Painter, rect: Rect, outline: Rect, law: crate::scene::Law) {
     let colour = theme::law_colour(law);
-    painter.rect_stroke(outline, 2.0, Stroke::new(4.0, Color32::from_black_alpha(140)), StrokeKind::Middle);
+    painter.rect_stroke(
+        outline,
+        2.0,
+        Stroke::new(4.0, Color32::from_black_alpha(140)),
+        StrokeKind::Middle,
+    );
     painter.rect_stroke(outline, 2.0, Stroke::new(2.0, colour), StrokeKind::Middle);
-    let galley = painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
+    let galley =
+        painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
     let size = galley.size() + vec2(20.0, 4.0);
     let above = outline.left_top() - vec2(0.0, size.y + 2.0);
     let x = above.x.min(rect.right() - size.x).max(rect.left());
@@ -308,7 +362,12 @@ fn ghosts_ui(
                     let (px, pz) = (sx * x * metre, sz * z * metre);
                     centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
                 };
-                let points = vec![corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)];
+                let points = vec![
+                    corner(-1.0, -1.0),
+                    corner(1.0, -1.0),
+                    corner(1.0, 1.0),
+                    corner(-1.0, 1.0),
+                ];
                 painter.add(bevy_egui::egui::Shape::convex_polygon(points, fill, stroke));
             }
             shape => {
@@ -321,7 +380,13 @@ fn ghosts_ui(
     for (row, v) in broken.iter().enumerate() {
         let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);
         theme::law_mark(painter, v.law, at, 5.0);
-        painter.text(at + vec2(10.0, 0.0), Align2::LEFT_CENTER, v.law.id(), FontId::proportional(12.0), Color32::WHITE);
+        painter.text(
+            at + vec2(10.0, 0.0),
+            Align2::LEFT_CENTER,
+            v.law.id(),
+            FontId::proportional(12.0),
+            Color32::WHITE,
+        );
     }
 }
 
@@ -365,7 +430,10 @@ fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Co
 
 fn corner_label(painter: &Painter, rect: Rect, text: &str) {
     let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
-    let ground = Rect::from_min_size(rect.left_top() + vec2(6.0, 6.0), galley.size() + vec2(10.0, 4.0));
+    let ground = Rect::from_min_size(
+        rect.left_top() + vec2(6.0, 6.0),
+        galley.size() + vec2(10.0, 4.0),
+    );
     painter.rect_filled(ground, 3.0, Color32::from_black_alpha(150));
     painter.galley(ground.min + vec2(5.0, 2.0), galley, Color32::WHITE);
 }
@@ -374,7 +442,13 @@ fn outlined_text(painter: &Painter, top: bevy_egui::egui::Pos2, text: &str) {
     let font = FontId::proportional(11.5);
     for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)] {
         let at = top + vec2(dx, dy);
-        painter.text(at, Align2::CENTER_TOP, text, font.clone(), Color32::from_black_alpha(170));
+        painter.text(
+            at,
+            Align2::CENTER_TOP,
+            text,
+            font.clone(),
+            Color32::from_black_alpha(170),
+        );
     }
     painter.text(top, Align2::CENTER_TOP, text, font, Color32::WHITE);
 }

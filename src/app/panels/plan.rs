@@ -1,8 +1,8 @@
 //! The planner's energy: what the first actions it tried would cost, by its own imagination.
 
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetType,
-    vec2,
+    Align2, Color32, CornerRadius, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui,
+    WidgetType, vec2,
 };
 
 use super::super::state::{DriverChoice, State};
@@ -51,8 +51,14 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         let share = |v: f32| v.clamp(-1.0, 1.0) * 0.5 + 0.5;
         inner.lerp_inside(vec2(share(a[0]), share(a[1])))
     };
-    let costs = plan.first_actions.iter().map(|(_, c)| *c).filter(|c| c.is_finite());
-    let (low, high) = costs.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| (l.min(c), h.max(c)));
+    let costs = plan
+        .first_actions
+        .iter()
+        .map(|(_, c)| *c)
+        .filter(|c| c.is_finite());
+    let (low, high) = costs.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| {
+        (l.min(c), h.max(c))
+    });
     for (action, cost) in &plan.first_actions {
         let t = 1.0 - (cost - low) / (high - low).max(1e-9);
         painter.circle_filled(at(*action), 3.0, theme::viridis(t).gamma_multiply(0.9));
@@ -63,7 +69,13 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     }
     let note = FontId::proportional(10.5);
     let below = Rect::from_min_max(inner.left_bottom(), rect.right_bottom());
-    painter.text(below.center(), Align2::CENTER_CENTER, "left → right", note.clone(), s.weak);
+    painter.text(
+        below.center(),
+        Align2::CENTER_CENTER,
+        "left → right",
+        note.clone(),
+        s.weak,
+    );
     painter.text(
         inner.left_top() + vec2(4.0, 3.0),
         Align2::LEFT_TOP,
