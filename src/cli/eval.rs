@@ -12,8 +12,8 @@ use crate::eval::control::{self, ControlResult};
 use crate::eval::{judge, rollout};
 use crate::judge::Thresholds;
 use crate::model::oracle::Oracle;
-use crate::model::{Cost, WorldModel, registry};
-use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
+use crate::model::{Camp, Cost, WorldModel, registry};
+use crate::planner::{Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Random};
 use crate::scene::{self, Scene, home, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
@@ -50,6 +50,12 @@ pub struct EvalArgs {
     /// Control: control steps that a plan is followed before the next
     #[arg(long)]
     replan: Option<usize>,
+    /// Control: function evaluations an imagined frame (diffusion models)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
+    nfe: u8,
+    /// Control: cost of a plan, over all imagined steps or the last
+    #[arg(long, value_enum, default_value_t = Shape::Sum)]
+    cost: Shape,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     no_references: bool,
@@ -59,6 +65,14 @@ pub struct EvalArgs {
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Sum over all imagined steps
+    Sum,
+    /// The last imagined step alone
+    Last,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +216,19 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
                 json!(decision_flops(model.as_ref(), &budget)),
             );
             out.insert("model_sha256".into(), json!(model.card().sha256));
-            let mut mpc = Mpc::new(model, Cem::default(), budget, replan);
+            model.set_nfe(usize::from(args.nfe));
+            if model.card().camp == Camp::Generative {
+                out.insert("nfe".into(), json!(args.nfe));
+            }
+            let shape = match args.cost {
+                Shape::Sum => CostShape::Sum,
+                Shape::Last => CostShape::Last,
+            };
+            let planner = Cem {
+                shape,
+                ..Cem::default()
+            };
+            let mut mpc = Mpc::new(model, planner, budget, replan);
             run_control(&scene, args, name, &mut mpc)?
         }
     };
