@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod camera;
+pub mod cli;
 pub mod episode;
 pub mod eval;
 pub mod judge;

@@ -1,12 +1,17 @@
 //! The `parallax` binary: parse, dispatch, report the error.
-use std::sync::Arc;
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let mut t = parallax::judge::Thresholds { seed: 500000, clips: a[1].parse().unwrap(), ..Default::default() };
-    for s in ["push","reach","fall","collide"] {
-        let scene = Arc::new(parallax::scene::load(s).unwrap());
-        if a[2] == "cal" { t.scenes.insert(s.into(), parallax::eval::judge::calibrate(&scene, t.clips).unwrap()); }
-        else { let r = parallax::eval::judge::evaluate(&scene, 900_000, t.clips).unwrap(); println!("{s} {:?}\n {:?}", r.false_positive_clips, r.false_positive_object_frames); for (k,v) in r.detection_rate { println!("   {k} {v:?}"); } }
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    parallax::model::nn::quiet_candle_threads();
+    let cli = parallax::cli::Cli::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn,parallax=info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    match cli.run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
     }
-    if a[2] == "cal" { std::fs::write("assets/judge.ron", ron::ser::to_string_pretty(&t, Default::default()).unwrap()).unwrap(); }
 }

@@ -2,5 +2,6 @@
 
 pub mod control;
 pub mod judge;
+pub mod rollout;
 pub mod stats;
 pub mod tasks;

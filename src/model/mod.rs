@@ -9,6 +9,7 @@ pub mod generative;
 pub mod jepa;
 pub mod nn;
 pub mod oracle;
+pub mod registry;
 pub mod world_model;
 
 pub use card::{Camp, Card};

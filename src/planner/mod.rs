@@ -10,7 +10,7 @@ mod controller;
 pub use cem::{Cem, CostShape};
 pub use controller::{Controller, Mpc, OracleMpc, Random, Sight};
 
-use crate::model::{Cancel, Goal, Latent, ModelError, WorldModel};
+use crate::model::{Camp, Cancel, Goal, Latent, ModelError, WorldModel};
 
 /// How much a planner may imagine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,6 +41,18 @@ impl Budget {
         horizon: 5,
         hold: 5,
     };
+    /// Control steps that a plan is followed before the next one.
+    pub const REPLAN: usize = 5;
+
+    /// The budget that a camp's models plan with unless told otherwise.
+    pub fn for_camp(camp: Camp) -> Budget {
+        match camp {
+            Camp::Jepa | Camp::Hybrid => Budget::PAPER,
+            Camp::Generative => Budget::SMALL,
+            Camp::Reference => Budget::ORACLE,
+        }
+    }
+
     /// For pixel models on a processor: seconds a decision instead of minutes.
     pub const SMALL: Budget = Budget {
         candidates: 16,

@@ -1,0 +1,63 @@
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong use.
+
+#[cfg(feature = "app")]
+pub mod app;
+mod collect;
+mod device;
+mod eval;
+mod models;
+mod record;
+mod scenes;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+/// One reality, two imaginations: generative and JEPA world models beside a rapier ground truth.
+#[derive(Parser, Debug)]
+#[command(name = "parallax", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Open the window (also without a command)
+    #[cfg(feature = "app")]
+    App(app::AppArgs),
+    /// List scenes, or check scene files
+    Scenes(scenes::ScenesArgs),
+    /// List trained models, or check them
+    Models(models::ModelsArgs),
+    /// Record episodes from rapier
+    Collect(collect::CollectArgs),
+    /// Train the model that a train.ron describes
+    Train(train::TrainArgs),
+    /// Measure models, controllers and the judge on held-out seeds
+    Eval(eval::EvalArgs),
+    /// Record reality beside the models' imagination as a GIF
+    Record(record::RecordArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever the command could not do, with the file, field or name at fault.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            #[cfg(feature = "app")]
+            None => app::run(app::AppArgs::default()),
+            #[cfg(feature = "app")]
+            Some(Command::App(args)) => app::run(args),
+            #[cfg(not(feature = "app"))]
+            None => anyhow::bail!("this build has no window (feature `app`); see `parallax --help` for the other commands"),
+            Some(Command::Scenes(args)) => scenes::run(&args),
+            Some(Command::Models(args)) => models::run(&args),
+            Some(Command::Collect(args)) => collect::run(&args),
+            Some(Command::Train(args)) => train::run(&args),
+            Some(Command::Eval(args)) => eval::run(&args),
+            Some(Command::Record(args)) => record::run(&args),
+        }
+    }
+}

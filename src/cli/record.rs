@@ -1,0 +1,161 @@
+//! `parallax record`: reality beside what the models imagine, as a GIF.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, Rgba, RgbaImage};
+
+use crate::camera::{Eye, SIZE};
+use crate::eval::rollout::{CONTEXT, Clip, STEPS};
+use crate::judge::{Judge, Violation};
+use crate::model::{Cancel, Frames, ProbedStates, registry};
+use crate::scene::{self, Scene, models_dir};
+
+/// Record reality (left) beside each model's imagination of it as a GIF; violations are outlined.
+#[derive(clap::Args, Debug)]
+pub struct RecordArgs {
+    /// Scene: a name from `parallax scenes`
+    #[arg(long, value_name = "S")]
+    scene: String,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    seed: u64,
+    /// File to write (.gif)
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Pixels of the picture to a pixel of the eye
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    scale: u32,
+}
+
+enum Imagined {
+    Film(Frames, Vec<Violation>),
+    Ghosts(ProbedStates, usize),
+}
+
+pub fn run(args: &RecordArgs) -> Result<()> {
+    if args.out.extension().is_none_or(|e| e != "gif") {
+        bail!("{}: expected a file name that ends in .gif", args.out.display());
+    }
+    let scene = Arc::new(scene::load(&args.scene)?);
+    let eye = Eye::standard(&scene)?;
+    let clip = Clip::new(&scene, &eye, args.seed)?;
+    let judge = Judge::new(&scene);
+    let mut panes = Vec::new();
+    for entry in registry::scan(&models_dir()) {
+        match &entry.card {
+            Ok(card) if card.scenes.contains(&scene.name) => {}
+            _ => continue,
+        }
+        let model = registry::load(&entry.dir, &candle_core::Device::Cpu)?;
+        let rollouts = model.imagine(&model.observe(&clip.context())?, &clip.actions(), &Cancel::new())?;
+        if let Some(frames) = model.frames(&rollouts)? {
+            let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
+            all.extend((0..frames.steps).map(|t| frames.at(0, t)));
+            let violations = judge.frames(SIZE, CONTEXT, &all);
+            panes.push((entry.name, Imagined::Film(frames, violations)));
+        } else if let Some(states) = model.states(&rollouts)? {
+            panes.push((entry.name, Imagined::Ghosts(states, model.frameskip())));
+        }
+    }
+    let file = File::create(&args.out).with_context(|| format!("{}: cannot be written", args.out.display()))?;
+    let mut encoder = GifEncoder::new_with_speed(file, 10);
+    encoder.set_repeat(Repeat::Infinite)?;
+    for t in 0..CONTEXT + STEPS {
+        let mut pictures = vec![upscale(clip.frame(t), args.scale)];
+        for (_, imagined) in &panes {
+            pictures.push(pane(&scene, &eye, &clip, imagined, t, args.scale));
+        }
+        let delay = Delay::from_numer_denom_ms(if t + 1 == CONTEXT + STEPS { 900 } else { 120 }, 1);
+        encoder.encode_frame(Frame::from_parts(beside(&pictures, t >= CONTEXT), 0, 0, delay))?;
+    }
+    let names: Vec<&str> = panes.iter().map(|(n, _)| n.as_str()).collect();
+    println!("{}: reality | {}", args.out.display(), names.join(" | "));
+    Ok(())
+}
+
+fn pane(scene: &Scene, eye: &Eye, clip: &Clip, imagined: &Imagined, t: usize, scale: u32) -> RgbaImage {
+    let Some(step) = t.checked_sub(CONTEXT) else { return upscale(clip.frame(t), scale) };
+    match imagined {
+        Imagined::Film(frames, violations) => {
+            let mut picture = upscale(frames.at(0, step), scale);
+            for v in violations.iter().filter(|v| (v.first_frame..=v.last_frame).contains(&step)) {
+                if let Some(b) = v.boxes.get(step - v.first_frame) {
+                    outline(&mut picture, b.map(|c| u32::from(c) * scale), Rgba([213, 94, 0, 255]));
+                }
+            }
+            picture
+        }
+        Imagined::Ghosts(states, frameskip) => {
+            // What a model without pixels has: the last real frame, dimmed, and where its probes see the bodies.
+            let dim: Vec<u8> = clip.frame(CONTEXT - 1).iter().map(|&c| c / 2 + 60).collect();
+            let mut picture = upscale(&dim, scale);
+            let at = ((step + 1) / frameskip).min(states.steps);
+            if let Some(row) = at.checked_sub(1) {
+                for (pose, name) in states.at(0, row).iter().zip(&states.bodies) {
+                    let Some(body) = scene.body_index(name) else { continue };
+                    let [r, g, b] = scene.bodies[body].colour.rgb();
+                    let point = [pose[0], scene.bodies[body].position[1], pose[1]];
+                    let radius = 0.5 * scene.bodies[body].shape.size() / eye.metres_per_pixel(point) * scale as f32;
+                    if let Some(p) = eye.project(point) {
+                        let c = p.map(|c| c * scale as f32);
+                        let square = [c[0] - radius, c[1] - radius, c[0] + radius, c[1] + radius];
+                        outline(&mut picture, square.map(|v| v.max(0.0) as u32), Rgba([r, g, b, 255]));
+                    }
+                }
+            }
+            picture
+        }
+    }
+}
+
+fn upscale(frame: &[u8], scale: u32) -> RgbaImage {
+    RgbaImage::from_fn(SIZE as u32 * scale, SIZE as u32 * scale, |x, y| {
+        let i = ((y / scale) as usize * SIZE + (x / scale) as usize) * 3;
+        Rgba([frame[i], frame[i + 1], frame[i + 2], 255])
+    })
+}
+
+fn outline(picture: &mut RgbaImage, [x0, y0, x1, y1]: [u32; 4], colour: Rgba<u8>) {
+    let (w, h) = picture.dimensions();
+    let (x1, y1) = (x1.min(w - 1), y1.min(h - 1));
+    for width in 0..2 {
+        for x in x0..=x1 {
+            for y in [y0 + width, y1.saturating_sub(width)] {
+                if x < w && y < h {
+                    picture.put_pixel(x, y, colour);
+                }
+            }
+        }
+        for y in y0..=y1 {
+            for x in [x0 + width, x1.saturating_sub(width)] {
+                if x < w && y < h {
+                    picture.put_pixel(x, y, colour);
+                }
+            }
+        }
+    }
+}
+
+/// Pictures side by side; a bar on top says whether the models are imagining (orange) or still seeing (green).
+fn beside(pictures: &[RgbaImage], imagining: bool) -> RgbaImage {
+    const GAP: u32 = 6;
+    const BAR: u32 = 6;
+    let (w, h) = pictures.first().map_or((1, 1), RgbaImage::dimensions);
+    let total = pictures.len() as u32 * (w + GAP) - GAP;
+    let mut out = RgbaImage::from_pixel(total, h + BAR, Rgba([24, 24, 27, 255]));
+    for (i, picture) in pictures.iter().enumerate() {
+        let left = i as u32 * (w + GAP);
+        let colour = if i > 0 && imagining { Rgba([230, 159, 0, 255]) } else { Rgba([0, 158, 115, 255]) };
+        for x in left..left + w {
+            for y in 0..BAR - 2 {
+                out.put_pixel(x, y, colour);
+            }
+        }
+        image::imageops::replace(&mut out, picture, i64::from(left), i64::from(BAR));
+    }
+    out
+}

@@ -1,0 +1,291 @@
+//! Rollouts against reality on held-out seeds: how accurate, how lawful, for a model and for the floors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::control::EvalError;
+use super::stats::{Rate, Spread};
+use super::tasks::TaskError;
+use crate::camera::Eye;
+use crate::episode::{Episode, record};
+use crate::judge::{Judge, Violation, foreground_psnr_db, object_error};
+use crate::model::{Actions, Cancel, Context, Rollouts, WorldModel};
+use crate::scene::Scene;
+
+/// Real frames given to the model.
+pub const CONTEXT: usize = 4;
+/// Imagined steps.
+pub const STEPS: usize = 20;
+/// Steps at which numbers are reported.
+pub const HORIZONS: [usize; 4] = [1, 5, 10, 20];
+
+/// One contestant's numbers at one horizon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// Foreground PSNR, dB (pixels of moving bodies now or in the last real frame).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foreground_psnr_db: Option<Spread>,
+    /// Distance of tracked centroids from the truth, pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_error_px: Option<Spread>,
+    /// Distance of probed positions from the truth in the plane, metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_error_m: Option<Spread>,
+    /// Share of the bodies that the truth shows and the contestant still shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survival: Option<f64>,
+}
+
+/// Law-abidance of the model's clips.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lawfulness {
+    /// Violations a 100 object-frames, by law.
+    pub per_100_object_frames: BTreeMap<String, f64>,
+    /// Share of clips without a violation.
+    pub clean_clips: Rate,
+    /// Median step of the first violation among clips that have one.
+    pub median_steps_to_first: Option<f64>,
+}
+
+/// All numbers of one model in one scene.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RolloutResult {
+    /// Reported steps.
+    pub horizons: Vec<usize>,
+    /// By contestant (`model`, `copy_last`, `constant_velocity`), one entry a horizon.
+    pub numbers: BTreeMap<String, Vec<Numbers>>,
+    /// Median foreground PSNR over copy-last, dB, one entry a horizon.
+    pub gain_over_copy_last_db: Vec<f64>,
+    /// Violations of the model's clips.
+    pub violations: Lawfulness,
+    /// Imagined frames a second (model steps times frameskip), batch 1.
+    pub frames_per_s: f64,
+}
+
+#[derive(Default)]
+struct Tally {
+    psnr: Vec<f64>,
+    error_px: Vec<f64>,
+    error_m: Vec<f64>,
+    seen: usize,
+    lost: usize,
+}
+
+impl Tally {
+    fn errors(&mut self, errors: impl IntoIterator<Item = Option<f64>>) {
+        for e in errors {
+            match e {
+                Some(e) => {
+                    self.seen += 1;
+                    self.error_px.push(e);
+                }
+                None => self.lost += 1,
+            }
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let spread = |v: &[f64]| (!v.is_empty()).then(|| Spread::of(v));
+        let bodies = self.seen + self.lost;
+        Numbers {
+            foreground_psnr_db: spread(&self.psnr),
+            object_error_px: spread(&self.error_px),
+            object_error_m: spread(&self.error_m),
+            survival: (bodies > 0).then(|| self.seen as f64 / bodies as f64),
+        }
+    }
+}
+
+/// One clip: real frames, ids, the actions between them, and where the context ends.
+pub struct Clip {
+    /// The episode it is cut from.
+    pub episode: Episode,
+    /// First frame of the context.
+    pub start: usize,
+    size: usize,
+    dim: usize,
+}
+
+impl Clip {
+    /// The clip of a seed: a window of its episode, drawn from the seed.
+    ///
+    /// # Errors
+    /// [`TaskError`] if reality cannot be built.
+    pub fn new(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Clip, TaskError> {
+        let episode = record(scene, eye, seed)?;
+        let frames = scene.episode_steps as usize;
+        let spare = frames.saturating_sub(CONTEXT + STEPS);
+        let start = ChaCha8Rng::seed_from_u64(seed ^ 0xC11B).random_range(0..=spare);
+        Ok(Clip { episode, start, size: eye.size(), dim: scene.actions.dim() })
+    }
+
+    /// Real frame `t` counted from the context's first, `[H, W, 3]`.
+    pub fn frame(&self, t: usize) -> &[u8] {
+        let n = self.size * self.size * 3;
+        &self.episode.frames[(self.start + t) * n..(self.start + t + 1) * n]
+    }
+
+    fn ids(&self, t: usize) -> &[u8] {
+        let n = self.size * self.size;
+        &self.episode.ids[(self.start + t) * n..(self.start + t + 1) * n]
+    }
+
+    fn action(&self, t: usize) -> Vec<f32> {
+        let at = (self.start + t) * self.dim;
+        self.episode.actions[at..at + self.dim].to_vec()
+    }
+
+    /// The context that a model gets.
+    pub fn context(&self) -> Context {
+        Context {
+            size: self.size,
+            frames: (0..CONTEXT).map(|t| self.frame(t).to_vec()).collect(),
+            actions: (0..CONTEXT - 1).map(|t| self.action(t)).collect(),
+        }
+    }
+
+    /// The actions after it, [`STEPS`] of them.
+    pub fn actions(&self) -> Actions {
+        let sequence: Vec<Vec<f32>> = (0..STEPS).map(|t| self.action(CONTEXT - 1 + t)).collect();
+        Actions::one(&sequence, self.dim)
+    }
+}
+
+/// Measures a model in a scene on seeds `seed..seed + clips`.
+///
+/// # Errors
+/// [`EvalError`] of the first clip that fails.
+pub fn run(
+    scene: &Arc<Scene>,
+    model: &dyn WorldModel,
+    seed: u64,
+    clips: u64,
+    mut progress: impl FnMut(u64),
+) -> Result<RolloutResult, EvalError> {
+    let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
+    let judge = Judge::new(scene);
+    let moving: Vec<bool> =
+        std::iter::once(false).chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i))).collect();
+    let names = ["model", "copy_last", "constant_velocity"];
+    let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
+    let mut violations: Vec<Vec<Violation>> = Vec::new();
+    let mut seconds = 0.0;
+    for seed in seed..seed + clips {
+        let clip = Clip::new(scene, &eye, seed)?;
+        let started = std::time::Instant::now();
+        let latent = model.observe(&clip.context())?;
+        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
+        seconds += started.elapsed().as_secs_f64();
+        let last = clip.frame(CONTEXT - 1);
+        let frames = model.frames(&rollouts)?;
+        for horizon in HORIZONS {
+            let (truth, ids) = (clip.frame(CONTEXT - 1 + horizon), clip.ids(CONTEXT - 1 + horizon));
+            let psnr = |frame: &[u8]| foreground_psnr_db(frame, truth, ids, clip.ids(CONTEXT - 1), &moving);
+            let floor = tallies.entry(("copy_last", horizon)).or_default();
+            floor.psnr.extend(psnr(last));
+            floor.errors(object_error(judge.tracker(), eye.size(), last, truth));
+            let constant = tallies.entry(("constant_velocity", horizon)).or_default();
+            constant.errors(constant_velocity(&judge, &clip, horizon));
+            let tally = tallies.entry(("model", horizon)).or_default();
+            if let Some(frames) = &frames {
+                let imagined = frames.at(0, horizon - 1);
+                tally.psnr.extend(psnr(imagined));
+                tally.errors(object_error(judge.tracker(), eye.size(), imagined, truth));
+            }
+            tally.error_m.extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
+        }
+        violations.push(match &frames {
+            Some(frames) => {
+                let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
+                all.extend((0..frames.steps).map(|t| frames.at(0, t)));
+                judge.frames(eye.size(), CONTEXT, &all)
+            }
+            None => match model.states(&rollouts)? {
+                Some(states) => judge.states(&states, 0, model.frameskip()),
+                None => Vec::new(),
+            },
+        });
+        progress(seed);
+    }
+    let numbers: BTreeMap<String, Vec<Numbers>> = names
+        .iter()
+        .map(|&n| (n.to_string(), HORIZONS.iter().map(|&h| tallies.entry((n, h)).or_default().numbers()).collect()))
+        .collect();
+    let gain = HORIZONS.iter().enumerate().filter_map(|(i, _)| {
+        let median = |n: &str| numbers[n][i].foreground_psnr_db.map(|s| s.median);
+        Some(median("model")? - median("copy_last")?)
+    });
+    let bodies = judge.tracker().bodies.len();
+    Ok(RolloutResult {
+        horizons: HORIZONS.to_vec(),
+        gain_over_copy_last_db: gain.collect(),
+        violations: lawfulness(scene, &violations, bodies),
+        frames_per_s: (clips as usize * STEPS) as f64 / seconds.max(1e-9),
+        numbers,
+    })
+}
+
+/// Centroids moved on from the last two real frames, against the truth's.
+fn constant_velocity(judge: &Judge, clip: &Clip, horizon: usize) -> Vec<Option<f64>> {
+    let blobs = |t: usize| judge.tracker().blobs(clip.size, clip.frame(t));
+    let (before, last, truth) = (blobs(CONTEXT - 2), blobs(CONTEXT - 1), blobs(CONTEXT - 1 + horizon));
+    (0..truth.len())
+        .filter(|&b| truth[b].area > 4.0)
+        .map(|b| {
+            let known = before[b].area > 4.0 && last[b].area > 4.0;
+            let d: f64 = (0..2)
+                .map(|i| {
+                    let v = last[b].centroid[i] - before[b].centroid[i];
+                    let guess = last[b].centroid[i] + horizon as f32 * v;
+                    f64::from(guess - truth[b].centroid[i]).powi(2)
+                })
+                .sum();
+            known.then(|| d.sqrt())
+        })
+        .collect()
+}
+
+/// Planar position errors of the bodies that the model's probes read, metres.
+fn probe_errors(
+    scene: &Scene,
+    model: &dyn WorldModel,
+    rollouts: &Rollouts,
+    clip: &Clip,
+    horizon: usize,
+) -> Result<Vec<f64>, EvalError> {
+    let skip = model.frameskip();
+    if horizon % skip != 0 {
+        return Ok(Vec::new());
+    }
+    let Some(states) = model.states(rollouts)? else { return Ok(Vec::new()) };
+    let n = scene.bodies.len();
+    let t = clip.start + CONTEXT - 1 + horizon;
+    Ok(states
+        .at(0, horizon / skip - 1)
+        .iter()
+        .zip(&states.bodies)
+        .filter_map(|(pose, name)| {
+            let body = scene.body_index(name)?;
+            Some(f64::from(clip.episode.states[t * n + body].planar_distance([pose[0], pose[1]])))
+        })
+        .collect())
+}
+
+fn lawfulness(scene: &Scene, clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {
+    let object_frames = (clips.len() * bodies * STEPS).max(1) as f64;
+    let per_100 = scene.laws.iter().map(|law| {
+        let n = clips.iter().flatten().filter(|v| v.law == *law).count();
+        (law.id().to_string(), 100.0 * n as f64 / object_frames)
+    });
+    let first: Vec<f64> =
+        clips.iter().filter_map(|c| c.iter().map(|v| v.first_frame + 1).min()).map(|f| f as f64).collect();
+    Lawfulness {
+        per_100_object_frames: per_100.collect(),
+        clean_clips: Rate::wilson(clips.iter().filter(|c| c.is_empty()).count(), clips.len()),
+        median_steps_to_first: (!first.is_empty()).then(|| super::stats::quantile(&first, 0.5)),
+    }
+}

@@ -1,0 +1,112 @@
+//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a concrete model.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::generative::{PixelDiffusion, PixelDiffusionConfig};
+use super::jepa::{LewmConfig, LewmModel};
+use super::{Card, ModelError, WorldModel};
+
+/// A folder of `models/`.
+#[derive(Debug)]
+pub struct Entry {
+    /// The folder's name.
+    pub name: String,
+    /// The folder.
+    pub dir: PathBuf,
+    /// Its card, or why that cannot be read.
+    pub card: Result<Card, ModelError>,
+}
+
+/// The part of `train.ron` that describes the network; the training room reads the rest.
+#[derive(Deserialize)]
+struct Configuration {
+    architecture: Architecture,
+}
+
+#[derive(Deserialize)]
+enum Architecture {
+    Lewm(Part<LewmConfig>),
+    PixelDiffusion(Part<PixelDiffusionConfig>),
+}
+
+#[derive(Deserialize)]
+struct Part<T> {
+    model: T,
+}
+
+/// Largest weights file that is read, bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Every folder of `dir` that holds a card, sorted by name.
+pub fn scan(dir: &Path) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.join("card.ron").is_file())
+        .map(|dir| Entry {
+            name: dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            card: Card::load(&dir),
+            dir,
+        })
+        .collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+/// Loads a model folder: card, configuration and weights are checked against each other.
+///
+/// # Errors
+/// [`ModelError`] naming the file and the field or tensor at fault.
+pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
+    let card = Card::load(dir)?;
+    check_weights(dir, &card)?;
+    let path = dir.join("train.ron");
+    let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let configuration: Configuration = ron::from_str(&text).map_err(|e| ModelError::Invalid {
+        path: path.clone(),
+        what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
+        message: e.code.to_string(),
+    })?;
+    Ok(match configuration.architecture {
+        Architecture::Lewm(part) => Arc::new(LewmModel::load(dir, card, &part.model, device)?),
+        Architecture::PixelDiffusion(part) => Arc::new(PixelDiffusion::load(dir, card, &part.model, device)?),
+    })
+}
+
+/// Loads `models/NAME` by its folder's name.
+///
+/// # Errors
+/// [`ModelError::Input`] listing the names there are, or any error of [`load`].
+pub fn load_named(models: &Path, name: &str, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
+    let dir = models.join(name);
+    if !dir.join("card.ron").is_file() {
+        let known: Vec<String> = scan(models).into_iter().map(|e| e.name).collect();
+        let message = format!("there is no such folder in {}; the models there are: {}", models.display(), known.join(", "));
+        return Err(ModelError::Input { model: name.into(), message });
+    }
+    load(&dir, device)
+}
+
+/// The weights are of a sane size and those that the card names.
+fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
+    let path = dir.join("model.safetensors");
+    let io = |source| ModelError::Io { path: path.clone(), source };
+    let size = std::fs::metadata(&path).map_err(io)?.len();
+    if size > MAX_BYTES {
+        let message = format!("found {size} bytes, expected at most {MAX_BYTES}");
+        return Err(ModelError::Invalid { path, what: "size".into(), message });
+    }
+    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?).iter().map(|b| format!("{b:02x}")).collect();
+    if found != card.sha256 {
+        let message = format!("found {found}, the card says {}; the file is damaged or belongs to another card", card.sha256);
+        return Err(ModelError::Invalid { path, what: "sha256".into(), message });
+    }
+    Ok(())
+}
