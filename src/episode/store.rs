@@ -272,7 +272,7 @@ impl Store {
             .ok_or_else(|| damaged("is truncated in its header".into()))?;
         let header: Header =
             serde_json::from_slice(header).map_err(|e| damaged(format!("header: {e}")))?;
-        let (pixels, dim, bodies) = (header.size * header.size, header.action_dim, header.bodies);
+        let (dim, bodies) = (header.action_dim, header.bodies);
         let expected = (
             self.index.size,
             self.index.scene.actions.dim(),
@@ -285,12 +285,19 @@ impl Store {
             );
             return Err(damaged(message));
         }
-        let frames: usize = header.episodes.iter().map(|e| e.frames).sum();
+        let pixels = header.size * header.size;
+        let seeds = self.shard_seeds(i).start..;
+        if let Some((found, expected)) =
+            header.episodes.iter().map(|e| e.seed).zip(seeds).find(|(found, expected)| found != expected)
+        {
+            return Err(damaged(format!("holds seed {found}, expected {expected} as in index.json")));
+        }
+        let frames = header.episodes.iter().try_fold(0usize, |sum, e| sum.checked_add(e.frames));
         let a_frame = pixels * 4 + 4 * (dim + 13 * bodies);
         let total = frames
-            .checked_mul(a_frame)
+            .and_then(|f| f.checked_mul(a_frame))
             .filter(|&t| t <= 1 << 32)
-            .ok_or_else(|| damaged(format!("claims {frames} frames")))?;
+            .ok_or_else(|| damaged("claims more frames than a shard can hold".into()))?;
         let mut payload = Vec::with_capacity(total);
         let decoder = lz4_flex::frame::FrameDecoder::new(&bytes[12 + header_len..]);
         decoder

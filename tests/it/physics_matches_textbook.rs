@@ -82,13 +82,13 @@ fn friction_stops_a_slider_where_it_should() {
 
 #[test]
 fn elastic_balls_exchange_momentum_and_keep_energy() {
-    let (m, n, u, v) = (0.4f32, 1.2f32, 1.5f32, -0.5f32);
+    let (m, n, u, v) = (0.4f32, 1.2f32, 1.5f32, -0.25f32);
     let bodies = ball("left", [-0.6, 1.0, 0.0], [u, 0.0, 0.0], "mass: 0.4, restitution: 1.0, friction: 0.0")
         + &ball("right", [0.6, 1.0, 0.0], [v, 0.0, 0.0], "mass: 1.2, restitution: 1.0, friction: 0.0");
     let states = watch(&bodies, "gravity: 0.0", 12);
     let end = &states[12];
     let (a, b) = (end[0].velocity[0], end[1].velocity[0]);
-    close("momentum", m * a + n * b, m * u + n * v + 0.0, 1e-4);
+    close("momentum", m * a + n * b, m * u + n * v, 1e-4);
     close("left ball", a, ((m - n) * u + 2.0 * n * v) / (m + n), 0.02);
     close("right ball", b, ((n - m) * v + 2.0 * m * u) / (m + n), 0.02);
     close("energy", m * a * a + n * b * b, m * u * u + n * v * v, 0.02);
