@@ -32,28 +32,21 @@ fn projecting_undoes_unprojecting() {
     let mut rng = ChaCha8Rng::seed_from_u64(HELD_OUT_SEED);
     for name in SCENES {
         let eye = Eye::standard(&scene(name)).unwrap();
-        let mut tried = 0;
-        while tried < 200 {
+        for _ in 0..200 {
             let pixel = [rng.random_range(0.0..64.0), rng.random_range(0.0..64.0)];
             let height = rng.random_range(0.0..0.3);
             // Rays along the plane meet it too far away to say anything.
             let Some(world) = eye.unproject(pixel, height).filter(|w| w[0].abs().max(w[2].abs()) < 10.0) else {
-                tried += 1;
                 continue;
             };
-            tried += 1;
             assert!((world[1] - height).abs() < 1e-3, "{name}: {world:?}");
             let back = eye.project(world).expect("it is in front");
             assert!((back[0] - pixel[0]).abs() < 0.01 && (back[1] - pixel[1]).abs() < 0.01, "{name}: {pixel:?} became {back:?}");
         }
-        let c = &eye_camera(name).camera;
+        let c = &scene(name).camera;
         let behind = [2.0 * c.position[0] - c.target[0], 2.0 * c.position[1] - c.target[1], 2.0 * c.position[2] - c.target[2]];
         assert_eq!(eye.project(behind), None, "{name}: what is behind the eye is not in the picture");
     }
-}
-
-fn eye_camera(name: &str) -> Arc<Scene> {
-    scene(name)
 }
 
 /// Casts one ray a sample by school geometry: distance to the ball, where it is hit before the floor.
@@ -91,7 +84,7 @@ fn ids_and_depth_are_those_of_the_ball() {
         let view = Eye::new(&scene, size, 1).unwrap().look(&reality);
         let expected = silhouette(&scene, size, at, 0.4);
         let area = expected.iter().flatten().count();
-        assert!(area > 300, "the ball is in the picture");
+        assert!(area > 150, "the ball is in the picture");
         let wrong = (0..size * size).filter(|&i| (view.ids[i] == 1) != expected[i].is_some()).count();
         assert!(wrong <= 2, "{at:?}: {wrong} of {area} pixels are wrong; rounding may decide at the very rim only");
         for (i, distance) in expected.iter().enumerate() {

@@ -53,7 +53,7 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
     let cases: &[(&str, &str, &str, &[&str])] = &[
         ("unknown field", "summary:", "sumary: \"x\", summary:", &["sumary", "summary"]),
         ("wrong type", "episode_steps: 60", "episode_steps: \"sixty\"", &["episode_steps", "xpected integer"]),
-        ("negative count", "episode_steps: 60", "episode_steps: -3", &["episode_steps", "integer"]),
+        ("negative count", "episode_steps: 60", "episode_steps: -3", &["episode_steps", "out of bounds"]),
         ("huge count", "episode_steps: 60", "episode_steps: 4000000000", &["episode_steps", "4000000000", "2 to 1000"]),
         ("out of bounds", "friction: 0.6", "friction: 60.0", &["bodies[1].friction", "60", "0 to 5"]),
         ("NaN", "mass: 0.5", "mass: NaN", &["bodies[1].mass", "NaN", "0.001 to 1000"]),
