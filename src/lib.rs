@@ -1,6 +1,8 @@
 //! Parallax: one reality, two imaginations.
 #![warn(missing_docs)]
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod episode;
@@ -11,3 +13,4 @@ pub mod planner;
 pub mod scene;
 pub mod sim;
 pub mod train;
+pub mod worker;

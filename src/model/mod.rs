@@ -12,6 +12,7 @@ pub mod oracle;
 pub mod registry;
 pub mod world_model;
 
+pub use candle_core::Device;
 pub use card::{Camp, Card};
 pub use world_model::{
     Actions, Cancel, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,

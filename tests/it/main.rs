@@ -8,9 +8,13 @@ mod judge_is_fair;
 mod lewm_trains;
 mod nn_equals_pytorch;
 mod one_of_each;
+#[cfg(feature = "app")]
+mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
 mod weights_are_checked;
+#[cfg(feature = "app")]
+mod window;

@@ -1,0 +1,178 @@
+//! Everything a person can tell the app: one enum feeds buttons, menus and shortcuts.
+
+use bevy_egui::egui::{Key, Modifiers};
+
+use super::state::DriverChoice;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Play or pause.
+    TogglePlay,
+    /// Pause and take one control step.
+    Step,
+    /// Start again from the same seed.
+    Reset,
+    /// Start again from another seed.
+    Seed(u64),
+    /// Start again from a seed nobody chose.
+    RollSeed,
+    /// Times real time.
+    Speed(f32),
+    /// Show the scene with this index.
+    Scene(usize),
+    /// Who drives.
+    Driver(DriverChoice),
+    /// The next driver that is available.
+    NextDriver,
+    /// Whether reality waits while the controller thinks.
+    Waits(bool),
+    /// Whether the next seed follows when an episode ends.
+    Continue(bool),
+    /// Look at this moment of the timeline (pauses).
+    Scrub(usize),
+    /// Go back to the newest moment.
+    Live,
+    /// Let every model imagine from the moment shown.
+    BranchHere,
+    /// Function evaluations a frame for the model pane with this index.
+    Nfe(usize, usize),
+    /// Show difference heat maps instead of truth thumbnails.
+    ToggleDifference,
+    /// Show or hide the ghosts in the 3-D view.
+    ToggleGhosts,
+    /// An intervention.
+    Intervene(String, f32),
+    /// No more interventions.
+    ClearInterventions,
+    /// Open or close the interventions.
+    ToggleInterventions,
+    /// Open or close the timers.
+    ToggleTimers,
+    /// Open or close the shortcut overlay.
+    ToggleShortcuts,
+    /// Light or dark.
+    ToggleTheme,
+    /// Larger or smaller writing (factor).
+    Zoom(f32),
+    /// Put the 3-D camera back.
+    ResetCamera,
+    /// Orbit the 3-D camera by radians about the vertical and the horizontal, and scale its distance.
+    Orbit(f32, f32, f32),
+}
+
+/// A shortcut: keys, what they do, in words.
+pub struct Shortcut {
+    /// What is shown.
+    pub keys: &'static str,
+    /// What it does.
+    pub what: &'static str,
+    key: Option<Key>,
+    command: Option<Command>,
+}
+
+const fn key(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
+    Shortcut {
+        keys,
+        what,
+        key: Some(key),
+        command: Some(command),
+    }
+}
+
+const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
+    Shortcut {
+        keys,
+        what,
+        key: None,
+        command: None,
+    }
+}
+
+/// All shortcuts, in the order in which the overlay lists them.
+pub const SHORTCUTS: &[Shortcut] = &[
+    key("Space", "Play or pause", Key::Space, Command::TogglePlay),
+    key("N  or  →", "One step (→ when you do not drive)", Key::N, Command::Step),
+    key("R", "Reset to the same seed", Key::R, Command::Reset),
+    key("G", "Another seed", Key::G, Command::RollSeed),
+    key("B", "Branch here: let the models imagine from this moment", Key::B, Command::BranchHere),
+    key("L", "Back to live", Key::L, Command::Live),
+    key("1", "Scene 1", Key::Num1, Command::Scene(0)),
+    key("2", "Scene 2", Key::Num2, Command::Scene(1)),
+    key("3", "Scene 3", Key::Num3, Command::Scene(2)),
+    key("4", "Scene 4", Key::Num4, Command::Scene(3)),
+    key("C", "Next controller", Key::C, Command::NextDriver),
+    hint("W A S D  or arrows", "Drive the hand (controller: you)"),
+    hint(",  and  .", "Scrub one moment back or forward"),
+    key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
+    key("X", "Difference heat map or truth", Key::X, Command::ToggleDifference),
+    key("I", "Interventions", Key::I, Command::ToggleInterventions),
+    key("T", "Timers", Key::T, Command::ToggleTimers),
+    key("V", "Put the camera back", Key::V, Command::ResetCamera),
+    key("M", "Light or dark", Key::M, Command::ToggleTheme),
+    key("+", "Larger writing", Key::Plus, Command::Zoom(1.1)),
+    key("-", "Smaller writing", Key::Minus, Command::Zoom(1.0 / 1.1)),
+    key("?", "This overview", Key::Questionmark, Command::ToggleShortcuts),
+];
+
+/// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the moment on the timeline.
+pub fn from_keys(
+    input: &bevy_egui::egui::InputState,
+    driving: bool,
+    shown: usize,
+    out: &mut Vec<Command>,
+) {
+    if input.modifiers.matches_logically(Modifiers::CTRL) && input.modifiers.ctrl {
+        return;
+    }
+    for shortcut in SHORTCUTS {
+        if let (Some(key), Some(command)) = (shortcut.key, &shortcut.command)
+            && input.key_pressed(key)
+        {
+            out.push(command.clone());
+        }
+    }
+    if input.key_pressed(Key::Equals) {
+        out.push(Command::Zoom(1.1));
+    }
+    if input.key_pressed(Key::Slash) && input.modifiers.shift {
+        out.push(Command::ToggleShortcuts);
+    }
+    if !driving && input.key_pressed(Key::ArrowRight) {
+        out.push(Command::Step);
+    }
+    if input.key_pressed(Key::Comma) {
+        out.push(Command::Scrub(shown.saturating_sub(1)));
+    }
+    if input.key_pressed(Key::Period) {
+        out.push(Command::Scrub(shown + 1));
+    }
+}
+
+/// The action held on the keyboard: right is +x, down (towards the eye's lower edge) is +z.
+pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 2] {
+    let axis = |plus: [Key; 2], minus: [Key; 2]| {
+        let down = |keys: [Key; 2]| f32::from(keys.iter().any(|&k| input.key_down(k)));
+        down(plus) - down(minus)
+    };
+    [
+        axis([Key::D, Key::ArrowRight], [Key::A, Key::ArrowLeft]),
+        axis([Key::S, Key::ArrowDown], [Key::W, Key::ArrowUp]),
+    ]
+}
+
+/// A shortcut or `scrub=N` pressed at a time, from text such as `3.5:space`.
+pub fn scripted(text: &str) -> Option<(f32, Command)> {
+    let (seconds, key) = text.split_once(':')?;
+    let seconds: f32 = seconds.parse().ok().filter(|s: &f32| s.is_finite())?;
+    if let Some(moment) = key.strip_prefix("scrub=") {
+        return Some((seconds, Command::Scrub(moment.parse().ok()?)));
+    }
+    let shortcut = SHORTCUTS.iter().find(|s| {
+        s.keys
+            .split_whitespace()
+            .next()
+            .is_some_and(|k| k.eq_ignore_ascii_case(key))
+    })?;
+    Some((seconds, shortcut.command.clone()?))
+}

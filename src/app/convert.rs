@@ -1,0 +1,28 @@
+//! Between the simulation's numbers and bevy's: the only place that converts.
+
+use bevy::math::{Quat, Vec3};
+
+use crate::sim::BodyState;
+
+/// A place or direction.
+pub fn vec3(v: [f32; 3]) -> Vec3 {
+    Vec3::from_array(v)
+}
+
+/// A body's rotation; the identity where it is not finite or not a rotation.
+pub fn rotation(state: &BodyState) -> Quat {
+    let q = Quat::from_array(state.rotation);
+    if q.is_finite() && q.length_squared() > 0.5 {
+        q.normalize()
+    } else {
+        Quat::IDENTITY
+    }
+}
+
+/// A place between two states and a rotation between theirs, `share` in [0, 1].
+pub fn between(a: &BodyState, b: &BodyState, share: f32) -> (Vec3, Quat) {
+    (
+        vec3(a.position).lerp(vec3(b.position), share),
+        rotation(a).slerp(rotation(b), share),
+    )
+}

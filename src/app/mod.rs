@@ -1,0 +1,223 @@
+//! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
+//!
+//! `session.rs` conducts workers and keeps `state.rs`, plain data that `panels/` draw and `command.rs` changes. Bevy systems
+//! only move data between the two. Read `state.rs` first, then `layout.rs`.
+
+pub mod command;
+pub mod convert;
+pub mod layout;
+pub mod panels;
+pub mod session;
+pub mod shot;
+pub mod state;
+pub mod theme;
+pub mod timing;
+pub mod view3d;
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use bevy::log::LogPlugin;
+use bevy::prelude::*;
+use bevy::window::{PresentMode, WindowResolution};
+use bevy::winit::{UpdateMode, WinitSettings};
+use bevy_egui::{
+    EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext,
+};
+
+use command::Command;
+use panels::pictures::Pictures;
+use session::{Session, Start};
+use shot::Errand;
+use view3d::View3d;
+
+/// How the window opens.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Scene, controller, seed.
+    pub start: Start,
+    /// What it does by itself.
+    pub errand: Errand,
+    /// Width and height in pixels.
+    pub size: Option<(u32, u32)>,
+    /// Prints the timers when the window closes.
+    pub timings: bool,
+    /// Light theme.
+    pub light: bool,
+}
+
+/// The session and the commands that wait for the next frame.
+pub struct AppSession {
+    session: Session,
+    /// Given by scripts, carried out with the next frame.
+    pub pending: Vec<Command>,
+    pictures: Pictures,
+    themed: Option<(bool, f32)>,
+}
+
+impl Deref for AppSession {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for AppSession {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+}
+
+#[derive(Resource)]
+struct PrintTimings(bool);
+
+/// Opens the window and runs until it is closed.
+///
+/// # Errors
+/// In words: threads that cannot be started, or an errand that failed.
+pub fn run(options: Options) -> Result<(), String> {
+    let mut session = Session::start(&options.start)
+        .map_err(|e| format!("worker threads cannot be started: {e}"))?;
+    session.state.light = options.light;
+    let (width, height) = options.size.unwrap_or((1600, 900));
+    let window = Window {
+        title: "Parallax".into(),
+        name: Some("parallax".into()),
+        resolution: WindowResolution::new(width, height),
+        present_mode: PresentMode::AutoVsync,
+        ..default()
+    };
+    let mut app = App::new();
+    app.add_plugins(
+        DefaultPlugins
+            .set(WindowPlugin {
+                primary_window: Some(window),
+                ..default()
+            })
+            .disable::<LogPlugin>(),
+    )
+    .add_plugins(EguiPlugin::default())
+    .insert_non_send(AppSession {
+        session,
+        pending: Vec::new(),
+        pictures: Pictures::default(),
+        themed: None,
+    })
+    .insert_resource(options.errand)
+    .insert_resource(PrintTimings(options.timings))
+    .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
+    .add_systems(PreStartup, own_context)
+    .add_systems(Startup, (window_camera, view3d::setup))
+    .add_systems(PostStartup, pace)
+    .add_systems(
+        Update,
+        (
+            hear_workers,
+            shot::run_errand,
+            view3d::build_scene,
+            view3d::place,
+            view3d::look,
+        )
+            .chain(),
+    )
+    .add_systems(EguiPrimaryContextPass, draw)
+    .add_systems(Last, print_timings);
+    match app.run() {
+        AppExit::Success => Ok(()),
+        AppExit::Error(code) => Err(format!("the window ended with code {code}")),
+    }
+}
+
+fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
+    settings.auto_create_primary_context = false;
+}
+
+fn window_camera(mut commands: Commands) {
+    commands.spawn((PrimaryEguiContext, Camera2d, Msaa::Off));
+}
+
+/// Without a graphics card every frame takes a core away from the models: fewer of them.
+fn pace(view: Res<View3d>, mut winit: ResMut<WinitSettings>) {
+    let period = if view.is_software() {
+        Duration::from_millis(66)
+    } else {
+        Duration::from_millis(16)
+    };
+    let mode = UpdateMode::Reactive {
+        wait: period,
+        react_to_device_events: false,
+        react_to_user_events: true,
+        react_to_window_events: true,
+    };
+    winit.focused_mode = mode;
+    winit.unfocused_mode = mode;
+}
+
+/// The one place where the main thread meets the workers; its time is what the 1 ms budget is about.
+fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
+    let start = Instant::now();
+    let session = &mut *session;
+    for command in std::mem::take(&mut session.pending) {
+        session.session.apply(command);
+    }
+    session.session.poll();
+    let spent = start.elapsed().as_secs_f32() * 1e3;
+    let frame = time.delta_secs() * 1e3;
+    let timers = &mut session.session.state.timers;
+    timers.workers.add(spent);
+    if frame > 0.0 {
+        timers.frame.add(frame);
+    }
+}
+
+fn draw(
+    mut contexts: EguiContexts,
+    mut session: NonSendMut<AppSession>,
+    mut view: ResMut<View3d>,
+) -> Result {
+    let ctx = contexts.ctx_mut()?.clone();
+    let app = &mut *session;
+    let state = &app.session.state;
+    let wanted = (state.light, state.zoom);
+    if app.themed != Some(wanted) {
+        theme::apply(&ctx, state.light);
+        ctx.set_zoom_factor(state.zoom);
+        app.themed = Some(wanted);
+    }
+    let mut commands = Vec::new();
+    let laid = layout::window_ui(
+        &ctx,
+        state,
+        Some(view.texture),
+        &mut app.pictures,
+        &mut commands,
+    );
+    view.want(laid.view_size * ctx.pixels_per_point());
+    let mut held = [0.0; 2];
+    if !ctx.egui_wants_keyboard_input() {
+        let driving = state.driver == state::DriverChoice::Keyboard && state.has_actions();
+        let shown = state.shown();
+        ctx.input(|i| {
+            command::from_keys(i, driving, shown, &mut commands);
+            if driving {
+                held = command::held_action(i);
+            }
+        });
+    }
+    app.session.hold(held);
+    for command in commands {
+        view.apply(&command, app.session.state.scene.as_deref());
+        app.pending.push(command);
+    }
+    Ok(())
+}
+
+fn print_timings(
+    mut exits: MessageReader<AppExit>,
+    wanted: Res<PrintTimings>,
+    session: NonSend<AppSession>,
+) {
+    if exits.read().next().is_some() && wanted.0 {
+        print!("{}", session.state.timers.report());
+    }
+}

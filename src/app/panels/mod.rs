@@ -1,0 +1,37 @@
+//! Panels: functions over plain state. They draw and send commands, nothing else, so tests run them without a window.
+
+pub mod curve;
+pub mod interventions;
+pub mod overlay;
+pub mod panes;
+pub mod pictures;
+pub mod plan;
+pub mod timeline;
+pub mod timers;
+pub mod top;
+pub mod transport;
+
+use bevy_egui::egui::{Color32, Response, RichText, Ui, WidgetInfo, WidgetType};
+
+/// A small rounded label on a coloured ground.
+pub(super) fn badge(ui: &mut Ui, text: &str, colour: Color32) -> Response {
+    let frame = bevy_egui::egui::Frame::new()
+        .fill(colour.gamma_multiply(0.25))
+        .corner_radius(4)
+        .inner_margin(bevy_egui::egui::Margin::symmetric(6, 1));
+    let text_colour = if ui.visuals().dark_mode {
+        colour
+    } else {
+        colour.lerp_to_gamma(Color32::BLACK, 0.45)
+    };
+    frame
+        .show(ui, |ui| {
+            ui.label(RichText::new(text).small().color(text_colour))
+        })
+        .response
+}
+
+/// Gives a self-painted widget a name that screen readers and tests find.
+pub(super) fn name(response: &Response, kind: WidgetType, label: &str) {
+    response.widget_info(|| WidgetInfo::labeled(kind, true, label));
+}

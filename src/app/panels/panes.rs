@@ -1,0 +1,390 @@
+//! What the eye sees, and one pane a model with its imagination of the same moment.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bevy_egui::egui::{
+    Align, Align2, Color32, ComboBox, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense,
+    Stroke, StrokeKind, TextureId, Ui, WidgetType, pos2, vec2,
+};
+
+use super::super::command::Command;
+use super::super::state::{Imagination, Pane, PaneStatus, Rollout, State};
+use super::super::theme;
+use super::pictures::{Pictures, difference_image, frame_image};
+use super::{badge, name};
+use crate::camera::SIZE;
+use crate::model::Camp;
+use crate::scene::Shape;
+use crate::sim::CONTROL_HZ;
+
+const WHOLE: Rect = Rect {
+    min: pos2(0.0, 0.0),
+    max: pos2(1.0, 1.0),
+};
+
+/// The eye's view of the moment looked at, with the goal's picture in its corner.
+pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
+    let s = theme::surfaces(state.light);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Eye").strong())
+            .on_hover_text("What the models see: 64 × 64 pixels, cast into the very colliders that are simulated");
+        badge(ui, "reality", s.text);
+        time_label(ui, state, state.shown());
+    });
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    name(&response, WidgetType::Image, "What the eye sees");
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(rect, CornerRadius::same(4), s.well);
+    let stamp = stamp(&(state.record.episode, state.shown()));
+    let Some(moment) = state.shown_moment() else {
+        return;
+    };
+    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb)) {
+        painter.image(texture, rect, WHOLE, Color32::WHITE);
+    }
+    if let Some(goal) = &state.record.goal {
+        let episode = stamp_of_episode(state);
+        let picture = &goal.picture;
+        let texture = pictures.show(ui.ctx(), "goal", episode, || {
+            frame_image(picture.size, &picture.frame)
+        });
+        if let Some(texture) = texture {
+            let size = side * 0.3;
+            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
+            inset(&painter, corner, texture, "goal", theme::IMAGINED);
+        }
+    }
+}
+
+/// One model's pane.
+pub fn pane_ui(
+    ui: &mut Ui,
+    state: &State,
+    index: usize,
+    pictures: &mut Pictures,
+    side: f32,
+    out: &mut Vec<Command>,
+) {
+    let Some(pane) = state.panes.get(index) else {
+        return;
+    };
+    let s = theme::surfaces(state.light);
+    let shown = state.imagined(pane);
+    header_ui(ui, state, index, pane, shown.map(|(at, _)| at), out);
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    name(&response, WidgetType::Image, &format!("Imagination of {}", pane.name));
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(rect, CornerRadius::same(4), s.well);
+    let say = |text: &str| {
+        let galley = painter.layout(
+            text.to_string(),
+            FontId::proportional(12.5),
+            s.weak,
+            side - 24.0,
+        );
+        let at = rect.center() - galley.size() * 0.5;
+        painter.galley(at, galley, s.weak);
+    };
+    if let PaneStatus::Failed(error) = &pane.status {
+        error_ui(ui, rect, error);
+        return;
+    }
+    match shown {
+        None if pane.status == PaneStatus::Loading => say("Loading the model…"),
+        None => {
+            let key = stamp(&(state.record.episode, state.shown(), "waiting"));
+            if let Some(moment) = state.shown_moment()
+                && let Some(texture) =
+                    pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb))
+            {
+                painter.image(texture, rect, WHOLE, Color32::from_gray(90));
+            }
+            corner_label(
+                &painter,
+                rect,
+                match state.playing || pane.busy {
+                    true => "imagining…",
+                    false => "nothing imagined here: press B",
+                },
+            );
+        }
+        Some((at, rollout)) => {
+            if rollout.imagined.frames.is_some() {
+                frames_ui(&painter, ui, state, pane, rollout, at, rect, pictures);
+            } else {
+                ghosts_ui(&painter, ui, state, pane, rollout, at, rect, pictures);
+            }
+        }
+    }
+    footer_ui(ui, state, pane, shown);
+}
+
+fn header_ui(
+    ui: &mut Ui,
+    state: &State,
+    index: usize,
+    pane: &Pane,
+    imagination: Option<Imagination>,
+    out: &mut Vec<Command>,
+) {
+    ui.horizontal(|ui| {
+        let title = ui.label(RichText::new(&pane.name).strong());
+        if let Some(card) = &pane.card {
+            title.on_hover_text(format!(
+                "{}\n{:.2} M parameters · {} steps\nTrained on: {}\n{}",
+                card.summary,
+                pane.parameters.max(card.parameters) as f64 / 1e6,
+                card.steps,
+                card.scenes.join(", "),
+                card.notes
+            ));
+            badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
+        }
+        if pane.camp() == Some(Camp::Generative) {
+            ComboBox::from_id_salt(("nfe", index))
+                .selected_text(format!("{} NFE", pane.nfe))
+                .width(64.0)
+                .show_ui(ui, |ui| {
+                    for nfe in [1, 2, 3, 5, 10] {
+                        let selected = nfe == pane.nfe;
+                        if ui.selectable_label(selected, format!("{nfe} NFE")).clicked() {
+                            out.push(Command::Nfe(index, nfe));
+                        }
+                    }
+                })
+                .response
+                .on_hover_text("Function evaluations a frame: more are sharper and slower");
+        }
+        if let Some(i) = imagination {
+            time_label(ui, state, i.moment());
+        }
+    });
+}
+
+fn time_label(ui: &mut Ui, state: &State, moment: usize) {
+    let weak = theme::surfaces(state.light).weak;
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let seconds = moment as f32 / CONTROL_HZ as f32;
+        let colour = if moment == state.shown() { weak } else { theme::IMAGINED };
+        ui.label(RichText::new(format!("{seconds:.1} s")).monospace().color(colour));
+    });
+}
+
+fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
+    let colour = ui.visuals().error_fg_color;
+    let stroke = Stroke::new(2.0, colour);
+    ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
+    let mut inner = ui.new_child(bevy_egui::egui::UiBuilder::new().max_rect(rect.shrink(12.0)));
+    inner.label(RichText::new("⚠ This model cannot imagine").strong().color(colour));
+    inner.label(RichText::new(error).small());
+}
+
+#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
+fn frames_ui(
+    painter: &Painter,
+    ui: &Ui,
+    state: &State,
+    pane: &Pane,
+    rollout: &Rollout,
+    at: Imagination,
+    rect: Rect,
+    pictures: &mut Pictures,
+) {
+    let Some(frames) = &rollout.imagined.frames else {
+        return;
+    };
+    let truth = state.record.moments.get(at.moment()).map(|m| m.rgb.as_slice());
+    // The branch itself is real: there is nothing imagined to show yet.
+    let Some(index) = rollout.index(at.k) else {
+        if let Some(rgb) = truth {
+            let texture = pictures.show(ui.ctx(), &pane.name, stamp(&(state.record.episode, at.moment(), "real")), || frame_image(SIZE, rgb));
+            if let Some(texture) = texture {
+                painter.image(texture, rect, WHOLE, Color32::WHITE);
+            }
+        }
+        corner_label(painter, rect, "branch: still real");
+        return;
+    };
+    let frame = frames.at(0, index);
+    let key = stamp(&(state.record.episode, rollout.branch, index, rollout.took_ms.to_bits()));
+    let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(frames.size, frame));
+    if let Some(texture) = texture {
+        painter.image(texture, rect, WHOLE, Color32::WHITE);
+    }
+    if let Some(truth) = truth {
+        let place = format!("{} truth", pane.name);
+        let key = stamp(&(key, state.show_difference));
+        let texture = pictures.show(ui.ctx(), &place, key, || {
+            if state.show_difference {
+                difference_image(frames.size, frame, truth)
+            } else {
+                frame_image(SIZE, truth)
+            }
+        });
+        if let Some(texture) = texture {
+            let size = rect.width() * 0.3;
+            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
+            let what = if state.show_difference { "difference" } else { "truth" };
+            inset(painter, corner, texture, what, Color32::WHITE);
+        }
+    }
+    let scale = rect.width() / frames.size as f32;
+    for v in rollout.violations_at(at.k) {
+        let Some([x0, y0, x1, y1]) = v.boxes.get(index - v.first_frame).copied() else {
+            continue;
+        };
+        let corner = |x: u16, y: u16| rect.min + vec2(f32::from(x), f32::from(y)) * scale;
+        let outline = Rect::from_two_pos(corner(x0, y0), corner(x1, y1)).expand(2.0);
+        violation_label(painter, rect, outline, v.law);
+    }
+}
+
+fn violation_label(painter: &Painter, rect: Rect, outline: Rect, law: crate::scene::Law) {
+    let colour = theme::law_colour(law);
+    painter.rect_stroke(outline, 2.0, Stroke::new(4.0, Color32::from_black_alpha(140)), StrokeKind::Middle);
+    painter.rect_stroke(outline, 2.0, Stroke::new(2.0, colour), StrokeKind::Middle);
+    let galley = painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
+    let size = galley.size() + vec2(20.0, 4.0);
+    let above = outline.left_top() - vec2(0.0, size.y + 2.0);
+    let x = above.x.min(rect.right() - size.x).max(rect.left());
+    let at = pos2(x, above.y.max(rect.top()));
+    let ground = Rect::from_min_size(at, size);
+    painter.rect_filled(ground, 3.0, Color32::from_black_alpha(190));
+    theme::law_mark(painter, law, ground.left_center() + vec2(9.0, 0.0), 4.5);
+    painter.galley(at + vec2(17.0, 2.0), galley, Color32::WHITE);
+}
+
+/// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
+#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
+fn ghosts_ui(
+    painter: &Painter,
+    ui: &Ui,
+    state: &State,
+    pane: &Pane,
+    rollout: &Rollout,
+    at: Imagination,
+    rect: Rect,
+    pictures: &mut Pictures,
+) {
+    if let Some(moment) = state.record.moments.get(at.moment()) {
+        let key = stamp(&(state.record.episode, at.moment()));
+        let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb));
+        if let Some(texture) = texture {
+            painter.image(texture, rect, WHOLE, Color32::from_gray(120));
+        }
+    }
+    let (Some(states), Some(scene)) = (&rollout.imagined.states, &state.scene) else {
+        corner_label(painter, rect, "no probes: its latents have no picture");
+        return;
+    };
+    let Some(eye) = &state.eye else {
+        return;
+    };
+    let scale = rect.width() / SIZE as f32;
+    let Some(index) = rollout.index(at.k) else {
+        corner_label(painter, rect, "branch: still real");
+        return;
+    };
+    let broken: Vec<_> = rollout.violations_at(at.k).collect();
+    for (body_name, pose) in states.bodies.iter().zip(states.at(0, index)) {
+        let Some(body) = scene.body_index(body_name).map(|i| &scene.bodies[i]) else {
+            continue;
+        };
+        let world = [pose[0], body.position[1], pose[1]];
+        let Some(pixel) = eye.project(world) else {
+            continue;
+        };
+        let centre = rect.min + vec2(pixel[0], pixel[1]) * scale;
+        let metre = scale / eye.metres_per_pixel(world).max(1e-6);
+        let colour = theme::body_colour(body.colour);
+        let stroke = Stroke::new(2.0, Color32::WHITE);
+        let fill = colour.gamma_multiply(0.75);
+        match body.shape {
+            Shape::Cuboid { half: [x, _, z] } => {
+                let yaw = if pose[2].is_finite() { pose[2] } else { 0.0 };
+                // A turn about y takes +x towards -z, which is up in the picture.
+                let (sin, cos) = yaw.sin_cos();
+                let corner = |sx: f32, sz: f32| {
+                    let (px, pz) = (sx * x * metre, sz * z * metre);
+                    centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
+                };
+                let points = vec![corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)];
+                painter.add(bevy_egui::egui::Shape::convex_polygon(points, fill, stroke));
+            }
+            shape => {
+                painter.circle(centre, 0.5 * shape.size() * metre, fill, stroke);
+            }
+        }
+        let below = centre + vec2(0.0, 0.5 * body.shape.size() * metre + 4.0);
+        outlined_text(painter, below, body_name);
+    }
+    for (row, v) in broken.iter().enumerate() {
+        let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);
+        theme::law_mark(painter, v.law, at, 5.0);
+        painter.text(at + vec2(10.0, 0.0), Align2::LEFT_CENTER, v.law.id(), FontId::proportional(12.0), Color32::WHITE);
+    }
+}
+
+fn footer_ui(ui: &mut Ui, state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)>) {
+    let weak = theme::surfaces(state.light).weak;
+    ui.horizontal(|ui| {
+        let text = match shown {
+            Some((_, r)) => {
+                let found = match (r.judged, r.violations.len()) {
+                    (false, _) => String::new(),
+                    (true, 0) => " · lawful".into(),
+                    (true, 1) => " · 1 violation".into(),
+                    (true, n) => format!(" · {n} violations"),
+                };
+                format!("{:.0} ms a rollout{found}", r.took_ms)
+            }
+            None => String::new(),
+        };
+        let label = ui.label(RichText::new(text).small().color(weak));
+        if let Some((_, r)) = shown {
+            label.on_hover_text(format!(
+                "{} control steps imagined {}, from {:.1} s on",
+                r.imagined.steps,
+                r.source.words(),
+                r.branch as f32 / CONTROL_HZ as f32
+            ));
+        }
+        if pane.busy {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(RichText::new("imagining…").small().color(theme::IMAGINED));
+            });
+        }
+    });
+}
+
+fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
+    painter.image(texture, rect, WHOLE, Color32::WHITE);
+    painter.rect_stroke(rect, 2.0, Stroke::new(1.5, edge), StrokeKind::Outside);
+    outlined_text(painter, rect.center_top() + vec2(0.0, -14.0), what);
+}
+
+fn corner_label(painter: &Painter, rect: Rect, text: &str) {
+    let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
+    let ground = Rect::from_min_size(rect.left_top() + vec2(6.0, 6.0), galley.size() + vec2(10.0, 4.0));
+    painter.rect_filled(ground, 3.0, Color32::from_black_alpha(150));
+    painter.galley(ground.min + vec2(5.0, 2.0), galley, Color32::WHITE);
+}
+
+fn outlined_text(painter: &Painter, top: bevy_egui::egui::Pos2, text: &str) {
+    let font = FontId::proportional(11.5);
+    for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)] {
+        let at = top + vec2(dx, dy);
+        painter.text(at, Align2::CENTER_TOP, text, font.clone(), Color32::from_black_alpha(170));
+    }
+    painter.text(top, Align2::CENTER_TOP, text, font, Color32::WHITE);
+}
+
+fn stamp(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn stamp_of_episode(state: &State) -> u64 {
+    stamp(&(state.record.episode, state.record.seed, state.scene_index))
+}

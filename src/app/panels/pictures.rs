@@ -1,0 +1,59 @@
+//! Small pictures: uploaded when they change, shown enlarged without smoothing.
+
+use std::collections::HashMap;
+
+use bevy_egui::egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
+
+use super::super::theme;
+
+/// Pictures that are on the screen, by place.
+#[derive(Default)]
+pub struct Pictures {
+    shown: HashMap<String, (u64, TextureHandle)>,
+}
+
+impl Pictures {
+    /// The texture of a place; `make` is called only when `stamp` differs from that of the picture there.
+    pub fn show(
+        &mut self,
+        ctx: &Context,
+        place: &str,
+        stamp: u64,
+        make: impl FnOnce() -> Option<ColorImage>,
+    ) -> Option<TextureId> {
+        if let Some((old, texture)) = self.shown.get_mut(place) {
+            if *old != stamp {
+                texture.set(make()?, TextureOptions::NEAREST);
+                *old = stamp;
+            }
+            return Some(texture.id());
+        }
+        let texture = ctx.load_texture(place, make()?, TextureOptions::NEAREST);
+        let id = texture.id();
+        self.shown.insert(place.into(), (stamp, texture));
+        Some(id)
+    }
+}
+
+/// A picture of `[size, size, 3]` bytes; `None` where the length does not fit.
+pub fn frame_image(size: usize, rgb: &[u8]) -> Option<ColorImage> {
+    (rgb.len() == size * size * 3 && size > 0).then(|| ColorImage::from_rgb([size, size], rgb))
+}
+
+/// Where two frames differ: mean absolute difference over channels, black (none) to yellow (128 or more).
+pub fn difference_image(size: usize, a: &[u8], b: &[u8]) -> Option<ColorImage> {
+    if a.len() != b.len() || a.len() != size * size * 3 {
+        return None;
+    }
+    let rgb: Vec<u8> = a
+        .chunks_exact(3)
+        .zip(b.chunks_exact(3))
+        .flat_map(|(p, q)| {
+            let sum: u32 = p.iter().zip(q).map(|(&x, &y)| u32::from(x.abs_diff(y))).sum();
+            let c = theme::viridis(sum as f32 / 3.0 / 128.0);
+            let dim = (sum as f32 / 24.0).min(1.0);
+            [c.r(), c.g(), c.b()].map(|v| (f32::from(v) * dim) as u8)
+        })
+        .collect();
+    Some(ColorImage::from_rgb([size, size], &rgb))
+}

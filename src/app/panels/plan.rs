@@ -1,0 +1,74 @@
+//! The planner's energy: what the first actions it tried would cost, by its own imagination.
+
+use bevy_egui::egui::{
+    Align2, Color32, CornerRadius, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, WidgetType,
+    vec2,
+};
+
+use super::super::state::{DriverChoice, State};
+use super::super::theme;
+use super::name;
+
+/// Draws the candidates' first actions, coloured by cost, and the action chosen.
+pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
+    let s = theme::surfaces(state.light);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Planner's energy").strong())
+            .on_hover_text("Each dot is the first action of a plan that was tried; yellow ones lead nearest to the goal in imagination");
+        if let Some(ms) = state.timers.decision.last().filter(|_| state.decision.is_some()) {
+            ui.label(RichText::new(format!("{ms:.0} ms a decision")).small().color(s.weak));
+        }
+    });
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    name(&response, WidgetType::Image, "Planner's energy");
+    let painter = ui.painter_at(rect);
+    painter.rect_filled(rect, CornerRadius::same(4), s.well);
+    let plan = state
+        .decision
+        .as_ref()
+        .and_then(|d| Some((d, d.plan.as_ref()?)));
+    let Some((decision, plan)) = plan else {
+        let text = match state.driver {
+            _ if !state.has_actions() => "Nothing to plan: no actions",
+            DriverChoice::Random | DriverChoice::Keyboard => "This controller does not plan",
+            _ => "Planning…",
+        };
+        painter.text(
+            rect.center(),
+            Align2::CENTER_CENTER,
+            text,
+            FontId::proportional(12.5),
+            s.weak,
+        );
+        return;
+    };
+    let inner = rect.shrink(12.0);
+    let line = Stroke::new(1.0, s.line);
+    painter.rect_stroke(inner, 2.0, line, StrokeKind::Middle);
+    painter.line_segment([inner.left_center(), inner.right_center()], line);
+    painter.line_segment([inner.center_top(), inner.center_bottom()], line);
+    let at = |a: [f32; 2]| {
+        let share = |v: f32| v.clamp(-1.0, 1.0) * 0.5 + 0.5;
+        inner.lerp_inside(vec2(share(a[0]), share(a[1])))
+    };
+    let costs = plan.first_actions.iter().map(|(_, c)| *c).filter(|c| c.is_finite());
+    let (low, high) = costs.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| (l.min(c), h.max(c)));
+    for (action, cost) in &plan.first_actions {
+        let t = 1.0 - (cost - low) / (high - low).max(1e-9);
+        painter.circle_filled(at(*action), 3.0, theme::viridis(t).gamma_multiply(0.9));
+    }
+    if let [x, z, ..] = decision.action[..] {
+        painter.circle_stroke(at([x, z]), 7.0, Stroke::new(3.5, Color32::BLACK));
+        painter.circle_stroke(at([x, z]), 7.0, Stroke::new(2.0, Color32::WHITE));
+    }
+    let note = FontId::proportional(10.5);
+    let below = Rect::from_min_max(inner.left_bottom(), rect.right_bottom());
+    painter.text(below.center(), Align2::CENTER_CENTER, "left → right", note.clone(), s.weak);
+    painter.text(
+        inner.left_top() + vec2(4.0, 3.0),
+        Align2::LEFT_TOP,
+        format!("cost {low:.2} to {high:.2}"),
+        note,
+        s.weak,
+    );
+}

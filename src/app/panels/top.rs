@@ -1,0 +1,120 @@
+//! The bar at the top: scenes, controller, switches.
+
+use bevy_egui::egui::{Align, Button, ComboBox, Layout, RichText, Ui};
+
+use super::super::command::Command;
+use super::super::state::State;
+use super::super::theme;
+
+/// Draws the bar.
+pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    ui.horizontal_centered(|ui| {
+        ui.add_space(2.0);
+        ui.label(RichText::new("Parallax").heading().strong());
+        ui.add_space(10.0);
+        scenes_ui(ui, state, out);
+        ui.separator();
+        controller_ui(ui, state, out);
+        let mut waits = state.waits;
+        if ui
+            .checkbox(&mut waits, "Reality waits")
+            .on_hover_text("Reality waits while the controller thinks; off: it goes on with the last action")
+            .changed()
+        {
+            out.push(Command::Waits(waits));
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.button("?").on_hover_text("Shortcuts (?)").clicked() {
+                out.push(Command::ToggleShortcuts);
+            }
+            let theme = if state.light { "🌙" } else { "☀" };
+            if ui.button(theme).on_hover_text("Light or dark (M)").clicked() {
+                out.push(Command::ToggleTheme);
+            }
+            let timers = Button::new("Timers").selected(state.show_timers);
+            if ui.add(timers).on_hover_text("Time of every worker (T)").clicked() {
+                out.push(Command::ToggleTimers);
+            }
+            let hands = Button::new("Interventions").selected(state.show_interventions);
+            if ui
+                .add(hands)
+                .on_hover_text("Take reality out of what the models were trained on (I)")
+                .clicked()
+            {
+                out.push(Command::ToggleInterventions);
+            }
+            note_ui(ui, state);
+        });
+    });
+}
+
+fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    ui.spacing_mut().item_spacing.x = 3.0;
+    for (index, scene) in state.scenes.iter().enumerate() {
+        let mut title = scene.name.clone();
+        if let Some(first) = title.get_mut(0..1) {
+            first.make_ascii_uppercase();
+        }
+        let selected = index == state.scene_index && state.scene.is_some();
+        let button = Button::new(title).selected(selected).frame_when_inactive(true);
+        let hover = match &scene.summary {
+            Ok(summary) => format!("{summary} ({})", index + 1),
+            Err(e) => e.clone(),
+        };
+        let response = ui.add_enabled(scene.summary.is_ok(), button);
+        let response = response.on_hover_text(&hover).on_disabled_hover_text(&hover);
+        if response.clicked() {
+            out.push(Command::Scene(index));
+        }
+    }
+    ui.spacing_mut().item_spacing.x = 8.0;
+}
+
+fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    ui.label(RichText::new("Controller").color(theme::surfaces(state.light).weak));
+    let current = state
+        .drivers
+        .iter()
+        .find(|d| d.choice == state.driver)
+        .map_or("none", |d| d.label.as_str());
+    let current = if state.has_actions() {
+        current
+    } else {
+        "none: nothing to act on"
+    };
+    ComboBox::from_id_salt("controller")
+        .selected_text(current)
+        .width(220.0)
+        .show_ui(ui, |ui| {
+            for option in &state.drivers {
+                let selected = option.choice == state.driver;
+                let button = Button::selectable(selected, option.label.as_str());
+                let response = ui.add_enabled(option.problem.is_none(), button);
+                let response = match &option.problem {
+                    Some(problem) => response.on_disabled_hover_text(problem),
+                    None => response,
+                };
+                if response.clicked() {
+                    out.push(Command::Driver(option.choice.clone()));
+                }
+            }
+        });
+}
+
+fn note_ui(ui: &mut Ui, state: &State) {
+    let weak = theme::surfaces(state.light).weak;
+    if let Some(note) = &state.note {
+        let colour = if state.note_is_error {
+            ui.visuals().error_fg_color
+        } else {
+            weak
+        };
+        let mark = if state.note_is_error { "⚠ " } else { "" };
+        let text = RichText::new(format!("{mark}{note}")).color(colour);
+        ui.add(bevy_egui::egui::Label::new(text).truncate())
+            .on_hover_text(note);
+    } else if state.loading {
+        ui.label(RichText::new("Loading models…").color(weak));
+        ui.spinner();
+    }
+}

@@ -1,0 +1,220 @@
+//! Pictures of the real window, keys pressed by a script, and the walk through everything that the window test takes.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use bevy::prelude::*;
+use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
+
+use super::command::Command;
+use super::state::{Cursor, DriverChoice, State};
+
+/// What the window does by itself before it closes.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct Errand {
+    /// A picture to take.
+    pub shot: Option<PathBuf>,
+    /// Seconds after the start.
+    pub after_s: f32,
+    /// Commands to give on the way: seconds after the start, command.
+    pub script: VecDeque<(f32, Command)>,
+    /// Walks through all scenes and controllers, then leaves.
+    pub walks: bool,
+    taken: bool,
+}
+
+impl Errand {
+    /// An errand: a picture `after_s` seconds after the start, commands on the way, or the walk through everything.
+    pub fn new(
+        shot: Option<PathBuf>,
+        after_s: f32,
+        script: Vec<(f32, Command)>,
+        walks: bool,
+    ) -> Self {
+        Self {
+            shot,
+            after_s,
+            script: script.into(),
+            walks,
+            taken: false,
+        }
+    }
+}
+
+/// Seconds that a step of the walk may take before it counts as failed.
+const PATIENCE_S: f32 = 45.0;
+
+/// What a step of the walk is compared with.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    driver: Option<DriverChoice>,
+    light: bool,
+    newest: usize,
+}
+
+/// One step of the walk: a command, and what has to come of it.
+#[derive(Clone)]
+struct Step {
+    what: &'static str,
+    command: Command,
+    done: fn(&State, &Before) -> bool,
+}
+
+fn step(what: &'static str, command: Command, done: fn(&State, &Before) -> bool) -> Step {
+    Step {
+        what,
+        command,
+        done,
+    }
+}
+
+/// Every scene plays, is stopped, scrubbed, branched and stepped, and changes hands.
+fn steps(scenes: usize) -> VecDeque<Step> {
+    let mut all = VecDeque::new();
+    for scene in 0..scenes {
+        all.push_back(step("play a scene", Command::Scene(scene), |s, _| {
+            s.newest() >= 5 && s.playing
+        }));
+        all.push_back(step("change the controller", Command::NextDriver, |s, b| {
+            !s.has_actions() || Some(&s.driver) != b.driver.as_ref()
+        }));
+        all.push_back(step("scrub", Command::Scrub(3), |s, _| {
+            s.cursor == Cursor::At(3) && !s.playing
+        }));
+        all.push_back(step("branch", Command::BranchHere, |s, _| {
+            s.note.is_some() || s.panes.iter().any(|p| p.busy || !p.rollouts.is_empty())
+        }));
+        all.push_back(step("go back to live", Command::Live, |s, _| {
+            s.cursor == Cursor::Live
+        }));
+        all.push_back(step("take one step", Command::Step, |s, b| {
+            s.newest() > b.newest
+        }));
+        all.push_back(step("play on", Command::TogglePlay, |s, _| s.playing));
+    }
+    all.push_back(step("change the theme", Command::ToggleTheme, |s, b| {
+        s.light != b.light
+    }));
+    all.push_back(step("open the timers", Command::ToggleTimers, |s, _| {
+        s.show_timers
+    }));
+    all
+}
+
+/// How far the walk is.
+#[derive(Default)]
+pub struct Walk {
+    steps: Option<VecDeque<Step>>,
+    current: Option<(Step, Before, f32)>,
+    problem: Option<String>,
+    over: bool,
+}
+
+impl Walk {
+    /// Goes on; returns the command to give next.
+    fn go_on(&mut self, state: &State, now: f32) -> Option<Command> {
+        if let Some(note) = state.note.as_ref().filter(|_| state.note_is_error) {
+            self.problem.get_or_insert(note.clone());
+        }
+        if let Some((step, before, since)) = &self.current {
+            let late = now - since > PATIENCE_S;
+            if late {
+                let problem = format!("failed to {} within {PATIENCE_S} s", step.what);
+                self.problem.get_or_insert(problem);
+            }
+            if !late && !(step.done)(state, before) {
+                return None;
+            }
+        }
+        let steps = self
+            .steps
+            .get_or_insert_with(|| steps(state.scenes.len()));
+        self.current = steps.pop_front().map(|step| {
+            let before = Before {
+                driver: Some(state.driver.clone()),
+                light: state.light,
+                newest: state.newest(),
+            };
+            (step, before, now)
+        });
+        self.over = self.current.is_none();
+        self.current.as_ref().map(|(step, ..)| step.command.clone())
+    }
+}
+
+/// Gives the commands that are due, and leaves when all is done.
+pub fn run_errand(
+    mut errand: ResMut<Errand>,
+    mut session: NonSendMut<super::AppSession>,
+    mut commands: Commands,
+    mut exit: MessageWriter<AppExit>,
+    time: Res<Time<Real>>,
+    mut walk: Local<Walk>,
+    mut over_since: Local<Option<f32>>,
+) {
+    let now = time.elapsed_secs();
+    while errand.script.front().is_some_and(|(at, _)| *at <= now) {
+        if let Some((_, command)) = errand.script.pop_front() {
+            session.pending.push(command);
+        }
+    }
+    if errand.walks && !walk.over {
+        if let Some(command) = walk.go_on(&session.state, now) {
+            session.pending.push(command);
+        }
+        return;
+    }
+    if errand.taken || (errand.shot.is_none() && !errand.walks) {
+        return;
+    }
+    let problem = walk.problem.clone();
+    let Some(path) = errand.shot.clone() else {
+        errand.taken = true;
+        leave(problem, &mut exit);
+        return;
+    };
+    // After a walk, the last command gets a moment to reach the screen.
+    let since = *over_since.get_or_insert(now);
+    let due = if errand.walks {
+        since + 1.5
+    } else {
+        errand.after_s
+    };
+    if now < due || !errand.script.is_empty() {
+        return;
+    }
+    errand.taken = true;
+    commands.spawn(Screenshot::primary_window()).observe(
+        move |captured: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
+            let saved = save(&captured.image, &path).err();
+            leave(saved.or(problem.clone()), &mut exit);
+        },
+    );
+}
+
+fn leave(problem: Option<String>, exit: &mut MessageWriter<AppExit>) {
+    exit.write(match problem {
+        None => AppExit::Success,
+        Some(problem) => {
+            eprintln!("error: {problem}");
+            AppExit::error()
+        }
+    });
+}
+
+fn save(image: &Image, path: &Path) -> Result<(), String> {
+    let picture = image
+        .clone()
+        .try_into_dynamic()
+        .map_err(|e| format!("the window's picture cannot be read: {e}"))?
+        .to_rgb8();
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    }
+    image::RgbImage::from_raw(picture.width(), picture.height(), picture.into_raw())
+        .ok_or_else(|| "the window's picture has a strange size".to_string())?
+        .save(path)
+        .map_err(|e| format!("{}: {e}", path.display()))?;
+    println!("{}", path.display());
+    Ok(())
+}

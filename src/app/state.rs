@@ -1,0 +1,398 @@
+//! What the app shows, as plain data: panels read it, commands and workers change it, no window is needed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::timing::Timers;
+use crate::camera::Eye;
+use crate::judge::Violation;
+use crate::model::{Camp, Card};
+use crate::scene::{ActionSpace, Scene};
+use crate::worker::{Decision, GoalShown, Imagined, Moment};
+
+/// Control steps that a rollout spans.
+pub const HORIZON: usize = 20;
+
+/// Who drives, as it is picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriverChoice {
+    /// Planning in the imagination of the model of that name.
+    Planner(String),
+    /// Planning in a fork of reality.
+    Oracle,
+    /// Random actions.
+    Random,
+    /// The person at the keyboard.
+    Keyboard,
+}
+
+/// One entry of the controller picker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DriverOption {
+    /// What it picks.
+    pub choice: DriverChoice,
+    /// What it is called.
+    pub label: String,
+    /// Why it cannot be picked, if so.
+    pub problem: Option<String>,
+}
+
+/// One entry of the scene picker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SceneEntry {
+    /// File stem.
+    pub name: String,
+    /// One sentence, or why the file cannot be used.
+    pub summary: Result<String, String>,
+}
+
+/// The episode as far as it went.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Counts up with each episode.
+    pub episode: u64,
+    /// The seed.
+    pub seed: u64,
+    /// The goal, in scenes with a task.
+    pub goal: Option<GoalShown>,
+    /// All moments, the start first.
+    pub moments: Vec<Arc<Moment>>,
+    /// Whether the task was achieved, once the episode ended.
+    pub outcome: Option<bool>,
+}
+
+/// Where the actions of a rollout came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ActionSource {
+    /// There are none in this scene.
+    #[default]
+    None,
+    /// Reality took them.
+    Taken,
+    /// The controller plans them.
+    Planned,
+    /// The last action, held.
+    Held,
+}
+
+impl ActionSource {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            ActionSource::None => "without actions",
+            ActionSource::Taken => "with the actions that reality took",
+            ActionSource::Planned => "with the actions of the plan",
+            ActionSource::Held => "with the last action held",
+        }
+    }
+}
+
+/// One imagined future.
+#[derive(Clone, Debug, Default)]
+pub struct Rollout {
+    /// The moment it starts from.
+    pub branch: usize,
+    /// The actions it imagines.
+    pub source: ActionSource,
+    /// Those actions, `[T][A]`.
+    pub actions: Vec<Vec<f32>>,
+    /// What was imagined.
+    pub imagined: Imagined,
+    /// What the judge found; frames count from the first imagined one.
+    pub violations: Vec<Violation>,
+    /// Whether the judge is through.
+    pub judged: bool,
+    /// Milliseconds that imagining took.
+    pub took_ms: f32,
+}
+
+impl Rollout {
+    /// Index of the imagined step that shows moment `branch + k` (k from 1), if it reaches so far.
+    pub fn index(&self, k: usize) -> Option<usize> {
+        let skip = self.imagined.frameskip.max(1);
+        (k >= 1 && k <= self.imagined.steps).then(|| k.div_ceil(skip) - 1)
+    }
+
+    /// Violations at moment `branch + k`.
+    pub fn violations_at(&self, k: usize) -> impl Iterator<Item = &Violation> {
+        let frame = self.index(k);
+        self.violations
+            .iter()
+            .filter(move |v| frame.is_some_and(|f| (v.first_frame..=v.last_frame).contains(&f)))
+    }
+}
+
+/// One model's pane.
+#[derive(Clone, Debug, Default)]
+pub struct Pane {
+    /// The model's folder.
+    pub name: String,
+    /// Its card, once read.
+    pub card: Option<Card>,
+    /// Loading, ready or failed.
+    pub status: PaneStatus,
+    /// Rollouts of this episode, by branch.
+    pub rollouts: Vec<Rollout>,
+    /// Function evaluations a frame.
+    pub nfe: usize,
+    /// Learned numbers.
+    pub parameters: u64,
+    /// Whether it imagines at the moment.
+    pub busy: bool,
+}
+
+/// Whether a model can be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PaneStatus {
+    /// Not yet.
+    #[default]
+    Loading,
+    /// Yes.
+    Ready,
+    /// No, and why.
+    Failed(String),
+}
+
+impl Pane {
+    /// The camp, once the card is read.
+    pub fn camp(&self) -> Option<Camp> {
+        self.card.as_ref().map(|c| c.camp)
+    }
+
+    /// Whether the pane belongs to a scene: it was trained on it, or it has something to complain about.
+    pub fn is_for(&self, scene: &str) -> bool {
+        match &self.card {
+            Some(card) => card.scenes.iter().any(|s| s == scene),
+            None => true,
+        }
+    }
+
+    /// The rollout that starts at a moment.
+    pub fn rollout(&self, branch: usize) -> Option<&Rollout> {
+        self.rollouts.iter().find(|r| r.branch == branch)
+    }
+}
+
+/// Which moment is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cursor {
+    /// The newest; panes follow as closely as their models can.
+    #[default]
+    Live,
+    /// This one, everywhere.
+    At(usize),
+}
+
+/// Imagined moment to show: `branch + k`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imagination {
+    /// The branch.
+    pub branch: usize,
+    /// Control steps after it, from 0 (the branch itself) to [`HORIZON`].
+    pub k: usize,
+}
+
+impl Imagination {
+    /// The moment it stands for.
+    pub fn moment(self) -> usize {
+        self.branch + self.k
+    }
+}
+
+/// Successes over episodes, since the controller or the scene changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Score {
+    /// Episodes with success.
+    pub successes: usize,
+    /// Episodes that ended.
+    pub episodes: usize,
+}
+
+/// The whole screen.
+pub struct State {
+    /// The scene picker.
+    pub scenes: Vec<SceneEntry>,
+    /// Index of the scene shown.
+    pub scene_index: usize,
+    /// The scene shown.
+    pub scene: Option<Arc<Scene>>,
+    /// The eye of that scene, for drawing into its picture.
+    pub eye: Option<Arc<Eye>>,
+    /// Whether reality goes on.
+    pub playing: bool,
+    /// Times real time.
+    pub speed: f32,
+    /// Whether reality waits while the controller thinks.
+    pub waits: bool,
+    /// Whether the next seed follows when an episode ends.
+    pub continues: bool,
+    /// Who drives.
+    pub driver: DriverChoice,
+    /// The controller picker.
+    pub drivers: Vec<DriverOption>,
+    /// The episode.
+    pub record: Record,
+    /// The moment looked at.
+    pub cursor: Cursor,
+    /// One a model, whatever its scene.
+    pub panes: Vec<Pane>,
+    /// Whether models are still being looked for or loaded.
+    pub loading: bool,
+    /// The newest decision.
+    pub decision: Option<Arc<Decision>>,
+    /// The newest moment when it was made.
+    pub planned_at: usize,
+    /// Successes so far.
+    pub score: Score,
+    /// What went wrong or is worth knowing, in one sentence.
+    pub note: Option<String>,
+    /// Whether the note is an error.
+    pub note_is_error: bool,
+    /// Interventions in force.
+    pub interventions: BTreeMap<String, f32>,
+    /// Panels that are open.
+    pub show_interventions: bool,
+    /// Timers are shown.
+    pub show_timers: bool,
+    /// The shortcut overlay is shown.
+    pub show_shortcuts: bool,
+    /// Heat maps instead of truth thumbnails.
+    pub show_difference: bool,
+    /// Ghosts in the 3-D view.
+    pub show_ghosts: bool,
+    /// Light theme.
+    pub light: bool,
+    /// UI scale.
+    pub zoom: f32,
+    /// Time of every worker.
+    pub timers: Timers,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            scenes: Vec::new(),
+            scene_index: 0,
+            scene: None,
+            eye: None,
+            playing: true,
+            speed: 1.0,
+            waits: true,
+            continues: true,
+            driver: DriverChoice::Oracle,
+            drivers: Vec::new(),
+            record: Record::default(),
+            cursor: Cursor::Live,
+            panes: Vec::new(),
+            loading: true,
+            decision: None,
+            planned_at: 0,
+            score: Score::default(),
+            note: None,
+            note_is_error: false,
+            interventions: BTreeMap::new(),
+            show_interventions: false,
+            show_timers: false,
+            show_shortcuts: false,
+            show_difference: false,
+            show_ghosts: true,
+            light: false,
+            zoom: 1.0,
+            timers: Timers::default(),
+        }
+    }
+}
+
+impl State {
+    /// Index of the newest moment.
+    pub fn newest(&self) -> usize {
+        self.record.moments.len().saturating_sub(1)
+    }
+
+    /// Index of the moment of reality that is shown.
+    pub fn shown(&self) -> usize {
+        match self.cursor {
+            Cursor::Live => self.newest(),
+            Cursor::At(m) => m.min(self.newest()),
+        }
+    }
+
+    /// The moment of reality that is shown.
+    pub fn shown_moment(&self) -> Option<&Arc<Moment>> {
+        self.record.moments.get(self.shown())
+    }
+
+    /// Panes of the scene shown, with their indices: latents first, then pixels, then what is broken.
+    pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
+        let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
+        let mut panes: Vec<(usize, &Pane)> = self
+            .panes
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.is_for(name))
+            .collect();
+        panes.sort_by_key(|(_, p)| {
+            let failed = matches!(p.status, PaneStatus::Failed(_));
+            (failed, p.camp() != Some(Camp::Jepa))
+        });
+        panes.into_iter()
+    }
+
+    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late shows the end of
+    /// what it has.
+    pub fn imagined<'a>(&self, pane: &'a Pane) -> Option<(Imagination, &'a Rollout)> {
+        let shown = self.shown();
+        let live = matches!(self.cursor, Cursor::Live);
+        // The branch itself is real, so a rollout that already imagines the moment goes before one that only starts there.
+        let after = pane.rollouts.iter().filter(|r| r.branch < shown);
+        let found = after
+            .filter(|r| shown <= r.branch + HORIZON || live)
+            .max_by_key(|r| r.branch)
+            .or_else(|| pane.rollout(shown))?;
+        let k = (shown - found.branch).min(HORIZON);
+        let branch = found.branch;
+        Some((Imagination { branch, k }, found))
+    }
+
+    /// Moments from which something was imagined, ascending.
+    pub fn branches(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = self
+            .scene_panes()
+            .flat_map(|(_, p)| p.rollouts.iter().map(|r| r.branch))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether the scene has actions.
+    pub fn has_actions(&self) -> bool {
+        self.scene
+            .as_ref()
+            .is_some_and(|s| s.actions != ActionSpace::None)
+    }
+
+    /// Length of the timeline in control steps: the episode's usual length, or more once it went on for longer.
+    pub fn timeline_steps(&self) -> usize {
+        let usual = self.scene.as_ref().map_or(60, |s| {
+            s.task
+                .as_ref()
+                .map_or(s.episode_steps, |t| t.budget_steps.max(s.episode_steps))
+                as usize
+        });
+        let reach = self.branches().last().map_or(0, |b| b + HORIZON);
+        usual.max(self.newest()).max(reach.min(self.newest() + HORIZON))
+    }
+
+    /// Says something in the status line.
+    pub fn say(&mut self, note: impl Into<String>) {
+        self.note = Some(note.into());
+        self.note_is_error = false;
+    }
+
+    /// Says what went wrong in the status line.
+    pub fn complain(&mut self, note: impl Into<String>) {
+        self.note = Some(note.into());
+        self.note_is_error = true;
+    }
+}

@@ -1,0 +1,200 @@
+//! Colours, spacing and marks: one place, light and dark. Colour never stands alone: each law has its own shape.
+
+use bevy_egui::egui::{
+    self, Color32, CornerRadius, FontFamily, FontId, Margin, Painter, Pos2, Shape, Stroke,
+    TextStyle, Theme, Visuals, vec2,
+};
+
+use crate::model::Camp;
+use crate::scene::{Colour, Law};
+
+/// Sky blue of the Okabe-Ito palette: what is selected or live.
+pub const ACCENT: Color32 = Color32::from_rgb(86, 180, 233);
+/// Bluish green: success.
+pub const GOOD: Color32 = Color32::from_rgb(0, 170, 125);
+/// Vermillion: failure and violations.
+pub const BAD: Color32 = Color32::from_rgb(232, 92, 28);
+/// Orange: the imagination's playhead and the goal.
+pub const IMAGINED: Color32 = Color32::from_rgb(240, 174, 40);
+
+/// The few surfaces that the widgets' own visuals do not name.
+#[derive(Clone, Copy, Debug)]
+pub struct Surfaces {
+    /// Behind everything.
+    pub base: Color32,
+    /// Cards on it.
+    pub card: Color32,
+    /// Tracks and wells in cards.
+    pub well: Color32,
+    /// Thin lines.
+    pub line: Color32,
+    /// Secondary text.
+    pub weak: Color32,
+    /// Primary text.
+    pub text: Color32,
+}
+
+/// The surfaces of the theme in force.
+pub fn surfaces(light: bool) -> Surfaces {
+    let c = Color32::from_rgb;
+    if light {
+        Surfaces {
+            base: c(238, 240, 243),
+            card: c(252, 252, 253),
+            well: c(228, 231, 236),
+            line: c(208, 213, 221),
+            weak: c(92, 100, 114),
+            text: c(28, 32, 40),
+        }
+    } else {
+        Surfaces {
+            base: c(18, 20, 24),
+            card: c(27, 30, 36),
+            well: c(38, 42, 50),
+            line: c(52, 58, 68),
+            weak: c(146, 155, 170),
+            text: c(222, 227, 235),
+        }
+    }
+}
+
+/// Puts the theme on a context.
+pub fn apply(ctx: &egui::Context, light: bool) {
+    let theme = if light { Theme::Light } else { Theme::Dark };
+    ctx.set_theme(theme);
+    let s = surfaces(light);
+    let mut v = if light {
+        Visuals::light()
+    } else {
+        Visuals::dark()
+    };
+    v.panel_fill = s.base;
+    v.window_fill = s.card;
+    v.window_stroke = Stroke::new(1.0, s.line);
+    v.extreme_bg_color = s.well;
+    v.override_text_color = None;
+    v.weak_text_color = Some(s.weak);
+    v.selection.bg_fill = if light {
+        Color32::from_rgb(176, 216, 242)
+    } else {
+        Color32::from_rgb(24, 84, 124)
+    };
+    v.selection.stroke = Stroke::new(1.0, s.text);
+    v.error_fg_color = BAD;
+    v.warn_fg_color = IMAGINED;
+    let radius = CornerRadius::same(5);
+    let w = &mut v.widgets;
+    w.noninteractive.bg_stroke = Stroke::new(1.0, s.line);
+    w.noninteractive.fg_stroke = Stroke::new(1.0, s.text);
+    w.noninteractive.bg_fill = s.card;
+    for state in [&mut w.inactive, &mut w.hovered, &mut w.active, &mut w.open] {
+        state.corner_radius = radius;
+        state.fg_stroke = Stroke::new(1.0, s.text);
+    }
+    w.inactive.bg_fill = s.well;
+    w.inactive.weak_bg_fill = s.well;
+    w.open.weak_bg_fill = s.well;
+    w.hovered.weak_bg_fill = s.line;
+    w.hovered.bg_fill = s.line;
+    w.hovered.bg_stroke = Stroke::new(1.0, ACCENT.gamma_multiply(0.6));
+    w.active.weak_bg_fill = ACCENT.gamma_multiply(0.45);
+    w.active.bg_fill = ACCENT.gamma_multiply(0.45);
+    ctx.set_visuals_of(theme, v);
+    ctx.all_styles_mut(|style| {
+        style.spacing.item_spacing = vec2(8.0, 6.0);
+        style.spacing.button_padding = vec2(9.0, 4.0);
+        style.spacing.interact_size.y = 26.0;
+        style.spacing.slider_width = 110.0;
+        style.spacing.window_margin = Margin::same(12);
+        style.interaction.selectable_labels = false;
+        let size = |s| FontId::new(s, FontFamily::Proportional);
+        style.text_styles = [
+            (TextStyle::Small, size(11.5)),
+            (TextStyle::Body, size(13.5)),
+            (TextStyle::Button, size(13.5)),
+            (TextStyle::Heading, size(17.0)),
+            (
+                TextStyle::Monospace,
+                FontId::new(12.5, FontFamily::Monospace),
+            ),
+        ]
+        .into();
+    });
+}
+
+/// A card: a rounded surface with even margins.
+pub fn card(light: bool) -> egui::Frame {
+    let s = surfaces(light);
+    egui::Frame::new()
+        .fill(s.card)
+        .stroke(Stroke::new(1.0, s.line))
+        .corner_radius(8)
+        .inner_margin(Margin::same(9))
+}
+
+/// The colour of a camp.
+pub fn camp_colour(camp: Option<Camp>) -> Color32 {
+    match camp {
+        Some(Camp::Generative) => Color32::from_rgb(204, 121, 167),
+        Some(Camp::Jepa) => ACCENT,
+        Some(Camp::Hybrid) => Color32::from_rgb(0, 158, 115),
+        _ => Color32::from_gray(140),
+    }
+}
+
+/// A body's hue.
+pub fn body_colour(colour: Colour) -> Color32 {
+    let [r, g, b] = colour.rgb();
+    Color32::from_rgb(r, g, b)
+}
+
+/// The colour of a law's marks.
+pub fn law_colour(law: Law) -> Color32 {
+    match law {
+        Law::Permanence => Color32::from_rgb(230, 159, 0),
+        Law::Duplication => Color32::from_rgb(204, 121, 167),
+        Law::Continuity => Color32::from_rgb(86, 180, 233),
+        Law::Size => Color32::from_rgb(0, 158, 115),
+        Law::Interpenetration => Color32::from_rgb(213, 94, 0),
+    }
+}
+
+/// The mark of a law: circle, diamond, triangle, square or cross.
+pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
+    let colour = law_colour(law);
+    let edge = Stroke::new(1.0, Color32::from_black_alpha(160));
+    let r = radius;
+    let polygon = |points: &[(f32, f32)]| {
+        let points = points.iter().map(|(x, y)| at + vec2(x * r, y * r)).collect();
+        painter.add(Shape::convex_polygon(points, colour, edge));
+    };
+    match law {
+        Law::Permanence => {
+            painter.circle(at, r * 0.95, colour, edge);
+        }
+        Law::Duplication => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
+        Law::Continuity => polygon(&[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)]),
+        Law::Size => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+        Law::Interpenetration => {
+            let arm = Stroke::new(r * 0.7, colour);
+            painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], arm);
+            painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], arm);
+        }
+    }
+}
+
+/// From best (yellow) over green to worst (dark violet): viridis in five stops, `t` in [0, 1] from worst to best.
+pub fn viridis(t: f32) -> Color32 {
+    const STOPS: [[f32; 3]; 5] = [
+        [68.0, 1.0, 84.0],
+        [59.0, 82.0, 139.0],
+        [33.0, 145.0, 140.0],
+        [94.0, 201.0, 98.0],
+        [253.0, 231.0, 37.0],
+    ];
+    let at = t.clamp(0.0, 1.0) * 4.0;
+    let i = (at as usize).min(3);
+    let f = at - i as f32;
+    let mix = |c: usize| (STOPS[i][c] + (STOPS[i + 1][c] - STOPS[i][c]) * f) as u8;
+    Color32::from_rgb(mix(0), mix(1), mix(2))
+}

@@ -1,0 +1,62 @@
+//! Imagining one future from a branch.
+
+use std::sync::Arc;
+
+use crate::model::{Actions, Cancel, Context, Frames, ProbedStates, WorldModel};
+
+/// An order to imagine.
+pub struct Imagine {
+    /// Who imagines.
+    pub model: Arc<dyn WorldModel>,
+    /// The observations up to the branch.
+    pub context: Context,
+    /// The actions from the branch on, `[T][A]` at the control rate.
+    pub actions: Vec<Vec<f32>>,
+    /// A.
+    pub dim: usize,
+    /// Function evaluations a frame (diffusion only).
+    pub nfe: usize,
+}
+
+/// An imagined future.
+#[derive(Clone, Debug, Default)]
+pub struct Imagined {
+    /// Frames, where the model has pixels (candidate 0).
+    pub frames: Option<Frames>,
+    /// Probed states, where the model has probes (candidate 0).
+    pub states: Option<ProbedStates>,
+    /// Control steps that one imagined step spans.
+    pub frameskip: usize,
+    /// Control steps imagined.
+    pub steps: usize,
+}
+
+/// The imagination worker's function.
+///
+/// # Errors
+/// The model's error in words.
+pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> {
+    let model = &order.model;
+    let frameskip = model.frameskip().max(1);
+    // Models imagine whole steps: what does not fill one is left out.
+    let steps = order.actions.len() / frameskip * frameskip;
+    if steps == 0 {
+        return Err(format!(
+            "{} actions are fewer than the {frameskip} of one imagined step",
+            order.actions.len()
+        ));
+    }
+    let run = || {
+        model.set_nfe(order.nfe);
+        let actions = Actions::one(&order.actions[..steps], order.dim);
+        let latent = model.observe(&order.context)?;
+        let rollouts = model.imagine(&latent, &actions, cancel)?;
+        Ok::<_, crate::model::ModelError>(Imagined {
+            frames: model.frames(&rollouts)?,
+            states: model.states(&rollouts)?,
+            frameskip,
+            steps,
+        })
+    };
+    run().map_err(|e| e.to_string())
+}

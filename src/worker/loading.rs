@@ -1,0 +1,67 @@
+//! Loading the shipped models in the background.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::desk::panic_message;
+use crate::model::registry::{load, scan};
+use crate::model::{Card, Device, WorldModel};
+
+/// News from the loading thread.
+pub enum Loaded {
+    /// A model's folder was found.
+    Found {
+        /// Folder name.
+        name: String,
+        /// Its card, or why it cannot be read.
+        card: Result<Box<Card>, String>,
+    },
+    /// A model is ready, or cannot be.
+    Ready {
+        /// Folder name.
+        name: String,
+        /// The model, or the error in words.
+        model: Result<Arc<dyn WorldModel>, String>,
+        /// Time that loading took.
+        took: Duration,
+    },
+}
+
+/// Loads every model of a folder on a thread of its own; the channel closes when all are done.
+///
+/// # Errors
+/// The system's error if no thread can be started.
+pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
+    let (outbox, news) = bounded(8);
+    let dir: PathBuf = dir.into();
+    std::thread::Builder::new()
+        .name("loading".into())
+        .spawn(move || {
+            let mut dirs = Vec::new();
+            for entry in scan(&dir) {
+                let card = entry.card.map(Box::new).map_err(|e| e.to_string());
+                if card.is_ok() {
+                    dirs.push((entry.name.clone(), entry.dir));
+                }
+                let name = entry.name;
+                if outbox.send(Loaded::Found { name, card }).is_err() {
+                    return;
+                }
+            }
+            for (name, dir) in dirs {
+                let start = Instant::now();
+                let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
+                    .map_err(|panic| panic_message(&*panic))
+                    .and_then(|model| model.map_err(|e| e.to_string()));
+                let took = start.elapsed();
+                if outbox.send(Loaded::Ready { name, model, took }).is_err() {
+                    return;
+                }
+            }
+        })?;
+    Ok(news)
+}

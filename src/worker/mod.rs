@@ -1,0 +1,38 @@
+//! Threads and channels: imagination, planning, judging and reality itself, behind one protocol; no model code.
+//!
+//! Every long job is an order with a ticket, put on a [`Desk`]; a newer order of its kind cancels the older one between
+//! model steps. Channels are bounded, a panic becomes an error in the report and the worker starts afresh, and each
+//! worker measures its own time. Whoever asks never waits: reports are polled. Read `desk.rs` first, then `reality.rs`,
+//! the thread that owns the ground truth; the others are plain functions behind a desk.
+
+mod desk;
+mod imagination;
+mod judging;
+mod loading;
+mod planning;
+mod reality;
+
+pub use desk::{Desk, Report};
+pub use imagination::{Imagine, Imagined, imagination};
+pub use judging::{JudgeRollout, judging};
+pub use loading::{Loaded, load_models};
+pub use planning::{Decision, Driver, PlanRequest, planning};
+pub use reality::{
+    EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at, spawn_reality,
+};
+
+/// Threads that models may use: one core stays with the window.
+pub fn model_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1))
+}
+
+/// Sizes the shared pool of the model threads; harmless when it was sized before.
+pub fn leave_a_core_to_the_window() {
+    if let Err(e) = rayon::ThreadPoolBuilder::new()
+        .num_threads(model_threads())
+        .thread_name(|i| format!("model-{i}"))
+        .build_global()
+    {
+        tracing::debug!("model threads were sized before: {e}");
+    }
+}

@@ -1,0 +1,546 @@
+//! The thread that owns reality: it steps, looks, asks for actions and tells what happened.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::desk::panic_message;
+use super::{Decision, Desk, Driver, PlanRequest, planning};
+use crate::camera::Eye;
+use crate::eval::control::CONTEXT_FRAMES;
+use crate::eval::tasks::TaskInstance;
+use crate::model::{Context, Goal};
+use crate::planner::Sight;
+use crate::scene::Scene;
+use crate::sim::{CONTROL_HZ, Drag, Reality, State};
+
+/// One moment of reality, as it is shown, recorded and given to models.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// The true state.
+    pub state: State,
+    /// What the eye saw, `[64, 64, 3]` bytes.
+    pub rgb: Vec<u8>,
+    /// The action that led here from the moment before (empty at the start), `[A]`.
+    pub action: Vec<f32>,
+    /// Planar distance of the task's body to its goal, metres.
+    pub distance_m: Option<f32>,
+}
+
+/// The goal of an episode.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoalShown {
+    /// The goal picture that planners get.
+    pub picture: Goal,
+    /// Where the task's body should come to rest: x, z in metres.
+    pub place: [f32; 2],
+    /// Index of the task's body.
+    pub body: usize,
+    /// Success: at most this far, metres.
+    pub tolerance_m: f32,
+}
+
+/// A new episode.
+#[derive(Clone, Debug)]
+pub struct EpisodeStart {
+    /// Counts up with each episode of this run.
+    pub episode: u64,
+    /// The scene.
+    pub scene: Arc<Scene>,
+    /// The seed.
+    pub seed: u64,
+    /// The goal, in scenes with a task.
+    pub goal: Option<GoalShown>,
+    /// The first moment.
+    pub first: Arc<Moment>,
+}
+
+/// What the reality thread tells.
+#[derive(Debug)]
+pub enum News {
+    /// A new episode began.
+    Began(EpisodeStart),
+    /// The next moment of an episode.
+    Moment {
+        /// The episode.
+        episode: u64,
+        /// The moment.
+        moment: Arc<Moment>,
+        /// Milliseconds that stepping physics took.
+        step_ms: f32,
+        /// Milliseconds that the eye took.
+        look_ms: f32,
+    },
+    /// A controller decided.
+    Decided(Box<Decision>),
+    /// An episode ended: with success, without, or (no task) simply so.
+    Ended {
+        /// The episode.
+        episode: u64,
+        /// Whether the task was achieved; `None` without a task.
+        success: Option<bool>,
+    },
+    /// Something failed; reality is paused.
+    Failed(String),
+}
+
+/// What reality can be told to do.
+pub enum RealityOrder {
+    /// Show this scene from this seed.
+    Load(Arc<Scene>, u64),
+    /// Play or pause.
+    Play(bool),
+    /// Take one step.
+    Step,
+    /// Start again from this seed.
+    Reset(u64),
+    /// Times real time.
+    Speed(f32),
+    /// Who drives.
+    Drive(Driver),
+    /// The action held on the keyboard.
+    Hold([f32; 2]),
+    /// Whether reality waits while the controller thinks.
+    Waits(bool),
+    /// Whether the next seed follows when an episode ends.
+    Continue(bool),
+    /// An intervention, kept over episodes.
+    Set(String, f32),
+    /// Ends all interventions (with the next episode where they cannot be undone).
+    ClearInterventions,
+    /// Drags a body.
+    Pull(Option<Drag>),
+}
+
+/// The reality thread, seen from the window.
+pub struct RealityHandle {
+    orders: Sender<RealityOrder>,
+    news: Receiver<News>,
+}
+
+impl RealityHandle {
+    /// Tells reality what to do; orders are small and rare, so a full channel means a dead thread.
+    pub fn tell(&self, order: RealityOrder) {
+        if let Err(e) = self.orders.try_send(order) {
+            tracing::error!("reality does not listen: {e}");
+        }
+    }
+
+    /// The next piece of news, if there is one; never waits.
+    pub fn poll(&self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+}
+
+/// Starts the reality thread.
+///
+/// # Errors
+/// The system's error if no thread can be started.
+pub fn spawn_reality() -> std::io::Result<RealityHandle> {
+    let (orders, inbox) = bounded(256);
+    let (outbox, news) = bounded(256);
+    let desk = Desk::open("planning", || planning)?;
+    std::thread::Builder::new()
+        .name("reality".into())
+        .spawn(move || {
+            let mut stage = Stage::new(inbox, outbox, desk);
+            while stage.alive {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| stage.run())) {
+                    stage.act = None;
+                    stage.playing = false;
+                    let message = panic_message(&*panic);
+                    stage.say(News::Failed(format!("reality failed: {message}; press R")));
+                }
+            }
+        })?;
+    Ok(RealityHandle { orders, news })
+}
+
+/// The episode that runs.
+struct Act {
+    episode: u64,
+    reality: Reality,
+    eye: Eye,
+    goal: Option<GoalShown>,
+    moments: Vec<Arc<Moment>>,
+    ended_at: Option<usize>,
+}
+
+struct Stage {
+    inbox: Receiver<RealityOrder>,
+    outbox: Sender<News>,
+    desk: Desk<PlanRequest, Decision>,
+    alive: bool,
+    scene: Option<(Arc<Scene>, u64)>,
+    act: Option<Act>,
+    episodes: u64,
+    playing: bool,
+    steps_owed: u32,
+    speed: f32,
+    waits: bool,
+    continues: bool,
+    driver: Driver,
+    held: [f32; 2],
+    next_action: Option<Vec<f32>>,
+    asked_at: Option<usize>,
+    interventions: BTreeMap<String, f32>,
+    next_tick: Instant,
+}
+
+/// Control steps between success and the next episode, so that success can be seen.
+const LINGER_STEPS: usize = 10;
+/// An episode without end is cut here, so that its record stays bounded.
+const MAX_STEPS: usize = 2000;
+
+impl Stage {
+    fn new(
+        inbox: Receiver<RealityOrder>,
+        outbox: Sender<News>,
+        desk: Desk<PlanRequest, Decision>,
+    ) -> Self {
+        Self {
+            inbox,
+            outbox,
+            desk,
+            alive: true,
+            scene: None,
+            act: None,
+            episodes: 0,
+            playing: false,
+            steps_owed: 0,
+            speed: 1.0,
+            waits: true,
+            continues: true,
+            driver: Driver::Keyboard,
+            held: [0.0; 2],
+            next_action: None,
+            asked_at: None,
+            interventions: BTreeMap::new(),
+            next_tick: Instant::now(),
+        }
+    }
+
+    fn say(&mut self, news: News) {
+        if self.outbox.send(news).is_err() {
+            self.alive = false;
+        }
+    }
+
+    fn run(&mut self) {
+        while self.alive {
+            let wait = if self.asked_at.is_some() {
+                Duration::from_millis(2)
+            } else if self.playing && self.act.is_some() {
+                self.next_tick.saturating_duration_since(Instant::now())
+            } else if self.steps_owed > 0 {
+                Duration::ZERO
+            } else {
+                Duration::from_millis(100)
+            };
+            match self.inbox.recv_timeout(wait) {
+                Ok(order) => {
+                    self.obey(order);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.alive = false;
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.hear_decision();
+            let due = self.steps_owed > 0 || (self.playing && Instant::now() >= self.next_tick);
+            if due && self.act.is_some() && self.is_ready() {
+                self.take_step();
+            }
+        }
+    }
+
+    fn obey(&mut self, order: RealityOrder) {
+        match order {
+            RealityOrder::Load(scene, seed) => {
+                self.interventions.clear();
+                self.scene = Some((scene, seed));
+                self.begin();
+            }
+            RealityOrder::Reset(seed) => {
+                if let Some((_, s)) = &mut self.scene {
+                    *s = seed;
+                }
+                self.begin();
+            }
+            RealityOrder::Play(on) => {
+                self.playing = on;
+                self.next_tick = Instant::now();
+            }
+            RealityOrder::Step => self.steps_owed = (self.steps_owed + 1).min(10),
+            RealityOrder::Speed(speed) => self.speed = speed.clamp(0.05, 16.0),
+            RealityOrder::Drive(driver) => {
+                self.driver = driver;
+                self.forget_decision();
+                self.reset_controller();
+                self.ask();
+            }
+            RealityOrder::Hold(action) => self.held = action,
+            RealityOrder::Waits(on) => self.waits = on,
+            RealityOrder::Continue(on) => self.continues = on,
+            RealityOrder::Set(target, value) => {
+                let result = self.act.as_mut().map(|a| a.reality.set(&target, value));
+                match result {
+                    Some(Err(e)) => self.say(News::Failed(e.to_string())),
+                    _ => {
+                        self.interventions.insert(target, value);
+                    }
+                }
+            }
+            RealityOrder::ClearInterventions => self.interventions.clear(),
+            RealityOrder::Pull(drag) => {
+                if let Some(act) = &mut self.act {
+                    act.reality.drag(drag);
+                }
+            }
+        }
+    }
+
+    /// Starts the episode of the current scene and seed.
+    fn begin(&mut self) {
+        let Some((scene, seed)) = self.scene.clone() else {
+            return;
+        };
+        self.forget_decision();
+        self.reset_controller();
+        self.steps_owed = 0;
+        match self.open_act(&scene, seed) {
+            Ok(act) => {
+                self.episodes += 1;
+                let start = EpisodeStart {
+                    episode: act.episode,
+                    scene,
+                    seed,
+                    goal: act.goal.clone(),
+                    first: act.moments[0].clone(),
+                };
+                self.act = Some(act);
+                self.say(News::Began(start));
+                self.next_tick = Instant::now() + self.period();
+                self.ask();
+            }
+            Err(message) => {
+                self.act = None;
+                self.playing = false;
+                self.say(News::Failed(message));
+            }
+        }
+    }
+
+    fn open_act(&self, scene: &Arc<Scene>, seed: u64) -> Result<Act, String> {
+        let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
+        let (mut reality, goal) = match &scene.task {
+            Some(task) => {
+                let instance =
+                    TaskInstance::new(scene, &eye, seed).map_err(|e| e.to_string())?;
+                let goal = GoalShown {
+                    picture: instance.goal,
+                    place: instance.place,
+                    body: instance.body,
+                    tolerance_m: task.tolerance_m,
+                };
+                (instance.reality, Some(goal))
+            }
+            None => (Reality::new(scene, seed).map_err(|e| e.to_string())?, None),
+        };
+        for (target, value) in &self.interventions {
+            reality.set(target, *value).map_err(|e| e.to_string())?;
+        }
+        let first = moment(&reality, &eye, goal.as_ref(), Vec::new()).0;
+        Ok(Act {
+            episode: self.episodes + 1,
+            reality,
+            eye,
+            goal,
+            moments: vec![Arc::new(first)],
+            ended_at: None,
+        })
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs_f32(1.0 / (CONTROL_HZ as f32 * self.speed))
+    }
+
+    fn forget_decision(&mut self) {
+        self.desk.cancel();
+        self.asked_at = None;
+        self.next_action = None;
+    }
+
+    fn reset_controller(&self) {
+        let seed = self.scene.as_ref().map_or(0, |(_, seed)| *seed);
+        if let Driver::Controller { controller, .. } = &self.driver {
+            controller
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .reset(seed);
+        }
+    }
+
+    /// Asks the controller for the action at the newest moment.
+    fn ask(&mut self) {
+        let (Some(act), Driver::Controller { controller, preview }) = (&self.act, &self.driver)
+        else {
+            return;
+        };
+        let dim = act.reality.scene().actions.dim();
+        let Some(goal) = act.goal.as_ref().filter(|_| dim > 0) else {
+            return;
+        };
+        self.asked_at = Some(act.moments.len());
+        self.desk.ask(PlanRequest {
+            controller: controller.clone(),
+            preview: preview.clone(),
+            sight: Sight {
+                context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
+                goal: goal.picture.clone(),
+                truth: Some((act.reality.fork(), goal.place)),
+                dim,
+            },
+        });
+    }
+
+    fn hear_decision(&mut self) {
+        let Some(report) = self.desk.poll() else {
+            return;
+        };
+        self.asked_at = None;
+        match report.result {
+            Ok(decision) => {
+                self.next_action = Some(decision.action.clone());
+                self.say(News::Decided(Box::new(decision)));
+            }
+            Err(message) => {
+                self.playing = false;
+                self.steps_owed = 0;
+                self.say(News::Failed(format!("the controller failed: {message}")));
+            }
+        }
+    }
+
+    /// Whether the next step can be taken: nobody has to be waited for.
+    fn is_ready(&self) -> bool {
+        self.asked_at.is_none() || !self.waits
+    }
+
+    fn take_step(&mut self) {
+        let period = self.period();
+        let Some(act) = &mut self.act else { return };
+        let dim = act.reality.scene().actions.dim();
+        let action = match (&self.driver, dim) {
+            (_, 0) => Vec::new(),
+            (Driver::Keyboard, _) => self.held.to_vec(),
+            (Driver::Controller { .. }, _) => match self.next_action.take() {
+                Some(action) => action,
+                // Reality does not wait: it goes on with the last action.
+                None => act.moments.last().map_or(vec![0.0; dim], |m| {
+                    if m.action.is_empty() { vec![0.0; dim] } else { m.action.clone() }
+                }),
+            },
+        };
+        let clock = Instant::now();
+        act.reality.act(&action);
+        act.reality.step();
+        let step_ms = clock.elapsed().as_secs_f32() * 1e3;
+        if act.reality.is_broken() {
+            self.act = None;
+            self.playing = false;
+            let message = "physics blew up: a body's state is no longer finite; press R".into();
+            return self.say(News::Failed(message));
+        }
+        let (moment, look_ms) = moment(&act.reality, &act.eye, act.goal.as_ref(), action);
+        let moment = Arc::new(moment);
+        act.moments.push(moment.clone());
+        let episode = act.episode;
+        self.steps_owed = self.steps_owed.saturating_sub(1);
+        // A late tick is not made up for: reality slows down instead of rushing.
+        self.next_tick = (self.next_tick + period).max(Instant::now());
+        self.say(News::Moment {
+            episode,
+            moment,
+            step_ms,
+            look_ms,
+        });
+        self.end_or_go_on();
+    }
+
+    fn end_or_go_on(&mut self) {
+        let Some(act) = &mut self.act else { return };
+        let scene = act.reality.scene().clone();
+        let taken = act.moments.len() - 1;
+        let distance = act.moments[taken].distance_m;
+        let success = act
+            .goal
+            .as_ref()
+            .zip(distance)
+            .is_some_and(|(g, d)| d <= g.tolerance_m);
+        let budget = match &scene.task {
+            Some(task) => task.budget_steps as usize,
+            None => scene.episode_steps as usize,
+        };
+        if act.ended_at.is_none() && (success || taken >= budget) {
+            act.ended_at = Some(taken);
+            let news = News::Ended {
+                episode: act.episode,
+                success: scene.task.as_ref().map(|_| success),
+            };
+            self.say(news);
+        }
+        let ended_at = self.act.as_ref().and_then(|a| a.ended_at);
+        let over = ended_at.is_some_and(|end| taken >= end + LINGER_STEPS);
+        if (over && self.continues) || taken >= MAX_STEPS {
+            if let Some((_, seed)) = &mut self.scene {
+                *seed = seed.wrapping_add(1);
+            }
+            return self.begin();
+        }
+        // A late decision on an older moment is still the best there is when reality does not wait.
+        if self.asked_at.is_none() {
+            self.ask();
+        }
+    }
+}
+
+fn moment(
+    reality: &Reality,
+    eye: &Eye,
+    goal: Option<&GoalShown>,
+    action: Vec<f32>,
+) -> (Moment, f32) {
+    let clock = Instant::now();
+    let view = eye.look(reality);
+    let look_ms = clock.elapsed().as_secs_f32() * 1e3;
+    let state = reality.measure();
+    let distance_m = goal.and_then(|g| Some(state.bodies.get(g.body)?.planar_distance(g.place)));
+    let moment = Moment {
+        state,
+        rgb: view.rgb,
+        action,
+        distance_m,
+    };
+    (moment, look_ms)
+}
+
+/// The context that ends at moment `at`: at most `frames` observations and the actions between them.
+pub fn context_at(moments: &[Arc<Moment>], at: usize, frames: usize) -> Context {
+    let end = (at + 1).min(moments.len());
+    let start = end.saturating_sub(frames.max(1));
+    Context {
+        size: crate::camera::SIZE,
+        frames: moments[start..end].iter().map(|m| m.rgb.clone()).collect(),
+        actions: moments[start..end]
+            .iter()
+            .skip(1)
+            .map(|m| m.action.clone())
+            .collect(),
+    }
+}
