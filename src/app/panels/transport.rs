@@ -37,7 +37,7 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         }
         let live = matches!(state.cursor, Cursor::Live);
         let button = Button::new("Live").selected(live);
-        if ui.add_enabled(!live, button).on_hover_text("The newest moment (L)").clicked() {
+        if ui.add(button).on_hover_text("The newest moment (L)").clicked() {
             out.push(Command::Live);
         }
         ui.add_space(8.0);
