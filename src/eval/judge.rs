@@ -16,7 +16,7 @@ use super::stats::{Rate, quantile};
 use crate::camera::{Eye, SIZE};
 use crate::episode::{EpisodeError, record};
 use crate::judge::{Judge, SceneThresholds, Tracker, Violation};
-use crate::scene::{Law, Scene};
+use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
 
 /// First seed of calibration clips: after training's, before the held-out ones.
@@ -141,7 +141,7 @@ fn faulty_clip(
     let from = REFERENCE + rng.random_range(1..CLIP - 6);
     let body = tracked[rng.random_range(0..tracked.len())];
     let mut shift: Option<[f32; 3]> = None;
-    let factor = if rng.random::<bool>() { 0.6 } else { 1.6 };
+    let factor: f32 = if rng.random::<bool>() { 0.65 } else { 1.6 };
     let mut frames = Vec::with_capacity(REFERENCE + CLIP);
     for t in 0..REFERENCE + CLIP {
         let honest = eye.look(&reality);
@@ -151,7 +151,10 @@ fn faulty_clip(
             let state = reality.measure();
             let at = state.bodies[body].position;
             let area = honest.ids.iter().filter(|&&id| usize::from(id) == body + 1).count();
-            if t == from && (area < 12 || !inside(eye, at, 8.0)) {
+            let radius = |b: usize| {
+                scene.bodies[b].shape.bounding_radius() / eye.metres_per_pixel(state.bodies[b].position)
+            };
+            if t == from && (area < 12 || !inside(eye, at, radius(body) + 3.0)) {
                 return Ok(None);
             }
             let mut fork = reality.fork();
@@ -161,6 +164,15 @@ fn faulty_clip(
                     eye.look(&fork).rgb
                 }
                 Law::Size => {
+                    // The law speaks of bodies that stand alone in the picture.
+                    let alone = |&o: &usize| {
+                        let (p, q) = (eye.project(at), eye.project(state.bodies[o].position));
+                        let reach = factor.max(1.0) * radius(body) + radius(o) + 3.0;
+                        p.zip(q).is_none_or(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) > reach)
+                    };
+                    if t == from && !tracked.iter().filter(|&&o| o != body).all(alone) {
+                        return Ok(None);
+                    }
                     fork.resize(body, factor);
                     eye.look(&fork).rgb
                 }
@@ -170,11 +182,13 @@ fn faulty_clip(
                     if t == from && !inside(eye, target, 10.0) {
                         return Ok(None);
                     }
-                    // Well into the other body on the side it came from, but not so deep that the eye cannot see it.
-                    let d = [at[0] - target[0], at[2] - target[2]];
-                    let length = (d[0] * d[0] + d[1] * d[1]).sqrt().max(1e-3);
-                    let depth = 0.6 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
-                    let place = [target[0] + d[0] / length * depth, at[1].min(target[1]).max(0.02), target[2] + d[1] / length * depth];
+                    // Well into the other body on the side it came from (a box: through its nearest face), but not so
+                    // deep that the eye cannot see it.
+                    let boxy = [other, body].into_iter().find(|&b| matches!(scene.bodies[b].shape, Shape::Cuboid { .. }));
+                    let away = [at[0] - target[0], at[2] - target[2]];
+                    let [x, z] = direction(away, boxy.map(|b| state.bodies[b].yaw()));
+                    let depth = 0.7 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
+                    let place = [target[0] + x * depth, at[1].min(target[1]).max(0.02), target[2] + z * depth];
                     fork.teleport(body, place);
                     eye.look(&fork).rgb
                 }
@@ -207,6 +221,18 @@ fn faulty_clip(
     Ok(Some((frames, body)))
 }
 
+/// Unit vector along `d`; with a yaw, the nearest of the four face normals of a box turned so.
+fn direction(d: [f32; 2], yaw: Option<f32>) -> [f32; 2] {
+    let length = d[0].hypot(d[1]).max(1e-3);
+    let unit = [d[0] / length, d[1] / length];
+    let Some(yaw) = yaw else { return unit };
+    let (sin, cos) = (libm::sinf(yaw), libm::cosf(yaw));
+    [[cos, -sin], [sin, cos], [-cos, sin], [-sin, -cos]]
+        .into_iter()
+        .max_by(|a, b| (a[0] * unit[0] + a[1] * unit[1]).total_cmp(&(b[0] * unit[0] + b[1] * unit[1])))
+        .unwrap_or(unit)
+}
+
 fn inside(eye: &Eye, at: [f32; 3], margin: f32) -> bool {
     let size = eye.size() as f32;
     eye.project(at).is_some_and(|p| p.iter().all(|&c| c > margin && c < size - margin))
@@ -223,6 +249,8 @@ fn free_shift(
 ) -> Option<[f32; 3]> {
     let state = reality.measure();
     let from = eye.project(*at)?;
+    let shape = &reality.scene().bodies[body].shape;
+    let margin = shape.bounding_radius() / eye.metres_per_pixel(*at) + 3.0;
     let upright = reality.scene().camera.position[1] < reality.scene().camera.position[2];
     for _ in 0..200 {
         let (a, b) = (rng.random_range(-0.8f32..0.8), rng.random_range(-0.8f32..0.8));
@@ -234,7 +262,7 @@ fn free_shift(
             eye.project(state.bodies[o].position)
                 .is_none_or(|q| (q[0] - p[0]).abs().max((q[1] - p[1]).abs()) > 12.0)
         });
-        if (16.0..32.0).contains(&distance) && clear && to[1] > 0.05 && inside(eye, to, 7.0) {
+        if (16.0..32.0).contains(&distance) && clear && to[1] > 0.05 && inside(eye, to, margin) {
             return Some(by);
         }
     }

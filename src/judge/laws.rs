@@ -7,7 +7,7 @@
 //! | duplication | area of the second component over the body's own |
 //! | continuity | the lesser of the step's length and its departure from constant velocity, pixels |
 //! | size | abs ln(area over expected visible area), for bodies that did not vanish |
-//! | interpenetration | sum of inscribed radii minus distance of centres, metres |
+//! | interpenetration | how much shorter the pair is than both bodies side by side (inscribed diameters), metres |
 
 use std::sync::Arc;
 
@@ -163,8 +163,10 @@ impl Judge {
                 push(Law::Permanence, 1.0 - blob.area / expected.max(1.0), here);
             }
             let alone = (0..blobs.len()).all(|o| o == b || blobs[o].area == 0.0 || !near(here, blobs[o].bounds));
-            if seen && !cut && alone {
-                push(Law::Size, (blob.area / track.area).ln().abs(), here);
+            // A neighbour may hide part of a body but cannot make it grow.
+            let growth = (blob.area / track.area.max(1.0)).ln();
+            if seen && !cut && (alone || growth > 0.0) {
+                push(Law::Size, growth.abs(), here);
             }
             if blob.components.len() > 1 {
                 push(Law::Duplication, blob.components[1] / track.area.max(1.0), here);
@@ -180,29 +182,32 @@ impl Judge {
                 if !whole(blob, track) || !whole(other, other_track) {
                     continue;
                 }
-                if let (Some(p), Some(q)) = (self.place(body, blob), self.place(self.tracker.bodies[c], other)) {
-                    let d = ((p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2) + (p[2] - q[2]).powi(2)).sqrt();
-                    let overlap = self.inscribed(body) + self.inscribed(self.tracker.bodies[c]) - d;
+                if let Some(overlap) = self.overlap(size, (body, blob), (self.tracker.bodies[c], other)) {
                     push(Law::Interpenetration, overlap, union(blob.bounds, other.bounds));
                 }
             }
         }
     }
 
-    /// Where a blob's centre is: on the plane at the body's height for an eye that looks down, else on the
-    /// upright plane through its start.
-    fn place(&self, body: usize, blob: &Blob) -> Option<[f32; 3]> {
+    /// How much shorter than both bodies side by side the pair is along the line of its centres, metres. The pair's
+    /// outer ends are seen even where one body hides the inner part of the other.
+    fn overlap(&self, size: usize, a: (usize, &Blob), b: (usize, &Blob)) -> Option<f32> {
         let eye = self.eye.as_ref()?;
-        let (camera, start) = (&self.scene.camera, self.scene.bodies[body].position);
-        let looks_down = (camera.position[1] - camera.target[1]).abs() > (camera.position[2] - camera.target[2]).abs();
-        if looks_down {
-            return eye.unproject(blob.centroid, start[1]);
+        let d = [a.1.centroid[0] - b.1.centroid[0], a.1.centroid[1] - b.1.centroid[1]];
+        let length = (d[0] * d[0] + d[1] * d[1]).sqrt();
+        if length < 1e-3 {
+            return Some(self.inscribed(a.0) + self.inscribed(b.0));
         }
-        let (near, far) = (eye.unproject(blob.centroid, camera.position[1] + 1.0), eye.unproject(blob.centroid, camera.position[1] - 1.0));
-        let through = near.or(far)?;
-        let c = camera.position;
-        let t = (start[2] - c[2]) / (through[2] - c[2]);
-        Some([c[0] + t * (through[0] - c[0]), c[1] + t * (through[1] - c[1]), start[2]])
+        let axis = [d[0] / length, d[1] / length];
+        let along = |i: usize| ((i % size) as f32 + 0.5) * axis[0] + ((i / size) as f32 + 0.5) * axis[1];
+        let ends = |blob: &Blob| {
+            let inside = blob.mask.iter().enumerate().filter(|(_, m)| **m > 0.5).map(|(i, _)| along(i));
+            inside.fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p), high.max(p)))
+        };
+        let ((_, far), (near, _)) = (ends(a.1), ends(b.1));
+        let scale = eye.metres_per_pixel(self.scene.bodies[a.0].position);
+        // Pixel centres lie half a pixel inside each end.
+        Some(2.0 * (self.inscribed(a.0) + self.inscribed(b.0)) - (far - near + 1.0) * scale)
     }
 
     fn inscribed(&self, body: usize) -> f32 {
