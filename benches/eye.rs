@@ -43,14 +43,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in ["push", "reach", "fall", "collide"] {
         scenes.push(Arc::new(parallax::scene::load(name)?));
     }
-    println!("{:<10} {:>6} {:>14} {:>18}", "scene", "bodies", "eye, frames/s", "physics, steps/s");
+    println!(
+        "{:<10} {:>6} {:>14} {:>18}",
+        "scene", "bodies", "eye, frames/s", "physics, steps/s"
+    );
     for scene in scenes {
         let eye = Eye::standard(&scene)?;
         let mut reality = Reality::new(&scene, 0)?;
         let frames = rate(|| drop(black_box(eye.look(black_box(&reality)))));
         reality.act(&[0.3, -0.3]);
         let steps = rate(|| reality.step()) * f64::from(SUBSTEPS);
-        println!("{:<10} {:>6} {frames:>14.0} {steps:>18.0}", scene.name, scene.bodies.len());
+        println!(
+            "{:<10} {:>6} {frames:>14.0} {steps:>18.0}",
+            scene.name,
+            scene.bodies.len()
+        );
     }
     println!("64x64 pixels, 2x2 samples, one shadow; wanted with 6 bodies: at least 250 frames/s");
     Ok(())

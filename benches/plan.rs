@@ -14,20 +14,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     parallax::model::nn::quiet_candle_threads();
     let dir = scene::models_dir().join("lewm-push");
     if !dir.join("card.ron").is_file() {
-        println!("{} holds no trained model: nothing to measure", dir.display());
+        println!(
+            "{} holds no trained model: nothing to measure",
+            dir.display()
+        );
         return Ok(());
     }
     let model = registry::load(&dir, &Device::Cpu)?;
     let push = std::sync::Arc::new(scene::load("push")?);
     let eye = Eye::standard(&push)?;
     let task = TaskInstance::new(&push, &eye, HELD_OUT_SEED)?;
-    let context = Context { size: eye.size(), frames: vec![eye.look(&task.reality).rgb], actions: Vec::new() };
+    let context = Context {
+        size: eye.size(),
+        frames: vec![eye.look(&task.reality).rgb],
+        actions: Vec::new(),
+    };
     let budget = Budget::PAPER;
     let mut ms = Vec::new();
     for seed in 0..20 {
         let start = Instant::now();
         let latent = model.observe(&context)?;
-        Cem::default().plan(model.as_ref(), &latent, &task.goal, 2, &budget, None, seed, &Cancel::new())?;
+        Cem::default().plan(
+            model.as_ref(),
+            &latent,
+            &task.goal,
+            2,
+            &budget,
+            None,
+            seed,
+            &Cancel::new(),
+        )?;
         ms.push(start.elapsed().as_secs_f64() * 1e3);
     }
     ms.sort_by(f64::total_cmp);

@@ -6,6 +6,9 @@ use parallax::train::{LewmRecipe, bench_lewm_step};
 fn main() -> anyhow::Result<()> {
     parallax::model::nn::quiet_candle_threads();
     let steps = std::env::args().nth(1).map_or(Ok(30), |s| s.parse())?;
-    println!("{:.1}", bench_lewm_step(&LewmRecipe::default(), steps, &Device::Cpu)?);
+    println!(
+        "{:.1}",
+        bench_lewm_step(&LewmRecipe::default(), steps, &Device::Cpu)?
+    );
     Ok(())
 }

@@ -16,8 +16,8 @@ use super::theme;
 const GAP: f32 = 10.0;
 /// Both margins of a card.
 const CARD_MARGIN: f32 = 20.0;
-const HEADER: f32 = 32.0;
-const FOOTER: f32 = 22.0;
+const HEADER: f32 = panes::ROW + 5.0;
+const FOOTER: f32 = panes::ROW + 5.0;
 
 /// What the layout tells the 3-D view.
 pub struct Laid {
@@ -110,11 +110,13 @@ fn timeline_height(state: &State) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
 }
 
-/// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that up to two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
     let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
-    let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
+    let cards = 1 + state.scene_panes().count() + usize::from(state.has_actions());
+    let rows = if cards > 2 { 2.0 } else { 1.0 };
+    let by_height = height / rows - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
     by_height.min(by_width).max(120.0).floor()
 }
@@ -128,7 +130,7 @@ fn cards_ui(
 ) {
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let models: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
-    let cards = 2 + models.len();
+    let cards = 1 + models.len() + usize::from(state.has_actions());
     let card_size = vec2(side + CARD_MARGIN, side + CARD_MARGIN + HEADER + FOOTER);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let mut card = 0;
@@ -211,7 +213,10 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
     let s = theme::surfaces(state.light);
     let mut entries = Vec::new();
     if state.record.goal.is_some() {
-        entries.push((theme::IMAGINED, "Ring and pale body: the goal"));
+        entries.push((
+            theme::IMAGINED,
+            "Golden body and ring: the goal and its tolerance",
+        ));
     }
     let live = matches!(state.cursor, super::state::Cursor::Live);
     if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {

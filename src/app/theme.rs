@@ -122,6 +122,22 @@ pub fn apply(ctx: &egui::Context, light: bool) {
     });
 }
 
+/// Lays out every glyph in every size once, so that the font texture has its final size before anybody looks: when it grows
+/// later, the window is without writing for a frame.
+pub fn warm_fonts(ctx: &egui::Context) {
+    let mut glyphs: String = (' '..='~').collect();
+    glyphs.push_str("·×…–⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
+    let sizes = [9.0, 11.0, 11.5, 12.0, 12.5, 13.5, 17.0];
+    ctx.fonts_mut(|fonts| {
+        for family in [FontFamily::Proportional, FontFamily::Monospace] {
+            for size in sizes {
+                let font = FontId::new(size, family.clone());
+                fonts.layout_no_wrap(glyphs.clone(), font, Color32::WHITE);
+            }
+        }
+    });
+}
+
 /// A card: a rounded surface with even margins.
 pub fn card(light: bool) -> egui::Frame {
     let s = surfaces(light);

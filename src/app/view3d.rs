@@ -181,7 +181,7 @@ impl View3d {
     /// Looks at a scene from beside its eye.
     fn frame(&mut self, scene: &Scene) {
         let eye = convert::vec3(scene.camera.position);
-        self.target = convert::vec3(scene.camera.target);
+        self.target = convert::vec3(scene.camera.target) * Vec3::new(1.0, 0.55, 1.0);
         let away = eye - self.target;
         self.distance = (away.length() * 1.12).clamp(1.0, 6.0);
         self.yaw = 0.45;
@@ -247,7 +247,7 @@ pub fn build_scene(
     if let Some(task) = &scene.task
         && let Some(i) = scene.body_index(&task.body)
     {
-        kit.ghost(Stands::Goal(i), &scene.bodies[i], 0.3);
+        kit.goal(i, &scene.bodies[i]);
         kit.ring(task.tolerance_m);
     }
 }
@@ -330,10 +330,18 @@ impl Kit<'_, '_, '_> {
         }
     }
 
+    fn goal(&mut self, index: usize, body: &Body) {
+        self.pale(Stands::Goal(index), body, Color::srgba_u8(255, 196, 70, 90));
+    }
+
     fn ghost(&mut self, stands: Stands, body: &Body, alpha: f32) {
         let [r, g, b] = body.colour.rgb().map(|v| v / 2 + 127);
+        self.pale(stands, body, Color::srgb_u8(r, g, b).with_alpha(alpha));
+    }
+
+    fn pale(&mut self, stands: Stands, body: &Body, colour: Color) {
         let material = self.materials.add(StandardMaterial {
-            base_color: Color::srgb_u8(r, g, b).with_alpha(alpha),
+            base_color: colour,
             alpha_mode: AlphaMode::Blend,
             unlit: true,
             ..default()

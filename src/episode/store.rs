@@ -287,12 +287,21 @@ impl Store {
         }
         let pixels = header.size * header.size;
         let seeds = self.shard_seeds(i).start..;
-        if let Some((found, expected)) =
-            header.episodes.iter().map(|e| e.seed).zip(seeds).find(|(found, expected)| found != expected)
+        if let Some((found, expected)) = header
+            .episodes
+            .iter()
+            .map(|e| e.seed)
+            .zip(seeds)
+            .find(|(found, expected)| found != expected)
         {
-            return Err(damaged(format!("holds seed {found}, expected {expected} as in index.json")));
+            return Err(damaged(format!(
+                "holds seed {found}, expected {expected} as in index.json"
+            )));
         }
-        let frames = header.episodes.iter().try_fold(0usize, |sum, e| sum.checked_add(e.frames));
+        let frames = header
+            .episodes
+            .iter()
+            .try_fold(0usize, |sum, e| sum.checked_add(e.frames));
         let a_frame = pixels * 4 + 4 * (dim + 13 * bodies);
         let total = frames
             .and_then(|f| f.checked_mul(a_frame))
@@ -300,7 +309,9 @@ impl Store {
             .ok_or_else(|| damaged("claims more frames than a shard can hold".into()))?;
         // The decoder takes the end of the file for the end of the data, and then never sees the checksum.
         if !is_whole_frame(&bytes[12 + header_len..]) {
-            return Err(damaged("is truncated or corrupted: its data do not end with a checksum".into()));
+            return Err(damaged(
+                "is truncated or corrupted: its data do not end with a checksum".into(),
+            ));
         }
         let mut payload = Vec::with_capacity(total);
         let decoder = lz4_flex::frame::FrameDecoder::new(&bytes[12 + header_len..]);

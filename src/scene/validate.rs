@@ -95,7 +95,9 @@ impl Scene {
                     path: path.to_path_buf(),
                     line,
                     column,
-                    message: place.map_or(e.code.to_string(), |key| format!("at field `{key}`: {}", e.code)),
+                    message: place.map_or(e.code.to_string(), |key| {
+                        format!("at field `{key}`: {}", e.code)
+                    }),
                 }
             })?;
         let check = Check { path, text };
@@ -402,12 +404,17 @@ impl Check<'_> {
 fn key_before(text: &str, line: usize, column: usize) -> Option<&str> {
     let last = text.lines().nth(line.checked_sub(1)?)?;
     let start = last.as_ptr() as usize - text.as_ptr() as usize;
-    let within = last.char_indices().nth(column.saturating_sub(1)).map_or(last.len(), |(i, _)| i);
+    let within = last
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(last.len(), |(i, _)| i);
     let before = &text[..start + within];
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     before.rmatch_indices(':').find_map(|(colon, _)| {
         let key = before[..colon].trim_end();
-        let from = key.rfind(|c| !word(c)).map_or(0, |i| i + key[i..].chars().next().map_or(1, char::len_utf8));
+        let from = key
+            .rfind(|c| !word(c))
+            .map_or(0, |i| i + key[i..].chars().next().map_or(1, char::len_utf8));
         (from < key.len()).then(|| &key[from..])
     })
 }

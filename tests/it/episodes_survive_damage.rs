@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parallax::episode::{CollectOptions, CollectReport, Dataset, Episode, EpisodeError, Index, Store, collect};
+use parallax::episode::{
+    CollectOptions, CollectReport, Dataset, Episode, EpisodeError, Index, Store, collect,
+};
 use parallax::scene::Scene;
 use parallax::sim::{BodyState, HELD_OUT_SEED};
 use proptest::prelude::*;
@@ -13,7 +15,17 @@ use crate::support::scene;
 const SIZE: usize = 4;
 
 fn store(dir: &Path, scene: &Scene, seed: u64, episodes: u64) -> Store {
-    Store::create(dir, Index { format: 1, scene: scene.clone(), size: SIZE, seed, episodes }).unwrap()
+    Store::create(
+        dir,
+        Index {
+            format: 1,
+            scene: scene.clone(),
+            size: SIZE,
+            seed,
+            episodes,
+        },
+    )
+    .unwrap()
 }
 
 /// An episode full of numbers drawn from `salt`.
@@ -22,11 +34,20 @@ fn episode(seed: u64, frames: usize, dim: usize, bodies: usize, salt: u32) -> Ep
     let three = |i: usize| [number(i), number(i + 1), number(i + 2)];
     Episode {
         seed,
-        frames: (0..frames * SIZE * SIZE * 3).map(|i| (i as u32).wrapping_mul(salt | 1) as u8).collect(),
-        ids: (0..frames * SIZE * SIZE).map(|i| (i as u32 ^ salt) as u8 % 3).collect(),
+        frames: (0..frames * SIZE * SIZE * 3)
+            .map(|i| (i as u32).wrapping_mul(salt | 1) as u8)
+            .collect(),
+        ids: (0..frames * SIZE * SIZE)
+            .map(|i| (i as u32 ^ salt) as u8 % 3)
+            .collect(),
         actions: (0..frames * dim).map(number).collect(),
         states: (0..frames * bodies)
-            .map(|i| BodyState { position: three(i), rotation: [0.0, 0.6, 0.0, 0.8], velocity: three(i + 1), spin: three(i + 2) })
+            .map(|i| BodyState {
+                position: three(i),
+                rotation: [0.0, 0.6, 0.0, 0.8],
+                velocity: three(i + 1),
+                spin: three(i + 2),
+            })
             .collect(),
         contact_frames: salt % (frames as u32 + 1),
     }
@@ -51,7 +72,9 @@ proptest! {
 fn folder(dir: &Path) -> (Store, Vec<Episode>, Vec<u8>) {
     let push = scene("push");
     let store = store(dir, &push, 40, 3);
-    let episodes: Vec<Episode> = (40..43).map(|seed| episode(seed, 5, 2, push.bodies.len(), seed as u32 * 977)).collect();
+    let episodes: Vec<Episode> = (40..43)
+        .map(|seed| episode(seed, 5, 2, push.bodies.len(), seed as u32 * 977))
+        .collect();
     store.write(0, &episodes).unwrap();
     let bytes = std::fs::read(store.shard_path(0)).unwrap();
     (store, episodes, bytes)
@@ -63,8 +86,14 @@ fn a_truncated_shard_is_named_wherever_it_ends() {
     let (store, _, bytes) = folder(dir.path());
     for cut in 0..bytes.len() {
         std::fs::write(store.shard_path(0), &bytes[..cut]).unwrap();
-        let error = store.read(0).err().unwrap_or_else(|| panic!("{cut} of {} bytes were read as a shard", bytes.len()));
-        assert!(matches!(error, EpisodeError::Damaged { .. }), "cut at {cut}: {error}");
+        let error = store
+            .read(0)
+            .err()
+            .unwrap_or_else(|| panic!("{cut} of {} bytes were read as a shard", bytes.len()));
+        assert!(
+            matches!(error, EpisodeError::Damaged { .. }),
+            "cut at {cut}: {error}"
+        );
         assert!(error.to_string().contains("shard-00000.plx"), "{error}");
     }
 }
@@ -81,7 +110,10 @@ fn a_flipped_bit_is_found_or_changes_no_datum() {
         match store.read(0) {
             Err(error) => {
                 found += 1;
-                assert!(error.to_string().contains("shard-00000.plx"), "bit {bit}: {error}");
+                assert!(
+                    error.to_string().contains("shard-00000.plx"),
+                    "bit {bit}: {error}"
+                );
             }
             Ok(mut read) => {
                 harmless += 1;
@@ -129,17 +161,31 @@ fn a_wrong_index_is_named() {
     let path = dir.path().join("index.json");
     let sound = std::fs::read_to_string(&path).unwrap();
     for (bad, words) in [
-        (sound.replace("\"format\": 1", "\"format\": 9"), ["format", "9"]),
-        (sound.replace("\"seed\": 40", "\"sead\": 40"), ["sead", "seed"]),
+        (
+            sound.replace("\"format\": 1", "\"format\": 9"),
+            ["format", "9"],
+        ),
+        (
+            sound.replace("\"seed\": 40", "\"sead\": 40"),
+            ["sead", "seed"],
+        ),
         (sound[..sound.len() / 2].to_string(), ["index.json", "line"]),
         (String::new(), ["index.json", "line"]),
     ] {
         std::fs::write(&path, bad).unwrap();
-        let error = Store::open(dir.path()).err().expect("a wrong index was opened").to_string();
-        assert!(error.contains("index.json") && words.iter().all(|w| error.contains(w)), "{error}");
+        let error = Store::open(dir.path())
+            .err()
+            .expect("a wrong index was opened")
+            .to_string();
+        assert!(
+            error.contains("index.json") && words.iter().all(|w| error.contains(w)),
+            "{error}"
+        );
     }
     std::fs::remove_file(&path).unwrap();
-    let error = Dataset::load(&[dir.path().to_path_buf()], 2, None).unwrap_err().to_string();
+    let error = Dataset::load(&[dir.path().to_path_buf()], 2, None)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("index.json"), "{error}");
 }
 
@@ -151,19 +197,37 @@ fn short_push() -> Arc<Scene> {
     Arc::new(push)
 }
 
-fn fill(dir: &Path, scene: &Arc<Scene>, seed: u64, episodes: u64) -> Result<CollectReport, EpisodeError> {
-    collect(scene, &CollectOptions { out: dir.into(), episodes, seed, progress: false })
+fn fill(
+    dir: &Path,
+    scene: &Arc<Scene>,
+    seed: u64,
+    episodes: u64,
+) -> Result<CollectReport, EpisodeError> {
+    collect(
+        scene,
+        &CollectOptions {
+            out: dir.into(),
+            episodes,
+            seed,
+            progress: false,
+        },
+    )
 }
 
 fn shards(dir: &Path) -> Vec<Vec<u8>> {
-    (0..3).map(|i| std::fs::read(dir.join(format!("shard-{i:05}.plx"))).unwrap()).collect()
+    (0..3)
+        .map(|i| std::fs::read(dir.join(format!("shard-{i:05}.plx"))).unwrap())
+        .collect()
 }
 
 #[test]
 fn resuming_keeps_sound_shards_and_makes_damaged_ones_anew() {
     let (dir, push) = (tempfile::tempdir().unwrap(), short_push());
     let report = fill(dir.path(), &push, 0, 150).unwrap();
-    assert_eq!((report.episodes, report.resumed, report.frames), (150, 0, 450));
+    assert_eq!(
+        (report.episodes, report.resumed, report.frames),
+        (150, 0, 450)
+    );
     let whole = shards(dir.path());
     // As an interruption and a bad disk leave it.
     std::fs::remove_file(dir.path().join("shard-00002.plx")).unwrap();
@@ -171,18 +235,36 @@ fn resuming_keeps_sound_shards_and_makes_damaged_ones_anew() {
     let middle = bad.len() / 2;
     bad[middle] ^= 0x10;
     std::fs::write(dir.path().join("shard-00001.plx"), bad).unwrap();
-    let error = Dataset::load(&[dir.path().to_path_buf()], 2, None).unwrap_err().to_string();
-    assert!(error.contains("shard-00001.plx") && error.contains("parallax collect"), "{error}");
+    let error = Dataset::load(&[dir.path().to_path_buf()], 2, None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("shard-00001.plx") && error.contains("parallax collect"),
+        "{error}"
+    );
 
     let report = fill(dir.path(), &push, 0, 150).unwrap();
     assert_eq!((report.resumed, report.frames), (64, 86 * 3));
     assert!(whole == shards(dir.path()), "the shards made anew differ");
-    assert_eq!(Dataset::load(&[dir.path().to_path_buf()], 2, None).unwrap().len(), 450);
+    assert_eq!(
+        Dataset::load(&[dir.path().to_path_buf()], 2, None)
+            .unwrap()
+            .len(),
+        450
+    );
 
     let error = fill(dir.path(), &push, 7, 150).unwrap_err().to_string();
-    assert!(error.contains("index.json") && error.contains("seed 7"), "{error}");
-    let error = fill(dir.path(), &scene("push"), 0, 150).unwrap_err().to_string();
-    assert!(error.contains("index.json") && error.contains("scene"), "{error}");
+    assert!(
+        error.contains("index.json") && error.contains("seed 7"),
+        "{error}"
+    );
+    let error = fill(dir.path(), &scene("push"), 0, 150)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("index.json") && error.contains("scene"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -190,7 +272,10 @@ fn the_number_of_threads_changes_no_bit() {
     let push = short_push();
     let on = |threads: usize| {
         let dir = tempfile::tempdir().unwrap();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| fill(dir.path(), &push, 0, 150)).unwrap();
         shards(dir.path())
     };
@@ -202,6 +287,15 @@ fn held_out_seeds_are_never_trained_on() {
     let (dir, push) = (tempfile::tempdir().unwrap(), short_push());
     fill(dir.path(), &push, HELD_OUT_SEED - 2, 4).unwrap();
     let error = Dataset::load(&[dir.path().to_path_buf()], 2, None).unwrap_err();
-    assert!(matches!(error, EpisodeError::HeldOut { seed: HELD_OUT_SEED, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            EpisodeError::HeldOut {
+                seed: HELD_OUT_SEED,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(error.to_string().contains("shard-00000.plx"), "{error}");
 }

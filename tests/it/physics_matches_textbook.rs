@@ -23,7 +23,11 @@ fn watch(bodies: &str, fields: &str, steps: usize) -> Vec<Vec<BodyState>> {
 
 fn close(what: &str, found: f32, expected: f32, share: f32) {
     let error = (found - expected).abs() / expected.abs();
-    assert!(error <= share, "{what}: found {found}, the textbook says {expected} ({:.2} % off)", error * 100.0);
+    assert!(
+        error <= share,
+        "{what}: found {found}, the textbook says {expected} ({:.2} % off)",
+        error * 100.0
+    );
 }
 
 fn ball(name: &str, at: [f32; 3], velocity: [f32; 3], more: &str) -> String {
@@ -37,7 +41,8 @@ fn ball(name: &str, at: [f32; 3], velocity: [f32; 3], more: &str) -> String {
 
 #[test]
 fn free_fall_is_half_g_t_squared_whatever_the_mass() {
-    let bodies = ball("light", [-1.0, 15.0, 0.0], [0.0; 3], "mass: 0.1") + &ball("heavy", [1.0, 15.0, 0.0], [0.0; 3], "mass: 50.0");
+    let bodies = ball("light", [-1.0, 15.0, 0.0], [0.0; 3], "mass: 0.1")
+        + &ball("heavy", [1.0, 15.0, 0.0], [0.0; 3], "mass: 50.0");
     let states = watch(&bodies, "", CONTROL_HZ as usize);
     for body in &states[CONTROL_HZ as usize] {
         close("fall in 1 s", 15.0 - body.position[1], 0.5 * G, 0.02);
@@ -48,21 +53,47 @@ fn free_fall_is_half_g_t_squared_whatever_the_mass() {
 #[test]
 fn a_ball_bounces_to_the_square_of_its_restitution() {
     for restitution in [0.5f32, 0.7, 0.9] {
-        let states = watch(&ball("ball", [0.0, 1.1, 0.0], [0.0; 3], &format!("restitution: {restitution:?}")), "", 20);
+        let states = watch(
+            &ball(
+                "ball",
+                [0.0, 1.1, 0.0],
+                [0.0; 3],
+                &format!("restitution: {restitution:?}"),
+            ),
+            "",
+            20,
+        );
         // The highest point it is going to reach: its energy on the way up, in metres.
-        let up = states.iter().map(|s| s[0]).find(|b| b.velocity[1] > 0.5).expect("it bounces");
+        let up = states
+            .iter()
+            .map(|s| s[0])
+            .find(|b| b.velocity[1] > 0.5)
+            .expect("it bounces");
         let apex = up.position[1] - 0.1 + up.velocity[1] * up.velocity[1] / (2.0 * G);
-        close(&format!("height at restitution {restitution}"), apex, restitution * restitution, 0.05);
+        close(
+            &format!("height at restitution {restitution}"),
+            apex,
+            restitution * restitution,
+            0.05,
+        );
     }
 }
 
 #[test]
 fn a_projectile_lands_at_its_range() {
     let states = watch(&ball("ball", [-2.0, 2.0, 0.0], [3.0, 5.0, 0.0], ""), "", 15);
-    let down = states.windows(2).find(|w| w[0][0].position[1] > 2.0 && w[1][0].position[1] <= 2.0).expect("it comes down");
+    let down = states
+        .windows(2)
+        .find(|w| w[0][0].position[1] > 2.0 && w[1][0].position[1] <= 2.0)
+        .expect("it comes down");
     let (a, b) = (down[0][0].position, down[1][0].position);
     let share = (a[1] - 2.0) / (a[1] - b[1]);
-    close("range", a[0] + share * (b[0] - a[0]) + 2.0, 2.0 * 3.0 * 5.0 / G, 0.02);
+    close(
+        "range",
+        a[0] + share * (b[0] - a[0]) + 2.0,
+        2.0 * 3.0 * 5.0 / G,
+        0.02,
+    );
     assert_eq!(down[1][0].velocity[0], 3.0, "nothing pushes sideways");
 }
 
@@ -76,15 +107,29 @@ fn friction_stops_a_slider_where_it_should() {
         let states = watch(&bodies, &format!("floor_friction: {friction:?}"), 30);
         let end = states[30][0];
         assert!(end.velocity[0].abs() < 1e-3, "it stops");
-        close(&format!("way at friction {friction}"), end.position[0], 4.0 / (2.0 * friction * G), 0.05);
+        close(
+            &format!("way at friction {friction}"),
+            end.position[0],
+            4.0 / (2.0 * friction * G),
+            0.05,
+        );
     }
 }
 
 #[test]
 fn elastic_balls_exchange_momentum_and_keep_energy() {
     let (m, n, u, v) = (0.4f32, 1.2f32, 1.5f32, -0.25f32);
-    let bodies = ball("left", [-0.6, 1.0, 0.0], [u, 0.0, 0.0], "mass: 0.4, restitution: 1.0, friction: 0.0")
-        + &ball("right", [0.6, 1.0, 0.0], [v, 0.0, 0.0], "mass: 1.2, restitution: 1.0, friction: 0.0");
+    let bodies = ball(
+        "left",
+        [-0.6, 1.0, 0.0],
+        [u, 0.0, 0.0],
+        "mass: 0.4, restitution: 1.0, friction: 0.0",
+    ) + &ball(
+        "right",
+        [0.6, 1.0, 0.0],
+        [v, 0.0, 0.0],
+        "mass: 1.2, restitution: 1.0, friction: 0.0",
+    );
     let states = watch(&bodies, "gravity: 0.0", 12);
     let end = &states[12];
     let (a, b) = (end[0].velocity[0], end[1].velocity[0]);

@@ -15,10 +15,22 @@ const STEPS: usize = 30;
 /// SHA-256 over states and frames of 30 steps. They change with a scene, rapier or the eye, and with nothing else: a
 /// difference on another machine means that reality is no longer the same everywhere.
 const GOLDEN: [(&str, &str); 4] = [
-    ("collide", "82eef68a44ba513283dbea4324cf35e0e7009eee986a3ca58487d7bf4fcd71dd"),
-    ("fall", "dcfb1f8fed0565a9c841cda7d7a215e8dc55cca64d18a160dfea39218cb599e3"),
-    ("push", "c5cf79957d0f7a5c7a6c407dec08cb7825139761bcdd8ad7522635a96f936a71"),
-    ("reach", "d82dcf6c5b9c1c1ec9ffeca98e983bcf5065feac721bbb5727d85be89b485477"),
+    (
+        "collide",
+        "82eef68a44ba513283dbea4324cf35e0e7009eee986a3ca58487d7bf4fcd71dd",
+    ),
+    (
+        "fall",
+        "dcfb1f8fed0565a9c841cda7d7a215e8dc55cca64d18a160dfea39218cb599e3",
+    ),
+    (
+        "push",
+        "c5cf79957d0f7a5c7a6c407dec08cb7825139761bcdd8ad7522635a96f936a71",
+    ),
+    (
+        "reach",
+        "d82dcf6c5b9c1c1ec9ffeca98e983bcf5065feac721bbb5727d85be89b485477",
+    ),
 ];
 
 /// Bits of every moment from now on, this one included.
@@ -69,8 +81,15 @@ fn a_fork_and_the_original_stay_bit_equal_and_apart() {
         let mut fork = original.fork();
         let before = state_bits(&original.measure());
         let ahead = go_on(&mut fork, &eye, &actions[12..]);
-        assert_eq!(before, state_bits(&original.measure()), "{name}: the fork moved the original");
-        assert!(ahead == go_on(&mut original, &eye, &actions[12..]), "{name}: the fork went elsewhere");
+        assert_eq!(
+            before,
+            state_bits(&original.measure()),
+            "{name}: the fork moved the original"
+        );
+        assert!(
+            ahead == go_on(&mut original, &eye, &actions[12..]),
+            "{name}: the fork went elsewhere"
+        );
     }
 }
 
@@ -83,13 +102,17 @@ fn a_restored_snapshot_goes_on_with_the_same_bits() {
         let config = bincode::config::standard();
         let file = bincode::serde::encode_to_vec(original.snapshot().unwrap(), config).unwrap();
         let ahead = go_on(&mut original, &eye, &actions[12..]);
-        let (snapshot, _): (Snapshot, usize) = bincode::serde::decode_from_slice(&file, config).unwrap();
+        let (snapshot, _): (Snapshot, usize) =
+            bincode::serde::decode_from_slice(&file, config).unwrap();
         // Into a world of another seed that has gone elsewhere.
         let mut other = Reality::new(&scene, SEED + 1).unwrap();
         go_on(&mut other, &eye, &actions[..5]);
         other.restore(&snapshot).unwrap();
         assert_eq!((other.steps(), other.seed()), (12, SEED), "{name}");
-        assert!(ahead == go_on(&mut other, &eye, &actions[12..]), "{name}: the restored world went elsewhere");
+        assert!(
+            ahead == go_on(&mut other, &eye, &actions[12..]),
+            "{name}: the restored world went elsewhere"
+        );
     }
 }
 
@@ -97,9 +120,15 @@ fn a_restored_snapshot_goes_on_with_the_same_bits() {
 fn a_snapshot_of_another_scene_or_a_damaged_one_changes_nothing() {
     let mut push = Reality::new(&scene("push"), SEED).unwrap();
     let before = state_bits(&push.measure());
-    let foreign = Reality::new(&scene("fall"), SEED).unwrap().snapshot().unwrap();
+    let foreign = Reality::new(&scene("fall"), SEED)
+        .unwrap()
+        .snapshot()
+        .unwrap();
     let error = push.restore(&foreign).unwrap_err();
-    assert!(matches!(error, SimError::Snapshot { .. }) && error.to_string().contains("fall"), "{error}");
+    assert!(
+        matches!(error, SimError::Snapshot { .. }) && error.to_string().contains("fall"),
+        "{error}"
+    );
 
     let mut json: serde_json::Value = serde_json::to_value(push.snapshot().unwrap()).unwrap();
     let world = json["world"].as_array_mut().expect("rapier's bytes");
@@ -120,9 +149,15 @@ fn states_and_frames_equal_those_of_other_machines() {
             for moment in go_on(&mut Reality::new(&scene, SEED).unwrap(), &eye, &actions) {
                 sha.update(moment);
             }
-            (name, sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
+            (
+                name,
+                sha.finalize().iter().map(|b| format!("{b:02x}")).collect(),
+            )
         })
         .collect();
     let expected: Vec<(&str, String)> = GOLDEN.iter().map(|&(n, h)| (n, h.to_string())).collect();
-    assert_eq!(found, expected, "if a scene, rapier or the eye was changed on purpose, take over the hashes found");
+    assert_eq!(
+        found, expected,
+        "if a scene, rapier or the eye was changed on purpose, take over the hashes found"
+    );
 }

@@ -29,7 +29,10 @@ fn config() -> LewmConfig {
 /// Writes the card that fits the weights there.
 fn seal(dir: &Path, card: Card) {
     let bytes = std::fs::read(dir.join("model.safetensors")).unwrap();
-    let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Card { sha256, ..card }.save(dir).unwrap();
 }
 
@@ -39,24 +42,47 @@ pub fn tiny_lewm(dir: &Path) {
     let params = Params::fresh(1, &Device::Cpu);
     Lewm::new(&config(), &params).unwrap();
     params.buffer((8, 8), "whitening", Init::Zeros).unwrap();
-    params.save(&dir.join("model.safetensors"), DType::F16).unwrap();
-    let text = format!("(architecture: Lewm((model: {})))\n", ron::to_string(&config()).unwrap());
+    params
+        .save(&dir.join("model.safetensors"), DType::F16)
+        .unwrap();
+    let text = format!(
+        "(architecture: Lewm((model: {})))\n",
+        ron::to_string(&config()).unwrap()
+    );
     std::fs::write(dir.join("train.ron"), text).unwrap();
-    seal(dir, Card { camp: Camp::Jepa, ..card("tiny") });
+    seal(
+        dir,
+        Card {
+            camp: Camp::Jepa,
+            ..card("tiny")
+        },
+    );
 }
 
 fn tiny_diffusion(dir: &Path) {
     let (params, model) = (Params::fresh(1, &Device::Cpu), small_recipe().model);
-    let made = Card { camp: Camp::Generative, architecture: "pixel_diffusion".into(), ..card("tiny") };
+    let made = Card {
+        camp: Camp::Generative,
+        architecture: "pixel_diffusion".into(),
+        ..card("tiny")
+    };
     PixelDiffusion::new(made.clone(), &model, &params).unwrap();
-    params.save(&dir.join("model.safetensors"), DType::F16).unwrap();
-    let text = format!("(architecture: PixelDiffusion((model: {})))\n", ron::to_string(&model).unwrap());
+    params
+        .save(&dir.join("model.safetensors"), DType::F16)
+        .unwrap();
+    let text = format!(
+        "(architecture: PixelDiffusion((model: {})))\n",
+        ron::to_string(&model).unwrap()
+    );
     std::fs::write(dir.join("train.ron"), text).unwrap();
     seal(dir, made);
 }
 
 fn refused(dir: &Path) -> String {
-    registry::load(dir, &Device::Cpu).err().expect("a faulty model was loaded").to_string()
+    registry::load(dir, &Device::Cpu)
+        .err()
+        .expect("a faulty model was loaded")
+        .to_string()
 }
 
 fn says(what: &str, error: &str, words: &[&str]) {
@@ -66,14 +92,22 @@ fn says(what: &str, error: &str, words: &[&str]) {
 }
 
 /// The weights with one tensor changed, as a file's bytes.
-fn with_tensor(bytes: &[u8], change: impl Fn(&str, &mut Dtype, &mut Vec<usize>, &mut Vec<u8>) -> bool) -> Vec<u8> {
+fn with_tensor(
+    bytes: &[u8],
+    change: impl Fn(&str, &mut Dtype, &mut Vec<usize>, &mut Vec<u8>) -> bool,
+) -> Vec<u8> {
     let file = SafeTensors::deserialize(bytes).unwrap();
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> =
-        file.tensors().into_iter().map(|(n, v)| (n, v.dtype(), v.shape().to_vec(), v.data().to_vec())).collect();
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = file
+        .tensors()
+        .into_iter()
+        .map(|(n, v)| (n, v.dtype(), v.shape().to_vec(), v.data().to_vec()))
+        .collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     tensors.retain_mut(|(name, dtype, shape, data)| change(name, dtype, shape, data));
-    let views: Vec<_> =
-        tensors.iter().map(|(n, d, s, b)| (n.clone(), TensorView::new(*d, s.clone(), b).unwrap())).collect();
+    let views: Vec<_> = tensors
+        .iter()
+        .map(|(n, d, s, b)| (n.clone(), TensorView::new(*d, s.clone(), b).unwrap()))
+        .collect();
     safetensors::serialize(views, None).unwrap()
 }
 
@@ -81,17 +115,33 @@ fn with_tensor(bytes: &[u8], change: impl Fn(&str, &mut Dtype, &mut Vec<usize>, 
 fn a_sound_folder_loads_in_both_camps() {
     let dir = tempfile::tempdir().unwrap();
     tiny_lewm(dir.path());
-    assert_eq!(registry::load(dir.path(), &Device::Cpu).unwrap_or_else(|e| panic!("{e}")).card().camp, Camp::Jepa);
+    assert_eq!(
+        registry::load(dir.path(), &Device::Cpu)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .card()
+            .camp,
+        Camp::Jepa
+    );
     let dir = tempfile::tempdir().unwrap();
     tiny_diffusion(dir.path());
-    assert_eq!(registry::load(dir.path(), &Device::Cpu).unwrap_or_else(|e| panic!("{e}")).card().camp, Camp::Generative);
+    assert_eq!(
+        registry::load(dir.path(), &Device::Cpu)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .card()
+            .camp,
+        Camp::Generative
+    );
 }
 
 #[test]
 fn every_model_that_ships_loads() {
     for entry in registry::scan(&models_dir()) {
         let model = registry::load(&entry.dir, &Device::Cpu).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(model.card().name, entry.name, "a model is named like its folder");
+        assert_eq!(
+            model.card().name,
+            entry.name,
+            "a model is named like its folder"
+        );
         assert!(model.cost().parameters > 0 && model.frameskip() > 0 && model.context_frames() > 0);
     }
 }
@@ -109,23 +159,43 @@ fn corrupted_and_truncated_weights_are_named() {
         let middle = flipped.len() / 2;
         flipped[middle] ^= 1;
         std::fs::write(&path, flipped).unwrap();
-        says("a flipped bit", &refused(dir.path()), &["model.safetensors", "sha256", &card.sha256]);
+        says(
+            "a flipped bit",
+            &refused(dir.path()),
+            &["model.safetensors", "sha256", &card.sha256],
+        );
 
         for cut in [0, 4, 100, sound.len() - 1] {
             std::fs::write(&path, &sound[..cut]).unwrap();
-            says("cut", &refused(dir.path()), &["model.safetensors", "sha256"]);
+            says(
+                "cut",
+                &refused(dir.path()),
+                &["model.safetensors", "sha256"],
+            );
             // A card made for the stump does not help it.
             seal(dir.path(), card.clone());
-            says("cut and sealed", &refused(dir.path()), &["model.safetensors", "not a readable safetensors file"]);
+            says(
+                "cut and sealed",
+                &refused(dir.path()),
+                &["model.safetensors", "not a readable safetensors file"],
+            );
             card.save(dir.path()).unwrap();
         }
 
         std::fs::write(&path, b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
         seal(dir.path(), card.clone());
-        says("a lying header", &refused(dir.path()), &["model.safetensors"]);
+        says(
+            "a lying header",
+            &refused(dir.path()),
+            &["model.safetensors"],
+        );
 
         std::fs::write(&path, vec![0u8; (16 << 20) + 1]).unwrap();
-        says("too large", &refused(dir.path()), &["model.safetensors", "size", "16777216"]);
+        says(
+            "too large",
+            &refused(dir.path()),
+            &["model.safetensors", "size", "16777216"],
+        );
 
         std::fs::remove_file(&path).unwrap();
         says("missing", &refused(dir.path()), &["model.safetensors"]);
@@ -137,9 +207,21 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
     let dir = tempfile::tempdir().unwrap();
     tiny_lewm(dir.path());
     let path = dir.path().join("model.safetensors");
-    let (sound, card) = (std::fs::read(&path).unwrap(), Card::load(dir.path()).unwrap());
-    let names: Vec<String> = SafeTensors::deserialize(&sound).unwrap().names().iter().map(|n| n.to_string()).collect();
-    let victim = names.iter().find(|n| n.starts_with("predictor") && n.ends_with("weight")).expect("a weight").clone();
+    let (sound, card) = (
+        std::fs::read(&path).unwrap(),
+        Card::load(dir.path()).unwrap(),
+    );
+    let names: Vec<String> = SafeTensors::deserialize(&sound)
+        .unwrap()
+        .names()
+        .iter()
+        .map(|n| n.to_string())
+        .collect();
+    let victim = names
+        .iter()
+        .find(|n| n.starts_with("predictor") && n.ends_with("weight"))
+        .expect("a weight")
+        .clone();
     let try_with = |bytes: Vec<u8>| {
         std::fs::write(&path, bytes).unwrap();
         seal(dir.path(), card.clone());
@@ -161,7 +243,11 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
         }
         true
     }));
-    says("another type", &kind, &["model.safetensors", &victim, "BF16", "F16 or F32"]);
+    says(
+        "another type",
+        &kind,
+        &["model.safetensors", &victim, "BF16", "F16 or F32"],
+    );
     for (bits, value) in [(0x7e00u16, "NaN"), (0x7c00, "inf"), (0xfc00, "-inf")] {
         let error = try_with(with_tensor(&sound, |name, _, _, data| {
             if name == victim {
@@ -169,7 +255,11 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
             }
             true
         }));
-        says(value, &error, &["model.safetensors", &victim, value, "element 3"]);
+        says(
+            value,
+            &error,
+            &["model.safetensors", &victim, value, "element 3"],
+        );
     }
 }
 
@@ -178,27 +268,61 @@ fn a_card_or_configuration_that_lies_is_named() {
     let dir = tempfile::tempdir().unwrap();
     tiny_lewm(dir.path());
     let (card, train) = (dir.path().join("card.ron"), dir.path().join("train.ron"));
-    let (sound, configuration) = (std::fs::read_to_string(&card).unwrap(), std::fs::read_to_string(&train).unwrap());
+    let (sound, configuration) = (
+        std::fs::read_to_string(&card).unwrap(),
+        std::fs::read_to_string(&train).unwrap(),
+    );
     for (bad, words) in [
-        (sound.replacen("format: 1", "format: 99", 1), &["card.ron", "format", "99", "1"][..]),
-        (sound.replacen("camp: Jepa", "camp: Oracular", 1), &["card.ron", "line", "Oracular"]),
-        (sound.replacen("steps:", "stebs:", 1), &["card.ron", "line", "stebs"]),
-        (sound.replacen("minutes: 0.0", "minutes: \"none\"", 1), &["card.ron", "line"]),
+        (
+            sound.replacen("format: 1", "format: 99", 1),
+            &["card.ron", "format", "99", "1"][..],
+        ),
+        (
+            sound.replacen("camp: Jepa", "camp: Oracular", 1),
+            &["card.ron", "line", "Oracular"],
+        ),
+        (
+            sound.replacen("steps:", "stebs:", 1),
+            &["card.ron", "line", "stebs"],
+        ),
+        (
+            sound.replacen("minutes: 0.0", "minutes: \"none\"", 1),
+            &["card.ron", "line"],
+        ),
         (sound[..sound.len() / 2].to_string(), &["card.ron", "line"]),
         (String::new(), &["card.ron"]),
     ] {
         assert_ne!(bad, sound);
         std::fs::write(&card, bad).unwrap();
         says("card", &refused(dir.path()), words);
-        assert!(registry::scan(dir.path().parent().unwrap()).iter().all(|e| e.dir != dir.path() || e.card.is_err()));
+        assert!(
+            registry::scan(dir.path().parent().unwrap())
+                .iter()
+                .all(|e| e.dir != dir.path() || e.card.is_err())
+        );
     }
     std::fs::write(&card, &sound).unwrap();
     for (bad, words) in [
-        (configuration.replacen("latent_dim:8", "latent_dim:12", 1), &["model.safetensors", "12", "8"][..]),
-        (configuration.replacen("latent_dim:8", "latent_dim:0", 1), &["latent_dim", "0", "at least 1"]),
-        (configuration.replacen("latent_dim:8", "latent_dim:-8", 1), &["train.ron", "line"]),
-        (configuration.replacen("latent_dim", "latent_dims", 1), &["train.ron", "line", "latent_dims"]),
-        (configuration.replacen("Lewm", "Dreamer", 1), &["train.ron", "line", "Dreamer"]),
+        (
+            configuration.replacen("latent_dim:8", "latent_dim:12", 1),
+            &["model.safetensors", "12", "8"][..],
+        ),
+        (
+            configuration.replacen("latent_dim:8", "latent_dim:0", 1),
+            &["latent_dim", "0", "at least 1"],
+        ),
+        (
+            configuration.replacen("latent_dim:8", "latent_dim:-8", 1),
+            &["train.ron", "line"],
+        ),
+        (
+            configuration.replacen("latent_dim", "latent_dims", 1),
+            &["train.ron", "line", "latent_dims"],
+        ),
+        (
+            configuration.replacen("Lewm", "Dreamer", 1),
+            &["train.ron", "line", "Dreamer"],
+        ),
     ] {
         assert_ne!(bad, configuration);
         std::fs::write(&train, bad).unwrap();
@@ -212,7 +336,10 @@ fn a_card_or_configuration_that_lies_is_named() {
 fn an_unknown_model_lists_those_there_are() {
     let models = tempfile::tempdir().unwrap();
     tiny_lewm(&models.path().join("tiny"));
-    let error = registry::load_named(models.path(), "tinny", &Device::Cpu).err().expect("unknown").to_string();
+    let error = registry::load_named(models.path(), "tinny", &Device::Cpu)
+        .err()
+        .expect("unknown")
+        .to_string();
     says("unknown", &error, &["tinny", "tiny"]);
     assert_eq!(registry::scan(models.path()).len(), 1);
 }

@@ -17,6 +17,9 @@ use crate::model::Camp;
 use crate::scene::Shape;
 use crate::sim::CONTROL_HZ;
 
+/// Height of a card's header and footer.
+pub const ROW: f32 = 26.0;
+
 const WHOLE: Rect = Rect {
     min: pos2(0.0, 0.0),
     max: pos2(1.0, 1.0),
@@ -25,7 +28,7 @@ const WHOLE: Rect = Rect {
 /// The eye's view of the moment looked at, with the goal's picture in its corner.
 pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let s = theme::surfaces(state.light);
-    ui.horizontal(|ui| {
+    row_ui(ui, |ui| {
         ui.label(RichText::new("Eye").strong()).on_hover_text(
             "What the models see: 64 × 64 pixels, cast into the very colliders that are simulated",
         );
@@ -59,6 +62,10 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
             inset(&painter, corner, texture, "goal", theme::IMAGINED);
         }
     }
+    row_ui(ui, |ui| {
+        let text = "64 × 64 pixels: all that models see";
+        ui.label(RichText::new(text).small().color(s.weak));
+    });
 }
 
 /// One model's pane.
@@ -75,7 +82,7 @@ pub fn pane_ui(
     };
     let s = theme::surfaces(state.light);
     let shown = state.imagined(pane);
-    header_ui(ui, state, index, pane, shown.map(|(at, _)| at), out);
+    header_ui(ui, state, pane, shown.map(|(at, _)| at));
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
     name(
         &response,
@@ -125,18 +132,11 @@ pub fn pane_ui(
             }
         }
     }
-    footer_ui(ui, state, pane, shown);
+    footer_ui(ui, state, index, pane, shown, out);
 }
 
-fn header_ui(
-    ui: &mut Ui,
-    state: &State,
-    index: usize,
-    pane: &Pane,
-    imagination: Option<Imagination>,
-    out: &mut Vec<Command>,
-) {
-    ui.horizontal(|ui| {
+fn header_ui(ui: &mut Ui, state: &State, pane: &Pane, imagination: Option<Imagination>) {
+    row_ui(ui, |ui| {
         let title = ui.label(RichText::new(&pane.name).strong());
         if let Some(card) = &pane.card {
             title.on_hover_text(format!(
@@ -148,24 +148,6 @@ fn header_ui(
                 card.notes
             ));
             badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
-        }
-        if pane.camp() == Some(Camp::Generative) {
-            ComboBox::from_id_salt(("nfe", index))
-                .selected_text(format!("{} NFE", pane.nfe))
-                .width(64.0)
-                .show_ui(ui, |ui| {
-                    for nfe in [1, 2, 3, 5, 10] {
-                        let selected = nfe == pane.nfe;
-                        if ui
-                            .selectable_label(selected, format!("{nfe} NFE"))
-                            .clicked()
-                        {
-                            out.push(Command::Nfe(index, nfe));
-                        }
-                    }
-                })
-                .response
-                .on_hover_text("Function evaluations a frame: more are sharper and slower");
         }
         if let Some(i) = imagination {
             time_label(ui, state, i.moment());
@@ -390,9 +372,16 @@ fn ghosts_ui(
     }
 }
 
-fn footer_ui(ui: &mut Ui, state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)>) {
+fn footer_ui(
+    ui: &mut Ui,
+    state: &State,
+    index: usize,
+    pane: &Pane,
+    shown: Option<(Imagination, &Rollout)>,
+    out: &mut Vec<Command>,
+) {
     let weak = theme::surfaces(state.light).weak;
-    ui.horizontal(|ui| {
+    row_ui(ui, |ui| {
         let text = match shown {
             Some((_, r)) => {
                 let found = match (r.judged, r.violations.len()) {
@@ -401,7 +390,8 @@ fn footer_ui(ui: &mut Ui, state: &State, pane: &Pane, shown: Option<(Imagination
                     (true, 1) => " · 1 violation".into(),
                     (true, n) => format!(" · {n} violations"),
                 };
-                format!("{:.0} ms a rollout{found}", r.took_ms)
+                let digits = usize::from(r.took_ms < 10.0);
+                format!("{:.digits$} ms a rollout{found}", r.took_ms)
             }
             None => String::new(),
         };
@@ -414,18 +404,56 @@ fn footer_ui(ui: &mut Ui, state: &State, pane: &Pane, shown: Option<(Imagination
                 r.branch as f32 / CONTROL_HZ as f32
             ));
         }
-        if pane.busy {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.label(RichText::new("imagining…").small().color(theme::IMAGINED));
-            });
-        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if pane.camp() == Some(Camp::Generative) {
+                nfe_ui(ui, index, pane, out);
+            }
+            if pane.busy {
+                ui.add(
+                    bevy_egui::egui::Spinner::new()
+                        .size(12.0)
+                        .color(theme::IMAGINED),
+                );
+            }
+        });
+    });
+}
+
+fn nfe_ui(ui: &mut Ui, index: usize, pane: &Pane, out: &mut Vec<Command>) {
+    ComboBox::from_id_salt(("nfe", index))
+        .selected_text(RichText::new(format!("{} NFE", pane.nfe)).small())
+        .width(58.0)
+        .show_ui(ui, |ui| {
+            for nfe in [1, 2, 3, 5, 10] {
+                let selected = nfe == pane.nfe;
+                if ui
+                    .selectable_label(selected, format!("{nfe} NFE"))
+                    .clicked()
+                {
+                    out.push(Command::Nfe(index, nfe));
+                }
+            }
+        })
+        .response
+        .on_hover_text("Function evaluations a frame: more are sharper and slower");
+}
+
+/// A row of fixed height, so that all cards are equally tall.
+pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let size = vec2(ui.available_width(), ROW);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_height(ROW);
+        content(ui);
     });
 }
 
 fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
     painter.image(texture, rect, WHOLE, Color32::WHITE);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.5, edge), StrokeKind::Outside);
-    outlined_text(painter, rect.center_top() + vec2(0.0, -14.0), what);
+    let galley = painter.layout_no_wrap(what.into(), FontId::proportional(11.0), Color32::WHITE);
+    let ground = Rect::from_min_size(rect.left_top(), galley.size() + vec2(8.0, 2.0));
+    painter.rect_filled(ground, 2.0, Color32::from_black_alpha(150));
+    painter.galley(ground.min + vec2(4.0, 1.0), galley, Color32::WHITE);
 }
 
 fn corner_label(painter: &Painter, rect: Rect, text: &str) {

@@ -23,7 +23,13 @@ impl Pictures {
     ) -> Option<TextureId> {
         if let Some((old, texture)) = self.shown.get_mut(place) {
             if *old != stamp {
-                texture.set(make()?, TextureOptions::NEAREST);
+                let image = make()?;
+                // Bytes are rewritten in place: a new texture would be blank until the renderer has taken it over.
+                if texture.size() == image.size {
+                    texture.set_partial([0, 0], image, TextureOptions::NEAREST);
+                } else {
+                    texture.set(image, TextureOptions::NEAREST);
+                }
                 *old = stamp;
             }
             return Some(texture.id());

@@ -1,22 +1,35 @@
 //! The planner's energy: what the first actions it tried would cost, by its own imagination.
 
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui,
+    Align, Align2, Color32, CornerRadius, FontId, Layout, RichText, Sense, Stroke, StrokeKind, Ui,
     WidgetType, vec2,
 };
 
 use super::super::state::{DriverChoice, State};
 use super::super::theme;
 use super::name;
+use super::panes::row_ui;
 
 /// Draws the candidates' first actions, coloured by cost, and the action chosen.
 pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     let s = theme::surfaces(state.light);
-    ui.horizontal(|ui| {
+    row_ui(ui, |ui| {
         ui.label(RichText::new("Planner's energy").strong())
             .on_hover_text("Each dot is the first action of a plan that was tried; yellow ones lead nearest to the goal in imagination");
-        if let Some(ms) = state.timers.decision.last().filter(|_| state.decision.is_some()) {
-            ui.label(RichText::new(format!("{ms:.0} ms a decision")).small().color(s.weak));
+        if let Some(ms) = state
+            .timers
+            .decision
+            .last()
+            .filter(|_| state.decision.is_some())
+        {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(
+                    RichText::new(format!("{ms:.0} ms"))
+                        .monospace()
+                        .color(s.weak),
+                )
+                .on_hover_text("Time that the last decision took");
+            });
         }
     });
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
@@ -67,20 +80,10 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         painter.circle_stroke(at([x, z]), 7.0, Stroke::new(3.5, Color32::BLACK));
         painter.circle_stroke(at([x, z]), 7.0, Stroke::new(2.0, Color32::WHITE));
     }
-    let note = FontId::proportional(10.5);
-    let below = Rect::from_min_max(inner.left_bottom(), rect.right_bottom());
-    painter.text(
-        below.center(),
-        Align2::CENTER_CENTER,
-        "left → right",
-        note.clone(),
-        s.weak,
-    );
-    painter.text(
-        inner.left_top() + vec2(4.0, 3.0),
-        Align2::LEFT_TOP,
-        format!("cost {low:.2} to {high:.2}"),
-        note,
-        s.weak,
-    );
+    row_ui(ui, |ui| {
+        let count = plan.first_actions.len();
+        let text = format!("{count} first actions, cost {low:.0} to {high:.0}");
+        ui.label(RichText::new(text).small().color(s.weak))
+            .on_hover_text("Across: the hand to the left or right; down: towards the eye. The ring is the action chosen");
+    });
 }

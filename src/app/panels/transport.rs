@@ -48,7 +48,7 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         let live = matches!(state.cursor, Cursor::Live);
         let button = Button::new("Live").selected(live);
         if ui
-            .add_enabled(!live, button)
+            .add(button)
             .on_hover_text("The newest moment (L)")
             .clicked()
         {
