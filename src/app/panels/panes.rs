@@ -78,8 +78,15 @@ pub fn pane_ui(
     let s = theme::surfaces(state.light);
     let shown = state.imagined(pane);
     header_ui(ui, state, pane, shown.map(|(at, _)| at));
-    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::click());
     name(&response, WidgetType::Image, &format!("Imagination of {}", pane.name));
+    let has_pixels = pane.camp() == Some(Camp::Generative);
+    if has_pixels && response.clicked() {
+        out.push(Command::ToggleDifference);
+    }
+    if has_pixels {
+        response.on_hover_text("Click: the truth, or how far imagination is from it (X)");
+    }
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, CornerRadius::same(4), s.well);
     let say = |text: &str| {
