@@ -1,7 +1,7 @@
 """Frames per second of one LeWM training step, candle (this repository) and PyTorch, same model, one run.
 
-    cargo build --release --no-default-features --example train
-    python3 benches/train_vs_torch.py target/release/examples/train [STEPS]
+    cargo build --release --no-default-features --example lewm_step
+    python3 benches/train_vs_torch.py target/release/examples/lewm_step [STEPS]
 
 The batch is 32 sequences of 5 frames; the threads are those of RAYON_NUM_THREADS, for both (default 2).
 The two are measured in turns, three times, and the best of each counts: other work disturbs both alike.
@@ -105,7 +105,7 @@ def torch_rate():
 
 def candle_rate():
     env = dict(os.environ, RAYON_NUM_THREADS=str(THREADS), RUST_LOG="warn")
-    return float(subprocess.run([sys.argv[1], "bench", str(STEPS)], env=env, capture_output=True, check=True, text=True).stdout)
+    return float(subprocess.run([sys.argv[1], str(STEPS)], env=env, capture_output=True, check=True, text=True).stdout)
 
 
 rates = [(candle_rate(), torch_rate()) for _ in range(3)]

@@ -92,10 +92,20 @@ const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
 /// All shortcuts, in the order in which the overlay lists them.
 pub const SHORTCUTS: &[Shortcut] = &[
     key("Space", "Play or pause", Key::Space, Command::TogglePlay),
-    key("N  or  →", "One step (→ when you do not drive)", Key::N, Command::Step),
+    key(
+        "N  or  →",
+        "One step (→ when you do not drive)",
+        Key::N,
+        Command::Step,
+    ),
     key("R", "Reset to the same seed", Key::R, Command::Reset),
     key("G", "Another seed", Key::G, Command::RollSeed),
-    key("B", "Branch here: let the models imagine from this moment", Key::B, Command::BranchHere),
+    key(
+        "B",
+        "Branch here: let the models imagine from this moment",
+        Key::B,
+        Command::BranchHere,
+    ),
     key("L", "Back to live", Key::L, Command::Live),
     key("1", "Scene 1", Key::Num1, Command::Scene(0)),
     key("2", "Scene 2", Key::Num2, Command::Scene(1)),
@@ -105,14 +115,24 @@ pub const SHORTCUTS: &[Shortcut] = &[
     hint("W A S D  or arrows", "Drive the hand (controller: you)"),
     hint(",  and  .", "Scrub one moment back or forward"),
     key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
-    key("X", "Difference heat map or truth", Key::X, Command::ToggleDifference),
+    key(
+        "X",
+        "Difference heat map or truth",
+        Key::X,
+        Command::ToggleDifference,
+    ),
     key("I", "Interventions", Key::I, Command::ToggleInterventions),
     key("T", "Timers", Key::T, Command::ToggleTimers),
     key("V", "Put the camera back", Key::V, Command::ResetCamera),
     key("M", "Light or dark", Key::M, Command::ToggleTheme),
     key("+", "Larger writing", Key::Plus, Command::Zoom(1.1)),
     key("-", "Smaller writing", Key::Minus, Command::Zoom(1.0 / 1.1)),
-    key("?", "This overview", Key::Questionmark, Command::ToggleShortcuts),
+    key(
+        "?",
+        "This overview",
+        Key::Questionmark,
+        Command::ToggleShortcuts,
+    ),
 ];
 
 /// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the moment on the timeline.

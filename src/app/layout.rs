@@ -7,7 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    curve, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers, top, transport,
+    curve, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers, top,
+    transport,
 };
 use super::state::State;
 use super::theme;
@@ -40,12 +41,16 @@ pub fn window_ui(
             .max_rect(ctx.content_rect()),
     );
     let s = theme::surfaces(state.light);
-    let bar = Frame::new().fill(s.card).inner_margin(Margin::symmetric(12, 6));
+    let bar = Frame::new()
+        .fill(s.card)
+        .inner_margin(Margin::symmetric(12, 6));
     Panel::top("top")
         .exact_size(42.0)
         .frame(bar)
         .show(&mut root, |ui| top::top_ui(ui, state, out));
-    let bottom = Frame::new().fill(s.card).inner_margin(Margin::symmetric(12, 9));
+    let bottom = Frame::new()
+        .fill(s.card)
+        .inner_margin(Margin::symmetric(12, 9));
     Panel::bottom("bottom")
         .resizable(false)
         .frame(bottom)
@@ -208,11 +213,17 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
     let s = theme::surfaces(state.light);
     let mut entries = Vec::new();
     if state.record.goal.is_some() {
-        entries.push((theme::IMAGINED, "Golden body and ring: the goal and its tolerance"));
+        entries.push((
+            theme::IMAGINED,
+            "Golden body and ring: the goal and its tolerance",
+        ));
     }
     let live = matches!(state.cursor, super::state::Cursor::Live);
     if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {
-        entries.push((s.text, "Dots: where the plan leads, as its model imagines it"));
+        entries.push((
+            s.text,
+            "Dots: where the plan leads, as its model imagines it",
+        ));
     }
     let probed = state.scene_panes().any(|(_, p)| {
         state.imagined(p).is_some_and(|(at, r)| {
@@ -220,17 +231,18 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
         })
     });
     if state.show_ghosts && probed {
-        entries.push((theme::ACCENT, "Ghosts: bodies read out of the JEPA's latents"));
+        entries.push((
+            theme::ACCENT,
+            "Ghosts: bodies read out of the JEPA's latents",
+        ));
     }
     let painter = ui.painter_at(rect);
     for (row, (colour, text)) in entries.into_iter().rev().enumerate() {
         let at = rect.left_bottom() + vec2(20.0, -20.0 - 24.0 * row as f32);
         let font = egui::FontId::proportional(12.0);
         let galley = painter.layout_no_wrap(text.into(), font, s.text);
-        let ground = Rect::from_min_size(
-            at + vec2(-10.0, -10.0),
-            vec2(galley.size().x + 30.0, 20.0),
-        );
+        let ground =
+            Rect::from_min_size(at + vec2(-10.0, -10.0), vec2(galley.size().x + 30.0, 20.0));
         painter.rect_filled(ground, 10.0, s.card.gamma_multiply(0.85));
         painter.circle_filled(at, 4.0, colour);
         painter.galley(at + vec2(11.0, -0.5 * galley.size().y), galley, s.text);

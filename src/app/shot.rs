@@ -75,9 +75,11 @@ fn steps(scenes: usize) -> VecDeque<Step> {
         all.push_back(step("play a scene", Command::Scene(scene), |s, _| {
             s.newest() >= 5 && s.playing
         }));
-        all.push_back(step("change the controller", Command::NextDriver, |s, b| {
-            !s.has_actions() || Some(&s.driver) != b.driver.as_ref()
-        }));
+        all.push_back(step(
+            "change the controller",
+            Command::NextDriver,
+            |s, b| !s.has_actions() || Some(&s.driver) != b.driver.as_ref(),
+        ));
         all.push_back(step("scrub", Command::Scrub(3), |s, _| {
             s.cursor == Cursor::At(3) && !s.playing
         }));
@@ -126,9 +128,7 @@ impl Walk {
                 return None;
             }
         }
-        let steps = self
-            .steps
-            .get_or_insert_with(|| steps(state.scenes.len()));
+        let steps = self.steps.get_or_insert_with(|| steps(state.scenes.len()));
         self.current = steps.pop_front().map(|step| {
             let before = Before {
                 driver: Some(state.driver.clone()),

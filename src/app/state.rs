@@ -381,7 +381,9 @@ impl State {
                 as usize
         });
         let reach = self.branches().last().map_or(0, |b| b + HORIZON);
-        usual.max(self.newest()).max(reach.min(self.newest() + HORIZON))
+        usual
+            .max(self.newest())
+            .max(reach.min(self.newest() + HORIZON))
     }
 
     /// Says something in the status line.

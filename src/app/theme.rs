@@ -181,7 +181,10 @@ pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
     let edge = Stroke::new(1.0, Color32::from_black_alpha(160));
     let r = radius;
     let polygon = |points: &[(f32, f32)]| {
-        let points = points.iter().map(|(x, y)| at + vec2(x * r, y * r)).collect();
+        let points = points
+            .iter()
+            .map(|(x, y)| at + vec2(x * r, y * r))
+            .collect();
         painter.add(Shape::convex_polygon(points, colour, edge));
     };
     match law {

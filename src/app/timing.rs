@@ -94,7 +94,8 @@ impl Timers {
 
     /// A report for the terminal.
     pub fn report(&self) -> String {
-        let mut out = String::from("timer                              count   median ms      p99 ms\n");
+        let mut out =
+            String::from("timer                              count   median ms      p99 ms\n");
         for (what, samples) in self.rows() {
             if let (Some(median), Some(p99)) = (samples.percentile(0.5), samples.percentile(0.99)) {
                 out.push_str(&format!(

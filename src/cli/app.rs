@@ -71,8 +71,9 @@ pub fn run(args: AppArgs) -> Result<()> {
     let mut script = Vec::new();
     for press in &args.press {
         script.push(
-            crate::app::command::scripted(press)
-                .ok_or_else(|| anyhow!("`--press {press}`: expected SECONDS:KEY, such as 3:space"))?,
+            crate::app::command::scripted(press).ok_or_else(|| {
+                anyhow!("`--press {press}`: expected SECONDS:KEY, such as 3:space")
+            })?,
         );
     }
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));

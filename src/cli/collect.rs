@@ -27,14 +27,27 @@ pub struct CollectArgs {
 
 pub fn run(args: &CollectArgs) -> Result<()> {
     let scene = Arc::new(scene::load(&args.scene)?);
-    let options = CollectOptions { out: args.out.clone(), episodes: args.episodes, seed: args.seed, progress: true };
+    let options = CollectOptions {
+        out: args.out.clone(),
+        episodes: args.episodes,
+        seed: args.seed,
+        progress: true,
+    };
     let r = collect(&scene, &options)?;
     println!("{:<22} {}", "scene", scene.name);
-    println!("{:<22} {} ({} were there)", "episodes", r.episodes, r.resumed);
+    println!(
+        "{:<22} {} ({} were there)",
+        "episodes", r.episodes, r.resumed
+    );
     println!("{:<22} {}", "frames recorded", r.frames);
     println!("{:<22} {:.1} %", "with contact", 100.0 * r.contact_share);
     println!("{:<22} {:.1} %", "task body moved", 100.0 * r.moved_share);
-    println!("{:<22} {:.1} s, {:.0} frames/s", "time", r.seconds, r.frames as f64 / r.seconds.max(1e-9));
+    println!(
+        "{:<22} {:.1} s, {:.0} frames/s",
+        "time",
+        r.seconds,
+        r.frames as f64 / r.seconds.max(1e-9)
+    );
     println!("{:<22} {:.1} MB", "written", r.bytes as f64 / 1e6);
     Ok(())
 }

@@ -13,7 +13,10 @@ pub fn pick(name: &str) -> Result<Device> {
         "auto" => Ok(best()),
         "metal" if cfg!(feature = "metal") => Ok(Device::new_metal(0)?),
         "metal" => bail!("--device metal: this build has no Metal; build with `--features metal`"),
-        _ => match name.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()) {
+        _ => match name
+            .strip_prefix("cuda:")
+            .and_then(|n| n.parse::<usize>().ok())
+        {
             Some(n) => cuda(n),
             None => bail!("--device {name}: expected auto, cpu, cuda:N or metal"),
         },

@@ -12,8 +12,8 @@ use crate::eval::control::{self, ControlResult};
 use crate::eval::{judge, rollout};
 use crate::judge::Thresholds;
 use crate::model::oracle::Oracle;
-use crate::model::{Cost, WorldModel, registry};
-use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
+use crate::model::{Camp, Cost, WorldModel, registry};
+use crate::planner::{Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Random};
 use crate::scene::{self, Scene, home, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
@@ -50,6 +50,12 @@ pub struct EvalArgs {
     /// Control: control steps that a plan is followed before the next
     #[arg(long)]
     replan: Option<usize>,
+    /// Control: function evaluations an imagined frame (diffusion models)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
+    nfe: u8,
+    /// Control: cost of a plan, over all imagined steps or the last
+    #[arg(long, value_enum, default_value_t = Shape::Sum)]
+    cost: Shape,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     no_references: bool,
@@ -59,6 +65,14 @@ pub struct EvalArgs {
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Sum over all imagined steps
+    Sum,
+    /// The last imagined step alone
+    Last,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,23 +99,31 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).with_context(|| format!("{}: cannot be created", dir.display()))?;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("{}: cannot be created", dir.display()))?;
     }
     let text = serde_json::to_string_pretty(value)? + "\n";
     std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 fn scene_of(args: &EvalArgs) -> Result<Arc<Scene>> {
-    let name = args.scene.as_deref().context("--scene S is needed for this suite")?;
+    let name = args
+        .scene
+        .as_deref()
+        .context("--scene S is needed for this suite")?;
     Ok(Arc::new(scene::load(name)?))
 }
 
 fn model_name(args: &EvalArgs) -> Result<&str> {
-    args.model.as_deref().context("--model M is needed for this suite; `parallax models` lists them")
+    args.model
+        .as_deref()
+        .context("--model M is needed for this suite; `parallax models` lists them")
 }
 
 fn command_line() -> String {
-    std::env::args().skip(1).fold("parallax".into(), |line, a| line + " " + &a)
+    std::env::args()
+        .skip(1)
+        .fold("parallax".into(), |line, a| line + " " + &a)
 }
 
 fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, Value> {
@@ -117,7 +139,9 @@ fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, V
 
 fn bar(length: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
-    if let Ok(style) = ProgressStyle::with_template("{prefix:<12} {wide_bar} {pos}/{len} {msg} {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{prefix:<12} {wide_bar} {pos}/{len} {msg} {eta} left")
+    {
         bar.set_style(style);
     }
     bar.set_prefix(what.to_string());
@@ -153,7 +177,11 @@ fn run_control(
 }
 
 fn oracle(scene: &Arc<Scene>) -> OracleMpc {
-    OracleMpc::new(Arc::new(Oracle::new(scene)), Budget::ORACLE, Budget::ORACLE.hold)
+    OracleMpc::new(
+        Arc::new(Oracle::new(scene)),
+        Budget::ORACLE,
+        Budget::ORACLE.hold,
+    )
 }
 
 fn eval_control(args: &EvalArgs) -> Result<Value> {
@@ -171,7 +199,8 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
             run_control(&scene, args, name, &mut oracle(&scene))?
         }
         _ => {
-            let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+            let model =
+                registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
             let preset = Budget::for_camp(model.card().camp);
             let budget = Budget {
                 candidates: args.candidates.unwrap_or(preset.candidates),
@@ -182,9 +211,24 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
             let replan = args.replan.unwrap_or(Budget::REPLAN);
             out.insert("budget".into(), json!(budget));
             out.insert("replan_steps".into(), json!(replan));
-            out.insert("decision_flops".into(), json!(decision_flops(model.as_ref(), &budget)));
+            out.insert(
+                "decision_flops".into(),
+                json!(decision_flops(model.as_ref(), &budget)),
+            );
             out.insert("model_sha256".into(), json!(model.card().sha256));
-            let mut mpc = Mpc::new(model, Cem::default(), budget, replan);
+            model.set_nfe(usize::from(args.nfe));
+            if model.card().camp == Camp::Generative {
+                out.insert("nfe".into(), json!(args.nfe));
+            }
+            let shape = match args.cost {
+                Shape::Sum => CostShape::Sum,
+                Shape::Last => CostShape::Last,
+            };
+            let planner = Cem {
+                shape,
+                ..Cem::default()
+            };
+            let mut mpc = Mpc::new(model, planner, budget, replan);
             run_control(&scene, args, name, &mut mpc)?
         }
     };
@@ -203,8 +247,14 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
 
 /// Floating-point operations of one decision: encode once (and the goal), then imagine.
 fn decision_flops(model: &dyn WorldModel, budget: &Budget) -> f64 {
-    let Cost { encode_flops, dynamics_flops, rendering_flops, .. } = model.cost();
-    let steps = budget.candidates * budget.iterations * budget.horizon * budget.hold / model.frameskip().max(1);
+    let Cost {
+        encode_flops,
+        dynamics_flops,
+        rendering_flops,
+        ..
+    } = model.cost();
+    let steps = budget.candidates * budget.iterations * budget.horizon * budget.hold
+        / model.frameskip().max(1);
     2.0 * encode_flops + steps as f64 * (dynamics_flops + rendering_flops)
 }
 
@@ -213,24 +263,45 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     let name = model_name(args)?;
     let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
     let bar = bar(args.episodes, name);
-    let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes, |_| bar.inc(1))?;
+    let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes, |_| {
+        bar.inc(1)
+    })?;
     bar.finish_and_clear();
-    println!("{name} in {}: {} clips, {} steps from {} real frames", scene.name, args.episodes, rollout::STEPS, rollout::CONTEXT);
-    println!("{:<18} {:>6} {:>12} {:>12} {:>12} {:>9}", "", "step", "PSNR dB", "error px", "error m", "survival");
+    println!(
+        "{name} in {}: {} clips, {} steps from {} real frames",
+        scene.name,
+        args.episodes,
+        rollout::STEPS,
+        rollout::CONTEXT
+    );
+    println!(
+        "{:<18} {:>6} {:>12} {:>12} {:>12} {:>9}",
+        "", "step", "PSNR dB", "error px", "error m", "survival"
+    );
     for (contestant, numbers) in &result.numbers {
         for (n, horizon) in numbers.iter().zip(&result.horizons) {
-            let spread = |s: Option<crate::eval::stats::Spread>, d: usize| s.map_or("-".into(), |s| format!("{:.d$}", s.median));
+            let spread = |s: Option<crate::eval::stats::Spread>, d: usize| {
+                s.map_or("-".into(), |s| format!("{:.d$}", s.median))
+            };
             println!(
                 "{contestant:<18} {horizon:>6} {:>12} {:>12} {:>12} {:>9}",
                 spread(n.foreground_psnr_db, 1),
                 spread(n.object_error_px, 2),
                 spread(n.object_error_m, 3),
-                n.survival.map_or("-".into(), |s| format!("{:.1} %", 100.0 * s)),
+                n.survival
+                    .map_or("-".into(), |s| format!("{:.1} %", 100.0 * s)),
             );
         }
     }
-    println!("gain over copy-last (dB): {:.1?}", result.gain_over_copy_last_db);
-    println!("clean clips {:.0} %, violations a 100 object-frames {:?}", 100.0 * result.violations.clean_clips.rate, result.violations.per_100_object_frames);
+    println!(
+        "gain over copy-last (dB): {:.1?}",
+        result.gain_over_copy_last_db
+    );
+    println!(
+        "clean clips {:.0} %, violations a 100 object-frames {:?}",
+        100.0 * result.violations.clean_clips.rate,
+        result.violations.per_100_object_frames
+    );
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("rollout", args, &scene.name, name);
     out.insert("model_sha256".into(), json!(model.card().sha256));
@@ -245,7 +316,10 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
         Some(name) => vec![name.clone()],
         None => scene::list(&scene::library_dir()),
     };
-    let scenes = names.iter().map(|n| Ok(Arc::new(scene::load(n)?))).collect::<Result<Vec<_>>>()?;
+    let scenes = names
+        .iter()
+        .map(|n| Ok(Arc::new(scene::load(n)?)))
+        .collect::<Result<Vec<_>>>()?;
     if let Some(clips) = args.calibrate {
         return calibrate(&scenes, clips);
     }
@@ -253,9 +327,18 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     let mut by_scene = Map::new();
     for scene in &scenes {
         let r = judge::evaluate(scene, args.seed, args.episodes)?;
-        println!("{}: {:.2} % of real clips flagged", scene.name, 100.0 * r.false_positive_clips.rate);
+        println!(
+            "{}: {:.2} % of real clips flagged",
+            scene.name,
+            100.0 * r.false_positive_clips.rate
+        );
         for (law, rate) in &r.detection_rate {
-            println!("  {law:<18} {:.1} % of faults caught [{:.1}, {:.1}]", 100.0 * rate.rate, 100.0 * rate.low, 100.0 * rate.high);
+            println!(
+                "  {law:<18} {:.1} % of faults caught [{:.1}, {:.1}]",
+                100.0 * rate.rate,
+                100.0 * rate.low,
+                100.0 * rate.high
+            );
         }
         by_scene.insert(scene.name.clone(), json!(r));
     }
@@ -268,14 +351,19 @@ fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
         bail!("--calibrate {clips}: expected at least 100 clips, or the percentile means nothing");
     }
     let path = home().join("assets/judge.ron");
-    let mut thresholds = Thresholds { seed: judge::CALIBRATION_SEED, clips, ..Thresholds::shipped() };
+    let mut thresholds = Thresholds {
+        seed: judge::CALIBRATION_SEED,
+        clips,
+        ..Thresholds::shipped()
+    };
     for scene in scenes {
         let found = judge::calibrate(scene, clips)?;
         println!("{}: {found:?}", scene.name);
         thresholds.scenes.insert(scene.name.clone(), found);
     }
     let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
-    std::fs::write(&path, text + "\n").with_context(|| format!("{}: cannot be written", path.display()))?;
+    std::fs::write(&path, text + "\n")
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
     println!("wrote {}; build again to use it", path.display());
     Ok(json!(thresholds))
 }

@@ -51,7 +51,9 @@ impl Cli {
             #[cfg(feature = "app")]
             Some(Command::App(args)) => app::run(args),
             #[cfg(not(feature = "app"))]
-            None => anyhow::bail!("this build has no window (feature `app`); see `parallax --help` for the other commands"),
+            None => anyhow::bail!(
+                "this build has no window (feature `app`); see `parallax --help` for the other commands"
+            ),
             Some(Command::Scenes(args)) => scenes::run(&args),
             Some(Command::Models(args)) => models::run(&args),
             Some(Command::Collect(args)) => collect::run(&args),

@@ -17,15 +17,23 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     let dir = models_dir();
     let entries = registry::scan(&dir);
     if entries.is_empty() {
-        bail!("no models in {}; train one with `parallax train models/lewm-push/train.ron`", dir.display());
+        bail!(
+            "no models in {}; train one with `parallax train models/lewm-push/train.ron`",
+            dir.display()
+        );
     }
     let mut faults = 0;
     if !args.check {
-        println!("{:<14} {:<11} {:>10} {:>9}  {:<26} SUMMARY", "MODEL", "CAMP", "PARAMETERS", "STEPS", "SCENES");
+        println!(
+            "{:<14} {:<11} {:>10} {:>9}  {:<26} SUMMARY",
+            "MODEL", "CAMP", "PARAMETERS", "STEPS", "SCENES"
+        );
     }
     for entry in &entries {
         let loaded = match (&entry.card, args.check) {
-            (Ok(_), true) => registry::load(&entry.dir, &candle_core::Device::Cpu).map(|_| ()).map_err(|e| e.to_string()),
+            (Ok(_), true) => registry::load(&entry.dir, &candle_core::Device::Cpu)
+                .map(|_| ())
+                .map_err(|e| e.to_string()),
             (Ok(_), false) => Ok(()),
             (Err(error), _) => Err(error.to_string()),
         };

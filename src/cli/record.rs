@@ -38,7 +38,10 @@ enum Imagined {
 
 pub fn run(args: &RecordArgs) -> Result<()> {
     if args.out.extension().is_none_or(|e| e != "gif") {
-        bail!("{}: expected a file name that ends in .gif", args.out.display());
+        bail!(
+            "{}: expected a file name that ends in .gif",
+            args.out.display()
+        );
     }
     let scene = Arc::new(scene::load(&args.scene)?);
     let eye = Eye::standard(&scene)?;
@@ -51,7 +54,11 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             _ => continue,
         }
         let model = registry::load(&entry.dir, &candle_core::Device::Cpu)?;
-        let rollouts = model.imagine(&model.observe(&clip.context())?, &clip.actions(), &Cancel::new())?;
+        let rollouts = model.imagine(
+            &model.observe(&clip.context())?,
+            &clip.actions(),
+            &Cancel::new(),
+        )?;
         if let Some(frames) = model.frames(&rollouts)? {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
@@ -61,7 +68,8 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             panes.push((entry.name, Imagined::Ghosts(states, model.frameskip())));
         }
     }
-    let file = File::create(&args.out).with_context(|| format!("{}: cannot be written", args.out.display()))?;
+    let file = File::create(&args.out)
+        .with_context(|| format!("{}: cannot be written", args.out.display()))?;
     let mut encoder = GifEncoder::new_with_speed(file, 10);
     encoder.set_repeat(Repeat::Infinite)?;
     for t in 0..CONTEXT + STEPS {
@@ -70,40 +78,73 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             pictures.push(pane(&scene, &eye, &clip, imagined, t, args.scale));
         }
         let delay = Delay::from_numer_denom_ms(if t + 1 == CONTEXT + STEPS { 900 } else { 120 }, 1);
-        encoder.encode_frame(Frame::from_parts(beside(&pictures, t >= CONTEXT), 0, 0, delay))?;
+        encoder.encode_frame(Frame::from_parts(
+            beside(&pictures, t >= CONTEXT),
+            0,
+            0,
+            delay,
+        ))?;
     }
     let names: Vec<&str> = panes.iter().map(|(n, _)| n.as_str()).collect();
     println!("{}: reality | {}", args.out.display(), names.join(" | "));
     Ok(())
 }
 
-fn pane(scene: &Scene, eye: &Eye, clip: &Clip, imagined: &Imagined, t: usize, scale: u32) -> RgbaImage {
-    let Some(step) = t.checked_sub(CONTEXT) else { return upscale(clip.frame(t), scale) };
+fn pane(
+    scene: &Scene,
+    eye: &Eye,
+    clip: &Clip,
+    imagined: &Imagined,
+    t: usize,
+    scale: u32,
+) -> RgbaImage {
+    let Some(step) = t.checked_sub(CONTEXT) else {
+        return upscale(clip.frame(t), scale);
+    };
     match imagined {
         Imagined::Film(frames, violations) => {
             let mut picture = upscale(frames.at(0, step), scale);
-            for v in violations.iter().filter(|v| (v.first_frame..=v.last_frame).contains(&step)) {
+            for v in violations
+                .iter()
+                .filter(|v| (v.first_frame..=v.last_frame).contains(&step))
+            {
                 if let Some(b) = v.boxes.get(step - v.first_frame) {
-                    outline(&mut picture, b.map(|c| u32::from(c) * scale), Rgba([213, 94, 0, 255]));
+                    outline(
+                        &mut picture,
+                        b.map(|c| u32::from(c) * scale),
+                        Rgba([213, 94, 0, 255]),
+                    );
                 }
             }
             picture
         }
         Imagined::Ghosts(states, frameskip) => {
             // What a model without pixels has: the last real frame, dimmed, and where its probes see the bodies.
-            let dim: Vec<u8> = clip.frame(CONTEXT - 1).iter().map(|&c| c / 2 + 60).collect();
+            let dim: Vec<u8> = clip
+                .frame(CONTEXT - 1)
+                .iter()
+                .map(|&c| c / 2 + 60)
+                .collect();
             let mut picture = upscale(&dim, scale);
             let at = ((step + 1) / frameskip).min(states.steps);
             if let Some(row) = at.checked_sub(1) {
                 for (pose, name) in states.at(0, row).iter().zip(&states.bodies) {
-                    let Some(body) = scene.body_index(name) else { continue };
+                    let Some(body) = scene.body_index(name) else {
+                        continue;
+                    };
                     let [r, g, b] = scene.bodies[body].colour.rgb();
                     let point = [pose[0], scene.bodies[body].position[1], pose[1]];
-                    let radius = 0.5 * scene.bodies[body].shape.size() / eye.metres_per_pixel(point) * scale as f32;
+                    let radius = 0.5 * scene.bodies[body].shape.size()
+                        / eye.metres_per_pixel(point)
+                        * scale as f32;
                     if let Some(p) = eye.project(point) {
                         let c = p.map(|c| c * scale as f32);
                         let square = [c[0] - radius, c[1] - radius, c[0] + radius, c[1] + radius];
-                        outline(&mut picture, square.map(|v| v.max(0.0) as u32), Rgba([r, g, b, 255]));
+                        outline(
+                            &mut picture,
+                            square.map(|v| v.max(0.0) as u32),
+                            Rgba([r, g, b, 255]),
+                        );
                     }
                 }
             }
@@ -149,7 +190,11 @@ fn beside(pictures: &[RgbaImage], imagining: bool) -> RgbaImage {
     let mut out = RgbaImage::from_pixel(total, h + BAR, Rgba([24, 24, 27, 255]));
     for (i, picture) in pictures.iter().enumerate() {
         let left = i as u32 * (w + GAP);
-        let colour = if i > 0 && imagining { Rgba([230, 159, 0, 255]) } else { Rgba([0, 158, 115, 255]) };
+        let colour = if i > 0 && imagining {
+            Rgba([230, 159, 0, 255])
+        } else {
+            Rgba([0, 158, 115, 255])
+        };
         for x in left..left + w {
             for y in 0..BAR - 2 {
                 out.put_pixel(x, y, colour);

@@ -19,7 +19,12 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
         let mut faults = 0;
         for path in &args.check {
             match Scene::load(path) {
-                Ok(scene) => println!("{}: ok (scene `{}`, {} bodies)", path.display(), scene.name, scene.bodies.len()),
+                Ok(scene) => println!(
+                    "{}: ok (scene `{}`, {} bodies)",
+                    path.display(),
+                    scene.name,
+                    scene.bodies.len()
+                ),
                 Err(error) => {
                     faults += 1;
                     eprintln!("{error}");
@@ -34,14 +39,27 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
     let dir = scene::library_dir();
     let names = scene::list(&dir);
     if names.is_empty() {
-        bail!("no scenes in {}; set PARALLAX_HOME to the folder that holds scenes/", dir.display());
+        bail!(
+            "no scenes in {}; set PARALLAX_HOME to the folder that holds scenes/",
+            dir.display()
+        );
     }
-    println!("{:<10} {:>6} {:>7}  {:<6} SUMMARY", "SCENE", "BODIES", "ACTIONS", "TASK");
+    println!(
+        "{:<10} {:>6} {:>7}  {:<6} SUMMARY",
+        "SCENE", "BODIES", "ACTIONS", "TASK"
+    );
     for name in names {
         match scene::load_named(&dir, &name) {
             Ok(s) => {
                 let task = s.task.as_ref().map_or("-", |t| t.body.as_str());
-                println!("{:<10} {:>6} {:>7}  {:<6} {}", s.name, s.bodies.len(), s.actions.dim(), task, s.summary);
+                println!(
+                    "{:<10} {:>6} {:>7}  {:<6} {}",
+                    s.name,
+                    s.bodies.len(),
+                    s.actions.dim(),
+                    task,
+                    s.summary
+                );
             }
             Err(error) => println!("{name:<10} {error}"),
         }

@@ -32,8 +32,15 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> Result<()> {
     let config = TrainConfig::load(&args.config)?;
     if args.data.is_empty() {
-        for dir in config.data.iter().filter(|d| !d.join("index.json").exists()) {
-            let scene = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        for dir in config
+            .data
+            .iter()
+            .filter(|d| !d.join("index.json").exists())
+        {
+            let scene = dir
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default();
             bail!(
                 "{}: no episodes there; record them with `parallax collect --scene {scene} --episodes 4096 --out {}`",
                 dir.display(),

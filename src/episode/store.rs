@@ -272,7 +272,7 @@ impl Store {
             .ok_or_else(|| damaged("is truncated in its header".into()))?;
         let header: Header =
             serde_json::from_slice(header).map_err(|e| damaged(format!("header: {e}")))?;
-        let (pixels, dim, bodies) = (header.size * header.size, header.action_dim, header.bodies);
+        let (dim, bodies) = (header.action_dim, header.bodies);
         let expected = (
             self.index.size,
             self.index.scene.actions.dim(),
@@ -285,12 +285,34 @@ impl Store {
             );
             return Err(damaged(message));
         }
-        let frames: usize = header.episodes.iter().map(|e| e.frames).sum();
+        let pixels = header.size * header.size;
+        let seeds = self.shard_seeds(i).start..;
+        if let Some((found, expected)) = header
+            .episodes
+            .iter()
+            .map(|e| e.seed)
+            .zip(seeds)
+            .find(|(found, expected)| found != expected)
+        {
+            return Err(damaged(format!(
+                "holds seed {found}, expected {expected} as in index.json"
+            )));
+        }
+        let frames = header
+            .episodes
+            .iter()
+            .try_fold(0usize, |sum, e| sum.checked_add(e.frames));
         let a_frame = pixels * 4 + 4 * (dim + 13 * bodies);
         let total = frames
-            .checked_mul(a_frame)
+            .and_then(|f| f.checked_mul(a_frame))
             .filter(|&t| t <= 1 << 32)
-            .ok_or_else(|| damaged(format!("claims {frames} frames")))?;
+            .ok_or_else(|| damaged("claims more frames than a shard can hold".into()))?;
+        // The decoder takes the end of the file for the end of the data, and then never sees the checksum.
+        if !is_whole_frame(&bytes[12 + header_len..]) {
+            return Err(damaged(
+                "is truncated or corrupted: its data do not end with a checksum".into(),
+            ));
+        }
         let mut payload = Vec::with_capacity(total);
         let decoder = lz4_flex::frame::FrameDecoder::new(&bytes[12 + header_len..]);
         decoder
@@ -339,6 +361,21 @@ impl Store {
         }
         Ok(episodes)
     }
+}
+
+/// Whether an LZ4 frame as [`Store::write`] makes them runs to its end mark and checksum, and no further.
+fn is_whole_frame(frame: &[u8]) -> bool {
+    const DESCRIPTOR: usize = 7;
+    const STORED: u32 = 1 << 31;
+    let mut rest = frame.get(DESCRIPTOR..).unwrap_or_default();
+    while let Some((size, blocks)) = rest.split_first_chunk::<4>() {
+        let size = u32::from_le_bytes(*size) & !STORED;
+        if size == 0 {
+            return blocks.len() == 4;
+        }
+        rest = blocks.get(size as usize..).unwrap_or_default();
+    }
+    false
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -41,7 +41,12 @@ pub struct JudgeResult {
 
 fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
     let episode = record(scene, eye, seed)?;
-    Ok(episode.frames.chunks_exact(SIZE * SIZE * 3).take(REFERENCE + CLIP).map(<[u8]>::to_vec).collect())
+    Ok(episode
+        .frames
+        .chunks_exact(SIZE * SIZE * 3)
+        .take(REFERENCE + CLIP)
+        .map(<[u8]>::to_vec)
+        .collect())
 }
 
 fn borrow(frames: &[Vec<u8>]) -> Vec<&[u8]> {
@@ -69,9 +74,17 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, Epis
         .collect::<Result<_, EpisodeError>>()?;
     let mut thresholds = SceneThresholds::default();
     for law in Law::ALL {
-        let values: Vec<f64> = maxima.iter().filter_map(|m| m.get(&law)).map(|&v| f64::from(v)).collect();
+        let values: Vec<f64> = maxima
+            .iter()
+            .filter_map(|m| m.get(&law))
+            .map(|&v| f64::from(v))
+            .collect();
         let (floor, ceiling) = plausible(law);
-        let reality = if values.is_empty() { 0.0 } else { quantile(&values, QUANTILE) as f32 };
+        let reality = if values.is_empty() {
+            0.0
+        } else {
+            quantile(&values, QUANTILE) as f32
+        };
         thresholds.set(law, (reality * MARGIN).clamp(floor, ceiling));
     }
     Ok(thresholds)
@@ -101,27 +114,42 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
         .map(|seed| Ok(judge.frames(SIZE, REFERENCE, &borrow(&clip(scene, &eye, seed)?))))
         .collect::<Result<_, EpisodeError>>()?;
     let flagged = reality.iter().filter(|v| !v.is_empty()).count();
-    let mut result = JudgeResult { false_positive_clips: Rate::wilson(flagged, reality.len()), ..Default::default() };
+    let mut result = JudgeResult {
+        false_positive_clips: Rate::wilson(flagged, reality.len()),
+        ..Default::default()
+    };
     let object_frames = (reality.len() * bodies * CLIP).max(1) as f64;
     for law in scene.laws.iter().copied() {
-        let frames: usize =
-            reality.iter().flatten().filter(|v| v.law == law).map(|v| v.last_frame - v.first_frame + 1).sum();
-        result.false_positive_object_frames.insert(law.id().into(), frames as f64 / object_frames);
+        let frames: usize = reality
+            .iter()
+            .flatten()
+            .filter(|v| v.law == law)
+            .map(|v| v.last_frame - v.first_frame + 1)
+            .sum();
+        result
+            .false_positive_object_frames
+            .insert(law.id().into(), frames as f64 / object_frames);
         if law == Law::Interpenetration && bodies < 2 {
             continue;
         }
         let caught: Vec<Option<bool>> = (seed..seed + clips)
             .into_par_iter()
             .map(|seed| {
-                let Some((frames, body)) = faulty_clip(scene, &eye, seed, law)? else { return Ok(None) };
-                let caught = judge.frames(SIZE, REFERENCE, &borrow(&frames)).iter().any(|v| {
-                    v.law == law && (v.body == body || law == Law::Interpenetration)
-                });
+                let Some((frames, body)) = faulty_clip(scene, &eye, seed, law)? else {
+                    return Ok(None);
+                };
+                let caught = judge
+                    .frames(SIZE, REFERENCE, &borrow(&frames))
+                    .iter()
+                    .any(|v| v.law == law && (v.body == body || law == Law::Interpenetration));
                 Ok(Some(caught))
             })
             .collect::<Result<_, EpisodeError>>()?;
         let tried: Vec<bool> = caught.into_iter().flatten().collect();
-        result.detection_rate.insert(law.id().into(), Rate::wilson(tried.iter().filter(|c| **c).count(), tried.len()));
+        result.detection_rate.insert(
+            law.id().into(),
+            Rate::wilson(tried.iter().filter(|c| **c).count(), tried.len()),
+        );
     }
     Ok(result)
 }
@@ -150,9 +178,14 @@ fn faulty_clip(
         } else {
             let state = reality.measure();
             let at = state.bodies[body].position;
-            let area = honest.ids.iter().filter(|&&id| usize::from(id) == body + 1).count();
+            let area = honest
+                .ids
+                .iter()
+                .filter(|&&id| usize::from(id) == body + 1)
+                .count();
             let radius = |b: usize| {
-                scene.bodies[b].shape.bounding_radius() / eye.metres_per_pixel(state.bodies[b].position)
+                scene.bodies[b].shape.bounding_radius()
+                    / eye.metres_per_pixel(state.bodies[b].position)
             };
             if t == from && (area < 12 || !inside(eye, at, radius(body) + 3.0)) {
                 return Ok(None);
@@ -168,7 +201,8 @@ fn faulty_clip(
                     let alone = |&o: &usize| {
                         let (p, q) = (eye.project(at), eye.project(state.bodies[o].position));
                         let reach = factor.max(1.0) * radius(body) + radius(o) + 3.0;
-                        p.zip(q).is_none_or(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) > reach)
+                        p.zip(q)
+                            .is_none_or(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) > reach)
                     };
                     if t == from && !tracked.iter().filter(|&&o| o != body).all(alone) {
                         return Ok(None);
@@ -184,18 +218,33 @@ fn faulty_clip(
                     }
                     // Well into the other body on the side it came from (a box: through its nearest face), but not so
                     // deep that the eye cannot see it.
-                    let boxy = [other, body].into_iter().find(|&b| matches!(scene.bodies[b].shape, Shape::Cuboid { .. }));
+                    let boxy = [other, body]
+                        .into_iter()
+                        .find(|&b| matches!(scene.bodies[b].shape, Shape::Cuboid { .. }));
                     let away = [at[0] - target[0], at[2] - target[2]];
                     let [x, z] = direction(away, boxy.map(|b| state.bodies[b].yaw()));
-                    let depth = 0.7 * 0.5 * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
-                    let place = [target[0] + x * depth, at[1].min(target[1]).max(0.02), target[2] + z * depth];
+                    let depth = 0.7
+                        * 0.5
+                        * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
+                    let place = [
+                        target[0] + x * depth,
+                        at[1].min(target[1]).max(0.02),
+                        target[2] + z * depth,
+                    ];
                     fork.teleport(body, place);
                     eye.look(&fork).rgb
                 }
                 Law::Continuity | Law::Duplication => {
                     let by = match shift {
                         Some(by) => by,
-                        None => match free_shift(eye, &state.bodies[body].position, &reality, &tracked, body, &mut rng) {
+                        None => match free_shift(
+                            eye,
+                            &state.bodies[body].position,
+                            &reality,
+                            &tracked,
+                            body,
+                            &mut rng,
+                        ) {
                             Some(by) => *shift.insert(by),
                             None => return Ok(None),
                         },
@@ -206,7 +255,12 @@ fn faulty_clip(
                         moved.rgb
                     } else {
                         let mut both = honest.rgb;
-                        for (i, _) in moved.ids.iter().enumerate().filter(|(_, id)| usize::from(**id) == body + 1) {
+                        for (i, _) in moved
+                            .ids
+                            .iter()
+                            .enumerate()
+                            .filter(|(_, id)| usize::from(**id) == body + 1)
+                        {
                             both[i * 3..i * 3 + 3].copy_from_slice(&moved.rgb[i * 3..i * 3 + 3]);
                         }
                         both
@@ -229,13 +283,16 @@ fn direction(d: [f32; 2], yaw: Option<f32>) -> [f32; 2] {
     let (sin, cos) = (libm::sinf(yaw), libm::cosf(yaw));
     [[cos, -sin], [sin, cos], [-cos, sin], [-sin, -cos]]
         .into_iter()
-        .max_by(|a, b| (a[0] * unit[0] + a[1] * unit[1]).total_cmp(&(b[0] * unit[0] + b[1] * unit[1])))
+        .max_by(|a, b| {
+            (a[0] * unit[0] + a[1] * unit[1]).total_cmp(&(b[0] * unit[0] + b[1] * unit[1]))
+        })
         .unwrap_or(unit)
 }
 
 fn inside(eye: &Eye, at: [f32; 3], margin: f32) -> bool {
     let size = eye.size() as f32;
-    eye.project(at).is_some_and(|p| p.iter().all(|&c| c > margin && c < size - margin))
+    eye.project(at)
+        .is_some_and(|p| p.iter().all(|&c| c > margin && c < size - margin))
 }
 
 /// A jump of a quarter to a half of the picture that lands clear of all bodies and of the border.
@@ -253,7 +310,10 @@ fn free_shift(
     let margin = shape.bounding_radius() / eye.metres_per_pixel(*at) + 3.0;
     let upright = reality.scene().camera.position[1] < reality.scene().camera.position[2];
     for _ in 0..200 {
-        let (a, b) = (rng.random_range(-0.8f32..0.8), rng.random_range(-0.8f32..0.8));
+        let (a, b) = (
+            rng.random_range(-0.8f32..0.8),
+            rng.random_range(-0.8f32..0.8),
+        );
         let by = if upright { [a, b, 0.0] } else { [a, 0.0, b] };
         let to = [at[0] + by[0], at[1] + by[1], at[2] + by[2]];
         let Some(p) = eye.project(to) else { continue };

@@ -120,7 +120,12 @@ impl Clip {
         let frames = scene.episode_steps as usize;
         let spare = frames.saturating_sub(CONTEXT + STEPS);
         let start = ChaCha8Rng::seed_from_u64(seed ^ 0xC11B).random_range(0..=spare);
-        Ok(Clip { episode, start, size: eye.size(), dim: scene.actions.dim() })
+        Ok(Clip {
+            episode,
+            start,
+            size: eye.size(),
+            dim: scene.actions.dim(),
+        })
     }
 
     /// Real frame `t` counted from the context's first, `[H, W, 3]`.
@@ -168,8 +173,9 @@ pub fn run(
 ) -> Result<RolloutResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let judge = Judge::new(scene);
-    let moving: Vec<bool> =
-        std::iter::once(false).chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i))).collect();
+    let moving: Vec<bool> = std::iter::once(false)
+        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
+        .collect();
     let names = ["model", "copy_last", "constant_velocity"];
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let mut violations: Vec<Vec<Violation>> = Vec::new();
@@ -183,8 +189,13 @@ pub fn run(
         let last = clip.frame(CONTEXT - 1);
         let frames = model.frames(&rollouts)?;
         for horizon in HORIZONS {
-            let (truth, ids) = (clip.frame(CONTEXT - 1 + horizon), clip.ids(CONTEXT - 1 + horizon));
-            let psnr = |frame: &[u8]| foreground_psnr_db(frame, truth, ids, clip.ids(CONTEXT - 1), &moving);
+            let (truth, ids) = (
+                clip.frame(CONTEXT - 1 + horizon),
+                clip.ids(CONTEXT - 1 + horizon),
+            );
+            let psnr = |frame: &[u8]| {
+                foreground_psnr_db(frame, truth, ids, clip.ids(CONTEXT - 1), &moving)
+            };
             let floor = tallies.entry(("copy_last", horizon)).or_default();
             floor.psnr.extend(psnr(last));
             floor.errors(object_error(judge.tracker(), eye.size(), last, truth));
@@ -196,7 +207,9 @@ pub fn run(
                 tally.psnr.extend(psnr(imagined));
                 tally.errors(object_error(judge.tracker(), eye.size(), imagined, truth));
             }
-            tally.error_m.extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
+            tally
+                .error_m
+                .extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
         }
         violations.push(match &frames {
             Some(frames) => {
@@ -213,7 +226,15 @@ pub fn run(
     }
     let numbers: BTreeMap<String, Vec<Numbers>> = names
         .iter()
-        .map(|&n| (n.to_string(), HORIZONS.iter().map(|&h| tallies.entry((n, h)).or_default().numbers()).collect()))
+        .map(|&n| {
+            (
+                n.to_string(),
+                HORIZONS
+                    .iter()
+                    .map(|&h| tallies.entry((n, h)).or_default().numbers())
+                    .collect(),
+            )
+        })
         .collect();
     let gain = HORIZONS.iter().enumerate().filter_map(|(i, _)| {
         let median = |n: &str| numbers[n][i].foreground_psnr_db.map(|s| s.median);
@@ -232,7 +253,11 @@ pub fn run(
 /// Centroids moved on from the last two real frames, against the truth's.
 fn constant_velocity(judge: &Judge, clip: &Clip, horizon: usize) -> Vec<Option<f64>> {
     let blobs = |t: usize| judge.tracker().blobs(clip.size, clip.frame(t));
-    let (before, last, truth) = (blobs(CONTEXT - 2), blobs(CONTEXT - 1), blobs(CONTEXT - 1 + horizon));
+    let (before, last, truth) = (
+        blobs(CONTEXT - 2),
+        blobs(CONTEXT - 1),
+        blobs(CONTEXT - 1 + horizon),
+    );
     (0..truth.len())
         .filter(|&b| truth[b].area > 4.0)
         .map(|b| {
@@ -261,7 +286,9 @@ fn probe_errors(
     if horizon % skip != 0 {
         return Ok(Vec::new());
     }
-    let Some(states) = model.states(rollouts)? else { return Ok(Vec::new()) };
+    let Some(states) = model.states(rollouts)? else {
+        return Ok(Vec::new());
+    };
     let n = scene.bodies.len();
     let t = clip.start + CONTEXT - 1 + horizon;
     Ok(states
@@ -270,7 +297,9 @@ fn probe_errors(
         .zip(&states.bodies)
         .filter_map(|(pose, name)| {
             let body = scene.body_index(name)?;
-            Some(f64::from(clip.episode.states[t * n + body].planar_distance([pose[0], pose[1]])))
+            Some(f64::from(
+                clip.episode.states[t * n + body].planar_distance([pose[0], pose[1]]),
+            ))
         })
         .collect())
 }
@@ -281,8 +310,11 @@ fn lawfulness(scene: &Scene, clips: &[Vec<Violation>], bodies: usize) -> Lawfuln
         let n = clips.iter().flatten().filter(|v| v.law == *law).count();
         (law.id().to_string(), 100.0 * n as f64 / object_frames)
     });
-    let first: Vec<f64> =
-        clips.iter().filter_map(|c| c.iter().map(|v| v.first_frame + 1).min()).map(|f| f as f64).collect();
+    let first: Vec<f64> = clips
+        .iter()
+        .filter_map(|c| c.iter().map(|v| v.first_frame + 1).min())
+        .map(|f| f as f64)
+        .collect();
     Lawfulness {
         per_100_object_frames: per_100.collect(),
         clean_clips: Rate::wilson(clips.iter().filter(|c| c.is_empty()).count(), clips.len()),

@@ -23,7 +23,11 @@ pub fn psnr_db(a: &[u8], b: &[u8], mask: Option<&[bool]>) -> Option<f64> {
 /// it left count). `moving[id]` tells whether the instance id moves.
 pub fn foreground_mask(truth_ids: &[u8], last_real_ids: &[u8], moving: &[bool]) -> Vec<bool> {
     let moves = |id: &u8| moving.get(usize::from(*id)).copied().unwrap_or(false);
-    truth_ids.iter().zip(last_real_ids).map(|(a, b)| moves(a) || moves(b)).collect()
+    truth_ids
+        .iter()
+        .zip(last_real_ids)
+        .map(|(a, b)| moves(a) || moves(b))
+        .collect()
 }
 
 /// Foreground PSNR in dB, see [`foreground_mask`].
@@ -34,7 +38,11 @@ pub fn foreground_psnr_db(
     last_real_ids: &[u8],
     moving: &[bool],
 ) -> Option<f64> {
-    psnr_db(imagined, truth, Some(&foreground_mask(truth_ids, last_real_ids, moving)))
+    psnr_db(
+        imagined,
+        truth,
+        Some(&foreground_mask(truth_ids, last_real_ids, moving)),
+    )
 }
 
 /// The floor: the last real frame, repeated.
@@ -44,7 +52,12 @@ pub fn copy_last(last: &[u8], steps: usize) -> Vec<Vec<u8>> {
 
 /// Position error in pixels of each tracked body that the truth shows (area over 4 px), `None` where the imagined frame has
 /// lost it.
-pub fn object_error(tracker: &Tracker, size: usize, imagined: &[u8], truth: &[u8]) -> Vec<Option<f64>> {
+pub fn object_error(
+    tracker: &Tracker,
+    size: usize,
+    imagined: &[u8],
+    truth: &[u8],
+) -> Vec<Option<f64>> {
     let (found, real) = (tracker.blobs(size, imagined), tracker.blobs(size, truth));
     found
         .iter()

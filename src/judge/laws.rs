@@ -87,7 +87,12 @@ impl Judge {
     /// A judge with given thresholds.
     pub fn with_thresholds(scene: &Arc<Scene>, thresholds: SceneThresholds) -> Self {
         let eye = Eye::standard(scene).ok();
-        Self { scene: scene.clone(), eye, tracker: Tracker::new(scene), thresholds }
+        Self {
+            scene: scene.clone(),
+            eye,
+            tracker: Tracker::new(scene),
+            thresholds,
+        }
     }
 
     /// The tracker.
@@ -102,27 +107,58 @@ impl Judge {
 
     /// Violations in states read out by probes (no pixels: continuity and interpenetration apply);
     /// `control_steps` is the time between imagined steps.
-    pub fn states(&self, probed: &ProbedStates, candidate: usize, control_steps: usize) -> Vec<Violation> {
+    pub fn states(
+        &self,
+        probed: &ProbedStates,
+        candidate: usize,
+        control_steps: usize,
+    ) -> Vec<Violation> {
         let mut scores = Vec::new();
-        let Some(eye) = &self.eye else { return Vec::new() };
-        let indices: Vec<Option<usize>> = probed.bodies.iter().map(|b| self.scene.body_index(b)).collect();
+        let Some(eye) = &self.eye else {
+            return Vec::new();
+        };
+        let indices: Vec<Option<usize>> = probed
+            .bodies
+            .iter()
+            .map(|b| self.scene.body_index(b))
+            .collect();
         let step_scale = 1.0 / control_steps.max(1) as f32;
         for t in 0..probed.steps {
             let now = probed.at(candidate, t);
             for (b, index) in indices.iter().enumerate() {
                 let Some(body) = *index else { continue };
                 if t >= 2 {
-                    let (last, before) = (probed.at(candidate, t - 1)[b], probed.at(candidate, t - 2)[b]);
-                    let metres = unexplained([now[b][0], now[b][1]], [last[0], last[1]], [before[0], before[1]]);
+                    let (last, before) = (
+                        probed.at(candidate, t - 1)[b],
+                        probed.at(candidate, t - 2)[b],
+                    );
+                    let metres = unexplained(
+                        [now[b][0], now[b][1]],
+                        [last[0], last[1]],
+                        [before[0], before[1]],
+                    );
                     let at = [now[b][0], self.scene.bodies[body].position[1], now[b][1]];
                     let score = metres / eye.metres_per_pixel(at) * step_scale;
-                    scores.push(Score { law: Law::Continuity, body, frame: t, score, bounds: [0; 4] });
+                    scores.push(Score {
+                        law: Law::Continuity,
+                        body,
+                        frame: t,
+                        score,
+                        bounds: [0; 4],
+                    });
                 }
                 for (c, other) in indices.iter().enumerate().take(b) {
                     let Some(other) = *other else { continue };
-                    let d = ((now[b][0] - now[c][0]).powi(2) + (now[b][1] - now[c][1]).powi(2)).sqrt();
+                    let d =
+                        ((now[b][0] - now[c][0]).powi(2) + (now[b][1] - now[c][1]).powi(2)).sqrt();
                     let score = self.inscribed(body) + self.inscribed(other) - d;
-                    scores.push(Score { law: Law::Interpenetration, body, frame: t, score, bounds: [0; 4] });
+                    scores.push(Score {
+                        law: Law::Interpenetration,
+                        body,
+                        frame: t,
+                        score,
+                        bounds: [0; 4],
+                    });
                 }
             }
         }
@@ -149,10 +185,27 @@ impl Judge {
         scores
     }
 
-    fn score_frame(&self, size: usize, frame: usize, blobs: &[Blob], tracks: &[Option<Track>], out: &mut Vec<Score>) {
+    fn score_frame(
+        &self,
+        size: usize,
+        frame: usize,
+        blobs: &[Blob],
+        tracks: &[Option<Track>],
+        out: &mut Vec<Score>,
+    ) {
         for (b, blob) in blobs.iter().enumerate() {
-            let (Some(track), body) = (&tracks[b], self.tracker.bodies[b]) else { continue };
-            let mut push = |law, score, bounds| out.push(Score { law, body, frame, score, bounds });
+            let (Some(track), body) = (&tracks[b], self.tracker.bodies[b]) else {
+                continue;
+            };
+            let mut push = |law, score, bounds| {
+                out.push(Score {
+                    law,
+                    body,
+                    frame,
+                    score,
+                    bounds,
+                })
+            };
             let seen = blob.area > GONE * track.area;
             let here = if seen { blob.bounds } else { track.bounds };
             let at = predicted(track);
@@ -162,28 +215,50 @@ impl Judge {
                 let expected = track.area * visible;
                 push(Law::Permanence, 1.0 - blob.area / expected.max(1.0), here);
             }
-            let alone = (0..blobs.len()).all(|o| o == b || blobs[o].area == 0.0 || !near(here, blobs[o].bounds));
+            let alone = (0..blobs.len())
+                .all(|o| o == b || blobs[o].area == 0.0 || !near(here, blobs[o].bounds));
             // A neighbour may hide part of a body but cannot make it grow.
             let growth = (blob.area / track.area.max(1.0)).ln();
             if seen && !cut && (alone || growth > 0.0) {
                 push(Law::Size, growth.abs(), here);
             }
             if blob.components.len() > 1 {
-                push(Law::Duplication, blob.components[1] / track.area.max(1.0), here);
+                push(
+                    Law::Duplication,
+                    blob.components[1] / track.area.max(1.0),
+                    here,
+                );
             }
             let whole_before = track.unseen == 0 && !bounds_touch_border(size, track.bounds);
             if seen && whole_before && !touches_border(size, blob) {
-                let before = [track.last[0] - track.velocity[0], track.last[1] - track.velocity[1]];
-                push(Law::Continuity, unexplained(blob.centroid, track.last, before), here);
+                let before = [
+                    track.last[0] - track.velocity[0],
+                    track.last[1] - track.velocity[1],
+                ];
+                push(
+                    Law::Continuity,
+                    unexplained(blob.centroid, track.last, before),
+                    here,
+                );
             }
             for c in 0..b {
-                let (Some(other_track), other) = (&tracks[c], &blobs[c]) else { continue };
-                let whole = |blob: &Blob, track: &Track| blob.area > GONE * track.area && !touches_border(size, blob);
+                let (Some(other_track), other) = (&tracks[c], &blobs[c]) else {
+                    continue;
+                };
+                let whole = |blob: &Blob, track: &Track| {
+                    blob.area > GONE * track.area && !touches_border(size, blob)
+                };
                 if !whole(blob, track) || !whole(other, other_track) {
                     continue;
                 }
-                if let Some(overlap) = self.overlap(size, (body, blob), (self.tracker.bodies[c], other)) {
-                    push(Law::Interpenetration, overlap, union(blob.bounds, other.bounds));
+                if let Some(overlap) =
+                    self.overlap(size, (body, blob), (self.tracker.bodies[c], other))
+                {
+                    push(
+                        Law::Interpenetration,
+                        overlap,
+                        union(blob.bounds, other.bounds),
+                    );
                 }
             }
         }
@@ -193,16 +268,27 @@ impl Judge {
     /// outer ends are seen even where one body hides the inner part of the other.
     fn overlap(&self, size: usize, a: (usize, &Blob), b: (usize, &Blob)) -> Option<f32> {
         let eye = self.eye.as_ref()?;
-        let d = [a.1.centroid[0] - b.1.centroid[0], a.1.centroid[1] - b.1.centroid[1]];
+        let d = [
+            a.1.centroid[0] - b.1.centroid[0],
+            a.1.centroid[1] - b.1.centroid[1],
+        ];
         let length = (d[0] * d[0] + d[1] * d[1]).sqrt();
         if length < 1e-3 {
             return Some(self.inscribed(a.0) + self.inscribed(b.0));
         }
         let axis = [d[0] / length, d[1] / length];
-        let along = |i: usize| ((i % size) as f32 + 0.5) * axis[0] + ((i / size) as f32 + 0.5) * axis[1];
+        let along =
+            |i: usize| ((i % size) as f32 + 0.5) * axis[0] + ((i / size) as f32 + 0.5) * axis[1];
         let ends = |blob: &Blob| {
-            let inside = blob.mask.iter().enumerate().filter(|(_, m)| **m > 0.5).map(|(i, _)| along(i));
-            inside.fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p), high.max(p)))
+            let inside = blob
+                .mask
+                .iter()
+                .enumerate()
+                .filter(|(_, m)| **m > 0.5)
+                .map(|(i, _)| along(i));
+            inside.fold((f32::MAX, f32::MIN), |(low, high), p| {
+                (low.min(p), high.max(p))
+            })
         };
         let ((_, far), (near, _)) = (ends(a.1), ends(b.1));
         let scale = eye.metres_per_pixel(self.scene.bodies[a.0].position);
@@ -214,7 +300,10 @@ impl Judge {
         match self.scene.bodies[body].shape {
             Shape::Ball { radius } => radius,
             Shape::Cuboid { half } => half[0].min(half[1]).min(half[2]),
-            Shape::Cylinder { half_height, radius } => half_height.min(radius),
+            Shape::Cylinder {
+                half_height,
+                radius,
+            } => half_height.min(radius),
             Shape::Capsule { radius, .. } => radius,
         }
     }
@@ -251,7 +340,13 @@ impl Judge {
     }
 }
 
-fn advance(size: usize, track: Option<Track>, blobs: &[Blob], b: usize, reference: bool) -> Option<Track> {
+fn advance(
+    size: usize,
+    track: Option<Track>,
+    blobs: &[Blob],
+    b: usize,
+    reference: bool,
+) -> Option<Track> {
     let blob = &blobs[b];
     let Some(mut t) = track else {
         // A body is known once a real frame shows it whole.
@@ -286,12 +381,18 @@ fn advance(size: usize, track: Option<Track>, blobs: &[Blob], b: usize, referenc
 }
 
 fn predicted(track: &Track) -> [f32; 2] {
-    [track.last[0] + track.velocity[0], track.last[1] + track.velocity[1]]
+    [
+        track.last[0] + track.velocity[0],
+        track.last[1] + track.velocity[1],
+    ]
 }
 
 /// Share of the body's last mask, moved on by its velocity, that other bodies cover now.
 fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
-    let (dx, dy) = (track.velocity[0].round() as isize, track.velocity[1].round() as isize);
+    let (dx, dy) = (
+        track.velocity[0].round() as isize,
+        track.velocity[1].round() as isize,
+    );
     let (mut all, mut covered) = (0.0f32, 0.0f32);
     for (i, &m) in track.mask.iter().enumerate().filter(|(_, m)| **m > 0.5) {
         let (x, y) = ((i % size) as isize + dx, (i / size) as isize + dy);
@@ -300,7 +401,11 @@ fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
         }
         all += m;
         let at = (y * size as isize + x) as usize;
-        if blobs.iter().enumerate().any(|(o, blob)| o != own && blob.mask[at] > 0.5) {
+        if blobs
+            .iter()
+            .enumerate()
+            .any(|(o, blob)| o != own && blob.mask[at] > 0.5)
+        {
             covered += m;
         }
     }
@@ -338,5 +443,10 @@ fn unexplained(now: [f32; 2], last: [f32; 2], before: [f32; 2]) -> f32 {
 }
 
 fn union(a: [u16; 4], b: [u16; 4]) -> [u16; 4] {
-    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
+    [
+        a[0].min(b[0]),
+        a[1].min(b[1]),
+        a[2].max(b[2]),
+        a[3].max(b[3]),
+    ]
 }

@@ -25,7 +25,13 @@ pub struct SceneThresholds {
 impl Default for SceneThresholds {
     /// For scenes that were never calibrated: cautious.
     fn default() -> Self {
-        Self { permanence: 0.9, duplication: 0.5, continuity: 16.0, size: 0.9, interpenetration: 0.08 }
+        Self {
+            permanence: 0.9,
+            duplication: 0.5,
+            continuity: 16.0,
+            size: 0.9,
+            interpenetration: 0.08,
+        }
     }
 }
 

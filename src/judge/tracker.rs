@@ -40,23 +40,38 @@ impl Tracker {
     /// A tracker for the scene's moving bodies.
     pub fn new(scene: &Scene) -> Self {
         let bodies: Vec<usize> = (0..scene.bodies.len())
-            .filter(|&i| scene.bodies[i].kind != Kind::Fixed && scene.bodies[i].colour.is_saturated())
+            .filter(|&i| {
+                scene.bodies[i].kind != Kind::Fixed && scene.bodies[i].colour.is_saturated()
+            })
             .collect();
-        let hues = bodies.iter().map(|&i| unit(chroma(scene.bodies[i].colour.rgb().map(f32::from))).0).collect();
+        let hues = bodies
+            .iter()
+            .map(|&i| unit(chroma(scene.bodies[i].colour.rgb().map(f32::from))).0)
+            .collect();
         Self { bodies, hues }
     }
 
     /// Blobs of the tracked bodies, in the order of [`Tracker::bodies`]; `frame` is `[H, W, 3]` bytes.
     pub fn blobs(&self, size: usize, frame: &[u8]) -> Vec<Blob> {
-        let mut blobs: Vec<Blob> =
-            self.hues.iter().map(|_| Blob { mask: vec![0.0; size * size], ..Default::default() }).collect();
+        let mut blobs: Vec<Blob> = self
+            .hues
+            .iter()
+            .map(|_| Blob {
+                mask: vec![0.0; size * size],
+                ..Default::default()
+            })
+            .collect();
         for (i, p) in frame.chunks_exact(3).enumerate().take(size * size) {
-            let (direction, length) = unit(chroma([f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]));
+            let (direction, length) =
+                unit(chroma([f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]));
             let amount = ((length - CHROMA_FLOOR) / CHROMA_RISE).clamp(0.0, 1.0);
             if amount == 0.0 {
                 continue;
             }
-            let cosines = self.hues.iter().map(|h| h[0] * direction[0] + h[1] * direction[1] + h[2] * direction[2]);
+            let cosines = self
+                .hues
+                .iter()
+                .map(|h| h[0] * direction[0] + h[1] * direction[1] + h[2] * direction[2]);
             let best = cosines.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
             if let Some((body, cosine)) = best
                 && cosine > HUE_COSINE
@@ -105,7 +120,11 @@ fn summarise(blob: &mut Blob, size: usize) {
     if blob.area > 0.0 {
         blob.centroid = [x / blob.area, y / blob.area];
     }
-    blob.bounds = if bounds[0] == u16::MAX { [0; 4] } else { bounds };
+    blob.bounds = if bounds[0] == u16::MAX {
+        [0; 4]
+    } else {
+        bounds
+    };
     let mut stack = Vec::new();
     for start in 0..size * size {
         if label[start] != 1 {
@@ -117,7 +136,16 @@ fn summarise(blob: &mut Blob, size: usize) {
         while let Some(i) = stack.pop() {
             area += blob.mask[i];
             let (column, row) = ((i % size) as isize, (i / size) as isize);
-            for (dx, dy) in [(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)] {
+            for (dx, dy) in [
+                (-1, -1),
+                (0, -1),
+                (1, -1),
+                (-1, 0),
+                (1, 0),
+                (-1, 1),
+                (0, 1),
+                (1, 1),
+            ] {
                 let (nx, ny) = (column + dx, row + dy);
                 let inside = (0..size as isize).contains(&nx) && (0..size as isize).contains(&ny);
                 let n = (ny * size as isize + nx) as usize;

@@ -51,7 +51,10 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
         .map(|e| e.path())
         .filter(|p| p.join("card.ron").is_file())
         .map(|dir| Entry {
-            name: dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            name: dir
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             card: Card::load(&dir),
             dir,
         })
@@ -68,7 +71,10 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
     let path = dir.join("train.ron");
-    let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+        path: path.clone(),
+        source,
+    })?;
     let configuration: Configuration = ron::from_str(&text).map_err(|e| ModelError::Invalid {
         path: path.clone(),
         what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
@@ -76,7 +82,9 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     })?;
     Ok(match configuration.architecture {
         Architecture::Lewm(part) => Arc::new(LewmModel::load(dir, card, &part.model, device)?),
-        Architecture::PixelDiffusion(part) => Arc::new(PixelDiffusion::load(dir, card, &part.model, device)?),
+        Architecture::PixelDiffusion(part) => {
+            Arc::new(PixelDiffusion::load(dir, card, &part.model, device)?)
+        }
     })
 }
 
@@ -84,12 +92,23 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
 ///
 /// # Errors
 /// [`ModelError::Input`] listing the names there are, or any error of [`load`].
-pub fn load_named(models: &Path, name: &str, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
+pub fn load_named(
+    models: &Path,
+    name: &str,
+    device: &Device,
+) -> Result<Arc<dyn WorldModel>, ModelError> {
     let dir = models.join(name);
     if !dir.join("card.ron").is_file() {
         let known: Vec<String> = scan(models).into_iter().map(|e| e.name).collect();
-        let message = format!("there is no such folder in {}; the models there are: {}", models.display(), known.join(", "));
-        return Err(ModelError::Input { model: name.into(), message });
+        let message = format!(
+            "there is no such folder in {}; the models there are: {}",
+            models.display(),
+            known.join(", ")
+        );
+        return Err(ModelError::Input {
+            model: name.into(),
+            message,
+        });
     }
     load(&dir, device)
 }
@@ -97,16 +116,33 @@ pub fn load_named(models: &Path, name: &str, device: &Device) -> Result<Arc<dyn 
 /// The weights are of a sane size and those that the card names.
 fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
     let path = dir.join("model.safetensors");
-    let io = |source| ModelError::Io { path: path.clone(), source };
+    let io = |source| ModelError::Io {
+        path: path.clone(),
+        source,
+    };
     let size = std::fs::metadata(&path).map_err(io)?.len();
     if size > MAX_BYTES {
         let message = format!("found {size} bytes, expected at most {MAX_BYTES}");
-        return Err(ModelError::Invalid { path, what: "size".into(), message });
+        return Err(ModelError::Invalid {
+            path,
+            what: "size".into(),
+            message,
+        });
     }
-    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?).iter().map(|b| format!("{b:02x}")).collect();
+    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     if found != card.sha256 {
-        let message = format!("found {found}, the card says {}; the file is damaged or belongs to another card", card.sha256);
-        return Err(ModelError::Invalid { path, what: "sha256".into(), message });
+        let message = format!(
+            "found {found}, the card says {}; the file is damaged or belongs to another card",
+            card.sha256
+        );
+        return Err(ModelError::Invalid {
+            path,
+            what: "sha256".into(),
+            message,
+        });
     }
     Ok(())
 }

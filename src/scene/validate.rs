@@ -88,11 +88,17 @@ impl Scene {
         let scene: Scene = ron::Options::default()
             .with_recursion_limit(32)
             .from_str(text)
-            .map_err(|e| SceneError::Parse {
-                path: path.to_path_buf(),
-                line: e.span.start.line,
-                column: e.span.start.col,
-                message: e.code.to_string(),
+            .map_err(|e| {
+                let (line, column) = (e.span.start.line, e.span.start.col);
+                let place = key_before(text, line, column);
+                SceneError::Parse {
+                    path: path.to_path_buf(),
+                    line,
+                    column,
+                    message: place.map_or(e.code.to_string(), |key| {
+                        format!("at field `{key}`: {}", e.code)
+                    }),
+                }
             })?;
         let check = Check { path, text };
         check.scene(&scene)?;
@@ -392,6 +398,25 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The last `key:` before a place: what a parser's complaint is about, as far as the text tells.
+fn key_before(text: &str, line: usize, column: usize) -> Option<&str> {
+    let last = text.lines().nth(line.checked_sub(1)?)?;
+    let start = last.as_ptr() as usize - text.as_ptr() as usize;
+    let within = last
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(last.len(), |(i, _)| i);
+    let before = &text[..start + within];
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    before.rmatch_indices(':').find_map(|(colon, _)| {
+        let key = before[..colon].trim_end();
+        let from = key
+            .rfind(|c| !word(c))
+            .map_or(0, |i| i + key[i..].chars().next().map_or(1, char::len_utf8));
+        (from < key.len()).then(|| &key[from..])
+    })
 }
 
 /// Byte offset of `key:` as a whole word, if present.

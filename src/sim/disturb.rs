@@ -82,7 +82,9 @@ impl Reality {
 
     /// Puts a body at a point, keeping its motion: a counterfactual edit, deterministic.
     pub fn teleport(&mut self, body: usize, position: [f32; 3]) {
-        let Some(&handle) = self.bodies.get(body) else { return };
+        let Some(&handle) = self.bodies.get(body) else {
+            return;
+        };
         self.world.bodies[handle].set_translation(Vector::from(position), true);
         let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
         bodies.propagate_modified_body_positions_to_colliders(colliders);
@@ -90,12 +92,22 @@ impl Reality {
 
     /// Scales a body's collider about its centre: a counterfactual edit.
     pub fn resize(&mut self, body: usize, factor: f32) {
-        let Some(&handle) = self.colliders.get(body) else { return };
+        let Some(&handle) = self.colliders.get(body) else {
+            return;
+        };
         let shape = match self.scene().bodies[body].shape {
             Shape::Ball { radius } => SharedShape::ball(radius * factor),
-            Shape::Cuboid { half: [x, y, z] } => SharedShape::cuboid(x * factor, y * factor, z * factor),
-            Shape::Cylinder { half_height, radius } => SharedShape::cylinder(half_height * factor, radius * factor),
-            Shape::Capsule { half_height, radius } => SharedShape::capsule_y(half_height * factor, radius * factor),
+            Shape::Cuboid { half: [x, y, z] } => {
+                SharedShape::cuboid(x * factor, y * factor, z * factor)
+            }
+            Shape::Cylinder {
+                half_height,
+                radius,
+            } => SharedShape::cylinder(half_height * factor, radius * factor),
+            Shape::Capsule {
+                half_height,
+                radius,
+            } => SharedShape::capsule_y(half_height * factor, radius * factor),
         };
         self.world.colliders[handle].set_shape(shape);
     }

@@ -17,10 +17,8 @@ pub use desk::{Desk, Report};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models};
+pub use news::{EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at};
 pub use planning::{Decision, Driver, PlanRequest, planning};
-pub use news::{
-    EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at,
-};
 pub use reality::spawn_reality;
 
 /// Threads that models may use: one core stays with the window.

@@ -61,9 +61,13 @@ pub fn planning(order: PlanRequest, cancel: &Cancel) -> Result<Decision, String>
     let decide_ms = start.elapsed().as_secs_f32() * 1e3;
     let plan = controller.plan().filter(|_| looks).cloned();
     let path = match (&plan, &order.preview) {
-        (Some(plan), Some(model)) if !cancel.is_cancelled() => {
-            imagined_path(model.as_ref(), &sight.context, &plan.actions, sight.dim, cancel)
-        }
+        (Some(plan), Some(model)) if !cancel.is_cancelled() => imagined_path(
+            model.as_ref(),
+            &sight.context,
+            &plan.actions,
+            sight.dim,
+            cancel,
+        ),
         _ => None,
     };
     Ok(Decision {

@@ -222,8 +222,7 @@ impl Stage {
         let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
         let (mut reality, goal) = match &scene.task {
             Some(task) => {
-                let instance =
-                    TaskInstance::new(scene, &eye, seed).map_err(|e| e.to_string())?;
+                let instance = TaskInstance::new(scene, &eye, seed).map_err(|e| e.to_string())?;
                 let goal = GoalShown {
                     picture: instance.goal,
                     place: instance.place,
@@ -270,7 +269,13 @@ impl Stage {
 
     /// Asks the controller for the action at the newest moment.
     fn ask(&mut self) {
-        let (Some(act), Driver::Controller { controller, preview }) = (&self.act, &self.driver)
+        let (
+            Some(act),
+            Driver::Controller {
+                controller,
+                preview,
+            },
+        ) = (&self.act, &self.driver)
         else {
             return;
         };
@@ -325,7 +330,11 @@ impl Stage {
                 Some(action) => action,
                 // Reality does not wait: it goes on with the last action.
                 None => act.moments.last().map_or(vec![0.0; dim], |m| {
-                    if m.action.is_empty() { vec![0.0; dim] } else { m.action.clone() }
+                    if m.action.is_empty() {
+                        vec![0.0; dim]
+                    } else {
+                        m.action.clone()
+                    }
                 }),
             },
         };

@@ -2,9 +2,13 @@
 
 use candle_core::Device;
 use parallax::model::generative::edm::{Preconditioning, sigmas};
-use parallax::model::generative::{GoalDistance, Objects, Patches, PixelDiffusion, PixelDiffusionConfig};
+use parallax::model::generative::{
+    GoalDistance, Objects, Patches, PixelDiffusion, PixelDiffusionConfig,
+};
 use parallax::model::nn::{Params, Rng};
-use parallax::model::{Actions, Camp, Cancel, Card, Context, Goal, ModelError, WorldModel, card::FORMAT};
+use parallax::model::{
+    Actions, Camp, Cancel, Card, Context, Goal, ModelError, WorldModel, card::FORMAT,
+};
 use parallax::scene::Colour;
 
 use crate::diffusion_learns::{moving_squares, small_recipe};
@@ -33,13 +37,17 @@ pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
 
 /// A model whose zero-initialised branches speak too.
 fn awake_model() -> PixelDiffusion {
-    let config = PixelDiffusionConfig { sigma_data: 0.3, ..small_recipe().model };
+    let config = PixelDiffusionConfig {
+        sigma_data: 0.3,
+        ..small_recipe().model
+    };
     let params = Params::fresh(1, &Device::Cpu);
     let model = model(&config, &params);
     let mut rng = Rng::seed(5);
     for (_, var) in params.vars() {
         let noise = (rng.normal(var.shape(), &Device::Cpu).unwrap() * 0.05).unwrap();
-        var.set(&(var.as_detached_tensor() + noise).unwrap()).unwrap();
+        var.set(&(var.as_detached_tensor() + noise).unwrap())
+            .unwrap();
     }
     model
 }
@@ -54,7 +62,14 @@ fn context(frames: usize) -> Context {
 }
 
 fn actions(n: usize, steps: usize, dim: usize) -> Actions {
-    Actions { n, steps, dim, data: (0..n * steps * dim).map(|i| (i % 5) as f32 / 4.0 - 0.5).collect() }
+    Actions {
+        n,
+        steps,
+        dim,
+        data: (0..n * steps * dim)
+            .map(|i| (i % 5) as f32 / 4.0 - 0.5)
+            .collect(),
+    }
 }
 
 #[test]
@@ -67,7 +82,8 @@ fn preconditioning_is_edms() {
         assert!((c.input * total.sqrt() - 1.0).abs() < 1e-6);
         assert!((c.noise - sigma.ln() / 4.0).abs() < 1e-6);
         // The target of the network has unit variance (EDM, appendix B.6).
-        let target = ((1.0 - c.skip).powi(2) * data * data + c.skip * c.skip * sigma * sigma).sqrt() / c.out;
+        let target =
+            ((1.0 - c.skip).powi(2) * data * data + c.skip * c.skip * sigma * sigma).sqrt() / c.out;
         assert!((target - 1.0).abs() < 1e-3, "{target}");
     }
 }
@@ -84,8 +100,14 @@ fn noise_levels_fall_from_sigma_max_to_zero() {
 
 #[test]
 fn folding_keeps_every_byte() {
-    let config = PixelDiffusionConfig { sigma_data: 0.23, mean: [0.4, 0.1, -0.2], ..small_recipe().model };
-    let frame: Vec<u8> = (0..config.frame_len()).map(|i| (i * 37 % 256) as u8).collect();
+    let config = PixelDiffusionConfig {
+        sigma_data: 0.23,
+        mean: [0.4, 0.1, -0.2],
+        ..small_recipe().model
+    };
+    let frame: Vec<u8> = (0..config.frame_len())
+        .map(|i| (i * 37 % 256) as u8)
+        .collect();
     let (patches, mut folded) = (Patches::new(&config), Vec::new());
     patches.fold(&frame, &mut folded);
     let mut back = vec![0; frame.len()];
@@ -93,7 +115,12 @@ fn folding_keeps_every_byte() {
     assert_eq!(frame, back);
     let mut quantised = folded.clone();
     patches.quantise(&mut quantised);
-    assert!(folded.iter().zip(&quantised).all(|(a, b)| (a - b).abs() < 1e-4));
+    assert!(
+        folded
+            .iter()
+            .zip(&quantised)
+            .all(|(a, b)| (a - b).abs() < 1e-4)
+    );
 }
 
 #[test]
@@ -101,7 +128,9 @@ fn a_seed_imagines_the_same_frames() {
     let model = awake_model();
     let latent = model.observe(&context(4)).unwrap();
     let run = |n: usize| {
-        let rollouts = model.imagine(&latent, &actions(n, 3, 2), &Cancel::new()).unwrap();
+        let rollouts = model
+            .imagine(&latent, &actions(n, 3, 2), &Cancel::new())
+            .unwrap();
         model.frames(&rollouts).unwrap().unwrap()
     };
     let first = run(1);
@@ -131,7 +160,9 @@ fn actions_and_a_short_history_matter_and_fit() {
     assert_ne!(imagine(&one), imagine(&two));
     // A scene without actions.
     assert_eq!(imagine(&actions(1, 2, 0)).steps, 2);
-    let surprise = model.surprise(&context(4), &actions(1, 1, 2), &context(5).frames[4]).unwrap();
+    let surprise = model
+        .surprise(&context(4), &actions(1, 1, 2), &context(5).frames[4])
+        .unwrap();
     assert!(surprise.is_finite() && surprise > 0.0);
     assert!(model.cost().dynamics_flops > model.cost().rendering_flops);
 }
@@ -142,17 +173,33 @@ fn wrong_inputs_are_named() {
     let mut wrong = context(4);
     wrong.frames[3].pop();
     let error = model.observe(&wrong).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, ModelError::Input { .. }) && error.to_string().contains("767 bytes"), "{error}");
+    assert!(
+        matches!(&error, ModelError::Input { .. }) && error.to_string().contains("767 bytes"),
+        "{error}"
+    );
     wrong = context(4);
     wrong.actions.pop();
     assert!(model.observe(&wrong).is_err());
-    assert!(model.observe(&Context { size: 16, ..Default::default() }).is_err());
+    assert!(
+        model
+            .observe(&Context {
+                size: 16,
+                ..Default::default()
+            })
+            .is_err()
+    );
     let latent = model.observe(&context(4)).unwrap();
-    let too_many = model.imagine(&latent, &actions(1, 1, 3), &Cancel::new()).map(|_| ()).unwrap_err();
+    let too_many = model
+        .imagine(&latent, &actions(1, 1, 3), &Cancel::new())
+        .map(|_| ())
+        .unwrap_err();
     assert!(too_many.to_string().contains("at most 2"), "{too_many}");
     let cancel = Cancel::new();
     cancel.cancel();
-    let stopped = model.imagine(&latent, &actions(2, 2, 2), &cancel).map(|_| ()).unwrap_err();
+    let stopped = model
+        .imagine(&latent, &actions(2, 2, 2), &cancel)
+        .map(|_| ())
+        .unwrap_err();
     assert!(matches!(stopped, ModelError::Cancelled));
 }
 
@@ -201,11 +248,21 @@ fn both_distances_prefer_the_goal_itself() {
     for distance in [GoalDistance::PixelMse, GoalDistance::ObjectColour] {
         let model = awake_model().with_goal_distance(distance);
         let latent = model.observe(&context(4)).unwrap();
-        let rollouts = model.imagine(&latent, &actions(2, 2, 2), &Cancel::new()).unwrap();
+        let rollouts = model
+            .imagine(&latent, &actions(2, 2, 2), &Cancel::new())
+            .unwrap();
         let frames = model.frames(&rollouts).unwrap().unwrap();
-        let goal = Goal { size: frames.size, frame: frames.at(1, 1).to_vec() };
+        let goal = Goal {
+            size: frames.size,
+            frame: frames.at(1, 1).to_vec(),
+        };
         let distances = model.distance(&rollouts, &goal).unwrap();
         assert_eq!(distances.len(), 4);
-        assert!(distances.iter().all(|d| *d >= distances[3] && d.is_finite()), "{distances:?}");
+        assert!(
+            distances
+                .iter()
+                .all(|d| *d >= distances[3] && d.is_finite()),
+            "{distances:?}"
+        );
     }
 }

@@ -9,8 +9,8 @@ use parallax::model::generative::{Denoiser, PixelDiffusionConfig, film};
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
 use parallax::scene;
 use parallax::train::diffusion::{
-    Batches, DiffusionOptions, DiffusionRecipe, DiffusionTraining, Request, contact_sheet, loss, measure,
-    train_pixel_diffusion,
+    Batches, DiffusionOptions, DiffusionRecipe, DiffusionTraining, Request, contact_sheet, loss,
+    measure, train_pixel_diffusion,
 };
 use parallax::train::{Architecture, Length, TrainConfig};
 
@@ -21,21 +21,40 @@ const SIZE: usize = 16;
 pub fn moving_squares(episodes: usize, len: usize) -> Dataset {
     let scene = scene::load_named(&scene::library_dir(), "push").unwrap();
     let hand = scene.hand().unwrap() as u8 + 1;
-    let mut data = Dataset { size: SIZE, action_dim: 2, scenes: vec![Arc::new(scene)], ..Default::default() };
+    let mut data = Dataset {
+        size: SIZE,
+        action_dim: 2,
+        scenes: vec![Arc::new(scene)],
+        ..Default::default()
+    };
     for e in 0..episodes {
         let mut rng = Rng::seed(e as u64);
         let (mut x, mut y) = (rng.below(SIZE - 4), rng.below(SIZE - 4));
-        data.episodes.push(EpisodeSpan { start: data.len(), len, seed: e as u64, scene: 0, state_start: 0 });
+        data.episodes.push(EpisodeSpan {
+            start: data.len(),
+            len,
+            seed: e as u64,
+            scene: 0,
+            state_start: 0,
+        });
         for t in 0..len {
             for p in 0..SIZE * SIZE {
                 let inside = (x..x + 4).contains(&(p % SIZE)) && (y..y + 4).contains(&(p / SIZE));
-                data.frames.extend(if inside { [223, 72, 0] } else { [170, 168, 160] });
+                data.frames.extend(if inside {
+                    [223, 72, 0]
+                } else {
+                    [170, 168, 160]
+                });
                 data.ids.push(if inside { hand } else { 0 });
             }
             let (dx, dy) = (rng.below(3) as i32 - 1, rng.below(3) as i32 - 1);
             let moved = |at: usize, by: i32| (at as i32 + by).clamp(0, SIZE as i32 - 4) as usize;
             let last = t + 1 == len;
-            data.actions.extend(if last { [0.0; 2] } else { [dx as f32, dy as f32] });
+            data.actions.extend(if last {
+                [0.0; 2]
+            } else {
+                [dx as f32, dy as f32]
+            });
             (x, y) = (moved(x, dx), moved(y, dy));
         }
     }
@@ -58,7 +77,10 @@ pub fn small_recipe() -> DiffusionRecipe {
             length: Length::Steps(8),
             batch: 4,
             warmup_steps: 2,
-            adamw: AdamWConfig { lr: 2e-3, ..Default::default() },
+            adamw: AdamWConfig {
+                lr: 2e-3,
+                ..Default::default()
+            },
             ..Default::default()
         },
     }
@@ -92,13 +114,33 @@ fn every_variable_learns() {
     let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
     // Branches that start at zero let gradients through once they have moved: output, then blocks, then what is in them.
     for step in 0..3 {
-        let batch = batches.draw(Request { step, sequences: 4, rolls: 1 }).unwrap();
-        let grads = loss(&denoiser, &batch, not_rolled).unwrap().backward().unwrap();
+        let batch = batches
+            .draw(Request {
+                step,
+                sequences: 4,
+                rolls: 1,
+            })
+            .unwrap();
+        let grads = loss(&denoiser, &batch, not_rolled)
+            .unwrap()
+            .backward()
+            .unwrap();
         if step == 2 {
             for (name, var) in params.vars() {
-                let grad = grads.get(var.as_tensor()).unwrap_or_else(|| panic!("{name} has no gradient"));
-                let norm = grad.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-                assert!(norm.is_finite() && norm > 0.0, "{name}: squared gradient {norm}");
+                let grad = grads
+                    .get(var.as_tensor())
+                    .unwrap_or_else(|| panic!("{name} has no gradient"));
+                let norm = grad
+                    .sqr()
+                    .unwrap()
+                    .sum_all()
+                    .unwrap()
+                    .to_scalar::<f32>()
+                    .unwrap();
+                assert!(
+                    norm.is_finite() && norm > 0.0,
+                    "{name}: squared gradient {norm}"
+                );
             }
         }
         adam.step(&grads, 1e-3, Some(1.0)).unwrap();
@@ -109,7 +151,11 @@ fn every_variable_learns() {
 }
 
 fn values(params: &Params) -> Vec<Vec<f32>> {
-    params.vars().iter().map(|(_, v)| v.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    params
+        .vars()
+        .iter()
+        .map(|(_, v)| v.flatten_all().unwrap().to_vec1().unwrap())
+        .collect()
 }
 
 #[test]
@@ -120,13 +166,20 @@ fn one_batch_can_be_fitted() {
     let params = Params::fresh(1, &Device::Cpu);
     let denoiser = Denoiser::new(&recipe.model, params.clone()).unwrap();
     let batches = Batches::new(&data, &[0, 1, 2, 3], &recipe, 1, &Device::Cpu).unwrap();
-    let batch = batches.draw(Request { step: 0, sequences: 4, rolls: 1 }).unwrap();
+    let batch = batches
+        .draw(Request {
+            step: 0,
+            sequences: 4,
+            rolls: 1,
+        })
+        .unwrap();
     let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
     let mut curve = Vec::new();
     for _ in 0..80 {
         let value = loss(&denoiser, &batch, not_rolled).unwrap();
         curve.push(value.to_scalar::<f32>().unwrap());
-        adam.step(&value.backward().unwrap(), 2e-3, Some(1.0)).unwrap();
+        adam.step(&value.backward().unwrap(), 2e-3, Some(1.0))
+            .unwrap();
     }
     let (first, last) = (curve[0], curve[curve.len() - 1]);
     assert!(last < 0.3 * first, "loss fell from {first} to {last} only");
@@ -136,18 +189,33 @@ fn one_batch_can_be_fitted() {
 fn the_fused_adaptive_norm_is_the_composed_one() {
     let mut rng = Rng::seed(3);
     let device = Device::Cpu;
-    let x = candle_core::Var::from_tensor(&(rng.normal((2, 3, 5, 8), &device).unwrap() + 0.7).unwrap()).unwrap();
+    let x =
+        candle_core::Var::from_tensor(&(rng.normal((2, 3, 5, 8), &device).unwrap() + 0.7).unwrap())
+            .unwrap();
     let c = candle_core::Var::from_tensor(&rng.normal((2, 16), &device).unwrap()).unwrap();
     let probe = rng.normal((2, 3, 5, 8), &device).unwrap();
     for groups in [Some(2), None] {
         let composed = {
-            let part = |i: usize| c.narrow(1, 8 * i, 8).unwrap().reshape((2, 1, 1, 8)).unwrap();
+            let part = |i: usize| {
+                c.narrow(1, 8 * i, 8)
+                    .unwrap()
+                    .reshape((2, 1, 1, 8))
+                    .unwrap()
+            };
             let (scale, shift) = (part(0), part(1));
             match groups {
-                None => x.broadcast_mul(&scale).unwrap().broadcast_add(&shift).unwrap(),
+                None => x
+                    .broadcast_mul(&scale)
+                    .unwrap()
+                    .broadcast_add(&shift)
+                    .unwrap(),
                 Some(groups) => {
                     let n = ops::composed::group_norm(&x, groups, 1e-5).unwrap();
-                    let y = n.broadcast_mul(&(scale + 1.0).unwrap()).unwrap().broadcast_add(&shift).unwrap();
+                    let y = n
+                        .broadcast_mul(&(scale + 1.0).unwrap())
+                        .unwrap()
+                        .broadcast_add(&shift)
+                        .unwrap();
                     y.silu().unwrap()
                 }
             }
@@ -157,13 +225,23 @@ fn the_fused_adaptive_norm_is_the_composed_one() {
         let grads = |y: &Tensor| (y * &probe).unwrap().sum_all().unwrap().backward().unwrap();
         let (a, b) = (grads(&fused), grads(&composed));
         for var in [&x, &c] {
-            close(a.get(var.as_tensor()).unwrap(), b.get(var.as_tensor()).unwrap());
+            close(
+                a.get(var.as_tensor()).unwrap(),
+                b.get(var.as_tensor()).unwrap(),
+            );
         }
     }
 }
 
 fn close(a: &Tensor, b: &Tensor) {
-    let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    let difference = (a - b)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .max_all()
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap();
     assert!(difference < 2e-4, "differs by {difference}");
 }
 
@@ -185,19 +263,39 @@ fn training_resumes_where_it_stopped_and_leaves_a_model_folder() {
     let dir = tempfile::tempdir().unwrap();
     let outcome = run(dir.path(), 8, false);
     assert_eq!(outcome.card.steps, 8);
-    assert!(outcome.validation["push"].model.iter().all(|db| db.is_finite()));
-    for file in ["model.safetensors", "card.ron", "train.ron", "curve.jsonl", "rollouts.png"] {
+    assert!(
+        outcome.validation["push"]
+            .model
+            .iter()
+            .all(|db| db.is_finite())
+    );
+    for file in [
+        "model.safetensors",
+        "card.ron",
+        "train.ron",
+        "curve.jsonl",
+        "rollouts.png",
+    ] {
         assert!(dir.path().join(file).is_file(), "{file} is missing");
     }
     // The finished file says at which scale of the data the weights were trained.
     let saved = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
-    assert!(matches!(saved.architecture, Architecture::PixelDiffusion(r) if r.model.sigma_data > 0.0));
+    assert!(
+        matches!(saved.architecture, Architecture::PixelDiffusion(r) if r.model.sigma_data > 0.0)
+    );
 
     let again = tempfile::tempdir().unwrap();
-    assert_eq!(run(again.path(), 8, false).card.sha256, outcome.card.sha256, "the same seed gives the same weights");
+    assert_eq!(
+        run(again.path(), 8, false).card.sha256,
+        outcome.card.sha256,
+        "the same seed gives the same weights"
+    );
     // A longer budget goes on from the checkpoint.
     let resumed = run(dir.path(), 10, true);
-    assert_eq!((resumed.card.steps, resumed.frames > outcome.frames), (10, true));
+    assert_eq!(
+        (resumed.card.steps, resumed.frames > outcome.frames),
+        (10, true)
+    );
 }
 
 #[test]
@@ -212,7 +310,14 @@ fn a_sheet_can_be_drawn_of_any_world_model() {
     let clips = parallax::train::diffusion::clips(&data, &[0, 1], 2, 5);
     contact_sheet(&model, &data, &clips, 5, &path).unwrap();
     assert!(path.metadata().unwrap().len() > 100);
-    let missing = contact_sheet(&model, &data, &clips, 5, &dir.path().join("no/such/sheet.png")).unwrap_err();
+    let missing = contact_sheet(
+        &model,
+        &data,
+        &clips,
+        5,
+        &dir.path().join("no/such/sheet.png"),
+    )
+    .unwrap_err();
     assert!(missing.to_string().contains("sheet.png"), "{missing}");
 }
 

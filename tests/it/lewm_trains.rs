@@ -241,7 +241,9 @@ fn a_trained_folder_loads_and_imagines() {
     run_on(&config(), experience(), &options(dir.path())).unwrap();
     let read = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
     assert_eq!(read, config());
-    let Architecture::Lewm(recipe) = &read.architecture else { panic!("another architecture was read") };
+    let Architecture::Lewm(recipe) = &read.architecture else {
+        panic!("another architecture was read")
+    };
     let card = Card::load(dir.path()).unwrap();
     let model = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap();
     let frame = experience().frame(0).to_vec();
@@ -303,7 +305,9 @@ fn a_wrong_or_damaged_weights_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     run_on(&config(), experience(), &options(dir.path())).unwrap();
     let card = Card::load(dir.path()).unwrap();
-    let Architecture::Lewm(recipe) = config().architecture else { panic!("the test trains a JEPA") };
+    let Architecture::Lewm(recipe) = config().architecture else {
+        panic!("the test trains a JEPA")
+    };
     let other = LewmConfig {
         latent_dim: 24,
         ..recipe.model.clone()

@@ -1,9 +1,20 @@
 //! All integration tests in one binary: a module a promise.
+mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;
+mod episodes_survive_damage;
+mod eye_sees_colliders;
+mod judge_is_fair;
 mod lewm_trains;
 mod nn_equals_pytorch;
+mod one_of_each;
 #[cfg(feature = "app")]
 mod panels;
+mod physics_matches_textbook;
+mod planners_reach_goals;
+mod replay_is_bit_identical;
+mod scenes_are_checked;
+mod support;
+mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;

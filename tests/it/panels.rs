@@ -154,7 +154,9 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
     assert_eq!(rollout.violations_at(6).count(), 0);
     state.panes[0].rollouts.push(rollout);
     state.cursor = Cursor::At(9);
-    let at = state.imagined(&state.panes[0]).map(|(at, _)| (at.branch, at.k));
+    let at = state
+        .imagined(&state.panes[0])
+        .map(|(at, _)| (at.branch, at.k));
     assert_eq!(at, Some((5, 4)));
     let mut pictures = Pictures::default();
     run_panel(

@@ -73,7 +73,11 @@ fn the_window_plays_every_scene_and_its_picture_is_not_blank() {
         .flat_map(|y| (0..400).map(move |x| (x + 150, y + 150)))
         .map(|(x, y)| picture.get_pixel(x, y).0)
         .collect();
-    assert!(view.len() > 50, "only {} colours in the 3-D view", view.len());
+    assert!(
+        view.len() > 50,
+        "only {} colours in the 3-D view",
+        view.len()
+    );
 }
 
 #[test]

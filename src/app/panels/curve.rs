@@ -17,7 +17,11 @@ pub fn curve_ui(ui: &mut Ui, state: &State) {
         .enumerate()
         .filter_map(|(i, m)| Some([seconds(i), f64::from(m.distance_m?) * 100.0]))
         .collect();
-    let tolerance = state.record.goal.as_ref().map(|g| f64::from(g.tolerance_m) * 100.0);
+    let tolerance = state
+        .record
+        .goal
+        .as_ref()
+        .map(|g| f64::from(g.tolerance_m) * 100.0);
     let shown = seconds(state.shown());
     let weak = theme::surfaces(state.light).weak;
     Plot::new("distance")

@@ -19,9 +19,7 @@ pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .default_pos([16.0, 64.0])
         .show(ctx, |ui| {
             let weak = theme::surfaces(state.light).weak;
-            ui.label(
-                RichText::new("Change the world under the models' feet").color(weak),
-            );
+            ui.label(RichText::new("Change the world under the models' feet").color(weak));
             let mut sliders: Vec<(String, f32, f32)> = scene
                 .sliders
                 .iter()
@@ -53,7 +51,10 @@ pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
             }
             let any = !state.interventions.is_empty();
             if ui
-                .add_enabled(any, bevy_egui::egui::Button::new("Back to the scene's own values"))
+                .add_enabled(
+                    any,
+                    bevy_egui::egui::Button::new("Back to the scene's own values"),
+                )
                 .clicked()
             {
                 out.push(Command::ClearInterventions);

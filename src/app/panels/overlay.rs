@@ -18,16 +18,23 @@ pub fn shortcuts_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .resizable(false)
         .anchor(Align2::CENTER_CENTER, [0.0, 0.0])
         .show(ctx, |ui| {
-            Grid::new("shortcuts").num_columns(2).spacing([24.0, 5.0]).show(ui, |ui| {
-                for shortcut in SHORTCUTS {
-                    ui.label(RichText::new(shortcut.keys).monospace().color(theme::ACCENT));
-                    ui.label(shortcut.what);
+            Grid::new("shortcuts")
+                .num_columns(2)
+                .spacing([24.0, 5.0])
+                .show(ui, |ui| {
+                    for shortcut in SHORTCUTS {
+                        ui.label(
+                            RichText::new(shortcut.keys)
+                                .monospace()
+                                .color(theme::ACCENT),
+                        );
+                        ui.label(shortcut.what);
+                        ui.end_row();
+                    }
+                    ui.label(RichText::new("Mouse").monospace().color(theme::ACCENT));
+                    ui.label("Drag in the 3-D view: orbit; wheel: nearer or farther");
                     ui.end_row();
-                }
-                ui.label(RichText::new("Mouse").monospace().color(theme::ACCENT));
-                ui.label("Drag in the 3-D view: orbit; wheel: nearer or farther");
-                ui.end_row();
-            });
+                });
         });
     if !open {
         out.push(Command::ToggleShortcuts);

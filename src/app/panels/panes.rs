@@ -29,8 +29,9 @@ const WHOLE: Rect = Rect {
 pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let s = theme::surfaces(state.light);
     row_ui(ui, |ui| {
-        ui.label(RichText::new("Eye").strong())
-            .on_hover_text("What the models see: 64 × 64 pixels, cast into the very colliders that are simulated");
+        ui.label(RichText::new("Eye").strong()).on_hover_text(
+            "What the models see: 64 × 64 pixels, cast into the very colliders that are simulated",
+        );
         badge(ui, "reality", s.text);
         time_label(ui, state, state.shown());
     });
@@ -42,7 +43,8 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let Some(moment) = state.shown_moment() else {
         return;
     };
-    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb)) {
+    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb))
+    {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
     if let Some(goal) = &state.record.goal {
@@ -53,7 +55,10 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
         });
         if let Some(texture) = texture {
             let size = side * 0.3;
-            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
+            let corner = Rect::from_min_size(
+                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
+                vec2(size, size),
+            );
             inset(&painter, corner, texture, "goal", theme::IMAGINED);
         }
     }
@@ -79,7 +84,11 @@ pub fn pane_ui(
     let shown = state.imagined(pane);
     header_ui(ui, state, pane, shown.map(|(at, _)| at));
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::click());
-    name(&response, WidgetType::Image, &format!("Imagination of {}", pane.name));
+    name(
+        &response,
+        WidgetType::Image,
+        &format!("Imagination of {}", pane.name),
+    );
     let has_pixels = pane.camp() == Some(Camp::Generative);
     if has_pixels && response.clicked() {
         out.push(Command::ToggleDifference);
@@ -133,12 +142,7 @@ pub fn pane_ui(
     footer_ui(ui, state, index, pane, shown, out);
 }
 
-fn header_ui(
-    ui: &mut Ui,
-    state: &State,
-    pane: &Pane,
-    imagination: Option<Imagination>,
-) {
+fn header_ui(ui: &mut Ui, state: &State, pane: &Pane, imagination: Option<Imagination>) {
     row_ui(ui, |ui| {
         let title = ui.label(RichText::new(&pane.name).strong());
         if let Some(card) = &pane.card {
@@ -162,17 +166,30 @@ fn time_label(ui: &mut Ui, state: &State, moment: usize) {
     let weak = theme::surfaces(state.light).weak;
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let seconds = moment as f32 / CONTROL_HZ as f32;
-        let colour = if moment == state.shown() { weak } else { theme::IMAGINED };
-        ui.label(RichText::new(format!("{seconds:.1} s")).monospace().color(colour));
+        let colour = if moment == state.shown() {
+            weak
+        } else {
+            theme::IMAGINED
+        };
+        ui.label(
+            RichText::new(format!("{seconds:.1} s"))
+                .monospace()
+                .color(colour),
+        );
     });
 }
 
 fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
     let colour = ui.visuals().error_fg_color;
     let stroke = Stroke::new(2.0, colour);
-    ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
+    ui.painter()
+        .rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
     let mut inner = ui.new_child(bevy_egui::egui::UiBuilder::new().max_rect(rect.shrink(12.0)));
-    inner.label(RichText::new("⚠ This model cannot imagine").strong().color(colour));
+    inner.label(
+        RichText::new("⚠ This model cannot imagine")
+            .strong()
+            .color(colour),
+    );
     inner.label(RichText::new(error).small());
 }
 
@@ -190,11 +207,20 @@ fn frames_ui(
     let Some(frames) = &rollout.imagined.frames else {
         return;
     };
-    let truth = state.record.moments.get(at.moment()).map(|m| m.rgb.as_slice());
+    let truth = state
+        .record
+        .moments
+        .get(at.moment())
+        .map(|m| m.rgb.as_slice());
     // The branch itself is real: there is nothing imagined to show yet.
     let Some(index) = rollout.index(at.k) else {
         if let Some(rgb) = truth {
-            let texture = pictures.show(ui.ctx(), &pane.name, stamp(&(state.record.episode, at.moment(), "real")), || frame_image(SIZE, rgb));
+            let texture = pictures.show(
+                ui.ctx(),
+                &pane.name,
+                stamp(&(state.record.episode, at.moment(), "real")),
+                || frame_image(SIZE, rgb),
+            );
             if let Some(texture) = texture {
                 painter.image(texture, rect, WHOLE, Color32::WHITE);
             }
@@ -203,8 +229,15 @@ fn frames_ui(
         return;
     };
     let frame = frames.at(0, index);
-    let key = stamp(&(state.record.episode, rollout.branch, index, rollout.took_ms.to_bits()));
-    let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(frames.size, frame));
+    let key = stamp(&(
+        state.record.episode,
+        rollout.branch,
+        index,
+        rollout.took_ms.to_bits(),
+    ));
+    let texture = pictures.show(ui.ctx(), &pane.name, key, || {
+        frame_image(frames.size, frame)
+    });
     if let Some(texture) = texture {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
@@ -220,8 +253,15 @@ fn frames_ui(
         });
         if let Some(texture) = texture {
             let size = rect.width() * 0.3;
-            let corner = Rect::from_min_size(rect.right_bottom() - vec2(size + 6.0, size + 6.0), vec2(size, size));
-            let what = if state.show_difference { "difference" } else { "truth" };
+            let corner = Rect::from_min_size(
+                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
+                vec2(size, size),
+            );
+            let what = if state.show_difference {
+                "difference"
+            } else {
+                "truth"
+            };
             inset(painter, corner, texture, what, Color32::WHITE);
         }
     }
@@ -238,9 +278,15 @@ fn frames_ui(
 
 fn violation_label(painter: &Painter, rect: Rect, outline: Rect, law: crate::scene::Law) {
     let colour = theme::law_colour(law);
-    painter.rect_stroke(outline, 2.0, Stroke::new(4.0, Color32::from_black_alpha(140)), StrokeKind::Middle);
+    painter.rect_stroke(
+        outline,
+        2.0,
+        Stroke::new(4.0, Color32::from_black_alpha(140)),
+        StrokeKind::Middle,
+    );
     painter.rect_stroke(outline, 2.0, Stroke::new(2.0, colour), StrokeKind::Middle);
-    let galley = painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
+    let galley =
+        painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
     let size = galley.size() + vec2(20.0, 4.0);
     let above = outline.left_top() - vec2(0.0, size.y + 2.0);
     let x = above.x.min(rect.right() - size.x).max(rect.left());
@@ -305,7 +351,12 @@ fn ghosts_ui(
                     let (px, pz) = (sx * x * metre, sz * z * metre);
                     centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
                 };
-                let points = vec![corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)];
+                let points = vec![
+                    corner(-1.0, -1.0),
+                    corner(1.0, -1.0),
+                    corner(1.0, 1.0),
+                    corner(-1.0, 1.0),
+                ];
                 painter.add(bevy_egui::egui::Shape::convex_polygon(points, fill, stroke));
             }
             shape => {
@@ -318,7 +369,13 @@ fn ghosts_ui(
     for (row, v) in broken.iter().enumerate() {
         let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);
         theme::law_mark(painter, v.law, at, 5.0);
-        painter.text(at + vec2(10.0, 0.0), Align2::LEFT_CENTER, v.law.id(), FontId::proportional(12.0), Color32::WHITE);
+        painter.text(
+            at + vec2(10.0, 0.0),
+            Align2::LEFT_CENTER,
+            v.law.id(),
+            FontId::proportional(12.0),
+            Color32::WHITE,
+        );
     }
 }
 
@@ -334,33 +391,39 @@ fn footer_ui(
     row_ui(ui, |ui| {
         let text = match shown {
             Some((_, r)) => {
+                let mut laws: Vec<&str> = r.violations.iter().map(|v| v.law.id()).collect();
+                laws.dedup();
                 let found = match (r.judged, r.violations.len()) {
                     (false, _) => String::new(),
                     (true, 0) => " · lawful".into(),
-                    (true, 1) => " · 1 violation".into(),
-                    (true, n) => format!(" · {n} violations"),
+                    (true, 1) => format!(" · 1 violation: {}", laws.join(", ")),
+                    (true, n) => format!(" · {n} violations: {}", laws.join(", ")),
                 };
                 let digits = usize::from(r.took_ms < 10.0);
                 format!("{:.digits$} ms a rollout{found}", r.took_ms)
             }
             None => String::new(),
         };
-        let label = ui.label(RichText::new(text).small().color(weak));
-        if let Some((_, r)) = shown {
-            label.on_hover_text(format!(
-                "{} control steps imagined {}, from {:.1} s on",
-                r.imagined.steps,
-                r.source.words(),
-                r.branch as f32 / CONTROL_HZ as f32
-            ));
-        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if pane.camp() == Some(Camp::Generative) {
                 nfe_ui(ui, index, pane, out);
             }
             if pane.busy {
-                ui.add(bevy_egui::egui::Spinner::new().size(12.0).color(theme::IMAGINED));
+                let spinner = bevy_egui::egui::Spinner::new().size(12.0);
+                ui.add(spinner.color(theme::IMAGINED));
             }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let text = RichText::new(text).small().color(weak);
+                let label = ui.add(bevy_egui::egui::Label::new(text).truncate());
+                if let Some((_, r)) = shown {
+                    label.on_hover_text(format!(
+                        "{} control steps imagined {}, from {:.1} s on",
+                        r.imagined.steps,
+                        r.source.words(),
+                        r.branch as f32 / CONTROL_HZ as f32
+                    ));
+                }
+            });
         });
     });
 }
@@ -372,7 +435,10 @@ fn nfe_ui(ui: &mut Ui, index: usize, pane: &Pane, out: &mut Vec<Command>) {
         .show_ui(ui, |ui| {
             for nfe in [1, 2, 3, 5, 10] {
                 let selected = nfe == pane.nfe;
-                if ui.selectable_label(selected, format!("{nfe} NFE")).clicked() {
+                if ui
+                    .selectable_label(selected, format!("{nfe} NFE"))
+                    .clicked()
+                {
                     out.push(Command::Nfe(index, nfe));
                 }
             }
@@ -401,7 +467,10 @@ fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Co
 
 fn corner_label(painter: &Painter, rect: Rect, text: &str) {
     let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
-    let ground = Rect::from_min_size(rect.left_top() + vec2(6.0, 6.0), galley.size() + vec2(10.0, 4.0));
+    let ground = Rect::from_min_size(
+        rect.left_top() + vec2(6.0, 6.0),
+        galley.size() + vec2(10.0, 4.0),
+    );
     painter.rect_filled(ground, 3.0, Color32::from_black_alpha(150));
     painter.galley(ground.min + vec2(5.0, 2.0), galley, Color32::WHITE);
 }
@@ -410,7 +479,13 @@ fn outlined_text(painter: &Painter, top: bevy_egui::egui::Pos2, text: &str) {
     let font = FontId::proportional(11.5);
     for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)] {
         let at = top + vec2(dx, dy);
-        painter.text(at, Align2::CENTER_TOP, text, font.clone(), Color32::from_black_alpha(170));
+        painter.text(
+            at,
+            Align2::CENTER_TOP,
+            text,
+            font.clone(),
+            Color32::from_black_alpha(170),
+        );
     }
     painter.text(top, Align2::CENTER_TOP, text, font, Color32::WHITE);
 }

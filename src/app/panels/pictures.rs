@@ -55,7 +55,11 @@ pub fn difference_image(size: usize, a: &[u8], b: &[u8]) -> Option<ColorImage> {
         .chunks_exact(3)
         .zip(b.chunks_exact(3))
         .flat_map(|(p, q)| {
-            let sum: u32 = p.iter().zip(q).map(|(&x, &y)| u32::from(x.abs_diff(y))).sum();
+            let sum: u32 = p
+                .iter()
+                .zip(q)
+                .map(|(&x, &y)| u32::from(x.abs_diff(y)))
+                .sum();
             let c = theme::viridis(sum as f32 / 3.0 / 128.0);
             let dim = (sum as f32 / 24.0).min(1.0);
             [c.r(), c.g(), c.b()].map(|v| (f32::from(v) * dim) as u8)

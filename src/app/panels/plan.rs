@@ -16,10 +16,19 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     row_ui(ui, |ui| {
         ui.label(RichText::new("Planner's energy").strong())
             .on_hover_text("Each dot is the first action of a plan that was tried; yellow ones lead nearest to the goal in imagination");
-        if let Some(ms) = state.timers.decision.last().filter(|_| state.decision.is_some()) {
+        if let Some(ms) = state
+            .timers
+            .decision
+            .last()
+            .filter(|_| state.decision.is_some())
+        {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.label(RichText::new(format!("{ms:.0} ms")).monospace().color(s.weak))
-                    .on_hover_text("Time that the last decision took");
+                ui.label(
+                    RichText::new(format!("{ms:.0} ms"))
+                        .monospace()
+                        .color(s.weak),
+                )
+                .on_hover_text("Time that the last decision took");
             });
         }
     });
@@ -55,8 +64,14 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         let share = |v: f32| v.clamp(-1.0, 1.0) * 0.5 + 0.5;
         inner.lerp_inside(vec2(share(a[0]), share(a[1])))
     };
-    let costs = plan.first_actions.iter().map(|(_, c)| *c).filter(|c| c.is_finite());
-    let (low, high) = costs.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| (l.min(c), h.max(c)));
+    let costs = plan
+        .first_actions
+        .iter()
+        .map(|(_, c)| *c)
+        .filter(|c| c.is_finite());
+    let (low, high) = costs.fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| {
+        (l.min(c), h.max(c))
+    });
     for (action, cost) in &plan.first_actions {
         let t = 1.0 - (cost - low) / (high - low).max(1e-9);
         painter.circle_filled(at(*action), 3.0, theme::viridis(t).gamma_multiply(0.9));

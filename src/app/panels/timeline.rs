@@ -1,8 +1,8 @@
 //! One timeline for everything: reality, each model's rollouts, violations, and where we look.
 
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Sense, Stroke, Ui, WidgetType, pos2,
-    vec2,
+    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Sense, Stroke, Ui, WidgetType,
+    pos2, vec2,
 };
 
 use super::super::command::Command;
@@ -102,12 +102,26 @@ fn ruler(painter: &Painter, rect: Rect, axis: &Axis, s: &Surfaces) {
         );
         if major {
             let at = pos2(x, rect.top() + 5.0);
-            painter.text(at, Align2::CENTER_CENTER, format!("{second} s"), font.clone(), s.weak);
+            painter.text(
+                at,
+                Align2::CENTER_CENTER,
+                format!("{second} s"),
+                font.clone(),
+                s.weak,
+            );
         }
     }
 }
 
-fn label(painter: &Painter, rect: Rect, y: f32, track: f32, text: &str, dot: Color32, s: &Surfaces) {
+fn label(
+    painter: &Painter,
+    rect: Rect,
+    y: f32,
+    track: f32,
+    text: &str,
+    dot: Color32,
+    s: &Surfaces,
+) {
     let middle = y + track * 0.5;
     painter.circle_filled(pos2(rect.left() + 7.0, middle), 4.0, dot);
     let clip = Rect::from_min_max(
@@ -146,7 +160,13 @@ fn reality_track(painter: &Painter, rect: Rect, y: f32, axis: &Axis, state: &Sta
         if let Some(at) = reached {
             let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
             painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
-            painter.text(at, Align2::CENTER_CENTER, "✔", FontId::proportional(9.0), Color32::WHITE);
+            painter.text(
+                at,
+                Align2::CENTER_CENTER,
+                "✔",
+                FontId::proportional(9.0),
+                Color32::WHITE,
+            );
         }
     }
 }
@@ -164,7 +184,11 @@ fn pane_track(
     let colour = theme::camp_colour(pane.camp());
     label(painter, rect, y, axis.track, &pane.name, colour, s);
     let radius = CornerRadius::same(3);
-    painter.rect_filled(bar(axis, y, 0.0, axis.steps as f32), radius, s.well.gamma_multiply(0.5));
+    painter.rect_filled(
+        bar(axis, y, 0.0, axis.steps as f32),
+        radius,
+        s.well.gamma_multiply(0.5),
+    );
     let mut hovered = None;
     for rollout in &pane.rollouts {
         let end = (rollout.branch + rollout.imagined.steps.min(HORIZON)) as f32;
@@ -209,7 +233,10 @@ fn playheads(painter: &Painter, rect: Rect, axis: &Axis, state: &State, s: &Surf
     painter.circle_filled(pos2(x, rect.top() + 12.0), 4.0, s.text);
     // A model that is late, or imagines in longer steps, shows another moment: a mark on its own track says which.
     for (row, (_, pane)) in state.scene_panes().enumerate() {
-        let Some((at, _)) = state.imagined(pane).filter(|(at, _)| at.moment() != state.shown()) else {
+        let Some((at, _)) = state
+            .imagined(pane)
+            .filter(|(at, _)| at.moment() != state.shown())
+        else {
             continue;
         };
         let y = rect.top() + RULER + axis.track * (row as f32 + 1.5);

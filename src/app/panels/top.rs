@@ -18,7 +18,9 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         let mut waits = state.waits;
         if ui
             .checkbox(&mut waits, "Reality waits")
-            .on_hover_text("Reality waits while the controller thinks; off: it goes on with the last action")
+            .on_hover_text(
+                "Reality waits while the controller thinks; off: it goes on with the last action",
+            )
             .changed()
         {
             out.push(Command::Waits(waits));
@@ -28,11 +30,19 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 out.push(Command::ToggleShortcuts);
             }
             let theme = if state.light { "🌙" } else { "☀" };
-            if ui.button(theme).on_hover_text("Light or dark (M)").clicked() {
+            if ui
+                .button(theme)
+                .on_hover_text("Light or dark (M)")
+                .clicked()
+            {
                 out.push(Command::ToggleTheme);
             }
             let timers = Button::new("Timers").selected(state.show_timers);
-            if ui.add(timers).on_hover_text("Time of every worker (T)").clicked() {
+            if ui
+                .add(timers)
+                .on_hover_text("Time of every worker (T)")
+                .clicked()
+            {
                 out.push(Command::ToggleTimers);
             }
             let hands = Button::new("Interventions").selected(state.show_interventions);
@@ -56,13 +66,17 @@ fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             first.make_ascii_uppercase();
         }
         let selected = index == state.scene_index && state.scene.is_some();
-        let button = Button::new(title).selected(selected).frame_when_inactive(true);
+        let button = Button::new(title)
+            .selected(selected)
+            .frame_when_inactive(true);
         let hover = match &scene.summary {
             Ok(summary) => format!("{summary} ({})", index + 1),
             Err(e) => e.clone(),
         };
         let response = ui.add_enabled(scene.summary.is_ok(), button);
-        let response = response.on_hover_text(&hover).on_disabled_hover_text(&hover);
+        let response = response
+            .on_hover_text(&hover)
+            .on_disabled_hover_text(&hover);
         if response.clicked() {
             out.push(Command::Scene(index));
         }

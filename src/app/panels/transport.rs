@@ -1,6 +1,8 @@
 //! Play, pause, step, reset, speed, seed, and the lamp that tells success.
 
-use bevy_egui::egui::{Align, Button, Color32, DragValue, Layout, RichText, Sense, Slider, Ui, vec2};
+use bevy_egui::egui::{
+    Align, Button, Color32, DragValue, Layout, RichText, Sense, Slider, Ui, vec2,
+};
 
 use super::super::command::Command;
 use super::super::state::{Cursor, State};
@@ -22,10 +24,18 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         if ui.add(play).on_hover_text("Space").clicked() {
             out.push(Command::TogglePlay);
         }
-        if ui.button("⏭ Step").on_hover_text("One control step, 0.1 s (N or →)").clicked() {
+        if ui
+            .button("⏭ Step")
+            .on_hover_text("One control step, 0.1 s (N or →)")
+            .clicked()
+        {
             out.push(Command::Step);
         }
-        if ui.button("⟲ Reset").on_hover_text("The same seed again (R)").clicked() {
+        if ui
+            .button("⟲ Reset")
+            .on_hover_text("The same seed again (R)")
+            .clicked()
+        {
             out.push(Command::Reset);
         }
         if ui
@@ -37,7 +47,11 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         }
         let live = matches!(state.cursor, Cursor::Live);
         let button = Button::new("Live").selected(live);
-        if ui.add(button).on_hover_text("The newest moment (L)").clicked() {
+        if ui
+            .add(button)
+            .on_hover_text("The newest moment (L)")
+            .clicked()
+        {
             out.push(Command::Live);
         }
         ui.add_space(8.0);
@@ -104,11 +118,7 @@ pub fn lamp_ui(ui: &mut Ui, state: &State) {
     });
     let score = state.score;
     ui.label(
-        RichText::new(format!(
-            "Successes {}/{}",
-            score.successes, score.episodes
-        ))
-        .color(s.weak),
+        RichText::new(format!("Successes {}/{}", score.successes, score.episodes)).color(s.weak),
     );
 }
 

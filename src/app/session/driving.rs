@@ -18,7 +18,9 @@ impl Session {
     pub(super) fn choose_driver(&mut self) {
         self.state.drivers = self.driver_options();
         let works = |s: &State, c: &DriverChoice| {
-            s.drivers.iter().any(|d| d.choice == *c && d.problem.is_none())
+            s.drivers
+                .iter()
+                .any(|d| d.choice == *c && d.problem.is_none())
         };
         let wished = self.wished.clone();
         let wish = wished.as_deref().and_then(|w| self.find_driver(w));

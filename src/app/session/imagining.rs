@@ -118,7 +118,11 @@ impl Session {
         if self.state.record.moments.is_empty() {
             return;
         }
-        if !self.state.scene_panes().any(|(_, p)| p.status == PaneStatus::Ready) {
+        if !self
+            .state
+            .scene_panes()
+            .any(|(_, p)| p.status == PaneStatus::Ready)
+        {
             self.state.say("No model of this scene is ready to imagine");
             return;
         }
@@ -150,7 +154,11 @@ impl Session {
         let Some(back) = self.backstage.get_mut(&pane.name) else {
             return;
         };
-        let Some(model) = back.model.clone().filter(|_| pane.status == PaneStatus::Ready) else {
+        let Some(model) = back
+            .model
+            .clone()
+            .filter(|_| pane.status == PaneStatus::Ready)
+        else {
             return;
         };
         let rollout = Rollout {
@@ -172,7 +180,11 @@ impl Session {
     }
 
     /// The actions after a moment: those that were taken, then those of the plan, else the last one held.
-    pub(super) fn actions_from(&self, branch: usize, scene: &Scene) -> (Vec<Vec<f32>>, ActionSource) {
+    pub(super) fn actions_from(
+        &self,
+        branch: usize,
+        scene: &Scene,
+    ) -> (Vec<Vec<f32>>, ActionSource) {
         let dim = scene.actions.dim();
         if dim == 0 {
             return (vec![Vec::new(); HORIZON], ActionSource::None);

@@ -93,7 +93,11 @@ impl Session {
     fn list_scenes(&mut self, wished: Option<&str>) {
         let mut names = scene::list(&scene::library_dir());
         // The order of the tour; what others add follows alphabetically.
-        let rank = |n: &str| ["push", "reach", "fall", "collide"].iter().position(|k| *k == n);
+        let rank = |n: &str| {
+            ["push", "reach", "fall", "collide"]
+                .iter()
+                .position(|k| *k == n)
+        };
         names.sort_by_key(|n| (rank(n).unwrap_or(usize::MAX), n.clone()));
         if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
             names.insert(0, file.into());
@@ -176,7 +180,9 @@ impl Session {
                     self.reality.tell(RealityOrder::Step);
                 }
             }
-            Command::Reset => self.reality.tell(RealityOrder::Reset(self.state.record.seed)),
+            Command::Reset => self
+                .reality
+                .tell(RealityOrder::Reset(self.state.record.seed)),
             Command::Seed(seed) => {
                 self.state.record.seed = seed;
                 self.reality.tell(RealityOrder::Reset(seed));
@@ -229,7 +235,8 @@ impl Session {
             Command::ClearInterventions => {
                 self.state.interventions.clear();
                 self.reality.tell(RealityOrder::ClearInterventions);
-                self.reality.tell(RealityOrder::Reset(self.state.record.seed));
+                self.reality
+                    .tell(RealityOrder::Reset(self.state.record.seed));
             }
             Command::ToggleInterventions => self.state.show_interventions ^= true,
             Command::ToggleTimers => self.state.show_timers ^= true,

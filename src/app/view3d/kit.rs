@@ -123,7 +123,12 @@ impl Kit<'_, '_, '_> {
             unlit: true,
             ..default()
         });
-        let mesh = self.meshes.add(Sphere::new(0.012).mesh().ico(2).unwrap_or_else(|_| Sphere::new(0.012).mesh().build()));
+        let mesh = self.meshes.add(
+            Sphere::new(0.012)
+                .mesh()
+                .ico(2)
+                .unwrap_or_else(|_| Sphere::new(0.012).mesh().build()),
+        );
         for step in 0..PATH_MARKS {
             self.commands.spawn((
                 OfScene,
@@ -182,20 +187,32 @@ fn grid_mesh(half: f32, every: f32) -> Mesh {
         let at = i as f32 * every;
         let w = if i % 5 == 0 { 0.0035 } else { 0.0014 };
         for along_x in [true, false] {
-            let corners = [(-half, at - w), (half, at - w), (half, at + w), (-half, at + w)];
+            let corners = [
+                (-half, at - w),
+                (half, at - w),
+                (half, at + w),
+                (-half, at + w),
+            ];
             let first = positions.len() as u32;
             for (u, v) in corners {
                 positions.push(if along_x { [u, 0.0, v] } else { [v, 0.0, u] });
             }
-            let face = if along_x { [0, 2, 1, 0, 3, 2] } else { [0, 1, 2, 0, 2, 3] };
+            let face = if along_x {
+                [0, 2, 1, 0, 3, 2]
+            } else {
+                [0, 1, 2, 0, 2, 3]
+            };
             indices.extend(face.map(|k: u32| first + k));
         }
     }
     let normals = vec![[0.0, 1.0, 0.0]; positions.len()];
     let uvs = vec![[0.0, 0.0]; positions.len()];
-    Mesh::new(PrimitiveTopology::TriangleList, RenderAssetUsages::default())
-        .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
-        .with_inserted_attribute(Mesh::ATTRIBUTE_NORMAL, normals)
-        .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
-        .with_inserted_indices(Indices::U32(indices))
+    Mesh::new(
+        PrimitiveTopology::TriangleList,
+        RenderAssetUsages::default(),
+    )
+    .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_NORMAL, normals)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
+    .with_inserted_indices(Indices::U32(indices))
 }

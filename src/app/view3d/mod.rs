@@ -215,7 +215,11 @@ pub fn build_scene(
     if view.built_for.as_ref() == Some(&key) {
         return;
     }
-    if view.built_for.as_ref().is_none_or(|(name, _)| *name != key.0) {
+    if view
+        .built_for
+        .as_ref()
+        .is_none_or(|(name, _)| *name != key.0)
+    {
         view.frame(scene);
     }
     view.built_for = Some(key);

@@ -102,32 +102,77 @@ impl PixelDiffusionConfig {
     /// The first field at fault, and what was found and expected.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         let faults = [
-            ("size", self.size == 0 || self.size > 512, format!("{}, expected 1 to 512", self.size)),
+            (
+                "size",
+                self.size == 0 || self.size > 512,
+                format!("{}, expected 1 to 512", self.size),
+            ),
             (
                 "patch",
                 self.patch == 0 || !self.size.is_multiple_of(2 * self.patch.max(1)),
-                format!("{}: frames of {} pixels do not divide by twice that", self.patch, self.size),
+                format!(
+                    "{}: frames of {} pixels do not divide by twice that",
+                    self.patch, self.size
+                ),
             ),
-            ("context", !(1..=16).contains(&self.context), format!("{}, expected 1 to 16", self.context)),
-            ("actions", !(1..=16).contains(&self.actions), format!("{}, expected 1 to 16", self.actions)),
-            ("action_dim", !(1..=16).contains(&self.action_dim), format!("{}, expected 1 to 16", self.action_dim)),
+            (
+                "context",
+                !(1..=16).contains(&self.context),
+                format!("{}, expected 1 to 16", self.context),
+            ),
+            (
+                "actions",
+                !(1..=16).contains(&self.actions),
+                format!("{}, expected 1 to 16", self.actions),
+            ),
+            (
+                "action_dim",
+                !(1..=16).contains(&self.action_dim),
+                format!("{}, expected 1 to 16", self.action_dim),
+            ),
             (
                 "groups",
                 self.groups == 0
                     || !self.width.is_multiple_of(self.groups.max(1))
                     || !self.inner_width.is_multiple_of(self.groups.max(1)),
-                format!("{} does not divide widths {} and {}", self.groups, self.width, self.inner_width),
+                format!(
+                    "{} does not divide widths {} and {}",
+                    self.groups, self.width, self.inner_width
+                ),
             ),
-            ("width", !(8..=1024).contains(&self.width), format!("{}, expected 8 to 1024", self.width)),
-            ("inner_width", !(8..=1024).contains(&self.inner_width), format!("{}, expected 8 to 1024", self.inner_width)),
-            ("blocks", self.blocks > 16, format!("{}, expected at most 16", self.blocks)),
-            ("inner_blocks", self.inner_blocks > 16, format!("{}, expected at most 16", self.inner_blocks)),
+            (
+                "width",
+                !(8..=1024).contains(&self.width),
+                format!("{}, expected 8 to 1024", self.width),
+            ),
+            (
+                "inner_width",
+                !(8..=1024).contains(&self.inner_width),
+                format!("{}, expected 8 to 1024", self.inner_width),
+            ),
+            (
+                "blocks",
+                self.blocks > 16,
+                format!("{}, expected at most 16", self.blocks),
+            ),
+            (
+                "inner_blocks",
+                self.inner_blocks > 16,
+                format!("{}, expected at most 16", self.inner_blocks),
+            ),
             (
                 "heads",
                 self.heads > 0 && !self.inner_width.is_multiple_of(self.heads.max(1)),
-                format!("{} does not divide inner_width {}", self.heads, self.inner_width),
+                format!(
+                    "{} does not divide inner_width {}",
+                    self.heads, self.inner_width
+                ),
             ),
-            ("embed", !(8..=1024).contains(&self.embed) || self.embed % 4 != 0, format!("{}", self.embed)),
+            (
+                "embed",
+                !(8..=1024).contains(&self.embed) || self.embed % 4 != 0,
+                format!("{}", self.embed),
+            ),
             (
                 "sigma_data",
                 !(self.sigma_data.is_finite() && self.sigma_data >= 0.0),
@@ -135,11 +180,24 @@ impl PixelDiffusionConfig {
             ),
             (
                 "sigma_min",
-                !(self.sigma_min > 0.0 && self.sigma_min < self.sigma_max && self.sigma_max.is_finite()),
-                format!("{} to {}, expected 0 < sigma_min < sigma_max", self.sigma_min, self.sigma_max),
+                !(self.sigma_min > 0.0
+                    && self.sigma_min < self.sigma_max
+                    && self.sigma_max.is_finite()),
+                format!(
+                    "{} to {}, expected 0 < sigma_min < sigma_max",
+                    self.sigma_min, self.sigma_max
+                ),
             ),
-            ("rho", !(self.rho >= 1.0 && self.rho.is_finite()), format!("{}, expected at least 1", self.rho)),
-            ("nfe", !(1..=64).contains(&self.nfe), format!("{}, expected 1 to 64", self.nfe)),
+            (
+                "rho",
+                !(self.rho >= 1.0 && self.rho.is_finite()),
+                format!("{}, expected at least 1", self.rho),
+            ),
+            (
+                "nfe",
+                !(1..=64).contains(&self.nfe),
+                format!("{}, expected 1 to 64", self.nfe),
+            ),
         ];
         match faults.into_iter().find(|f| f.1) {
             None => Ok(()),

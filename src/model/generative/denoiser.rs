@@ -32,7 +32,11 @@ pub struct Denoiser {
 impl Denoiser {
     /// Builds the network from the variables in `p`.
     pub fn new(config: &PixelDiffusionConfig, p: Params) -> Result<Self> {
-        Ok(Self { net: UNet::new(config, p)?, config: config.clone(), patches: Patches::new(config) })
+        Ok(Self {
+            net: UNet::new(config, p)?,
+            config: config.clone(),
+            patches: Patches::new(config),
+        })
     }
 
     /// The settings it was built from.
@@ -46,8 +50,19 @@ impl Denoiser {
     }
 
     /// The raw network, for training: `noisy` is already scaled by c_in.
-    pub fn network(&self, noisy: &Tensor, noise: &Tensor, conditions: &Conditions) -> Result<Tensor> {
-        self.net.forward(noisy, &conditions.context, noise, &conditions.context_level, &conditions.actions)
+    pub fn network(
+        &self,
+        noisy: &Tensor,
+        noise: &Tensor,
+        conditions: &Conditions,
+    ) -> Result<Tensor> {
+        self.net.forward(
+            noisy,
+            &conditions.context,
+            noise,
+            &conditions.context_level,
+            &conditions.actions,
+        )
     }
 
     /// EDM's factors for folded pixels.
@@ -61,7 +76,11 @@ impl Denoiser {
 
     /// Deviation of the data in pixels, the unit of folded values.
     pub fn unit(config: &PixelDiffusionConfig) -> f32 {
-        if config.sigma_data > 0.0 { config.sigma_data } else { 1.0 }
+        if config.sigma_data > 0.0 {
+            config.sigma_data
+        } else {
+            1.0
+        }
     }
 
     /// The estimate of the clean frame in `x: [B, S, S, 3p²]` at noise level `sigma`.
@@ -103,7 +122,13 @@ impl Denoiser {
 
     /// Conditions out of clean folded context frames, noised by the small level that the model imagines with.
     /// `shared` gives every row of the batch the same noise.
-    pub fn conditions(&self, context: Tensor, actions: Tensor, shared: bool, rng: &mut Rng) -> Result<Conditions> {
+    pub fn conditions(
+        &self,
+        context: Tensor,
+        actions: Tensor,
+        shared: bool,
+        rng: &mut Rng,
+    ) -> Result<Conditions> {
         let (b, h, w, c) = context.dims4()?;
         let level = self.config.context_noise;
         let device = context.device().clone();
@@ -113,13 +138,28 @@ impl Denoiser {
         } else {
             context
         };
-        Ok(Conditions { context, context_level: Tensor::full(level, b, &device)?, actions })
+        Ok(Conditions {
+            context,
+            context_level: Tensor::full(level, b, &device)?,
+            actions,
+        })
     }
 
     /// Standard normal start for [`Denoiser::sample`].
-    pub fn start(&self, batch: usize, shared: bool, rng: &mut Rng, device: &candle_core::Device) -> Result<Tensor> {
+    pub fn start(
+        &self,
+        batch: usize,
+        shared: bool,
+        rng: &mut Rng,
+        device: &candle_core::Device,
+    ) -> Result<Tensor> {
         let side = self.config.side();
-        noise((batch, side, side, self.config.channels()), shared, rng, device)
+        noise(
+            (batch, side, side, self.config.channels()),
+            shared,
+            rng,
+            device,
+        )
     }
 }
 
@@ -131,7 +171,9 @@ fn noise(
 ) -> Result<Tensor> {
     let (b, h, w, c) = shape;
     if shared && b > 1 {
-        rng.normal((1, h, w, c), device)?.broadcast_as((b, h, w, c))?.contiguous()
+        rng.normal((1, h, w, c), device)?
+            .broadcast_as((b, h, w, c))?
+            .contiguous()
     } else {
         rng.normal((b, h, w, c), device)
     }

@@ -32,8 +32,9 @@ impl Preconditioning {
 pub fn sigmas(steps: usize, min: f32, max: f32, rho: f32) -> Vec<f32> {
     let (low, high) = (min.powf(1.0 / rho), max.powf(1.0 / rho));
     let last = steps.saturating_sub(1).max(1) as f32;
-    let mut levels: Vec<f32> =
-        (0..steps).map(|i| (high + i as f32 / last * (low - high)).powf(rho)).collect();
+    let mut levels: Vec<f32> = (0..steps)
+        .map(|i| (high + i as f32 / last * (low - high)).powf(rho))
+        .collect();
     levels.push(0.0);
     levels
 }

@@ -12,14 +12,28 @@ const EPS: f32 = 1e-5;
 /// without, both are the identity and the 1 is left out: `x · scale + shift`.
 pub fn film(x: &Tensor, condition: &Tensor, groups: Option<usize>) -> Result<Tensor> {
     let (b, h, w, channels) = x.dims4()?;
-    if condition.dims() != [b, 2 * channels] || groups.is_some_and(|g| g == 0 || channels % g != 0) {
-        bail!("film: {:?} groups, condition {:?} do not fit {:?}", groups, condition.dims(), x.dims());
+    if condition.dims() != [b, 2 * channels] || groups.is_some_and(|g| g == 0 || channels % g != 0)
+    {
+        bail!(
+            "film: {:?} groups, condition {:?} do not fit {:?}",
+            groups,
+            condition.dims(),
+            x.dims()
+        );
     }
     if x.device().is_cpu() && x.dtype() == DType::F32 {
-        let op = Film { channels, pixels: h * w, groups };
+        let op = Film {
+            channels,
+            pixels: h * w,
+            groups,
+        };
         return x.contiguous()?.apply_op2(&condition.contiguous()?, op);
     }
-    let part = |i: usize| condition.narrow(D::Minus1, i * channels, channels)?.reshape((b, 1, 1, channels));
+    let part = |i: usize| {
+        condition
+            .narrow(D::Minus1, i * channels, channels)?
+            .reshape((b, 1, 1, channels))
+    };
     let (scale, shift) = (part(0)?, part(1)?);
     match groups {
         None => x.broadcast_mul(&scale)?.broadcast_add(&shift),
@@ -68,7 +82,12 @@ impl Film {
     fn affine(&self, x: &[f32], condition: &[f32]) -> Affine {
         let (scale, shift) = condition.split_at(self.channels);
         let Some(groups) = self.groups else {
-            return Affine { gain: scale.to_vec(), offset: shift.to_vec(), mean: Vec::new(), inverse_std: Vec::new() };
+            return Affine {
+                gain: scale.to_vec(),
+                offset: shift.to_vec(),
+                mean: Vec::new(),
+                inverse_std: Vec::new(),
+            };
         };
         let mut mean = self.channel_sums(x, |_, v| v);
         self.group_means(&mut mean, groups);
@@ -77,15 +96,33 @@ impl Film {
             self.channel_sums(x, |c, v| (v - mean[c]) * (v - mean[c]))
         };
         self.group_means(&mut inverse_std, groups);
-        inverse_std.iter_mut().for_each(|v| *v = 1.0 / (*v + EPS).sqrt());
-        let gain: Vec<f32> = inverse_std.iter().zip(scale).map(|(i, s)| i * (1.0 + s)).collect();
-        let offset = gain.iter().zip(&mean).zip(shift).map(|((g, m), t)| t - m * g).collect();
-        Affine { gain, offset, mean, inverse_std }
+        inverse_std
+            .iter_mut()
+            .for_each(|v| *v = 1.0 / (*v + EPS).sqrt());
+        let gain: Vec<f32> = inverse_std
+            .iter()
+            .zip(scale)
+            .map(|(i, s)| i * (1.0 + s))
+            .collect();
+        let offset = gain
+            .iter()
+            .zip(&mean)
+            .zip(shift)
+            .map(|((g, m), t)| t - m * g)
+            .collect();
+        Affine {
+            gain,
+            offset,
+            mean,
+            inverse_std,
+        }
     }
 
     fn forward(&self, x: &[f32], condition: &[f32], y: &mut [f32]) {
         let Affine { gain, offset, .. } = self.affine(x, condition);
-        let rows = y.chunks_exact_mut(self.channels).zip(x.chunks_exact(self.channels));
+        let rows = y
+            .chunks_exact_mut(self.channels)
+            .zip(x.chunks_exact(self.channels));
         if self.groups.is_some() {
             for (y, x) in rows {
                 for (((y, x), g), o) in y.iter_mut().zip(x).zip(&gain).zip(&offset) {
@@ -109,7 +146,11 @@ impl Film {
         let (gain, offset) = (&affine.gain[..c], &affine.offset[..c]);
         let (d_scale, d_shift) = dc.split_at_mut(c);
         // Gradient before the activation; kept in `dx` until the statistics are known.
-        for ((dx, x), g) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c)) {
+        for ((dx, x), g) in dx
+            .chunks_exact_mut(c)
+            .zip(x.chunks_exact(c))
+            .zip(g.chunks_exact(c))
+        {
             if self.groups.is_some() {
                 for i in 0..c {
                     let z = x[i] * gain[i] + offset[i];
@@ -135,15 +176,25 @@ impl Film {
             d_scale[i] = (d_scale[i] - affine.mean[i] * d_shift[i]) * affine.inverse_std[i];
         }
         let (scale, _) = condition.split_at(c);
-        let mut mean_d: Vec<f32> = d_shift.iter().zip(scale).map(|(d, s)| d * (1.0 + s)).collect();
-        let mut mean_dn: Vec<f32> = d_scale.iter().zip(scale).map(|(d, s)| d * (1.0 + s)).collect();
+        let mut mean_d: Vec<f32> = d_shift
+            .iter()
+            .zip(scale)
+            .map(|(d, s)| d * (1.0 + s))
+            .collect();
+        let mut mean_dn: Vec<f32> = d_scale
+            .iter()
+            .zip(scale)
+            .map(|(d, s)| d * (1.0 + s))
+            .collect();
         self.group_means(&mut mean_d, groups);
         self.group_means(&mut mean_dn, groups);
         // dx = (dn − mean(dn) − n · mean(dn·n)) / std, gathered into factors of dz, x and 1.
-        let by_x: Vec<f32> =
-            (0..c).map(|i| -affine.inverse_std[i] * affine.inverse_std[i] * mean_dn[i]).collect();
-        let plain: Vec<f32> =
-            (0..c).map(|i| -affine.inverse_std[i] * mean_d[i] - by_x[i] * affine.mean[i]).collect();
+        let by_x: Vec<f32> = (0..c)
+            .map(|i| -affine.inverse_std[i] * affine.inverse_std[i] * mean_dn[i])
+            .collect();
+        let plain: Vec<f32> = (0..c)
+            .map(|i| -affine.inverse_std[i] * mean_d[i] - by_x[i] * affine.mean[i])
+            .collect();
         for (dx, x) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
             for i in 0..c {
                 dx[i] = dx[i] * gain[i] + x[i] * by_x[i] + plain[i];
@@ -173,12 +224,21 @@ impl CustomOp2 for Film {
         "film"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, condition) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
         let image = self.channels * self.pixels;
         let mut y = vec![0f32; x.len()];
         y.par_chunks_mut(image)
-            .zip(x.par_chunks(image).zip(condition.par_chunks(2 * self.channels)))
+            .zip(
+                x.par_chunks(image)
+                    .zip(condition.par_chunks(2 * self.channels)),
+            )
             .for_each(|(y, (x, condition))| self.forward(x, condition, y));
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
@@ -191,19 +251,31 @@ impl CustomOp2 for Film {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (image, width) = (self.channels * self.pixels, 2 * self.channels);
-        let (mut dx, mut dc) = (vec![0f32; x.elem_count()], vec![0f32; condition.elem_count()]);
+        let (mut dx, mut dc) = (
+            vec![0f32; x.elem_count()],
+            vec![0f32; condition.elem_count()],
+        );
         with(x, |x| {
             with(condition, |condition| {
                 with(grad, |g| {
-                    let inputs = x.par_chunks(image).zip(condition.par_chunks(width)).zip(g.par_chunks(image));
-                    dx.par_chunks_mut(image).zip(dc.par_chunks_mut(width)).zip(inputs).for_each(
-                        |((dx, dc), ((x, condition), g))| self.backward(x, condition, g, dx, dc),
-                    );
+                    let inputs = x
+                        .par_chunks(image)
+                        .zip(condition.par_chunks(width))
+                        .zip(g.par_chunks(image));
+                    dx.par_chunks_mut(image)
+                        .zip(dc.par_chunks_mut(width))
+                        .zip(inputs)
+                        .for_each(|((dx, dc), ((x, condition), g))| {
+                            self.backward(x, condition, g, dx, dc)
+                        });
                     Ok(())
                 })
             })
         })?;
         let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
-        Ok((Some(dx), Some(Tensor::from_vec(dc, condition.shape(), condition.device())?)))
+        Ok((
+            Some(dx),
+            Some(Tensor::from_vec(dc, condition.shape(), condition.device())?),
+        ))
     }
 }

@@ -101,7 +101,10 @@ impl Objects {
             .filter(|&i| goal.shows(i))
             .map(|i| {
                 let scale = 1.0 / (usual[i] * usual[i] + FLOOR * FLOOR);
-                let [dx, dy] = [self.centre[i][0] - goal.centre[i][0], self.centre[i][1] - goal.centre[i][1]];
+                let [dx, dy] = [
+                    self.centre[i][0] - goal.centre[i][0],
+                    self.centre[i][1] - goal.centre[i][1],
+                ];
                 let present = (2.0 * self.mass[i] / goal.mass[i]).min(1.0);
                 (present * (dx * dx + dy * dy) + (1.0 - present) * 0.25) * scale
             })
@@ -120,6 +123,10 @@ fn direction(rgb: [u8; 3]) -> (f32, [f32; 3]) {
 
 /// Mean squared error of two frames of bytes, in units of [0, 1].
 pub fn pixel_mse(a: &[u8], b: &[u8]) -> f32 {
-    let total: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum();
+    let total: u64 = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
+        .sum();
     total as f32 / (a.len().max(1) as f32 * 255.0 * 255.0)
 }

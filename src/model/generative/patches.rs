@@ -15,8 +15,17 @@ impl Patches {
     /// The folding of a model.
     pub fn new(config: &PixelDiffusionConfig) -> Self {
         // A model whose data was not measured yet takes the pixels as they are.
-        let sigma_data = if config.sigma_data > 0.0 { config.sigma_data } else { 1.0 };
-        Self { size: config.size, patch: config.patch, mean: config.mean, sigma_data }
+        let sigma_data = if config.sigma_data > 0.0 {
+            config.sigma_data
+        } else {
+            1.0
+        };
+        Self {
+            size: config.size,
+            patch: config.patch,
+            mean: config.mean,
+            sigma_data,
+        }
     }
 
     /// Appends a frame in units of the data's standard deviation: zero mean, unit variance over the data.

@@ -11,7 +11,8 @@ use super::goal::{Objects, pixel_mse};
 use super::{Denoiser, GoalDistance, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
+    WorldModel,
 };
 
 /// Candidates that are denoised together: more no longer fit the cache.
@@ -45,12 +46,19 @@ impl PixelDiffusion {
     ///
     /// # Errors
     /// [`ModelError`] naming the file, and the field or tensor that does not fit.
-    pub fn load(dir: &Path, card: Card, config: &PixelDiffusionConfig, device: &Device) -> Result<Self, ModelError> {
-        config.check().map_err(|(field, message)| ModelError::Invalid {
-            path: dir.join("train.ron"),
-            what: format!("model.{field}"),
-            message,
-        })?;
+    pub fn load(
+        dir: &Path,
+        card: Card,
+        config: &PixelDiffusionConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config
+            .check()
+            .map_err(|(field, message)| ModelError::Invalid {
+                path: dir.join("train.ron"),
+                what: format!("model.{field}"),
+                message,
+            })?;
         let path = dir.join("model.safetensors");
         let invalid = |what: &str, message: String| ModelError::Invalid {
             path: path.clone(),
@@ -62,7 +70,10 @@ impl PixelDiffusion {
             Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
         match params.unused().first() {
             None => Ok(model),
-            Some(name) => Err(invalid(name, "train.ron describes a network without this tensor".into())),
+            Some(name) => Err(invalid(
+                name,
+                "train.ron describes a network without this tensor".into(),
+            )),
         }
     }
 
@@ -70,7 +81,11 @@ impl PixelDiffusion {
     ///
     /// # Errors
     /// [`ModelError::Tensor`] if a tensor is missing or has another shape.
-    pub fn new(card: Card, config: &PixelDiffusionConfig, params: &Params) -> Result<Self, ModelError> {
+    pub fn new(
+        card: Card,
+        config: &PixelDiffusionConfig,
+        params: &Params,
+    ) -> Result<Self, ModelError> {
         let denoiser = Denoiser::new(config, params.detached())?;
         Ok(Self {
             card,
@@ -100,7 +115,10 @@ impl PixelDiffusion {
     }
 
     fn input_error(&self, message: String) -> ModelError {
-        ModelError::Input { model: self.card.name.clone(), message }
+        ModelError::Input {
+            model: self.card.name.clone(),
+            message,
+        }
     }
 
     fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
@@ -119,7 +137,9 @@ impl PixelDiffusion {
     fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
         let dim = self.config().action_dim;
         if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
-            return Err(self.input_error(format!("action {action:?}, expected at most {dim} finite components")));
+            return Err(self.input_error(format!(
+                "action {action:?}, expected at most {dim} finite components"
+            )));
         }
         let mut padded = action.to_vec();
         padded.resize(dim, 0.0);
@@ -145,7 +165,8 @@ impl PixelDiffusion {
             frames.push(folded);
         }
         let past = config.actions - 1;
-        let mut actions = vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
+        let mut actions =
+            vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
         for action in &context.actions[context.actions.len().saturating_sub(past)..] {
             actions.push(self.padded_action(action)?);
         }
@@ -175,8 +196,16 @@ impl PixelDiffusion {
                 let known = history.actions.iter().chain(&actions[..=t]);
                 known.skip(t).for_each(|a| latest.extend_from_slice(a));
             }
-            let context = Tensor::from_vec(context, (n, side, side, channels * config.context), &self.device)?;
-            let latest = Tensor::from_vec(latest, (n, config.actions * config.action_dim), &self.device)?;
+            let context = Tensor::from_vec(
+                context,
+                (n, side, side, channels * config.context),
+                &self.device,
+            )?;
+            let latest = Tensor::from_vec(
+                latest,
+                (n, config.actions * config.action_dim),
+                &self.device,
+            )?;
             let start = self.denoiser.start(n, true, &mut rng, &self.device)?;
             let conditions = self.denoiser.conditions(context, latest, true, &mut rng)?;
             let next = self.denoiser.sample(&start, &conditions, nfe, cancel)?;
@@ -212,16 +241,27 @@ impl PixelDiffusion {
         }
         let mut sequences = Vec::with_capacity(actions.n);
         for n in 0..actions.n {
-            let sequence: Result<Vec<_>, _> =
-                (0..actions.steps).map(|t| self.padded_action(actions.at(n, t))).collect();
+            let sequence: Result<Vec<_>, _> = (0..actions.steps)
+                .map(|t| self.padded_action(actions.at(n, t)))
+                .collect();
             sequences.push(sequence?);
         }
         // At least one chunk a thread, so that cores work on different candidates rather than on one product.
-        let chunk = actions.n.div_ceil(rayon::current_num_threads()).clamp(1, CHUNK);
-        let chunks: Result<Vec<Vec<u8>>, ModelError> =
-            sequences.par_chunks(chunk).map(|s| self.roll(history, s, nfe, cancel)).collect();
+        let chunk = actions
+            .n
+            .div_ceil(rayon::current_num_threads())
+            .clamp(1, CHUNK);
+        let chunks: Result<Vec<Vec<u8>>, ModelError> = sequences
+            .par_chunks(chunk)
+            .map(|s| self.roll(history, s, nfe, cancel))
+            .collect();
         let data = chunks?.concat();
-        Ok(Frames { n: actions.n, steps: actions.steps, size: self.config().size, data })
+        Ok(Frames {
+            n: actions.n,
+            steps: actions.steps,
+            size: self.config().size,
+            data,
+        })
     }
 }
 
@@ -252,28 +292,45 @@ impl WorldModel for PixelDiffusion {
         Ok(Latent::new(self.history(context)?))
     }
 
-    fn imagine(&self, latent: &Latent, actions: &Actions, cancel: &Cancel) -> Result<Rollouts, ModelError> {
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
         let history = latent.get::<History>(&self.card.name)?;
         let nfe = self.nfe.load(Ordering::Relaxed);
-        Ok(Rollouts::new(Arc::new(self.imagine_frames(history, actions, nfe, cancel)?)))
+        Ok(Rollouts::new(Arc::new(
+            self.imagine_frames(history, actions, nfe, cancel)?,
+        )))
     }
 
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
         let frames = rollouts.get::<Arc<Frames>>(&self.card.name)?;
         self.check_frame("goal", goal.size, &goal.frame)?;
-        let all: Vec<&[u8]> = frames.data.chunks_exact(self.config().frame_len()).collect();
+        let all: Vec<&[u8]> = frames
+            .data
+            .chunks_exact(self.config().frame_len())
+            .collect();
         Ok(match self.goal_distance {
             GoalDistance::PixelMse => all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect(),
             GoalDistance::ObjectColour => {
                 let wanted = Objects::find(&goal.frame, goal.size);
                 let usual = &self.config().hue_motion;
-                all.par_iter().map(|f| Objects::find(f, goal.size).distance(&wanted, usual)).collect()
+                all.par_iter()
+                    .map(|f| Objects::find(f, goal.size).distance(&wanted, usual))
+                    .collect()
             }
         })
     }
 
     fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(Some(rollouts.get::<Arc<Frames>>(&self.card.name)?.as_ref().clone()))
+        Ok(Some(
+            rollouts
+                .get::<Arc<Frames>>(&self.card.name)?
+                .as_ref()
+                .clone(),
+        ))
     }
 
     fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
@@ -282,7 +339,12 @@ impl WorldModel for PixelDiffusion {
 
     /// Mean squared error of pixels in [0, 1] of a prediction in one denoising step: from pure noise that is the mean
     /// over the futures that the model thinks possible, so the draw hardly matters.
-    fn surprise(&self, context: &Context, actions: &Actions, next: &[u8]) -> Result<f32, ModelError> {
+    fn surprise(
+        &self,
+        context: &Context,
+        actions: &Actions,
+        next: &[u8],
+    ) -> Result<f32, ModelError> {
         self.check_frame("next", context.size, next)?;
         if actions.n != 1 || actions.steps != 1 {
             return Err(self.input_error(format!(

@@ -33,9 +33,17 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
-        let h = film(x, &self.first_condition.forward(condition)?, Some(self.groups))?;
+        let h = film(
+            x,
+            &self.first_condition.forward(condition)?,
+            Some(self.groups),
+        )?;
         let h = self.first.forward(&h)?;
-        let h = film(&h, &self.second_condition.forward(condition)?, Some(self.groups))?;
+        let h = film(
+            &h,
+            &self.second_condition.forward(condition)?,
+            Some(self.groups),
+        )?;
         x + self.second.forward(&h)?
     }
 }
@@ -84,7 +92,9 @@ impl UNet {
         let (width, inner, embed) = (config.width, config.inner_width, config.embed);
         let channels = config.channels();
         let blocks = |n: usize, width: usize, name: &str| {
-            (0..n).map(|i| Block::new(width, config, p.pp(name).pp(i))).collect::<Result<Vec<_>>>()
+            (0..n)
+                .map(|i| Block::new(width, config, p.pp(name).pp(i)))
+                .collect::<Result<Vec<_>>>()
         };
         let attention = match config.heads {
             0 => None,
@@ -98,7 +108,11 @@ impl UNet {
             noise_features: p.pp("noise_features"),
             context_features: p.pp("context_features"),
             embed,
-            embed_first: Linear::new(embed + config.actions * config.action_dim, embed, p.pp("embed_first"))?,
+            embed_first: Linear::new(
+                embed + config.actions * config.action_dim,
+                embed,
+                p.pp("embed_first"),
+            )?,
             embed_second: Linear::new(embed, embed, p.pp("embed_second"))?,
             input: Linear::new(channels * (config.context + 1), width, p.pp("input"))?,
             before: blocks(config.blocks, width, "before")?,
@@ -140,7 +154,9 @@ impl UNet {
         let embedding = ops::silu(&self.embed_first.forward(&embedding)?)?;
         let condition = ops::silu(&self.embed_second.forward(&embedding)?)?;
 
-        let mut x = self.input.forward(&Tensor::cat(&[noisy, context], D::Minus1)?)?;
+        let mut x = self
+            .input
+            .forward(&Tensor::cat(&[noisy, context], D::Minus1)?)?;
         for block in &self.before {
             x = block.forward(&x, &condition)?;
         }
@@ -155,7 +171,11 @@ impl UNet {
         for block in &self.after {
             x = block.forward(&x, &condition)?;
         }
-        let x = film(&x, &self.out_condition.forward(&condition)?, Some(self.groups))?;
+        let x = film(
+            &x,
+            &self.out_condition.forward(&condition)?,
+            Some(self.groups),
+        )?;
         let straight = film(noisy, &self.straight.forward(&condition)?, None)?;
         self.out.forward(&x)? + straight
     }
@@ -163,8 +183,15 @@ impl UNet {
     /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only translate
     /// between pixels and features).
     pub fn multiply_adds(config: &PixelDiffusionConfig) -> (f64, f64) {
-        let (width, inner, embed) = (config.width as f64, config.inner_width as f64, config.embed as f64);
-        let (cells, channels) = ((config.side() * config.side()) as f64, config.channels() as f64);
+        let (width, inner, embed) = (
+            config.width as f64,
+            config.inner_width as f64,
+            config.embed as f64,
+        );
+        let (cells, channels) = (
+            (config.side() * config.side()) as f64,
+            config.channels() as f64,
+        );
         let block = |cells: f64, w: f64| cells * 2.0 * 9.0 * w * w + embed * 4.0 * w;
         let pixels = cells * channels * width * (config.context + 2) as f64;
         let inner_cells = cells / 4.0;

@@ -71,7 +71,10 @@ impl<'a> Batches<'a> {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let config = &recipe.model;
-        let fault = |message: String| ModelError::Input { model: "pixel_diffusion".into(), message };
+        let fault = |message: String| ModelError::Input {
+            model: "pixel_diffusion".into(),
+            message,
+        };
         if data.size != config.size || data.action_dim != config.action_dim {
             return Err(fault(format!(
                 "data of {} pixels and {} action components, expected {} and {}",
@@ -108,35 +111,53 @@ impl<'a> Batches<'a> {
             .map(|_| {
                 let (e, t) = self.targets[rng.below(self.targets.len())];
                 let len = self.data.episodes[e as usize].len;
-                (e as usize, (t as usize).min(len.saturating_sub(rolls)).max(1))
+                (
+                    e as usize,
+                    (t as usize).min(len.saturating_sub(rolls)).max(1),
+                )
             })
             .collect();
         let config = &self.recipe.model;
         let mut context = Vec::with_capacity(b * config.frame_len() * config.context);
         for &(e, t) in &firsts {
-            let frames: Vec<Vec<f32>> =
-                (0..config.context).map(|i| self.folded(e, (t + i).saturating_sub(config.context))).collect();
+            let frames: Vec<Vec<f32>> = (0..config.context)
+                .map(|i| self.folded(e, (t + i).saturating_sub(config.context)))
+                .collect();
             crate::model::generative::interleave(&frames, config.channels(), &mut context);
         }
         let context = self.folded_tensor(context, b, config.context)?;
-        let stages: Result<Vec<Stage>, ModelError> =
-            (0..rolls).map(|r| self.stage(&firsts, r, &mut rng)).collect();
-        Ok(Batch { context, stages: stages? })
+        let stages: Result<Vec<Stage>, ModelError> = (0..rolls)
+            .map(|r| self.stage(&firsts, r, &mut rng))
+            .collect();
+        Ok(Batch {
+            context,
+            stages: stages?,
+        })
     }
 
-    fn stage(&self, firsts: &[(usize, usize)], roll: usize, rng: &mut Rng) -> Result<Stage, ModelError> {
+    fn stage(
+        &self,
+        firsts: &[(usize, usize)],
+        roll: usize,
+        rng: &mut Rng,
+    ) -> Result<Stage, ModelError> {
         let (config, training) = (&self.recipe.model, &self.recipe.training);
         let (b, n) = (firsts.len(), config.frame_len());
         let unit = Denoiser::unit(config);
-        let (mut noisy, mut target, mut weight) =
-            (Vec::with_capacity(b * n), Vec::with_capacity(b * n), Vec::with_capacity(b * n));
+        let (mut noisy, mut target, mut weight) = (
+            Vec::with_capacity(b * n),
+            Vec::with_capacity(b * n),
+            Vec::with_capacity(b * n),
+        );
         let (mut noise, mut levels, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         let mut context_noise = Vec::with_capacity(b * n * config.context);
         for &(e, first) in firsts {
             let t = (first + roll).min(self.data.episodes[e].len - 1);
             let clean = self.folded(e, t);
             let ln_sigma = training.ln_sigma_mean + training.ln_sigma_std * rng.normal_f32();
-            let sigma = ln_sigma.exp().clamp(training.sigma_range.0, training.sigma_range.1);
+            let sigma = ln_sigma
+                .exp()
+                .clamp(training.sigma_range.0, training.sigma_range.1);
             let c = Denoiser::preconditioning(config, sigma);
             let offset = [0; 3].map(|_| config.offset_noise * rng.normal_f32());
             let drawn = rng.normal_vec(n);
@@ -153,7 +174,11 @@ impl<'a> Batches<'a> {
             };
             levels.push(level);
             if level > 0.0 {
-                context_noise.extend(rng.normal_vec(n * config.context).iter().map(|z| z * level / unit));
+                context_noise.extend(
+                    rng.normal_vec(n * config.context)
+                        .iter()
+                        .map(|z| z * level / unit),
+                );
             } else {
                 context_noise.resize(context_noise.len() + n * config.context, 0.0);
             }
@@ -166,18 +191,34 @@ impl<'a> Batches<'a> {
             weight: self.folded_tensor(weight, b, 1)?,
             context_level: Tensor::from_vec(levels, b, &self.device)?,
             context_noise: self.folded_tensor(context_noise, b, config.context)?,
-            actions: Tensor::from_vec(actions, (b, config.actions * config.action_dim), &self.device)?,
+            actions: Tensor::from_vec(
+                actions,
+                (b, config.actions * config.action_dim),
+                &self.device,
+            )?,
         })
     }
 
-    fn folded_tensor(&self, values: Vec<f32>, b: usize, frames: usize) -> Result<Tensor, ModelError> {
+    fn folded_tensor(
+        &self,
+        values: Vec<f32>,
+        b: usize,
+        frames: usize,
+    ) -> Result<Tensor, ModelError> {
         let (side, channels) = (self.recipe.model.side(), self.recipe.model.channels());
-        Ok(Tensor::from_vec(values, (b, side, side, frames * channels), &self.device)?)
+        Ok(Tensor::from_vec(
+            values,
+            (b, side, side, frames * channels),
+            &self.device,
+        )?)
     }
 
     fn folded(&self, episode: usize, t: usize) -> Vec<f32> {
         let mut out = Vec::with_capacity(self.recipe.model.frame_len());
-        self.patches.fold(self.data.frame(self.data.episodes[episode].start + t), &mut out);
+        self.patches.fold(
+            self.data.frame(self.data.episodes[episode].start + t),
+            &mut out,
+        );
         out
     }
 
@@ -188,7 +229,13 @@ impl<'a> Batches<'a> {
         let now = self.data.frame_ids(span.start + t);
         let before = self.data.frame_ids(span.start + t - 1);
         let heavy = self.recipe.training.foreground_weight;
-        let weight = |p: usize| if moving[now[p] as usize] || moving[before[p] as usize] { heavy } else { 1.0 };
+        let weight = |p: usize| {
+            if moving[now[p] as usize] || moving[before[p] as usize] {
+                heavy
+            } else {
+                1.0
+            }
+        };
         self.patches.fold_weights(weight, out);
     }
 
@@ -207,7 +254,11 @@ impl<'a> Batches<'a> {
 pub(super) fn moving_ids(data: &Dataset) -> Vec<[bool; 256]> {
     let of = |scene: &crate::scene::Scene| {
         let mut ids = [false; 256];
-        scene.moving().into_iter().filter(|&i| i < 255).for_each(|i| ids[i + 1] = true);
+        scene
+            .moving()
+            .into_iter()
+            .filter(|&i| i < 255)
+            .for_each(|i| ids[i + 1] = true);
         ids
     };
     data.scenes.iter().map(|s| of(s)).collect()

@@ -39,7 +39,10 @@ impl Checkpoint {
     /// The folder below a training's output; made if it is missing.
     pub fn new(out: &Path) -> Result<Self, ModelError> {
         let dir = out.join("checkpoint");
-        std::fs::create_dir_all(&dir).map_err(|source| ModelError::Io { path: dir.clone(), source })?;
+        std::fs::create_dir_all(&dir).map_err(|source| ModelError::Io {
+            path: dir.clone(),
+            source,
+        })?;
         Ok(Self { dir })
     }
 
@@ -69,21 +72,44 @@ impl Checkpoint {
     }
 
     /// Gives average and optimiser what they held at a state.
-    pub fn restore(&self, state: &State, adam: &mut AdamW, ema: &mut Ema, device: &Device) -> Result<(), ModelError> {
-        adam.restore(state.optimiser_steps, &read(&self.file("moments", state.step), device)?)?;
-        Ok(ema.restore(state.average_updates, &read(&self.file("average", state.step), device)?)?)
+    pub fn restore(
+        &self,
+        state: &State,
+        adam: &mut AdamW,
+        ema: &mut Ema,
+        device: &Device,
+    ) -> Result<(), ModelError> {
+        adam.restore(
+            state.optimiser_steps,
+            &read(&self.file("moments", state.step), device)?,
+        )?;
+        Ok(ema.restore(
+            state.average_updates,
+            &read(&self.file("average", state.step), device)?,
+        )?)
     }
 
     /// Writes everything, then forgets older checkpoints.
-    pub fn save(&self, state: &State, params: &Params, adam: &AdamW, ema: &Ema) -> Result<(), ModelError> {
+    pub fn save(
+        &self,
+        state: &State,
+        params: &Params,
+        adam: &AdamW,
+        ema: &Ema,
+    ) -> Result<(), ModelError> {
         write(params, &self.file("weights", state.step), DType::F32)?;
         write(ema.params(), &self.file("average", state.step), DType::F32)?;
         let moments = Params::fresh(0, params.device());
         for (name, value) in adam.state()? {
-            moments.buffer(value.shape(), &name, Init::Zeros)?.set(&value)?;
+            moments
+                .buffer(value.shape(), &name, Init::Zeros)?
+                .set(&value)?;
         }
         write(&moments, &self.file("moments", state.step), DType::F32)?;
-        let (path, partial) = (self.dir.join("state.json"), self.dir.join("state.json.partial"));
+        let (path, partial) = (
+            self.dir.join("state.json"),
+            self.dir.join("state.json.partial"),
+        );
         let text = serde_json::to_string_pretty(state).map_err(|e| ModelError::Invalid {
             path: path.clone(),
             what: "state".into(),

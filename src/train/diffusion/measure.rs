@@ -33,7 +33,9 @@ pub fn measure(data: &Dataset, config: &mut PixelDiffusionConfig) {
 }
 
 fn hue_motion(data: &Dataset) -> HueMotion {
-    let acts = |e: &&crate::episode::EpisodeSpan| (0..e.len).any(|t| data.action(e.start + t).iter().any(|a| *a != 0.0));
+    let acts = |e: &&crate::episode::EpisodeSpan| {
+        (0..e.len).any(|t| data.action(e.start + t).iter().any(|a| *a != 0.0))
+    };
     let mut episodes: Vec<_> = data.episodes.iter().filter(acts).collect();
     if episodes.is_empty() {
         episodes = data.episodes.iter().collect();

@@ -17,6 +17,6 @@ pub use batch::{Batch, Batches, Request, Stage};
 pub use measure::measure;
 pub use recipe::{DiffusionRecipe, DiffusionTraining};
 pub use sheet::contact_sheet;
-pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
 pub(super) use trainer::train;
+pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
 pub use validate::{Clip, STEPS, Validation, clips, validate};

@@ -47,7 +47,12 @@ impl Default for DiffusionTraining {
         Self {
             length: Length::Minutes(60.0),
             batch: 16,
-            adamw: AdamWConfig { lr: 8e-4, betas: (0.9, 0.99), eps: 1e-8, weight_decay: 1e-2 },
+            adamw: AdamWConfig {
+                lr: 8e-4,
+                betas: (0.9, 0.99),
+                eps: 1e-8,
+                weight_decay: 1e-2,
+            },
             warmup_steps: 100,
             clip: 1.0,
             ema: 0.999,
@@ -84,19 +89,36 @@ impl DiffusionRecipe {
         let t = &self.training;
         let faults = [
             ("batch", t.batch == 0, "found 0, expected at least 1".into()),
-            ("adamw", !(t.adamw.lr > 0.0 && t.adamw.lr.is_finite()), format!("rate {}, expected above 0", t.adamw.lr)),
-            ("ema", !(0.0..1.0).contains(&t.ema), format!("found {}, expected 0 to below 1", t.ema)),
+            (
+                "adamw",
+                !(t.adamw.lr > 0.0 && t.adamw.lr.is_finite()),
+                format!("rate {}, expected above 0", t.adamw.lr),
+            ),
+            (
+                "ema",
+                !(0.0..1.0).contains(&t.ema),
+                format!("found {}, expected 0 to below 1", t.ema),
+            ),
             (
                 "sigma_range",
-                !(t.sigma_range.0 > 0.0 && t.sigma_range.0 <= t.sigma_range.1 && t.sigma_range.1.is_finite()),
+                !(t.sigma_range.0 > 0.0
+                    && t.sigma_range.0 <= t.sigma_range.1
+                    && t.sigma_range.1.is_finite()),
                 format!("found {:?}, expected 0 < low <= high", t.sigma_range),
             ),
             (
                 "context_noise_max",
                 !(t.context_noise_max >= 0.0 && t.context_noise_max.is_finite()),
-                format!("found {}, expected a number not below 0", t.context_noise_max),
+                format!(
+                    "found {}, expected a number not below 0",
+                    t.context_noise_max
+                ),
             ),
-            ("self_rolled_steps", t.self_rolled_steps > 16, format!("found {}, expected at most 16", t.self_rolled_steps)),
+            (
+                "self_rolled_steps",
+                t.self_rolled_steps > 16,
+                format!("found {}, expected at most 16", t.self_rolled_steps),
+            ),
         ];
         match faults.into_iter().find(|f| f.1) {
             None => Ok(()),

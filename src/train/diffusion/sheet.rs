@@ -25,21 +25,36 @@ pub fn contact_sheet(
 ) -> Result<(), ModelError> {
     let size = data.size;
     let height = clips.len() * (2 * size + GAP);
-    let mut sheet = RgbImage::from_pixel(((steps + 1) * size) as u32, height.max(1) as u32, Rgb([255; 3]));
+    let mut sheet = RgbImage::from_pixel(
+        ((steps + 1) * size) as u32,
+        height.max(1) as u32,
+        Rgb([255; 3]),
+    );
     for (row, &clip) in clips.iter().enumerate() {
         let span = &data.episodes[clip.episode];
         let steps = steps.min(span.len.saturating_sub(clip.last + 1));
         let (context, actions) = inputs(data, clip, model.context_frames(), steps);
         let rollouts = model.imagine(&model.observe(&context)?, &actions, &Cancel::new())?;
-        let Some(frames) = model.frames(&rollouts)? else { continue };
+        let Some(frames) = model.frames(&rollouts)? else {
+            continue;
+        };
         let top = row * (2 * size + GAP);
         for t in 0..=steps {
             let truth = data.frame(span.start + clip.last + t);
             paste(&mut sheet, truth, size, t * size, top);
-            paste(&mut sheet, if t == 0 { truth } else { frames.at(0, t - 1) }, size, t * size, top + size);
+            paste(
+                &mut sheet,
+                if t == 0 { truth } else { frames.at(0, t - 1) },
+                size,
+                t * size,
+                top + size,
+            );
         }
     }
-    sheet.save(path).map_err(|e| ModelError::Io { path: path.into(), source: std::io::Error::other(e) })
+    sheet.save(path).map_err(|e| ModelError::Io {
+        path: path.into(),
+        source: std::io::Error::other(e),
+    })
 }
 
 fn paste(sheet: &mut RgbImage, frame: &[u8], size: usize, left: usize, top: usize) {

@@ -14,11 +14,13 @@ use super::checkpoint::{Checkpoint, State};
 use super::validate::{Clip, Validation, clips, validate};
 use super::{DiffusionRecipe, DiffusionTraining, contact_sheet, measure};
 use crate::episode::Dataset;
+use crate::model::card::FORMAT;
 use crate::model::generative::{Conditions, Denoiser, PixelDiffusion};
 use crate::model::nn::{AdamW, Ema, Params, Rng};
-use crate::model::card::FORMAT;
 use crate::model::{Camp, Cancel, Card, ModelError};
-use crate::train::{Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export};
+use crate::train::{
+    Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export,
+};
 
 /// Gradients in a row that are not finite before the training gives up.
 const BAD_STEPS: usize = 50;
@@ -96,7 +98,9 @@ pub fn loss(
     for (i, stage) in batch.stages.iter().enumerate() {
         if i > 0 {
             let frame = own(&context, &batch.stages[i - 1].actions)?;
-            let kept = context.narrow(3, channels, context.dim(3)? - channels)?.contiguous()?;
+            let kept = context
+                .narrow(3, channels, context.dim(3)? - channels)?
+                .contiguous()?;
             context = Tensor::cat(&[kept, frame], 3)?;
         }
         let conditions = Conditions {
@@ -113,7 +117,10 @@ pub fn loss(
     }
     match total {
         Some(total) => Ok((total / batch.stages.len() as f64)?),
-        None => Err(ModelError::Input { model: "pixel_diffusion".into(), message: "a batch of no predictions".into() }),
+        None => Err(ModelError::Input {
+            model: "pixel_diffusion".into(),
+            message: "a batch of no predictions".into(),
+        }),
     }
 }
 
@@ -161,19 +168,31 @@ pub fn train_pixel_diffusion(
         message,
     };
     if options.minutes.is_none() && options.steps.is_none() {
-        return Err(wrong("training.length", "found none, expected a budget in minutes or in steps".into()));
+        return Err(wrong(
+            "training.length",
+            "found none, expected a budget in minutes or in steps".into(),
+        ));
     }
     let mut recipe = recipe.clone();
     let checkpoint = Checkpoint::new(&options.out)?;
-    let saved = if options.resume { checkpoint.state()? } else { None };
+    let saved = if options.resume {
+        checkpoint.state()?
+    } else {
+        None
+    };
     if let Some(state) = &saved {
         // The scale that the weights were trained at must not be measured anew.
         recipe.model = state.model.clone();
     } else if recipe.model.sigma_data == 0.0 {
         measure(data, &mut recipe.model);
     }
-    recipe.check().map_err(|(field, message)| wrong(field, message))?;
-    let config = TrainConfig { architecture: Architecture::PixelDiffusion(recipe.clone()), ..config.clone() };
+    recipe
+        .check()
+        .map_err(|(field, message)| wrong(field, message))?;
+    let config = TrainConfig {
+        architecture: Architecture::PixelDiffusion(recipe.clone()),
+        ..config.clone()
+    };
     config.save(&path)?;
     let (train, held_back) = data.split_episodes(config.validation_share);
     let batches = Batches::new(data, &train, &recipe, config.seed, &options.device)?;
@@ -188,8 +207,19 @@ pub fn train_pixel_diffusion(
                 }
             }
         });
-        let run = Run { config: &config, recipe: &recipe, data, options, checkpoint, clips };
-        run.train(saved, |request| ask.send(request).is_ok(), || given.recv().ok())
+        let run = Run {
+            config: &config,
+            recipe: &recipe,
+            data,
+            options,
+            checkpoint,
+            clips,
+        };
+        run.train(
+            saved,
+            |request| ask.send(request).is_ok(),
+            || given.recv().ok(),
+        )
     })
 }
 
@@ -218,9 +248,13 @@ impl Run<'_> {
         let denoiser = Denoiser::new(&recipe.model, params.clone())?;
         let mut adam = AdamW::new(params.vars(), training.adamw)?;
         let mut ema = Ema::new(&params, training.ema)?;
-        let mut state = State { model: recipe.model.clone(), ..State::default() };
+        let mut state = State {
+            model: recipe.model.clone(),
+            ..State::default()
+        };
         if let Some(saved) = saved {
-            self.checkpoint.restore(&saved, &mut adam, &mut ema, &options.device)?;
+            self.checkpoint
+                .restore(&saved, &mut adam, &mut ema, &options.device)?;
             state = saved;
         }
         let average = Denoiser::new(&recipe.model, ema.params().detached())?;
@@ -246,17 +280,28 @@ impl Run<'_> {
                 }
                 asked += 1;
             }
-            let batch = given().ok_or_else(|| fault("the thread that prepares batches ended".into()))??;
+            let batch =
+                given().ok_or_else(|| fault("the thread that prepares batches ended".into()))??;
             let mut rng = Rng::stream(seed, OWN_FRAMES + state.step);
             let value = loss(&denoiser, &batch, |context, actions| {
-                own_frame(&average, context, actions, training.self_rolled_nfe, &mut rng)
+                own_frame(
+                    &average,
+                    context,
+                    actions,
+                    training.self_rolled_nfe,
+                    &mut rng,
+                )
             })?;
             let lr = rate(training, state.step, done);
             let norm = adam.step(&value.backward()?, lr, Some(training.clip))?;
             ema.update(&params)?;
             bad = if norm.is_finite() { 0 } else { bad + 1 };
             if bad >= BAD_STEPS {
-                return Err(TrainError::Diverged { phase: "diffusion", step: state.step as usize, norm });
+                return Err(TrainError::Diverged {
+                    phase: "diffusion",
+                    step: state.step as usize,
+                    norm,
+                });
             }
             let frames = (batch.context.dim(0)? * batch.stages.len()) as u64;
             state.step += 1;
@@ -287,7 +332,11 @@ impl Run<'_> {
         state.minutes = minutes();
         let card = self.save(&mut state, &params, &adam, &ema)?;
         let validation = self.validated(&ema, &state, &mut curve)?;
-        Ok(DiffusionOutcome { card, validation, frames: state.frames })
+        Ok(DiffusionOutcome {
+            card,
+            validation,
+            frames: state.frames,
+        })
     }
 
     fn validated(
@@ -296,16 +345,34 @@ impl Run<'_> {
         state: &State,
         curve: &mut Curve,
     ) -> Result<BTreeMap<String, Validation>, TrainError> {
-        let model = PixelDiffusion::new(self.unfinished_card(state), &self.recipe.model, ema.params())?;
+        let model = PixelDiffusion::new(
+            self.unfinished_card(state),
+            &self.recipe.model,
+            ema.params(),
+        )?;
         let validation = validate(&model, self.data, &self.clips)?;
-        curve.line(&json!({ "step": state.step, "frames": state.frames, "validation": validation }))?;
+        curve.line(
+            &json!({ "step": state.step, "frames": state.frames, "validation": validation }),
+        )?;
         let shown = sheet_clips(self.data, &self.clips);
-        contact_sheet(&model, self.data, &shown, 20, &self.options.out.join("rollouts.png"))?;
+        contact_sheet(
+            &model,
+            self.data,
+            &shown,
+            20,
+            &self.options.out.join("rollouts.png"),
+        )?;
         Ok(validation)
     }
 
     /// Writes the checkpoint and the model folder: what is there is always whole and can be used.
-    fn save(&self, state: &mut State, params: &Params, adam: &AdamW, ema: &Ema) -> Result<Card, TrainError> {
+    fn save(
+        &self,
+        state: &mut State,
+        params: &Params,
+        adam: &AdamW,
+        ema: &Ema,
+    ) -> Result<Card, TrainError> {
         state.optimiser_steps = adam.steps();
         state.average_updates = ema.updates();
         self.checkpoint.save(state, params, adam, ema)?;
@@ -325,7 +392,13 @@ impl Run<'_> {
             notes,
             device: &self.options.device,
         };
-        export(self.config, self.data, ema.params(), &self.options.out, &what)
+        export(
+            self.config,
+            self.data,
+            ema.params(),
+            &self.options.out,
+            &what,
+        )
     }
 
     fn unfinished_card(&self, state: &State) -> Card {
@@ -351,7 +424,12 @@ impl Run<'_> {
 
 /// The first two clips of each scene.
 fn sheet_clips(data: &Dataset, clips: &[Clip]) -> Vec<Clip> {
-    let of = |scene: usize| clips.iter().filter(move |c| data.episodes[c.episode].scene == scene).take(2);
+    let of = |scene: usize| {
+        clips
+            .iter()
+            .filter(move |c| data.episodes[c.episode].scene == scene)
+            .take(2)
+    };
     (0..data.scenes.len()).flat_map(of).copied().collect()
 }
 
@@ -360,11 +438,16 @@ fn request(training: &DiffusionTraining, step: u64, progress: f64) -> Request {
     let rolls = if progress < training.self_rolled_from || training.self_rolled_steps < 2 {
         1
     } else {
-        let part = (progress - training.self_rolled_from) / (1.0 - training.self_rolled_from).max(1e-9);
+        let part =
+            (progress - training.self_rolled_from) / (1.0 - training.self_rolled_from).max(1e-9);
         let longest = training.self_rolled_steps as f64;
         (2.0 + part * (longest - 1.0)).min(longest) as usize
     };
-    Request { step, sequences: (training.batch / rolls).max(1), rolls }
+    Request {
+        step,
+        sequences: (training.batch / rolls).max(1),
+        rolls,
+    }
 }
 
 /// Warm-up by steps, then a cosine over the budget down to 2 % of the peak.
@@ -392,7 +475,10 @@ fn own_frame(
 }
 
 fn fault(message: String) -> ModelError {
-    ModelError::Input { model: "pixel_diffusion".into(), message }
+    ModelError::Input {
+        model: "pixel_diffusion".into(),
+        message,
+    }
 }
 
 /// One JSON object a line.
@@ -404,13 +490,25 @@ struct Curve {
 impl Curve {
     fn open(path: &Path, append: bool) -> Result<Self, ModelError> {
         let mut how = std::fs::OpenOptions::new();
-        how.create(true).write(true).append(append).truncate(!append);
-        let file = how.open(path).map_err(|source| ModelError::Io { path: path.into(), source })?;
-        Ok(Self { path: path.into(), file })
+        how.create(true)
+            .write(true)
+            .append(append)
+            .truncate(!append);
+        let file = how.open(path).map_err(|source| ModelError::Io {
+            path: path.into(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.into(),
+            file,
+        })
     }
 
     fn line(&mut self, value: &serde_json::Value) -> Result<(), ModelError> {
         tracing::info!("{value}");
-        writeln!(self.file, "{value}").map_err(|source| ModelError::Io { path: self.path.clone(), source })
+        writeln!(self.file, "{value}").map_err(|source| ModelError::Io {
+            path: self.path.clone(),
+            source,
+        })
     }
 }

@@ -47,24 +47,37 @@ pub fn clips(data: &Dataset, episodes: &[usize], count: usize, steps: usize) -> 
                 0 => (data.episodes[episode].len - steps).min(8),
                 _ => data.episodes[episode].len - steps,
             };
-            clips.push(Clip { episode, last: (3 + 7 * i) % latest });
+            clips.push(Clip {
+                episode,
+                last: (3 + 7 * i) % latest,
+            });
         }
     }
     clips
 }
 
 /// The context that ends at a clip's last frame, and the `steps` actions that follow it.
-pub(super) fn inputs(data: &Dataset, clip: Clip, frames: usize, steps: usize) -> (Context, Actions) {
+pub(super) fn inputs(
+    data: &Dataset,
+    clip: Clip,
+    frames: usize,
+    steps: usize,
+) -> (Context, Actions) {
     let start = data.episodes[clip.episode].start;
     let dim = data.action_dim;
     let first = (clip.last + 1).saturating_sub(frames);
     let context = Context {
         size: data.size,
-        frames: (first..=clip.last).map(|t| data.frame(start + t).to_vec()).collect(),
-        actions: (first..clip.last).map(|t| data.action(start + t).to_vec()).collect(),
+        frames: (first..=clip.last)
+            .map(|t| data.frame(start + t).to_vec())
+            .collect(),
+        actions: (first..clip.last)
+            .map(|t| data.action(start + t).to_vec())
+            .collect(),
     };
-    let following: Vec<Vec<f32>> =
-        (clip.last..clip.last + steps).map(|t| data.action(start + t).to_vec()).collect();
+    let following: Vec<Vec<f32>> = (clip.last..clip.last + steps)
+        .map(|t| data.action(start + t).to_vec())
+        .collect();
     (context, Actions::one(&following, dim))
 }
 
@@ -96,7 +109,9 @@ pub fn validate(
             for (sum, step) in sums.iter_mut().zip(STEPS) {
                 let (truth, now) = (data.frame(start + step), data.frame_ids(start + step));
                 let imagined = frames.at(0, step - 1);
-                let is_moving = |p: usize| moving[span.scene][now[p] as usize] || moving[span.scene][ids[p] as usize];
+                let is_moving = |p: usize| {
+                    moving[span.scene][now[p] as usize] || moving[span.scene][ids[p] as usize]
+                };
                 for p in (0..now.len()).filter(|&p| is_moving(p)) {
                     for i in 3 * p..3 * p + 3 {
                         sum[0] += f64::from(truth[i].abs_diff(imagined[i])).powi(2);
@@ -110,15 +125,25 @@ pub fn validate(
         .collect();
     let mut pooled = vec![[[0f64; 3]; STEPS.len()]; data.scenes.len()];
     for (scene, sums) in errors? {
-        for (total, sum) in pooled[scene].iter_mut().flatten().zip(sums.iter().flatten()) {
+        for (total, sum) in pooled[scene]
+            .iter_mut()
+            .flatten()
+            .zip(sums.iter().flatten())
+        {
             *total += sum;
         }
     }
-    let decibels = |squares: f64, n: f64| (10.0 * (255.0 * 255.0 * n / squares.max(1e-9)).log10()) as f32;
+    let decibels =
+        |squares: f64, n: f64| (10.0 * (255.0 * 255.0 * n / squares.max(1e-9)).log10()) as f32;
     let of = |sums: &[[f64; 3]; STEPS.len()]| Validation {
         model: sums.map(|s| decibels(s[0], s[2])),
         copy_last: sums.map(|s| decibels(s[1], s[2])),
     };
-    let measured = pooled.iter().enumerate().filter(|(_, sums)| sums[0][2] > 0.0);
-    Ok(measured.map(|(scene, sums)| (data.scenes[scene].name.clone(), of(sums))).collect())
+    let measured = pooled
+        .iter()
+        .enumerate()
+        .filter(|(_, sums)| sums[0][2] > 0.0);
+    Ok(measured
+        .map(|(scene, sums)| (data.scenes[scene].name.clone(), of(sums)))
+        .collect())
 }

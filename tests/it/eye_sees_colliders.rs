@@ -1,0 +1,221 @@
+//! The eye shows what rapier simulates, where it is: projection, silhouettes, depth, handedness, and the same bits on any thread.
+
+use std::sync::Arc;
+
+use parallax::camera::Eye;
+use parallax::scene::Scene;
+use parallax::sim::{HELD_OUT_SEED, Reality};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::support::{SCENES, lab, scene, view_bits};
+
+type V = [f32; 3];
+
+fn sub(a: V, b: V) -> V {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+fn dot(a: V, b: V) -> f32 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+fn cross(a: V, b: V) -> V {
+    [
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    ]
+}
+fn unit(a: V) -> V {
+    let l = dot(a, a).sqrt();
+    a.map(|v| v / l)
+}
+
+#[test]
+fn projecting_undoes_unprojecting() {
+    let mut rng = ChaCha8Rng::seed_from_u64(HELD_OUT_SEED);
+    for name in SCENES {
+        let eye = Eye::standard(&scene(name)).unwrap();
+        for _ in 0..200 {
+            let pixel = [rng.random_range(0.0..64.0), rng.random_range(0.0..64.0)];
+            let height = rng.random_range(0.0..0.3);
+            // Rays along the plane meet it too far away to say anything.
+            let Some(world) = eye
+                .unproject(pixel, height)
+                .filter(|w| w[0].abs().max(w[2].abs()) < 10.0)
+            else {
+                continue;
+            };
+            assert!((world[1] - height).abs() < 1e-3, "{name}: {world:?}");
+            let back = eye.project(world).expect("it is in front");
+            assert!(
+                (back[0] - pixel[0]).abs() < 0.01 && (back[1] - pixel[1]).abs() < 0.01,
+                "{name}: {pixel:?} became {back:?}"
+            );
+        }
+        let c = &scene(name).camera;
+        let behind = [
+            2.0 * c.position[0] - c.target[0],
+            2.0 * c.position[1] - c.target[1],
+            2.0 * c.position[2] - c.target[2],
+        ];
+        assert_eq!(
+            eye.project(behind),
+            None,
+            "{name}: what is behind the eye is not in the picture"
+        );
+    }
+}
+
+/// Casts one ray a sample by school geometry: distance to the ball, where it is hit before the floor.
+fn silhouette(scene: &Scene, size: usize, centre: V, radius: f32) -> Vec<Option<f32>> {
+    let origin = scene.camera.position;
+    let forward = unit(sub(scene.camera.target, origin));
+    let right = unit(cross(forward, [0.0, 1.0, 0.0]));
+    let up = cross(right, forward);
+    let tan = (scene.camera.fov_degrees.to_radians() / 2.0).tan();
+    let mut distances = Vec::new();
+    for row in 0..size {
+        for column in 0..size {
+            let u = ((column as f32 + 0.5) / size as f32 * 2.0 - 1.0) * tan;
+            let v = (1.0 - (row as f32 + 0.5) / size as f32 * 2.0) * tan;
+            let ray = unit([0, 1, 2].map(|i| forward[i] + right[i] * u + up[i] * v));
+            let to = sub(centre, origin);
+            let along = dot(to, ray);
+            let off = dot(to, to) - along * along;
+            distances.push((off < radius * radius).then(|| along - (radius * radius - off).sqrt()));
+        }
+    }
+    distances
+}
+
+#[test]
+fn ids_and_depth_are_those_of_the_ball() {
+    for at in [[0.0f32, 1.0, 0.0], [1.2, 0.6, 0.5], [-0.9, 2.1, -1.0]] {
+        let [x, y, z] = at;
+        let scene = lab(
+            &format!(
+                "(name: \"ball\", kind: Fixed, shape: Ball(radius: 0.4), colour: Blue, position: ({x:?}, {y:?}, {z:?})),"
+            ),
+            "",
+        );
+        let reality = Reality::new(&scene, 0).unwrap();
+        let size = 96;
+        let view = Eye::new(&scene, size, 1).unwrap().look(&reality);
+        let expected = silhouette(&scene, size, at, 0.4);
+        let area = expected.iter().flatten().count();
+        assert!(area > 150, "the ball is in the picture");
+        let wrong = (0..size * size)
+            .filter(|&i| (view.ids[i] == 1) != expected[i].is_some())
+            .count();
+        assert!(
+            wrong <= 2,
+            "{at:?}: {wrong} of {area} pixels are wrong; rounding may decide at the very rim only"
+        );
+        for (i, distance) in expected.iter().enumerate() {
+            let (Some(distance), 1) = (distance, view.ids[i]) else {
+                continue;
+            };
+            assert!(
+                (view.depth[i] - distance).abs() < 2e-3 * distance.max(1.0) + 4e-3,
+                "{} is not {distance}",
+                view.depth[i]
+            );
+        }
+    }
+}
+
+#[test]
+fn supersampling_keeps_the_silhouette_and_softens_its_edge() {
+    let push = scene("push");
+    let reality = Reality::new(&push, HELD_OUT_SEED).unwrap();
+    let area = |samples: usize| {
+        let view = Eye::new(&push, 64, samples).unwrap().look(&reality);
+        [1u8, 2].map(|id| view.ids.iter().filter(|&&i| i == id).count() as f32)
+    };
+    for (one, four) in area(1).iter().zip(area(4)) {
+        assert!(
+            (one - four).abs() / one < 0.2 && *one > 10.0,
+            "{one} pixels became {four}"
+        );
+    }
+}
+
+#[test]
+fn the_middle_of_the_picture_is_the_cameras_target() {
+    // The camera of `push` looks at a point of the floor; an odd side has a pixel in the very middle.
+    let mut push = (*scene("push")).clone();
+    push.camera.target = [0.3, 0.0, -0.2];
+    for body in &mut push.bodies {
+        body.position[0] = -0.4;
+    }
+    push.randomise.clear();
+    push.apart.clear();
+    let push = Arc::new(push);
+    let view = Eye::new(&push, 65, 1)
+        .unwrap()
+        .look(&Reality::new(&push, 0).unwrap());
+    let to = sub(push.camera.target, push.camera.position);
+    let middle = 32 * 65 + 32;
+    assert_eq!(view.ids[middle], 0, "nothing stands there");
+    assert!(
+        (view.depth[middle] - dot(to, to).sqrt()).abs() < 1e-4,
+        "{}",
+        view.depth[middle]
+    );
+}
+
+#[test]
+fn x_goes_right_y_up_and_z_towards_an_eye_that_looks_along_minus_z() {
+    let eye = Eye::standard(&lab("(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 0.1, 0.0)),", "")).unwrap();
+    let at = |p: V| eye.project(p).expect("in front");
+    let centre = at([0.0, 1.0, 0.0]);
+    assert!((centre[0] - 32.0).abs() < 1e-3 && (centre[1] - 32.0).abs() < 1e-3);
+    assert!(at([0.5, 1.0, 0.0])[0] > centre[0], "x to the right");
+    assert!(at([0.0, 1.5, 0.0])[1] < centre[1], "y up, rows down");
+    assert!(
+        eye.metres_per_pixel([0.0, 1.0, 1.0]) < eye.metres_per_pixel([0.0, 1.0, 0.0]),
+        "z towards the eye"
+    );
+    // Seen from above (`push`), z goes down the picture.
+    let above = Eye::standard(&scene("push")).unwrap();
+    let (far, near) = (
+        above.project([0.0, 0.0, -0.3]).unwrap(),
+        above.project([0.0, 0.0, 0.3]).unwrap(),
+    );
+    assert!(near[1] > far[1]);
+}
+
+#[test]
+fn a_look_is_the_same_bits_on_every_thread() {
+    for name in SCENES {
+        let scene = scene(name);
+        let eye = Eye::standard(&scene).unwrap();
+        let looks = |threads: usize| -> Vec<Vec<u8>> {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                (0..16u64)
+                    .into_par_iter()
+                    .map(|seed| {
+                        view_bits(&eye.look(&Reality::new(&scene, HELD_OUT_SEED + seed).unwrap()))
+                    })
+                    .collect()
+            })
+        };
+        assert!(looks(1) == looks(4), "{name}");
+    }
+}
+
+#[test]
+fn an_eye_of_no_size_is_refused() {
+    for (size, samples) in [(0, 1), (8, 1), (1024, 1), (64, 0), (64, 9)] {
+        let error = Eye::new(&scene("push"), size, samples)
+            .err()
+            .expect("refused")
+            .to_string();
+        assert!(error.contains("16 to 512"), "{error}");
+    }
+}

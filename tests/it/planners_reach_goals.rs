@@ -1,0 +1,290 @@
+//! Planning works where the world is known: on a point mass written here, and on forks of rapier.
+
+use std::sync::{Arc, Mutex};
+
+use parallax::camera::Eye;
+use parallax::eval::control;
+use parallax::model::card::FORMAT;
+use parallax::model::oracle::Oracle;
+use parallax::model::{
+    Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
+    Rollouts, WorldModel,
+};
+use parallax::planner::{
+    Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Random, Sight,
+};
+use parallax::sim::HELD_OUT_SEED;
+
+use crate::support::scene;
+
+/// A card for a model that was never trained.
+pub fn card(name: &str) -> Card {
+    Card {
+        format: FORMAT,
+        name: name.into(),
+        camp: Camp::Reference,
+        summary: "made by a test".into(),
+        architecture: "lewm".into(),
+        scenes: vec!["push".into()],
+        parameters: 0,
+        steps: 0,
+        seed: 0,
+        data: "none".into(),
+        hardware: "none".into(),
+        minutes: 0.0,
+        sha256: String::new(),
+        notes: String::new(),
+        licence: "MIT OR Apache-2.0".into(),
+    }
+}
+
+/// A point that an action moves by a tenth of it, and a place to bring it to.
+struct Point {
+    card: Card,
+    at: Mutex<[f32; 2]>,
+    goal: [f32; 2],
+    frameskip: usize,
+    /// Raised after so many calls of `imagine`.
+    cancel_after: Mutex<Option<(usize, Cancel)>>,
+}
+
+impl Point {
+    fn new(goal: [f32; 2]) -> Self {
+        Self {
+            card: card("point"),
+            at: Mutex::new([0.0; 2]),
+            goal,
+            frameskip: 1,
+            cancel_after: Mutex::new(None),
+        }
+    }
+}
+
+impl WorldModel for Point {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    fn context_frames(&self) -> usize {
+        1
+    }
+    fn frameskip(&self) -> usize {
+        self.frameskip
+    }
+    fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
+        Ok(Latent::new(*self.at.lock().unwrap()))
+    }
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        if let Some((left, flag)) = self.cancel_after.lock().unwrap().as_mut() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                flag.cancel();
+            }
+        }
+        cancel.check()?;
+        let start: &[f32; 2] = latent.get(&self.card.name)?;
+        let mut places = Vec::new();
+        for n in 0..actions.n {
+            let mut at = *start;
+            for t in 0..actions.steps {
+                let a = actions.at(n, t);
+                assert!(
+                    a.iter().all(|v| (-1.0..=1.0).contains(v)),
+                    "an action outside [-1, 1]"
+                );
+                at = [at[0] + 0.1 * a[0], at[1] + 0.1 * a[1]];
+                places.push(at);
+            }
+        }
+        Ok(Rollouts::new(places))
+    }
+    fn distance(&self, rollouts: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
+        let places: &Vec<[f32; 2]> = rollouts.get(&self.card.name)?;
+        Ok(places
+            .iter()
+            .map(|p| (p[0] - self.goal[0]).hypot(p[1] - self.goal[1]))
+            .collect())
+    }
+    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        Ok(None)
+    }
+    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
+        Ok(0.0)
+    }
+    fn cost(&self) -> Cost {
+        Cost::default()
+    }
+}
+
+const BUDGET: Budget = Budget {
+    candidates: 80,
+    iterations: 8,
+    horizon: 4,
+    hold: 2,
+};
+
+fn plan(
+    model: &Point,
+    warm: Option<&Plan>,
+    seed: u64,
+    cancel: &Cancel,
+) -> Result<Plan, ModelError> {
+    let latent = model.observe(&Context::default())?;
+    Cem {
+        shape: CostShape::Last,
+        ..Cem::default()
+    }
+    .plan(
+        model,
+        &latent,
+        &Goal::default(),
+        2,
+        &BUDGET,
+        warm,
+        seed,
+        cancel,
+    )
+}
+
+#[test]
+fn cem_brings_a_point_to_its_goal() {
+    let model = Point::new([0.5, -0.35]);
+    let plan = plan(&model, None, 1, &Cancel::new()).unwrap();
+    assert_eq!((plan.actions.len(), plan.iterations.len()), (8, 8));
+    assert_eq!(plan.model_steps, 80 * 8 * 8);
+    let end = plan
+        .actions
+        .iter()
+        .fold([0.0f32; 2], |p, a| [p[0] + 0.1 * a[0], p[1] + 0.1 * a[1]]);
+    assert!(
+        (end[0] - 0.5).hypot(end[1] + 0.35) < 0.05,
+        "it ends at {end:?}"
+    );
+    let (first, last) = (plan.iterations[0], plan.iterations[7]);
+    assert!(
+        last.mean_elite < first.mean_elite && last.spread < first.spread,
+        "{:?}",
+        plan.iterations
+    );
+    assert_eq!(plan.first_actions.len(), 80);
+    assert!(
+        plan.actions.chunks(2).all(|held| held[0] == held[1]),
+        "a token holds its action"
+    );
+}
+
+#[test]
+fn closed_loop_control_arrives_and_stays() {
+    let model = Arc::new(Point::new([-0.7, 0.9]));
+    let mut mpc = Mpc::new(model.clone(), Cem::default(), BUDGET, 2);
+    mpc.reset(3);
+    let sight = Sight {
+        context: Context::default(),
+        goal: Goal::default(),
+        truth: None,
+        dim: 2,
+    };
+    for step in 0..24 {
+        assert_eq!(mpc.will_look(), step % 2 == 0, "it plans every second step");
+        let a = mpc.decide(&sight, &Cancel::new()).unwrap();
+        let mut at = model.at.lock().unwrap();
+        *at = [at[0] + 0.1 * a[0], at[1] + 0.1 * a[1]];
+    }
+    let at = *model.at.lock().unwrap();
+    assert!((at[0] + 0.7).hypot(at[1] - 0.9) < 0.08, "{at:?}");
+}
+
+#[test]
+fn a_plan_is_the_same_for_a_seed_and_another_for_another() {
+    let model = Point::new([0.5, -0.35]);
+    let first = plan(&model, None, 11, &Cancel::new()).unwrap();
+    assert_eq!(first, plan(&model, None, 11, &Cancel::new()).unwrap());
+    assert_ne!(first, plan(&model, None, 12, &Cancel::new()).unwrap());
+    let warm = plan(&model, Some(&first), 12, &Cancel::new()).unwrap();
+    assert!(
+        warm.iterations[0].best <= first.cost + 0.02,
+        "a warm start is not worse than the plan it starts from"
+    );
+}
+
+#[test]
+fn a_cancelled_search_stops_at_once() {
+    let model = Point::new([0.5, 0.5]);
+    let raised = Cancel::new();
+    raised.cancel();
+    assert!(matches!(
+        plan(&model, None, 1, &raised),
+        Err(ModelError::Cancelled)
+    ));
+    // In the middle: raised while the third iteration imagines.
+    let flag = Cancel::new();
+    *model.cancel_after.lock().unwrap() = Some((3, flag.clone()));
+    assert!(matches!(
+        plan(&model, None, 1, &flag),
+        Err(ModelError::Cancelled)
+    ));
+}
+
+#[test]
+fn a_horizon_that_does_not_fit_the_model_is_named() {
+    let model = Point {
+        frameskip: 3,
+        ..Point::new([0.0; 2])
+    };
+    let error = plan(&model, None, 1, &Cancel::new()).unwrap_err();
+    assert!(matches!(error, ModelError::Input { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("point") && text.contains("4 × 2") && text.contains("frameskip 3"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_latent_of_another_model_is_refused() {
+    let model = Point::new([0.0; 2]);
+    let actions = Actions::one(&[vec![0.0, 0.0]], 2);
+    let error = model
+        .imagine(&Latent::new("something else"), &actions, &Cancel::new())
+        .err()
+        .expect("refused");
+    assert!(error.to_string().contains("another model"), "{error}");
+    let unseen = Oracle::new(&scene("reach"))
+        .observe(&Context::default())
+        .err()
+        .expect("it has seen nothing");
+    assert!(unseen.to_string().contains("oracle"), "{unseen}");
+}
+
+#[test]
+fn the_oracle_reaches_goals_that_chance_does_not() {
+    let reach = scene("reach");
+    let eye = Eye::standard(&reach).unwrap();
+    let seed = HELD_OUT_SEED + 30_000;
+    let budget = Budget {
+        candidates: 32,
+        iterations: 3,
+        horizon: 5,
+        hold: 5,
+    };
+    let mut oracle = OracleMpc::new(Arc::new(Oracle::new(&reach)), budget, 5);
+    let oracle = control::run(&reach, &eye, &mut oracle, seed, 6, |_| ()).unwrap();
+    assert!(oracle.success.rate > 0.8, "{oracle:?}");
+    assert!(
+        oracle
+            .per_episode
+            .iter()
+            .filter(|e| e.success)
+            .all(|e| e.final_distance_m <= 0.14 && e.steps <= 50)
+    );
+    let chance = control::run(&reach, &eye, &mut Random::new(seed), seed, 12, |_| ()).unwrap();
+    assert!(chance.success.rate < 0.4, "{chance:?}");
+    assert_eq!(chance.episodes + chance.excluded_solved_at_start, 12);
+}

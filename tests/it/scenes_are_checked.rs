@@ -1,0 +1,397 @@
+//! Scenes are shared between people, so a bad one is refused with its file, line, field and what was expected, and nothing that
+//! is accepted is unbounded.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parallax::camera::Eye;
+use parallax::scene::{self, Scene, SceneError};
+use parallax::sim::Reality;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::support::SCENES;
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(scene::library_dir().join(format!("{name}.ron"))).unwrap()
+}
+
+fn parse(text: &str) -> Result<Scene, SceneError> {
+    Scene::parse(text, Path::new("shared/bad.ron"))
+}
+
+#[test]
+fn every_shipped_scene_is_sound() {
+    let names = scene::list(&scene::library_dir());
+    assert!(
+        SCENES.iter().all(|s| names.iter().any(|n| n == s)),
+        "{names:?}"
+    );
+    for name in names {
+        let scene = scene::load(&name).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(scene.name, name, "a scene is named like its file");
+        assert!(
+            !scene.summary.is_empty() && !scene.laws.is_empty(),
+            "{name}"
+        );
+        Reality::new(&Arc::new(scene), 1_000_000).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn a_scene_survives_writing_and_reading() {
+    for name in SCENES {
+        let scene = scene::load(name).unwrap();
+        let written =
+            ron::ser::to_string_pretty(&scene, ron::ser::PrettyConfig::default()).unwrap();
+        assert_eq!(parse(&written).unwrap(), scene);
+    }
+}
+
+#[test]
+fn an_unknown_scene_lists_those_there_are() {
+    let error = scene::load("pusch").unwrap_err().to_string();
+    assert!(
+        SCENES.iter().all(|s| error.contains(s)) && error.contains("pusch"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_fault_is_named_with_file_line_field_and_expectation() {
+    // (what, replace, by, words of the message)
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        (
+            "unknown field",
+            "summary:",
+            "sumary: \"x\", summary:",
+            &["sumary", "summary"],
+        ),
+        (
+            "wrong type",
+            "episode_steps: 60",
+            "episode_steps: \"sixty\"",
+            &["episode_steps", "xpected integer"],
+        ),
+        (
+            "negative count",
+            "episode_steps: 60",
+            "episode_steps: -3",
+            &["episode_steps", "out of bounds"],
+        ),
+        (
+            "huge count",
+            "episode_steps: 60",
+            "episode_steps: 4000000000",
+            &["episode_steps", "4000000000", "2 to 1000"],
+        ),
+        (
+            "out of bounds",
+            "friction: 0.6",
+            "friction: 60.0",
+            &["bodies[1].friction", "60", "0 to 5"],
+        ),
+        (
+            "NaN",
+            "mass: 0.5",
+            "mass: NaN",
+            &["bodies[1].mass", "NaN", "0.001 to 1000"],
+        ),
+        (
+            "infinity",
+            "mass: 0.5",
+            "mass: inf",
+            &["bodies[1].mass", "inf", "0.001 to 1000"],
+        ),
+        (
+            "overflow",
+            "mass: 0.5",
+            "mass: 1e60",
+            &["bodies[1].mass", "inf", "0.001 to 1000"],
+        ),
+        (
+            "tiny shape",
+            "Ball(radius: 0.07)",
+            "Ball(radius: 0.0)",
+            &["bodies[0].shape", "0.005 to 10"],
+        ),
+        (
+            "duplicate names",
+            "name: \"cube\", kind",
+            "name: \"hand\", kind",
+            &["bodies[1].name", "hand", "unique"],
+        ),
+        (
+            "bad name",
+            "name: \"cube\", kind",
+            "name: \"Cube!\", kind",
+            &["bodies[1].name", "Cube!", "a-z"],
+        ),
+        (
+            "missing hand",
+            "kind: Hand",
+            "kind: Dynamic",
+            &["actions", "exactly one Hand"],
+        ),
+        (
+            "two hands",
+            "kind: Dynamic",
+            "kind: Hand",
+            &["actions", "2 bodies", "exactly one Hand"],
+        ),
+        (
+            "unknown kind",
+            "kind: Dynamic",
+            "kind: Kinematic",
+            &["Kinematic", "Dynamic"],
+        ),
+        (
+            "unknown law",
+            "Permanence",
+            "Permanent",
+            &["Permanent", "Permanence"],
+        ),
+        (
+            "grey mover",
+            "colour: Blue",
+            "colour: Grey",
+            &["bodies[1].colour", "Grey", "saturated"],
+        ),
+        (
+            "unknown target",
+            "cube.yaw",
+            "cube.yam",
+            &["randomise[4].target", "cube.yam", "yaw"],
+        ),
+        (
+            "reversed bounds",
+            "low: 0.4, high: 0.6",
+            "low: 0.6, high: 0.4",
+            &["randomise[5].high", "0.4", "0.6 to"],
+        ),
+        (
+            "apart from nobody",
+            "(\"hand\", \"cube\", 0.24)",
+            "(\"hand\", \"sphere\", 0.24)",
+            &["apart[0]", "sphere", "body"],
+        ),
+        (
+            "task for nobody",
+            "body: \"cube\", tolerance",
+            "body: \"cub\", tolerance",
+            &["task.body", "cub", "can move"],
+        ),
+        (
+            "goal after the end",
+            "ahead_steps: 25",
+            "ahead_steps: 60",
+            &["task.goal.ahead_steps", "60", "episode_steps"],
+        ),
+        (
+            "camera under the floor",
+            "position: (0.0, 1.72, 0.46)",
+            "position: (0.0, -1.72, 0.46)",
+            &["camera", "above the floor"],
+        ),
+        (
+            "fish eye",
+            "fov_degrees: 39.0",
+            "fov_degrees: 180.0",
+            &["camera.fov_degrees", "180", "5 to 120"],
+        ),
+        (
+            "hyperspeed",
+            "max_speed: 0.4",
+            "max_speed: 1e9",
+            &["actions.max_speed", "0.01 to 5"],
+        ),
+        (
+            "slider",
+            "low: -20.0, high: -1.0",
+            "low: -20000.0, high: -1.0",
+            &["sliders[0].low", "-20000", "-360 to 360"],
+        ),
+    ];
+    let sound = text("push");
+    let mut complaints = Vec::new();
+    for (what, from, to, words) in cases {
+        let at = sound
+            .find(from)
+            .unwrap_or_else(|| panic!("{what}: the scene lacks {from}"));
+        let bad = sound.replacen(from, to, 1);
+        let Err(error) = parse(&bad) else {
+            complaints.push(format!("{what}: accepted"));
+            continue;
+        };
+        let error = error.to_string();
+        let line = 1 + sound[..at].matches('\n').count();
+        // A field of the whole scene has no line of its own, and a missing hand none at all.
+        let anywhere = ["actions", "camera"]
+            .iter()
+            .any(|f| error.contains(&format!("field `{f}`")));
+        let there = [line, line + 1]
+            .iter()
+            .any(|l| error.starts_with(&format!("shared/bad.ron:{l}:")));
+        if !(there || anywhere && error.starts_with("shared/bad.ron:")) {
+            complaints.push(format!("{what} stands in line {line}: {error}"));
+        }
+        for word in words.iter().filter(|w| !error.contains(**w)) {
+            complaints.push(format!("{what}: `{word}` is not in: {error}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn too_many_bodies_and_too_long_a_file_are_refused() {
+    let body = "(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Grey, position: (0.0, 0.1, 0.0)),";
+    let many = text("collide").replacen("bodies: [", &format!("bodies: [{}", body.repeat(20)), 1);
+    let error = parse(&many).unwrap_err().to_string();
+    assert!(
+        error.contains("bodies") && error.contains("1 to 16"),
+        "{error}"
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("long.ron");
+    std::fs::write(&path, " ".repeat(300_000) + &text("push")).unwrap();
+    let error = Scene::load(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("long.ron") && error.contains("at most 262144 bytes"),
+        "{error}"
+    );
+
+    let deep = "Scene(name: ".to_string() + &"(".repeat(100_000);
+    assert!(parse(&deep).is_err());
+    let missing = Scene::load(&dir.path().join("none.ron"))
+        .unwrap_err()
+        .to_string();
+    assert!(missing.contains("none.ron"), "{missing}");
+}
+
+#[test]
+fn a_truncated_scene_is_refused_wherever_it_ends() {
+    for name in SCENES {
+        let sound = text(name);
+        let end = sound.trim_end().len();
+        for cut in (0..end).filter(|&c| sound.is_char_boundary(c)) {
+            match parse(&sound[..cut]) {
+                Err(SceneError::Parse { path, line, .. }) => {
+                    assert_eq!(path, PathBuf::from("shared/bad.ron"));
+                    assert!(line <= 1 + sound.matches('\n').count());
+                }
+                other => panic!("{name} cut at {cut}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// What vandals write in place of a word.
+const SPITE: [&str; 22] = [
+    "",
+    "0",
+    "-1",
+    "1e38",
+    "-1e38",
+    "1e-45",
+    "NaN",
+    "inf",
+    "-inf",
+    "360.0",
+    "10.0",
+    "999999999999999999999",
+    "\"\"",
+    "\"ü\"",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    "Some(())",
+    "None",
+    "r#\"",
+];
+
+fn vandalise(text: &str, rng: &mut ChaCha8Rng) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for c in text.chars() {
+        let word = c.is_alphanumeric() || c == '_' || c == '.' || c == '-';
+        match words.last_mut() {
+            Some(last)
+                if word
+                    && last
+                        .chars()
+                        .all(|d| d.is_alphanumeric() || d == '_' || d == '.' || d == '-') =>
+            {
+                last.push(c)
+            }
+            _ => words.push(c.to_string()),
+        }
+    }
+    for _ in 0..rng.random_range(1..4) {
+        let (i, j) = (
+            rng.random_range(0..words.len()),
+            rng.random_range(0..words.len()),
+        );
+        match rng.random_range(0..6) {
+            0 => words[i] = SPITE[rng.random_range(0..SPITE.len())].to_string(),
+            1 => words.swap(i, j),
+            2 => words[i] = words[j].clone(),
+            3 => drop(words.remove(i)),
+            4 => words[i] = format!("{:?}", rng.random_range(-400.0f32..400.0)),
+            _ => {
+                // Numbers take a number's place, so that much of what comes out is well-formed.
+                let numbers: Vec<usize> = (0..words.len())
+                    .filter(|&w| words[w].parse::<f32>().is_ok())
+                    .collect();
+                if let Some(&n) = numbers.get(rng.random_range(0..numbers.len().max(1))) {
+                    words[n] = [
+                        "0.0", "-0.0", "1e-38", "1e38", "20.0", "10.0", "360.0", "0.005", "-20.0",
+                    ][rng.random_range(0..9)]
+                    .into();
+                }
+            }
+        }
+    }
+    words.concat()
+}
+
+#[test]
+fn vandalised_scenes_are_refused_or_bounded_and_run() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1_000_000);
+    let sound: Vec<String> = SCENES.iter().map(|s| text(s)).collect();
+    let (mut refused, mut accepted) = (0, 0);
+    for i in 0..4000 {
+        let bad = vandalise(&sound[i % sound.len()], &mut rng);
+        match parse(&bad) {
+            Err(e) => {
+                refused += 1;
+                assert!(e.to_string().starts_with("shared/bad.ron:"), "{e}");
+            }
+            Ok(scene) => {
+                accepted += 1;
+                assert!(scene.bodies.len() <= 16 && scene.episode_steps <= 1000);
+                assert!(
+                    scene
+                        .bodies
+                        .iter()
+                        .all(|b| b.shape.bounding_radius() <= 20.0 && b.mass.is_finite())
+                );
+                // What was accepted runs: no panic, no endless loop.
+                let scene = Arc::new(scene);
+                let eye = Eye::new(&scene, 16, 1).unwrap();
+                if let Ok(mut reality) = Reality::new(&scene, i as u64) {
+                    for _ in 0..2 {
+                        reality.act(&[1.0, -1.0]);
+                        reality.step();
+                    }
+                    assert_eq!(eye.look(&reality).rgb.len(), 16 * 16 * 3);
+                }
+            }
+        }
+    }
+    assert!(
+        refused > 500 && accepted > 300,
+        "{refused} refused, {accepted} accepted: the vandal is too good or too bad"
+    );
+}

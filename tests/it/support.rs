@@ -1,0 +1,56 @@
+//! What several promises share: scenes, actions, bits.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parallax::camera::View;
+use parallax::scene::{self, Scene};
+use parallax::sim::State;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// The scenes that ship.
+pub const SCENES: [&str; 4] = ["collide", "fall", "push", "reach"];
+
+/// A shipped scene.
+pub fn scene(name: &str) -> Arc<Scene> {
+    Arc::new(scene::load(name).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// A scene with these bodies and further fields, seen from the side.
+pub fn lab(bodies: &str, fields: &str) -> Arc<Scene> {
+    let text = format!(
+        "Scene(name: \"lab\", summary: \"\", bodies: [{bodies}], \
+         camera: (position: (0.0, 1.0, 6.0), target: (0.0, 1.0, 0.0), fov_degrees: 40.0), {fields})"
+    );
+    Arc::new(Scene::parse(&text, Path::new("lab.ron")).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// `steps` random actions.
+pub fn actions(scene: &Scene, seed: u64, steps: usize) -> Vec<Vec<f32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let dim = scene.actions.dim();
+    (0..steps)
+        .map(|_| (0..dim).map(|_| rng.random_range(-1.0..=1.0)).collect())
+        .collect()
+}
+
+/// Every bit of a state.
+pub fn state_bits(state: &State) -> Vec<u8> {
+    let mut bits = state.step.to_le_bytes().to_vec();
+    for body in &state.bodies {
+        bits.extend(body.to_array().iter().flat_map(|v| v.to_le_bytes()));
+    }
+    for &(a, b) in &state.contacts {
+        bits.extend([a as u8, b as u8]);
+    }
+    bits
+}
+
+/// Every bit of a look.
+pub fn view_bits(view: &View) -> Vec<u8> {
+    let mut bits = view.rgb.clone();
+    bits.extend(view.depth.iter().flat_map(|d| d.to_le_bytes()));
+    bits.extend(&view.ids);
+    bits
+}
