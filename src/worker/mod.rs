@@ -9,6 +9,7 @@ mod desk;
 mod imagination;
 mod judging;
 mod loading;
+mod news;
 mod planning;
 mod reality;
 
@@ -16,10 +17,9 @@ pub use desk::{Desk, Report};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models};
+pub use news::{EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at};
 pub use planning::{Decision, Driver, PlanRequest, planning};
-pub use reality::{
-    EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at, spawn_reality,
-};
+pub use reality::spawn_reality;
 
 /// Threads that models may use: one core stays with the window.
 pub fn model_threads() -> usize {

@@ -83,12 +83,19 @@ pub fn pane_ui(
     let s = theme::surfaces(state.light);
     let shown = state.imagined(pane);
     header_ui(ui, state, pane, shown.map(|(at, _)| at));
-    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::click());
     name(
         &response,
         WidgetType::Image,
         &format!("Imagination of {}", pane.name),
     );
+    let has_pixels = pane.camp() == Some(Camp::Generative);
+    if has_pixels && response.clicked() {
+        out.push(Command::ToggleDifference);
+    }
+    if has_pixels {
+        response.on_hover_text("Click: the truth, or how far imagination is from it (X)");
+    }
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, CornerRadius::same(4), s.well);
     let say = |text: &str| {
@@ -384,37 +391,39 @@ fn footer_ui(
     row_ui(ui, |ui| {
         let text = match shown {
             Some((_, r)) => {
+                let mut laws: Vec<&str> = r.violations.iter().map(|v| v.law.id()).collect();
+                laws.dedup();
                 let found = match (r.judged, r.violations.len()) {
                     (false, _) => String::new(),
                     (true, 0) => " · lawful".into(),
-                    (true, 1) => " · 1 violation".into(),
-                    (true, n) => format!(" · {n} violations"),
+                    (true, 1) => format!(" · 1 violation: {}", laws.join(", ")),
+                    (true, n) => format!(" · {n} violations: {}", laws.join(", ")),
                 };
                 let digits = usize::from(r.took_ms < 10.0);
                 format!("{:.digits$} ms a rollout{found}", r.took_ms)
             }
             None => String::new(),
         };
-        let label = ui.label(RichText::new(text).small().color(weak));
-        if let Some((_, r)) = shown {
-            label.on_hover_text(format!(
-                "{} control steps imagined {}, from {:.1} s on",
-                r.imagined.steps,
-                r.source.words(),
-                r.branch as f32 / CONTROL_HZ as f32
-            ));
-        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if pane.camp() == Some(Camp::Generative) {
                 nfe_ui(ui, index, pane, out);
             }
             if pane.busy {
-                ui.add(
-                    bevy_egui::egui::Spinner::new()
-                        .size(12.0)
-                        .color(theme::IMAGINED),
-                );
+                let spinner = bevy_egui::egui::Spinner::new().size(12.0);
+                ui.add(spinner.color(theme::IMAGINED));
             }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let text = RichText::new(text).small().color(weak);
+                let label = ui.add(bevy_egui::egui::Label::new(text).truncate());
+                if let Some((_, r)) = shown {
+                    label.on_hover_text(format!(
+                        "{} control steps imagined {}, from {:.1} s on",
+                        r.imagined.steps,
+                        r.source.words(),
+                        r.branch as f32 / CONTROL_HZ as f32
+                    ));
+                }
+            });
         });
     });
 }

@@ -1,0 +1,154 @@
+//! Who drives: the picker, the choice at the start, and the controllers behind it.
+
+use std::sync::{Arc, Mutex};
+
+use super::Session;
+use crate::app::command::Command;
+use crate::app::state::*;
+use crate::model::Camp;
+use crate::model::oracle::Oracle;
+use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
+use crate::worker::{Driver, RealityOrder};
+
+/// Control steps for which a plan is followed before the next one is made.
+const REPLAN_EVERY: usize = 5;
+
+impl Session {
+    /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one does not.
+    pub(super) fn choose_driver(&mut self) {
+        self.state.drivers = self.driver_options();
+        let works = |s: &State, c: &DriverChoice| {
+            s.drivers
+                .iter()
+                .any(|d| d.choice == *c && d.problem.is_none())
+        };
+        let wished = self.wished.clone();
+        let wish = wished.as_deref().and_then(|w| self.find_driver(w));
+        let planner = self
+            .find_driver("jepa")
+            .filter(|_| !self.driver_is_chosen && self.wished.is_none());
+        let current = Some(self.state.driver.clone()).filter(|_| self.driver_is_chosen);
+        let fallback = [DriverChoice::Oracle, DriverChoice::Random];
+        let choice = [wish, planner, current]
+            .into_iter()
+            .flatten()
+            .chain(fallback)
+            .find(|c| works(&self.state, c))
+            .unwrap_or(DriverChoice::Keyboard);
+        self.set_driver(choice);
+    }
+
+    pub(super) fn find_driver(&self, wish: &str) -> Option<DriverChoice> {
+        let by_camp = |camp| {
+            self.state
+                .scene_panes()
+                .find(|(_, p)| p.camp() == Some(camp) && p.status == PaneStatus::Ready)
+                .map(|(_, p)| DriverChoice::Planner(p.name.clone()))
+        };
+        match wish {
+            "jepa" => by_camp(Camp::Jepa),
+            "generative" => by_camp(Camp::Generative),
+            "oracle" => Some(DriverChoice::Oracle),
+            "random" => Some(DriverChoice::Random),
+            "keyboard" => Some(DriverChoice::Keyboard),
+            name => self
+                .backstage
+                .get(name)
+                .filter(|b| b.model.is_some())
+                .map(|_| DriverChoice::Planner(name.into())),
+        }
+    }
+
+    pub(super) fn driver_options(&self) -> Vec<DriverOption> {
+        let no_task = (!self.state.has_actions()).then(|| "This scene has no actions".to_string());
+        let mut options: Vec<DriverOption> = self
+            .state
+            .scene_panes()
+            .filter(|(_, p)| p.card.is_some())
+            .map(|(_, p)| DriverOption {
+                choice: DriverChoice::Planner(p.name.clone()),
+                label: match p.camp() {
+                    Some(Camp::Jepa) => format!("JEPA planner · {}", p.name),
+                    Some(Camp::Generative) => format!("Generative planner · {}", p.name),
+                    _ => format!("Planner · {}", p.name),
+                },
+                problem: no_task.clone().or_else(|| match &p.status {
+                    PaneStatus::Ready => None,
+                    PaneStatus::Loading => Some("Still loading".into()),
+                    PaneStatus::Failed(e) => Some(e.clone()),
+                }),
+            })
+            .collect();
+        // Planners in latent space come first: they are what the app is about, and the fastest.
+        options.sort_by_key(|o| !o.label.starts_with("JEPA"));
+        for (choice, label) in [
+            (DriverChoice::Oracle, "Oracle · fork of reality"),
+            (DriverChoice::Random, "Random actions"),
+            (DriverChoice::Keyboard, "You · arrows or WASD"),
+        ] {
+            options.push(DriverOption {
+                choice,
+                label: label.into(),
+                problem: no_task.clone(),
+            });
+        }
+        options
+    }
+
+    pub(super) fn set_driver(&mut self, choice: DriverChoice) {
+        if choice != self.state.driver {
+            self.state.score = Score::default();
+        }
+        self.state.driver = choice.clone();
+        self.state.decision = None;
+        if let Some(driver) = self.build_driver(&choice) {
+            self.reality.tell(RealityOrder::Drive(driver));
+        }
+    }
+
+    pub(super) fn build_driver(&self, choice: &DriverChoice) -> Option<Driver> {
+        let model = match choice {
+            DriverChoice::Planner(name) => Some(self.backstage.get(name)?.model.clone()?),
+            _ => None,
+        };
+        let controller: Box<dyn Controller> = match (choice, &model) {
+            (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
+            (DriverChoice::Planner(_), Some(model)) => {
+                // Pixels cost a hundred times what latents cost: their planner gets a budget that a person can wait for.
+                let budget = match model.card().camp {
+                    Camp::Generative => Budget::SMALL,
+                    _ => Budget::PAPER,
+                };
+                Box::new(Mpc::new(
+                    model.clone(),
+                    Cem::default(),
+                    budget,
+                    REPLAN_EVERY,
+                ))
+            }
+            (DriverChoice::Oracle, _) => {
+                let oracle = Arc::new(Oracle::new(self.state.scene.as_deref()?));
+                Box::new(OracleMpc::new(oracle, Budget::ORACLE, REPLAN_EVERY))
+            }
+            _ => Box::new(Random::new(self.state.record.seed)),
+        };
+        Some(Driver::Controller {
+            controller: Arc::new(Mutex::new(controller)),
+            preview: model.filter(|m| m.card().camp != Camp::Generative),
+        })
+    }
+
+    pub(super) fn next_driver(&mut self) {
+        let usable: Vec<&DriverOption> = self
+            .state
+            .drivers
+            .iter()
+            .filter(|d| d.problem.is_none())
+            .collect();
+        let at = usable.iter().position(|d| d.choice == self.state.driver);
+        let next = at.map_or(0, |i| (i + 1) % usable.len().max(1));
+        if let Some(choice) = usable.get(next).map(|d| d.choice.clone()) {
+            self.apply(Command::Driver(choice));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! From where and with what actions models imagine, and what becomes of it.
+
+use super::{CONTEXT_FRAMES, Session};
+use crate::app::state::*;
+use crate::scene::Scene;
+use crate::worker::{Imagine, JudgeRollout, context_at};
+
+/// Models that imagine faster than this follow every change of the plan; slower ones only what reality did otherwise.
+const QUICK_MS: f32 = 100.0;
+/// Rollouts that a pane keeps of one episode.
+const MAX_ROLLOUTS: usize = 64;
+
+impl Session {
+    pub(super) fn hear_imaginations(&mut self) {
+        let (episode, scene) = (self.state.record.episode, self.state.scene.clone());
+        for pane in &mut self.state.panes {
+            let Some(back) = self.backstage.get_mut(&pane.name) else {
+                continue;
+            };
+            if let Some(report) = back.imagination.poll() {
+                pane.busy = false;
+                let took_ms = report.took.as_secs_f32() * 1e3;
+                let (of, rollout) = std::mem::take(&mut back.asked);
+                let branch = rollout.branch;
+                match report.result {
+                    Ok(_) if of != episode => {}
+                    Ok(imagined) => {
+                        self.state.timers.rollout(&pane.name).add(took_ms);
+                        pane.status = PaneStatus::Ready;
+                        if let Some(scene) = scene.clone() {
+                            let moments = &self.state.record.moments;
+                            back.judged = (episode, branch);
+                            back.judging.ask(JudgeRollout {
+                                scene,
+                                real: context_at(moments, branch, CONTEXT_FRAMES).frames,
+                                imagined: imagined.clone(),
+                            });
+                        }
+                        // What was found before stays on the screen until the judge is through again.
+                        let violations = pane
+                            .rollout(branch)
+                            .map(|r| r.violations.clone())
+                            .unwrap_or_default();
+                        pane.rollouts.retain(|r| r.branch != branch);
+                        if pane.rollouts.len() == MAX_ROLLOUTS {
+                            pane.rollouts.remove(0);
+                        }
+                        pane.rollouts.push(Rollout {
+                            imagined,
+                            took_ms,
+                            violations,
+                            ..rollout
+                        });
+                    }
+                    Err(e) => pane.status = PaneStatus::Failed(e),
+                }
+            }
+            if let Some(report) = back.judging.poll() {
+                self.state.timers.judge.add(report.took.as_secs_f32() * 1e3);
+                let (of, branch) = back.judged;
+                let rollout = pane.rollouts.iter_mut().find(|r| r.branch == branch);
+                if let (true, Some(rollout)) = (of == episode, rollout) {
+                    rollout.judged = true;
+                    match report.result {
+                        Ok(violations) => rollout.violations = violations,
+                        Err(e) => tracing::warn!("{}: not judged: {e}", pane.name),
+                    }
+                }
+            }
+        }
+    }
+
+    /// While reality plays, every model imagines from a branch that moves on every [`HORIZON`] steps. What reality will do is
+    /// not known yet: the plan stands in for it, and a rollout is imagined anew once reality has acted otherwise.
+    pub(super) fn branch_by_itself(&mut self) {
+        if !self.state.playing || self.state.record.moments.is_empty() {
+            return;
+        }
+        let Some(scene) = self.state.scene.clone() else {
+            return;
+        };
+        let newest = self.state.newest();
+        let plans = matches!(
+            self.state.driver,
+            DriverChoice::Oracle | DriverChoice::Planner(_)
+        );
+        let branch = match self.branch {
+            Some(b) if newest < b + HORIZON => b,
+            Some(_) => newest,
+            // A plan is on its way: worth waiting for.
+            None if self.state.has_actions() => {
+                if plans && self.state.decision.is_none() && newest < 5 {
+                    return;
+                }
+                0
+            }
+            // Velocities can only be seen over several frames.
+            None if newest + 1 >= CONTEXT_FRAMES => newest,
+            None => return,
+        };
+        self.branch = Some(branch);
+        let (actions, source) = self.actions_from(branch, &scene);
+        let taken = newest - branch;
+        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for index in panes {
+            let pane = &self.state.panes[index];
+            let stale = pane.rollout(branch).is_none_or(|r| {
+                let same = if r.took_ms < QUICK_MS { HORIZON } else { taken };
+                !alike(&r.actions, &actions, same)
+            });
+            if stale && !pane.busy {
+                self.ask_to_imagine(index, branch, &actions, source, &scene);
+            }
+        }
+    }
+
+    pub(super) fn branch_here(&mut self) {
+        if self.state.record.moments.is_empty() {
+            return;
+        }
+        if !self
+            .state
+            .scene_panes()
+            .any(|(_, p)| p.status == PaneStatus::Ready)
+        {
+            self.state.say("No model of this scene is ready to imagine");
+            return;
+        }
+        let branch = self.state.shown();
+        self.imagine_from(branch);
+    }
+
+    /// Lets every model of the scene imagine [`HORIZON`] steps from a moment.
+    pub(super) fn imagine_from(&mut self, branch: usize) {
+        let Some(scene) = self.state.scene.clone() else {
+            return;
+        };
+        let (actions, source) = self.actions_from(branch, &scene);
+        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for index in panes {
+            self.ask_to_imagine(index, branch, &actions, source, &scene);
+        }
+    }
+
+    pub(super) fn ask_to_imagine(
+        &mut self,
+        index: usize,
+        branch: usize,
+        actions: &[Vec<f32>],
+        source: ActionSource,
+        scene: &Scene,
+    ) {
+        let pane = &mut self.state.panes[index];
+        let Some(back) = self.backstage.get_mut(&pane.name) else {
+            return;
+        };
+        let Some(model) = back
+            .model
+            .clone()
+            .filter(|_| pane.status == PaneStatus::Ready)
+        else {
+            return;
+        };
+        let rollout = Rollout {
+            branch,
+            source,
+            actions: actions.to_vec(),
+            ..Rollout::default()
+        };
+        back.asked = (self.state.record.episode, rollout);
+        let context = context_at(&self.state.record.moments, branch, model.context_frames());
+        back.imagination.ask(Imagine {
+            model,
+            context,
+            actions: actions.to_vec(),
+            dim: scene.actions.dim(),
+            nfe: pane.nfe,
+        });
+        pane.busy = true;
+    }
+
+    /// The actions after a moment: those that were taken, then those of the plan, else the last one held.
+    pub(super) fn actions_from(
+        &self,
+        branch: usize,
+        scene: &Scene,
+    ) -> (Vec<Vec<f32>>, ActionSource) {
+        let dim = scene.actions.dim();
+        if dim == 0 {
+            return (vec![Vec::new(); HORIZON], ActionSource::None);
+        }
+        let moments = &self.state.record.moments;
+        let taken = moments.iter().skip(branch + 1).take(HORIZON);
+        let mut actions: Vec<Vec<f32>> = taken.map(|m| m.action.clone()).collect();
+        if actions.len() == HORIZON {
+            return (actions, ActionSource::Taken);
+        }
+        let plan = self.state.decision.as_ref().and_then(|d| d.plan.as_ref());
+        let source = match plan {
+            Some(plan) if !plan.actions.is_empty() => {
+                let missing = HORIZON - actions.len();
+                let done = self.state.newest().saturating_sub(self.state.planned_at);
+                actions.extend(plan.actions.iter().skip(done).take(missing).cloned());
+                ActionSource::Planned
+            }
+            _ => ActionSource::Held,
+        };
+        let last = actions
+            .last()
+            .or(moments.get(branch).map(|m| &m.action))
+            .filter(|a| a.len() == dim)
+            .cloned()
+            .unwrap_or_else(|| vec![0.0; dim]);
+        actions.resize(HORIZON, last);
+        (actions, source)
+    }
+}
+
+/// Whether two action sequences agree, near enough for a picture, over the first `steps`.
+fn alike(a: &[Vec<f32>], b: &[Vec<f32>], steps: usize) -> bool {
+    let near = |x: &f32, y: &f32| (x - y).abs() < 0.05;
+    a.len() >= steps.min(b.len())
+        && a.iter()
+            .zip(b)
+            .take(steps)
+            .all(|(p, q)| p.len() == q.len() && p.iter().zip(q).all(|(x, y)| near(x, y)))
+}

@@ -1,0 +1,90 @@
+//! Models as they arrive from the loading thread.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::{Backstage, DEFAULT_NFE, Session};
+use crate::app::state::*;
+use crate::model::WorldModel;
+use crate::worker::{Desk, Loaded, imagination, judging};
+
+impl Session {
+    pub(super) fn hear_loading(&mut self) {
+        loop {
+            match self.loading.as_ref().map(Receiver::try_recv) {
+                Some(Ok(Loaded::Found { name, card })) => {
+                    let mut pane = Pane {
+                        name,
+                        nfe: DEFAULT_NFE,
+                        ..Pane::default()
+                    };
+                    match card {
+                        Ok(card) => pane.card = Some(*card),
+                        Err(e) => pane.status = PaneStatus::Failed(e),
+                    }
+                    self.state.panes.push(pane);
+                    self.state.drivers = self.driver_options();
+                }
+                Some(Ok(Loaded::Ready { name, model, took })) => {
+                    tracing::info!("{name}: loaded in {:.0} ms", took.as_secs_f64() * 1e3);
+                    self.take_model(&name, model);
+                }
+                Some(Err(TryRecvError::Disconnected)) => {
+                    self.loading = None;
+                    self.state.loading = false;
+                    self.note_missing_planner();
+                }
+                Some(Err(TryRecvError::Empty)) | None => return,
+            }
+        }
+    }
+
+    pub(super) fn note_missing_planner(&mut self) {
+        if self.state.has_actions()
+            && self.state.driver == DriverChoice::Oracle
+            && !self.driver_is_chosen
+            && self.wished.is_none()
+        {
+            self.state
+                .say("No JEPA model for this scene is loaded: the oracle drives instead");
+        }
+    }
+
+    pub(super) fn take_model(&mut self, name: &str, model: Result<Arc<dyn WorldModel>, String>) {
+        let opened = model.and_then(|model| {
+            let parameters = model.cost().parameters;
+            let thread = |kind: &str| format!("{kind}-{name}");
+            let back = Backstage {
+                model: Some(model),
+                imagination: Desk::open(&thread("imagine"), || imagination)
+                    .map_err(|e| e.to_string())?,
+                judging: Desk::open(&thread("judge"), || judging).map_err(|e| e.to_string())?,
+                asked: (0, Rollout::default()),
+                judged: (0, 0),
+            };
+            Ok((back, parameters))
+        });
+        let Some(pane) = self.state.panes.iter_mut().find(|p| p.name == name) else {
+            return;
+        };
+        match opened {
+            Ok((back, parameters)) => {
+                pane.status = PaneStatus::Ready;
+                pane.parameters = parameters;
+                self.backstage.insert(name.into(), back);
+            }
+            Err(e) => pane.status = PaneStatus::Failed(e),
+        }
+        let before = self.state.driver.clone();
+        self.state.drivers = self.driver_options();
+        if !self.driver_is_chosen {
+            let wish = self.wished.clone().unwrap_or_else(|| "jepa".into());
+            if let Some(choice) = self.find_driver(&wish).filter(|c| *c != before) {
+                if self.state.has_actions() {
+                    self.set_driver(choice);
+                }
+            }
+        }
+    }
+}

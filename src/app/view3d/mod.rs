@@ -1,0 +1,330 @@
+//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state shown; the picture is
+//! rendered into a texture that the layout shows, at a lower resolution and rate where there is no graphics card.
+
+mod kit;
+mod poses;
+
+use bevy::camera::RenderTarget;
+use bevy::core_pipeline::tonemapping::Tonemapping;
+use bevy::image::Image;
+use bevy::light::{CascadeShadowConfigBuilder, DirectionalLightShadowMap};
+use bevy::prelude::*;
+use bevy::render::render_resource::TextureFormat;
+use bevy::render::renderer::RenderAdapterInfo;
+use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
+
+use self::kit::Kit;
+use super::command::Command;
+use super::convert;
+use crate::scene::Scene;
+
+/// Frames a second of the 3-D view without a graphics card.
+const SOFTWARE_HZ: f32 = 12.0;
+/// Pixels drawn for each pixel shown, without a graphics card.
+const SOFTWARE_SCALE: f32 = 0.62;
+/// Markers on the way of a plan.
+const PATH_MARKS: usize = 32;
+
+/// The picture and how it is looked at.
+#[derive(Resource)]
+pub struct View3d {
+    image: Handle<Image>,
+    /// The texture in egui.
+    pub texture: egui::TextureId,
+    size_px: UVec2,
+    wanted_px: UVec2,
+    software: bool,
+    yaw: f32,
+    pitch: f32,
+    distance: f32,
+    target: Vec3,
+    built_for: Option<(String, u64)>,
+    last_drawn: f32,
+    dirty: bool,
+    light: bool,
+    newest: usize,
+    newest_at: f32,
+}
+
+/// The camera of the picture.
+#[derive(Component)]
+pub struct ViewCamera;
+
+/// The sun.
+#[derive(Component)]
+pub struct Sun;
+
+/// Whatever belongs to the scene shown and goes with it.
+#[derive(Component)]
+pub struct OfScene;
+
+/// What an entity stands for.
+#[derive(Component, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stands {
+    /// The body with this index.
+    Body(usize),
+    /// The task's body at its goal.
+    Goal(usize),
+    /// The ring of tolerance around the goal.
+    Ring,
+    /// A probed body: model slot, body.
+    Ghost(usize, usize),
+    /// A mark on the way of the plan: body, step.
+    Path(usize, usize),
+}
+
+/// Models whose ghosts can be shown at once.
+const GHOST_SLOTS: usize = 2;
+
+/// Makes the picture, its camera and the light.
+pub fn setup(
+    mut commands: Commands,
+    mut images: ResMut<Assets<Image>>,
+    mut textures: ResMut<EguiUserTextures>,
+    adapter: Option<Res<RenderAdapterInfo>>,
+) {
+    let software = adapter.is_none_or(|a| format!("{:?}", a.device_type) == "Cpu");
+    let size_px = UVec2::new(640, 400);
+    let image = images.add(target_image(size_px));
+    let texture = textures.add_image(EguiTextureHandle::Strong(image.clone()));
+    commands.spawn((
+        ViewCamera,
+        Camera3d::default(),
+        Camera {
+            order: -1,
+            clear_color: ClearColorConfig::Custom(Color::srgb_u8(24, 27, 33)),
+            ..default()
+        },
+        RenderTarget::Image(image.clone().into()),
+        Tonemapping::None,
+        Msaa::Sample4,
+        Transform::default(),
+    ));
+    commands.spawn((
+        Sun,
+        DirectionalLight {
+            illuminance: 2_300.0,
+            shadow_maps_enabled: true,
+            ..default()
+        },
+        CascadeShadowConfigBuilder {
+            num_cascades: 1,
+            minimum_distance: 0.1,
+            maximum_distance: 6.0,
+            ..default()
+        }
+        .build(),
+        Transform::default(),
+    ));
+    commands.insert_resource(DirectionalLightShadowMap {
+        size: if software { 1024 } else { 2048 },
+    });
+    commands.insert_resource(GlobalAmbientLight {
+        brightness: 360.0,
+        ..default()
+    });
+    commands.insert_resource(View3d {
+        image,
+        texture,
+        size_px,
+        wanted_px: size_px,
+        software,
+        yaw: 0.6,
+        pitch: 0.7,
+        distance: 2.0,
+        target: Vec3::ZERO,
+        built_for: None,
+        last_drawn: -1.0,
+        dirty: true,
+        light: false,
+        newest: 0,
+        newest_at: 0.0,
+    });
+}
+
+fn target_image(size: UVec2) -> Image {
+    Image::new_target_texture(size.x, size.y, TextureFormat::Rgba8UnormSrgb, None)
+}
+
+impl View3d {
+    /// Whether there is no graphics card.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
+    /// Asks for a picture that fills a rectangle of this size (physical pixels).
+    pub fn want(&mut self, size: egui::Vec2) {
+        let scale = if self.software { SOFTWARE_SCALE } else { 1.0 };
+        // Steps of 16 pixels: dragging a border must not make a texture for every pixel.
+        let side = |v: f32| ((v * scale / 16.0).round() as u32 * 16).clamp(64, 4096);
+        self.wanted_px = UVec2::new(side(size.x), side(size.y));
+    }
+
+    /// Does what concerns the camera.
+    pub fn apply(&mut self, command: &Command, scene: Option<&Scene>) {
+        match command {
+            Command::Orbit(yaw, pitch, zoom) => {
+                self.yaw += yaw;
+                self.pitch = (self.pitch + pitch).clamp(0.05, 1.54);
+                self.distance = (self.distance * zoom).clamp(0.4, 8.0);
+                self.dirty = true;
+            }
+            Command::ResetCamera => {
+                if let Some(scene) = scene {
+                    self.frame(scene);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at a scene from beside its eye.
+    fn frame(&mut self, scene: &Scene) {
+        let eye = convert::vec3(scene.camera.position);
+        self.target = convert::vec3(scene.camera.target) * Vec3::new(1.0, 0.55, 1.0);
+        let away = eye - self.target;
+        self.distance = (away.length() * 1.12).clamp(1.0, 6.0);
+        self.yaw = 0.45;
+        let eye_pitch = (away.y / away.length()).asin();
+        self.pitch = (eye_pitch * 0.72).clamp(0.25, 1.2);
+        self.dirty = true;
+    }
+
+    fn camera_transform(&self) -> Transform {
+        let turn = Quat::from_euler(EulerRot::YXZ, self.yaw, -self.pitch, 0.0);
+        let at = self.target + turn * Vec3::new(0.0, 0.0, self.distance);
+        Transform::from_translation(at).looking_at(self.target, Vec3::Y)
+    }
+}
+
+/// Builds the meshes of a scene when another one is shown, or the goal moved.
+pub fn build_scene(
+    session: NonSend<super::AppSession>,
+    mut view: ResMut<View3d>,
+    mut commands: Commands,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+    old: Query<Entity, With<OfScene>>,
+    mut sun: Query<&mut Transform, With<Sun>>,
+) {
+    let state = &session.state;
+    let Some(scene) = &state.scene else {
+        return;
+    };
+    let key = (scene.name.clone(), u64::from(state.light));
+    if view.built_for.as_ref() == Some(&key) {
+        return;
+    }
+    if view
+        .built_for
+        .as_ref()
+        .is_none_or(|(name, _)| *name != key.0)
+    {
+        view.frame(scene);
+    }
+    view.built_for = Some(key);
+    view.light = state.light;
+    view.dirty = true;
+    for entity in &old {
+        commands.entity(entity).despawn();
+    }
+    for mut transform in &mut sun {
+        *transform = Transform::default().looking_to(convert::vec3(scene.sun), Vec3::Y);
+    }
+    let mut kit = Kit {
+        commands: &mut commands,
+        meshes: &mut meshes,
+        materials: &mut materials,
+    };
+    kit.floor(state.light);
+    for (i, body) in scene.bodies.iter().enumerate() {
+        kit.body(i, body);
+        for slot in 0..GHOST_SLOTS {
+            kit.ghost(Stands::Ghost(slot, i), body, 0.45);
+        }
+        kit.path(i, body);
+    }
+    if let Some(task) = &scene.task
+        && let Some(i) = scene.body_index(&task.body)
+    {
+        kit.goal(i, &scene.bodies[i]);
+        kit.ring(task.tolerance_m);
+    }
+}
+
+/// Puts everything where the moment shown has it.
+pub fn place(
+    session: NonSend<super::AppSession>,
+    time: Res<Time>,
+    mut view: ResMut<View3d>,
+    mut things: Query<(&Stands, &mut Transform, &mut Visibility)>,
+) {
+    let state = &session.state;
+    let now = time.elapsed_secs();
+    if state.newest() != view.newest {
+        view.newest = state.newest();
+        view.newest_at = now;
+    }
+    let Some(poses) = poses::poses(state, now - view.newest_at) else {
+        return;
+    };
+    let mut moved = false;
+    for (stands, mut transform, mut visibility) in &mut things {
+        let wanted = poses::where_is(*stands, state, &poses);
+        let shown = match wanted {
+            Some(t) => {
+                if *transform != t {
+                    *transform = t;
+                    moved = true;
+                }
+                Visibility::Inherited
+            }
+            None => Visibility::Hidden,
+        };
+        if *visibility != shown {
+            *visibility = shown;
+            moved = true;
+        }
+    }
+    if moved {
+        view.dirty = true;
+    }
+}
+
+/// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.
+pub fn look(
+    time: Res<Time>,
+    mut view: ResMut<View3d>,
+    mut images: ResMut<Assets<Image>>,
+    mut textures: ResMut<EguiUserTextures>,
+    mut camera: Query<(&mut Camera, &mut Transform, &mut RenderTarget), With<ViewCamera>>,
+) {
+    let Ok((mut camera, mut transform, mut target)) = camera.single_mut() else {
+        return;
+    };
+    if view.wanted_px != view.size_px {
+        view.size_px = view.wanted_px;
+        let old = view.image.clone();
+        view.image = images.add(target_image(view.size_px));
+        *target = RenderTarget::Image(view.image.clone().into());
+        view.texture = textures.add_image(EguiTextureHandle::Strong(view.image.clone()));
+        textures.remove_image(&old);
+        view.dirty = true;
+    }
+    *transform = view.camera_transform();
+    let background = if view.light {
+        Color::srgb_u8(226, 229, 234)
+    } else {
+        Color::srgb_u8(24, 27, 33)
+    };
+    camera.clear_color = ClearColorConfig::Custom(background);
+    let now = time.elapsed_secs();
+    let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
+    // For two seconds after the start everything is drawn: pipelines compile in the background meanwhile.
+    let draw = (view.dirty || now < 2.0) && due;
+    camera.is_active = draw;
+    if draw {
+        view.dirty = false;
+        view.last_drawn = now;
+    }
+}

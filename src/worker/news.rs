@@ -1,0 +1,143 @@
+//! What the reality thread is told and what it tells.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::{Decision, Driver};
+use crate::model::{Context, Goal};
+use crate::scene::Scene;
+use crate::sim::{Drag, State};
+
+/// One moment of reality, as it is shown, recorded and given to models.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// The true state.
+    pub state: State,
+    /// What the eye saw, `[64, 64, 3]` bytes.
+    pub rgb: Vec<u8>,
+    /// The action that led here from the moment before (empty at the start), `[A]`.
+    pub action: Vec<f32>,
+    /// Planar distance of the task's body to its goal, metres.
+    pub distance_m: Option<f32>,
+}
+
+/// The goal of an episode.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GoalShown {
+    /// The goal picture that planners get.
+    pub picture: Goal,
+    /// Where the task's body should come to rest: x, z in metres.
+    pub place: [f32; 2],
+    /// Index of the task's body.
+    pub body: usize,
+    /// Success: at most this far, metres.
+    pub tolerance_m: f32,
+}
+
+/// A new episode.
+#[derive(Clone, Debug)]
+pub struct EpisodeStart {
+    /// Counts up with each episode of this run.
+    pub episode: u64,
+    /// The scene.
+    pub scene: Arc<Scene>,
+    /// The seed.
+    pub seed: u64,
+    /// The goal, in scenes with a task.
+    pub goal: Option<GoalShown>,
+    /// The first moment.
+    pub first: Arc<Moment>,
+}
+
+/// What the reality thread tells.
+#[derive(Debug)]
+pub enum News {
+    /// A new episode began.
+    Began(EpisodeStart),
+    /// The next moment of an episode.
+    Moment {
+        /// The episode.
+        episode: u64,
+        /// The moment.
+        moment: Arc<Moment>,
+        /// Milliseconds that stepping physics took.
+        step_ms: f32,
+        /// Milliseconds that the eye took.
+        look_ms: f32,
+    },
+    /// A controller decided.
+    Decided(Box<Decision>),
+    /// An episode ended: with success, without, or (no task) simply so.
+    Ended {
+        /// The episode.
+        episode: u64,
+        /// Whether the task was achieved; `None` without a task.
+        success: Option<bool>,
+    },
+    /// Something failed; reality is paused.
+    Failed(String),
+}
+
+/// What reality can be told to do.
+pub enum RealityOrder {
+    /// Show this scene from this seed.
+    Load(Arc<Scene>, u64),
+    /// Play or pause.
+    Play(bool),
+    /// Take one step.
+    Step,
+    /// Start again from this seed.
+    Reset(u64),
+    /// Times real time.
+    Speed(f32),
+    /// Who drives.
+    Drive(Driver),
+    /// The action held on the keyboard.
+    Hold([f32; 2]),
+    /// Whether reality waits while the controller thinks.
+    Waits(bool),
+    /// Whether the next seed follows when an episode ends.
+    Continue(bool),
+    /// An intervention, kept over episodes.
+    Set(String, f32),
+    /// Ends all interventions (with the next episode where they cannot be undone).
+    ClearInterventions,
+    /// Drags a body.
+    Pull(Option<Drag>),
+}
+
+/// The reality thread, seen from the window.
+pub struct RealityHandle {
+    pub(super) orders: Sender<RealityOrder>,
+    pub(super) news: Receiver<News>,
+}
+
+impl RealityHandle {
+    /// Tells reality what to do; orders are small and rare, so a full channel means a dead thread.
+    pub fn tell(&self, order: RealityOrder) {
+        if let Err(e) = self.orders.try_send(order) {
+            tracing::error!("reality does not listen: {e}");
+        }
+    }
+
+    /// The next piece of news, if there is one; never waits.
+    pub fn poll(&self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+}
+
+/// The context that ends at moment `at`: at most `frames` observations and the actions between them.
+pub fn context_at(moments: &[Arc<Moment>], at: usize, frames: usize) -> Context {
+    let end = (at + 1).min(moments.len());
+    let start = end.saturating_sub(frames.max(1));
+    Context {
+        size: crate::camera::SIZE,
+        frames: moments[start..end].iter().map(|m| m.rgb.clone()).collect(),
+        actions: moments[start..end]
+            .iter()
+            .skip(1)
+            .map(|m| m.action.clone())
+            .collect(),
+    }
+}
