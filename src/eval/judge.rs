@@ -154,6 +154,9 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
     Ok(result)
 }
 
+/// Frames and the index of the body at fault.
+type FaultyClip = (Vec<Vec<u8>>, usize);
+
 /// A clip of reality whose pictures, from a drawn frame on, show one fault; `None` where the scene gives no occasion (the body is
 /// not in the picture). The true trajectory goes on underneath, as it does in a rollout that hallucinates.
 fn faulty_clip(
@@ -161,7 +164,7 @@ fn faulty_clip(
     eye: &Eye,
     seed: u64,
     law: Law,
-) -> Result<Option<(Vec<Vec<u8>>, usize)>, EpisodeError> {
+) -> Result<Option<FaultyClip>, EpisodeError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xFA17 ^ (law as u64) << 32);
     let tracked = Tracker::new(scene).bodies;
     let (episode, mut reality) = (record(scene, eye, seed)?, Reality::new(scene, seed)?);
