@@ -293,6 +293,9 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
             );
         }
     }
+    for (body, [x, z]) in &result.probe_r {
+        println!("linear probe of {body}: r = {x:.3} (x), {z:.3} (z)");
+    }
     println!(
         "gain over copy-last (dB): {:.1?}",
         result.gain_over_copy_last_db

@@ -13,6 +13,7 @@ use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
 use crate::judge::{Judge, Violation, foreground_psnr_db, object_error};
+use crate::model::jepa::pearson;
 use crate::model::{Actions, Cancel, Context, Rollouts, WorldModel};
 use crate::scene::Scene;
 
@@ -62,6 +63,9 @@ pub struct RolloutResult {
     pub gain_over_copy_last_db: Vec<f64>,
     /// Violations of the model's clips.
     pub violations: Lawfulness,
+    /// Pearson's r of the linear probe (three observations) with the true place, by body: x and z.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub probe_r: BTreeMap<String, [f64; 2]>,
     /// Imagined frames a second (model steps times frameskip), batch 1.
     pub frames_per_s: f64,
 }
@@ -179,6 +183,7 @@ pub fn run(
     let names = ["model", "copy_last", "constant_velocity"];
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let mut violations: Vec<Vec<Violation>> = Vec::new();
+    let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
     let mut seconds = 0.0;
     for seed in seed..seed + clips {
         let clip = Clip::new(scene, &eye, seed)?;
@@ -211,6 +216,7 @@ pub fn run(
                 .error_m
                 .extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
         }
+        probe_now(scene, model, &clip, &mut probed)?;
         violations.push(match &frames {
             Some(frames) => {
                 let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
@@ -245,6 +251,10 @@ pub fn run(
         horizons: HORIZONS.to_vec(),
         gain_over_copy_last_db: gain.collect(),
         violations: lawfulness(scene, &violations, bodies),
+        probe_r: probed
+            .iter()
+            .map(|(body, pairs)| (body.clone(), probe_r(pairs)))
+            .collect(),
         frames_per_s: (clips as usize * STEPS) as f64 / seconds.max(1e-9),
         numbers,
     })
@@ -302,6 +312,44 @@ fn probe_errors(
             ))
         })
         .collect())
+}
+
+/// What the linear probe reads at every third frame of the clip beside the truth: read x, z, true x, z.
+fn probe_now(
+    scene: &Scene,
+    model: &dyn WorldModel,
+    clip: &Clip,
+    out: &mut BTreeMap<String, Vec<[f32; 4]>>,
+) -> Result<(), EvalError> {
+    for t in (2..CONTEXT + STEPS).step_by(3) {
+        let frames = (t - 2..=t).map(|t| clip.frame(t).to_vec()).collect();
+        let context = Context {
+            size: clip.size,
+            frames,
+            actions: Vec::new(),
+        };
+        let Some(read) = model.read_out(&context)? else {
+            return Ok(());
+        };
+        for (pose, name) in read.at(0, 0).iter().zip(&read.bodies) {
+            let Some(body) = scene.body_index(name) else {
+                continue;
+            };
+            let truth = clip.episode.states[(clip.start + t) * scene.bodies.len() + body].position;
+            out.entry(name.clone())
+                .or_default()
+                .push([pose[0], pose[1], truth[0], truth[2]]);
+        }
+    }
+    Ok(())
+}
+
+fn probe_r(pairs: &[[f32; 4]]) -> [f64; 2] {
+    let column = |i: usize| -> Vec<f32> { pairs.iter().map(|p| p[i]).collect() };
+    [
+        pearson(&column(0), &column(2)),
+        pearson(&column(1), &column(3)),
+    ]
 }
 
 fn lawfulness(scene: &Scene, clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {

@@ -279,6 +279,12 @@ pub trait WorldModel: Send + Sync {
     /// Body states read out by probes, for models that have them.
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError>;
 
+    /// Body states read by the linear probe out of the context's last three observations, for models that have probes: what the
+    /// model knows now, before it imagines (n = steps = 1).
+    fn read_out(&self, _context: &Context) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+
     /// Prediction error on the observation that followed, in the model's own space: `action` led from the context's last frame to `next`
     /// (`frameskip` control steps later; `actions` holds them all).
     fn surprise(

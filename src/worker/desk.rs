@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_an_error_and_the_worker_goes_on() {
         let mut desk: Desk<bool, u32> = Desk::open("test", || {
-            |fail, _: &Cancel| {
+            |fail: bool, _: &Cancel| {
                 assert!(!fail, "weights on fire");
                 Ok(7)
             }

@@ -15,7 +15,7 @@ use parallax::sim::{HELD_OUT_SEED, Reality};
 use crate::support::{SCENES, actions, scene};
 
 const SEED: u64 = HELD_OUT_SEED + 20_000;
-const CLIPS: u64 = 40;
+const CLIPS: u64 = 30;
 
 #[test]
 fn reality_is_left_alone_and_faults_are_caught() {

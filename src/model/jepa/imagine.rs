@@ -1,6 +1,6 @@
 //! A trained LeWM as a world model.
 
-use super::{GoalCost, Lewm, LewmConfig, ProbeSpec, Probes};
+use super::{GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
 use crate::model::nn::{Init, Params, WeightsError};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
@@ -254,6 +254,29 @@ impl WorldModel for LewmModel {
             bodies: spec.bodies.clone(),
             n,
             steps,
+            poses,
+        }))
+    }
+
+    fn read_out(&self, context: &Context) -> Result<Option<ProbedStates>, ModelError> {
+        let (Some((spec, probes)), Some(oldest)) = (&self.probes, context.frames.first()) else {
+            return Ok(None);
+        };
+        let missing = HISTORY.saturating_sub(context.frames.len());
+        let frames = std::iter::repeat_n(oldest, missing).chain(
+            context
+                .frames
+                .iter()
+                .skip(context.frames.len().saturating_sub(HISTORY)),
+        );
+        let latents = frames
+            .map(|f| self.encode(context.size, f))
+            .collect::<Result<Vec<_>, _>>()?;
+        let poses = probes.poses_of_history(&Tensor::cat(&latents, 1)?)?;
+        Ok(Some(ProbedStates {
+            bodies: spec.bodies.clone(),
+            n: 1,
+            steps: 1,
             poses,
         }))
     }

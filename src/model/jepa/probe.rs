@@ -75,16 +75,21 @@ impl Probes {
 
     /// Poses `(x, z, yaw)` of every body from latents `[N, D]`: `[N · bodies]`, yaw in radians.
     pub fn poses(&self, z: &Tensor) -> Result<Vec<[f32; 3]>> {
-        let read = self
-            .single
-            .forward(z)?
+        self.in_units(&self.single.forward(z)?)
+    }
+
+    /// The same by the linear probe, from [`HISTORY`] latents side by side, oldest first: `[N, 3·D]`.
+    pub fn poses_of_history(&self, z: &Tensor) -> Result<Vec<[f32; 3]>> {
+        self.in_units(&self.linear.forward(z)?)
+    }
+
+    fn in_units(&self, standardised: &Tensor) -> Result<Vec<[f32; 3]>> {
+        let read = standardised
             .broadcast_mul(&self.std)?
             .broadcast_add(&self.mean)?;
         let read: Vec<f32> = read.flatten_all()?.to_vec1()?;
-        Ok(read
-            .chunks_exact(QUANTITIES.len())
-            .map(|q| [q[0], q[1], libm::atan2f(q[3], q[2])])
-            .collect())
+        let pose = |q: &[f32]| [q[0], q[1], libm::atan2f(q[3], q[2])];
+        Ok(read.chunks_exact(QUANTITIES.len()).map(pose).collect())
     }
 }
 
