@@ -36,12 +36,15 @@ pub(super) fn ghosts_ui(
         return;
     };
     let scale = rect.width() / SIZE as f32;
-    let Some(index) = rollout.index(at.k) else {
+    if at.k == 0 {
         corner_label(painter, rect, "branch: still real");
         return;
-    };
+    }
     let broken: Vec<_> = rollout.violations_at(at.k).collect();
-    for (body_name, pose) in states.bodies.iter().zip(states.at(0, index)) {
+    for (column, body_name) in states.bodies.iter().enumerate() {
+        let Some(pose) = state.probed(rollout, column, at.k) else {
+            continue;
+        };
         let Some(body) = scene.body_index(body_name).map(|i| &scene.bodies[i]) else {
             continue;
         };

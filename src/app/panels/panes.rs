@@ -64,7 +64,8 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     }
     row_ui(ui, |ui| {
         let text = "64 × 64 pixels: all that models see";
-        ui.label(RichText::new(text).small().color(s.weak));
+        let text = RichText::new(text).small().color(s.weak);
+        ui.add(bevy_egui::egui::Label::new(text).truncate());
     });
 }
 
