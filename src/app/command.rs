@@ -80,6 +80,16 @@ const fn key(keys: &'static str, what: &'static str, key: Key, command: Command)
     }
 }
 
+/// A key that another line of the overview speaks for.
+const fn unlisted(key: Key, command: Command) -> Shortcut {
+    Shortcut {
+        keys: "",
+        what: "",
+        key: Some(key),
+        command: Some(command),
+    }
+}
+
 const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
     Shortcut {
         keys,
@@ -94,7 +104,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
     key("Space", "Play or pause", Key::Space, Command::TogglePlay),
     key(
         "N  or  →",
-        "One step (→ when you do not drive)",
+        "One step (the arrow, where you do not drive)",
         Key::N,
         Command::Step,
     ),
@@ -107,10 +117,15 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Command::BranchHere,
     ),
     key("L", "Back to live", Key::L, Command::Live),
-    key("1", "Scene 1", Key::Num1, Command::Scene(0)),
-    key("2", "Scene 2", Key::Num2, Command::Scene(1)),
-    key("3", "Scene 3", Key::Num3, Command::Scene(2)),
-    key("4", "Scene 4", Key::Num4, Command::Scene(3)),
+    key(
+        "1 2 3 4",
+        "First, second, third, fourth scene",
+        Key::Num1,
+        Command::Scene(0),
+    ),
+    unlisted(Key::Num2, Command::Scene(1)),
+    unlisted(Key::Num3, Command::Scene(2)),
+    unlisted(Key::Num4, Command::Scene(3)),
     key("C", "Next controller", Key::C, Command::NextDriver),
     hint("W A S D  or arrows", "Drive the hand (controller: you)"),
     hint(",  and  .", "Scrub one moment back or forward"),

@@ -118,7 +118,7 @@ fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     let rows = if cards > 2 { 2.0 } else { 1.0 };
     let by_height = height / rows - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
-    by_height.min(by_width).max(120.0).floor()
+    by_height.max(176.0).min(by_width).floor()
 }
 
 fn cards_ui(

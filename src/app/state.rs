@@ -113,6 +113,27 @@ impl Rollout {
         (k >= 1 && k <= self.imagined.steps).then(|| k.div_ceil(skip) - 1)
     }
 
+    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span several control steps, so
+    /// it glides from one to the next, the first time from `start`, where the body really was at the branch.
+    pub fn pose(&self, column: usize, k: usize, start: [f32; 3]) -> Option<[f32; 3]> {
+        let states = self.imagined.states.as_ref()?;
+        let skip = self.imagined.frameskip.max(1);
+        let after = self.index(k)?;
+        let at = |step: usize| {
+            (step < states.steps)
+                .then(|| states.at(0, step).get(column).copied())
+                .flatten()
+        };
+        let to = at(after)?;
+        let from = if after == 0 { start } else { at(after - 1)? };
+        let share = (k - after * skip) as f32 / skip as f32;
+        let mut pose = to;
+        for axis in 0..2 {
+            pose[axis] = from[axis] + (to[axis] - from[axis]) * share;
+        }
+        Some(pose)
+    }
+
     /// Violations at moment `branch + k`.
     pub fn violations_at(&self, k: usize) -> impl Iterator<Item = &Violation> {
         let frame = self.index(k);
@@ -352,6 +373,15 @@ impl State {
         let k = (shown - found.branch).min(HORIZON);
         let branch = found.branch;
         Some((Imagination { branch, k }, found))
+    }
+
+    /// Where a probed body of a pane's rollout is, in the moment that is imagined.
+    pub fn probed(&self, rollout: &Rollout, column: usize, k: usize) -> Option<[f32; 3]> {
+        let name = rollout.imagined.states.as_ref()?.bodies.get(column)?;
+        let body = self.scene.as_ref()?.body_index(name)?;
+        let real = self.record.moments.get(rollout.branch)?;
+        let [x, _, z] = real.state.bodies.get(body)?.position;
+        rollout.pose(column, k, [x, z, 0.0])
     }
 
     /// Moments from which something was imagined, ascending.

@@ -1,7 +1,7 @@
 //! Distance to the goal over time.
 
 use bevy_egui::egui::Ui;
-use egui_plot::{HLine, Line, Plot, PlotPoints, VLine};
+use egui_plot::{AxisHints, HLine, Line, Plot, PlotPoints, VLine};
 
 use super::super::state::State;
 use super::super::theme;
@@ -39,7 +39,11 @@ pub fn curve_ui(ui: &mut Ui, state: &State) {
         .include_y(20.0)
         .set_margin_fraction(bevy_egui::egui::vec2(0.01, 0.06))
         .x_axis_formatter(|mark, _| format!("{:.0} s", mark.value))
-        .y_axis_formatter(|mark, _| format!("{:.0} cm", mark.value))
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .formatter(|mark, _| format!("{:.0} cm", mark.value))
+                .label_spacing(6.0..=14.0),
+        ])
         .show(ui, |plot| {
             if let Some(tolerance) = tolerance {
                 plot.hline(

@@ -18,11 +18,12 @@ pub fn shortcuts_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .resizable(false)
         .anchor(Align2::CENTER_CENTER, [0.0, 0.0])
         .show(ctx, |ui| {
+            ui.spacing_mut().interact_size.y = 16.0;
             Grid::new("shortcuts")
                 .num_columns(2)
                 .spacing([24.0, 5.0])
                 .show(ui, |ui| {
-                    for shortcut in SHORTCUTS {
+                    for shortcut in SHORTCUTS.iter().filter(|s| !s.what.is_empty()) {
                         ui.label(
                             RichText::new(shortcut.keys)
                                 .monospace()

@@ -3,24 +3,24 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bevy_egui::egui::{
-    Align, Align2, Color32, ComboBox, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense,
-    Stroke, StrokeKind, TextureId, Ui, WidgetType, pos2, vec2,
+    Align, Color32, ComboBox, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense, Stroke,
+    StrokeKind, TextureId, Ui, WidgetType, pos2, vec2,
 };
 
 use super::super::command::Command;
 use super::super::state::{Imagination, Pane, PaneStatus, Rollout, State};
 use super::super::theme;
+use super::ghosts::ghosts_ui;
 use super::pictures::{Pictures, difference_image, frame_image};
 use super::{badge, name};
 use crate::camera::SIZE;
 use crate::model::Camp;
-use crate::scene::Shape;
 use crate::sim::CONTROL_HZ;
 
 /// Height of a card's header and footer.
 pub const ROW: f32 = 26.0;
 
-const WHOLE: Rect = Rect {
+pub(super) const WHOLE: Rect = Rect {
     min: pos2(0.0, 0.0),
     max: pos2(1.0, 1.0),
 };
@@ -64,7 +64,8 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     }
     row_ui(ui, |ui| {
         let text = "64 × 64 pixels: all that models see";
-        ui.label(RichText::new(text).small().color(s.weak));
+        let text = RichText::new(text).small().color(s.weak);
+        ui.add(bevy_egui::egui::Label::new(text).truncate());
     });
 }
 
@@ -297,88 +298,6 @@ fn violation_label(painter: &Painter, rect: Rect, outline: Rect, law: crate::sce
     painter.galley(at + vec2(17.0, 2.0), galley, Color32::WHITE);
 }
 
-/// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
-#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
-fn ghosts_ui(
-    painter: &Painter,
-    ui: &Ui,
-    state: &State,
-    pane: &Pane,
-    rollout: &Rollout,
-    at: Imagination,
-    rect: Rect,
-    pictures: &mut Pictures,
-) {
-    if let Some(moment) = state.record.moments.get(at.moment()) {
-        let key = stamp(&(state.record.episode, at.moment()));
-        let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb));
-        if let Some(texture) = texture {
-            painter.image(texture, rect, WHOLE, Color32::from_gray(120));
-        }
-    }
-    let (Some(states), Some(scene)) = (&rollout.imagined.states, &state.scene) else {
-        corner_label(painter, rect, "no probes: its latents have no picture");
-        return;
-    };
-    let Some(eye) = &state.eye else {
-        return;
-    };
-    let scale = rect.width() / SIZE as f32;
-    let Some(index) = rollout.index(at.k) else {
-        corner_label(painter, rect, "branch: still real");
-        return;
-    };
-    let broken: Vec<_> = rollout.violations_at(at.k).collect();
-    for (body_name, pose) in states.bodies.iter().zip(states.at(0, index)) {
-        let Some(body) = scene.body_index(body_name).map(|i| &scene.bodies[i]) else {
-            continue;
-        };
-        let world = [pose[0], body.position[1], pose[1]];
-        let Some(pixel) = eye.project(world) else {
-            continue;
-        };
-        let centre = rect.min + vec2(pixel[0], pixel[1]) * scale;
-        let metre = scale / eye.metres_per_pixel(world).max(1e-6);
-        let colour = theme::body_colour(body.colour);
-        let stroke = Stroke::new(2.0, Color32::WHITE);
-        let fill = colour.gamma_multiply(0.75);
-        match body.shape {
-            Shape::Cuboid { half: [x, _, z] } => {
-                let yaw = if pose[2].is_finite() { pose[2] } else { 0.0 };
-                // A turn about y takes +x towards -z, which is up in the picture.
-                let (sin, cos) = yaw.sin_cos();
-                let corner = |sx: f32, sz: f32| {
-                    let (px, pz) = (sx * x * metre, sz * z * metre);
-                    centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
-                };
-                let points = vec![
-                    corner(-1.0, -1.0),
-                    corner(1.0, -1.0),
-                    corner(1.0, 1.0),
-                    corner(-1.0, 1.0),
-                ];
-                painter.add(bevy_egui::egui::Shape::convex_polygon(points, fill, stroke));
-            }
-            shape => {
-                painter.circle(centre, 0.5 * shape.size() * metre, fill, stroke);
-            }
-        }
-        let below = centre + vec2(0.0, 0.5 * body.shape.size() * metre + 4.0);
-        outlined_text(painter, below, body_name);
-    }
-    for (row, v) in broken.iter().enumerate() {
-        let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);
-        theme::law_mark(painter, v.law, at, 5.0);
-        painter.text(
-            at + vec2(10.0, 0.0),
-            Align2::LEFT_CENTER,
-            v.law.id(),
-            FontId::proportional(12.0),
-            Color32::WHITE,
-        );
-    }
-}
-
 fn footer_ui(
     ui: &mut Ui,
     state: &State,
@@ -465,7 +384,7 @@ fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Co
     painter.galley(ground.min + vec2(4.0, 1.0), galley, Color32::WHITE);
 }
 
-fn corner_label(painter: &Painter, rect: Rect, text: &str) {
+pub(super) fn corner_label(painter: &Painter, rect: Rect, text: &str) {
     let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
     let ground = Rect::from_min_size(
         rect.left_top() + vec2(6.0, 6.0),
@@ -475,22 +394,7 @@ fn corner_label(painter: &Painter, rect: Rect, text: &str) {
     painter.galley(ground.min + vec2(5.0, 2.0), galley, Color32::WHITE);
 }
 
-fn outlined_text(painter: &Painter, top: bevy_egui::egui::Pos2, text: &str) {
-    let font = FontId::proportional(11.5);
-    for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)] {
-        let at = top + vec2(dx, dy);
-        painter.text(
-            at,
-            Align2::CENTER_TOP,
-            text,
-            font.clone(),
-            Color32::from_black_alpha(170),
-        );
-    }
-    painter.text(top, Align2::CENTER_TOP, text, font, Color32::WHITE);
-}
-
-fn stamp(of: &impl Hash) -> u64 {
+pub(super) fn stamp(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()

@@ -75,7 +75,8 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         }
         let mut continues = state.continues;
         if ui
-            .checkbox(&mut continues, "Next seed after each episode")
+            .checkbox(&mut continues, "Next seed")
+            .on_hover_text("When an episode ends, the next seed follows")
             .changed()
         {
             out.push(Command::Continue(continues));

@@ -69,10 +69,9 @@ fn ghost(state: &State, scene: &Scene, slot: usize, body: usize) -> Option<Trans
     if at.moment() != state.shown() {
         return None;
     }
-    let index = rollout.index(at.k)?;
     let body = scene.bodies.get(body)?;
     let column = states.bodies.iter().position(|n| *n == body.name)?;
-    pose_transform(body, *states.at(0, index).get(column)?)
+    pose_transform(body, state.probed(rollout, column, at.k)?)
 }
 
 /// Where the plan being followed leads, as the planner's model imagines it.

@@ -1,0 +1,110 @@
+//! What a JEPA imagines, as far as it can be drawn: the bodies that probes read out of its latents.
+
+use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, vec2};
+
+use super::super::state::{Imagination, Pane, Rollout, State};
+use super::super::theme;
+use super::panes::{WHOLE, corner_label, stamp};
+use super::pictures::{Pictures, frame_image};
+use crate::camera::SIZE;
+use crate::scene::Shape;
+
+/// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
+#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
+pub(super) fn ghosts_ui(
+    painter: &Painter,
+    ui: &Ui,
+    state: &State,
+    pane: &Pane,
+    rollout: &Rollout,
+    at: Imagination,
+    rect: Rect,
+    pictures: &mut Pictures,
+) {
+    if let Some(moment) = state.record.moments.get(at.moment()) {
+        let key = stamp(&(state.record.episode, at.moment()));
+        let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb));
+        if let Some(texture) = texture {
+            painter.image(texture, rect, WHOLE, Color32::from_gray(120));
+        }
+    }
+    let (Some(states), Some(scene)) = (&rollout.imagined.states, &state.scene) else {
+        corner_label(painter, rect, "no probes: its latents have no picture");
+        return;
+    };
+    let Some(eye) = &state.eye else {
+        return;
+    };
+    let scale = rect.width() / SIZE as f32;
+    if at.k == 0 {
+        corner_label(painter, rect, "branch: still real");
+        return;
+    }
+    let broken: Vec<_> = rollout.violations_at(at.k).collect();
+    for (column, body_name) in states.bodies.iter().enumerate() {
+        let Some(pose) = state.probed(rollout, column, at.k) else {
+            continue;
+        };
+        let Some(body) = scene.body_index(body_name).map(|i| &scene.bodies[i]) else {
+            continue;
+        };
+        let world = [pose[0], body.position[1], pose[1]];
+        let Some(pixel) = eye.project(world) else {
+            continue;
+        };
+        let centre = rect.min + vec2(pixel[0], pixel[1]) * scale;
+        let metre = scale / eye.metres_per_pixel(world).max(1e-6);
+        let colour = theme::body_colour(body.colour);
+        let stroke = Stroke::new(2.0, Color32::WHITE);
+        let fill = colour.gamma_multiply(0.75);
+        match body.shape {
+            Shape::Cuboid { half: [x, _, z] } => {
+                let yaw = if pose[2].is_finite() { pose[2] } else { 0.0 };
+                // A turn about y takes +x towards -z, which is up in the picture.
+                let (sin, cos) = yaw.sin_cos();
+                let corner = |sx: f32, sz: f32| {
+                    let (px, pz) = (sx * x * metre, sz * z * metre);
+                    centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
+                };
+                let points = vec![
+                    corner(-1.0, -1.0),
+                    corner(1.0, -1.0),
+                    corner(1.0, 1.0),
+                    corner(-1.0, 1.0),
+                ];
+                painter.add(egui::Shape::convex_polygon(points, fill, stroke));
+            }
+            shape => {
+                painter.circle(centre, 0.5 * shape.size() * metre, fill, stroke);
+            }
+        }
+        let below = centre + vec2(0.0, 0.5 * body.shape.size() * metre + 4.0);
+        outlined_text(painter, below, body_name);
+    }
+    for (row, v) in broken.iter().enumerate() {
+        let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);
+        theme::law_mark(painter, v.law, at, 5.0);
+        painter.text(
+            at + vec2(10.0, 0.0),
+            Align2::LEFT_CENTER,
+            v.law.id(),
+            FontId::proportional(12.0),
+            Color32::WHITE,
+        );
+    }
+}
+
+fn outlined_text(painter: &Painter, top: egui::Pos2, text: &str) {
+    let font = FontId::proportional(11.5);
+    for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0)] {
+        let at = top + vec2(dx, dy);
+        painter.text(
+            at,
+            Align2::CENTER_TOP,
+            text,
+            font.clone(),
+            Color32::from_black_alpha(170),
+        );
+    }
+    painter.text(top, Align2::CENTER_TOP, text, font, Color32::WHITE);
+}
