@@ -7,8 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    curve, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers, top,
-    transport,
+    curve, findings, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers,
+    top, transport,
 };
 use super::state::State;
 use super::theme;
@@ -110,13 +110,11 @@ fn timeline_height(state: &State) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
 }
 
-/// Side of the square pictures in the cards, so that up to two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
     let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
-    let cards = 1 + state.scene_panes().count() + usize::from(state.has_actions());
-    let rows = if cards > 2 { 2.0 } else { 1.0 };
-    let by_height = height / rows - CARD_MARGIN - HEADER - FOOTER;
+    let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
     by_height.max(176.0).min(by_width).floor()
 }
@@ -130,7 +128,7 @@ fn cards_ui(
 ) {
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let models: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
-    let cards = 1 + models.len() + usize::from(state.has_actions());
+    let cards = 2 + models.len();
     let card_size = vec2(side + CARD_MARGIN, side + CARD_MARGIN + HEADER + FOOTER);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let mut card = 0;
@@ -143,7 +141,8 @@ fn cards_ui(
                             k if k <= models.len() => {
                                 panes::pane_ui(ui, state, models[k - 1], pictures, side, out);
                             }
-                            _ => plan::plan_ui(ui, state, side),
+                            _ if state.has_actions() => plan::plan_ui(ui, state, side),
+                            _ => findings::findings_ui(ui, state, side, out),
                         });
                         card += 1;
                     }
