@@ -151,14 +151,14 @@ impl Eye {
                 let mut sum = [0.0f32; 3];
                 let (mut depth, mut best_id, mut best_votes) = (f32::INFINITY, 0u8, 0usize);
                 let mut ids = [0u8; 16];
-                for s in 0..k * k {
+                for (s, vote) in ids.iter_mut().enumerate().take(k * k) {
                     let at = (row * k + s / k) * side + column * k + s % k;
                     let (rgb, distance, id) = self.shade(at, hits[at].as_ref(), &solids);
                     for c in 0..3 {
                         sum[c] += rgb[c];
                     }
                     depth = depth.min(distance);
-                    ids[s] = id;
+                    *vote = id;
                 }
                 for &id in &ids[..k * k] {
                     let votes = ids[..k * k].iter().filter(|&&other| other == id).count();

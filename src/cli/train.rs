@@ -32,11 +32,8 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> Result<()> {
     let config = TrainConfig::load(&args.config)?;
     if args.data.is_empty() {
-        for dir in config
-            .data
-            .iter()
-            .filter(|d| !d.join("index.json").exists())
-        {
+        let missing = config.data.iter().find(|d| !d.join("index.json").exists());
+        if let Some(dir) = missing {
             let scene = dir
                 .file_name()
                 .map(|n| n.to_string_lossy().into_owned())

@@ -103,7 +103,7 @@ pub fn collect(
                             .iter()
                             .skip(b)
                             .step_by(scene.bodies.len())
-                            .last(),
+                            .next_back(),
                     )
                     && last.planar_distance([first.position[0], first.position[2]])
                         >= scene.bodies[b].shape.size()

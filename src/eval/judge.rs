@@ -27,6 +27,7 @@ pub const REFERENCE: usize = 4;
 pub const CLIP: usize = 20;
 const QUANTILE: f64 = 0.999;
 const MARGIN: f32 = 1.15;
+const OVERLAP_MARGIN_M: f32 = 0.01;
 
 /// What the judge does to reality and to faults, for one scene.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -85,7 +86,12 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, Epis
         } else {
             quantile(&values, QUANTILE) as f32
         };
-        thresholds.set(law, (reality * MARGIN).clamp(floor, ceiling));
+        let above = match law {
+            // Overlap is negative for bodies apart, so its margin is half a pixel rather than a factor.
+            Law::Interpenetration => reality + OVERLAP_MARGIN_M,
+            _ => reality * MARGIN,
+        };
+        thresholds.set(law, above.clamp(floor, ceiling));
     }
     Ok(thresholds)
 }
@@ -97,7 +103,7 @@ fn plausible(law: Law) -> (f32, f32) {
         Law::Duplication => (0.12, 1.0),
         Law::Continuity => (2.0, 40.0),
         Law::Size => (0.2, 2.0),
-        Law::Interpenetration => (0.02, 0.5),
+        Law::Interpenetration => (-0.05, 0.5),
     }
 }
 
@@ -154,6 +160,9 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
     Ok(result)
 }
 
+/// Frames and the index of the body at fault.
+type FaultyClip = (Vec<Vec<u8>>, usize);
+
 /// A clip of reality whose pictures, from a drawn frame on, show one fault; `None` where the scene gives no occasion (the body is
 /// not in the picture). The true trajectory goes on underneath, as it does in a rollout that hallucinates.
 fn faulty_clip(
@@ -161,7 +170,7 @@ fn faulty_clip(
     eye: &Eye,
     seed: u64,
     law: Law,
-) -> Result<Option<(Vec<Vec<u8>>, usize)>, EpisodeError> {
+) -> Result<Option<FaultyClip>, EpisodeError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xFA17 ^ (law as u64) << 32);
     let tracked = Tracker::new(scene).bodies;
     let (episode, mut reality) = (record(scene, eye, seed)?, Reality::new(scene, seed)?);
@@ -223,7 +232,7 @@ fn faulty_clip(
                         .find(|&b| matches!(scene.bodies[b].shape, Shape::Cuboid { .. }));
                     let away = [at[0] - target[0], at[2] - target[2]];
                     let [x, z] = direction(away, boxy.map(|b| state.bodies[b].yaw()));
-                    let depth = 0.7
+                    let depth = 0.5
                         * 0.5
                         * (scene.bodies[body].shape.size() + scene.bodies[other].shape.size());
                     let place = [
@@ -232,7 +241,16 @@ fn faulty_clip(
                         target[2] + z * depth,
                     ];
                     fork.teleport(body, place);
-                    eye.look(&fork).rgb
+                    let overlapping = eye.look(&fork);
+                    // What the eye cannot see it cannot judge: both bodies must show a third of themselves.
+                    let shown = |ids: &[u8], b: usize| {
+                        ids.iter().filter(|&&id| usize::from(id) == b + 1).count()
+                    };
+                    let hidden = |b| 3 * shown(&overlapping.ids, b) < shown(&honest.ids, b);
+                    if t == from && (hidden(body) || hidden(other)) {
+                        return Ok(None);
+                    }
+                    overlapping.rgb
                 }
                 Law::Continuity | Law::Duplication => {
                     let by = match shift {

@@ -293,7 +293,7 @@ fn probe_errors(
     horizon: usize,
 ) -> Result<Vec<f64>, EvalError> {
     let skip = model.frameskip();
-    if horizon % skip != 0 {
+    if !horizon.is_multiple_of(skip) {
         return Ok(Vec::new());
     }
     let Some(states) = model.states(rollouts)? else {

@@ -177,9 +177,9 @@ impl Judge {
             if f >= reference {
                 self.score_frame(size, f - reference, &blobs, &tracks, &mut scores);
             }
-            for b in 0..blobs.len() {
+            for (b, track) in tracks.iter_mut().enumerate() {
                 let seen_as_reference = f < reference;
-                tracks[b] = advance(size, tracks[b].take(), &blobs, b, seen_as_reference);
+                *track = advance(size, track.take(), &blobs, b, seen_as_reference);
             }
         }
         scores

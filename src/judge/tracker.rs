@@ -100,7 +100,7 @@ fn summarise(blob: &mut Blob, size: usize) {
     let (mut x, mut y) = (0.0f32, 0.0f32);
     let mut bounds = [u16::MAX, u16::MAX, 0, 0];
     let mut label = vec![0u8; size * size];
-    for i in 0..size * size {
+    for (i, mark) in label.iter_mut().enumerate() {
         let m = blob.mask[i];
         if m <= 0.0 {
             continue;
@@ -110,7 +110,7 @@ fn summarise(blob: &mut Blob, size: usize) {
         x += m * (column as f32 + 0.5);
         y += m * (row as f32 + 0.5);
         if m > 0.5 {
-            label[i] = 1;
+            *mark = 1;
             bounds[0] = bounds[0].min(column as u16);
             bounds[1] = bounds[1].min(row as u16);
             bounds[2] = bounds[2].max(column as u16 + 1);

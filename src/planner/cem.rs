@@ -55,7 +55,7 @@ impl Planner for Cem {
     ) -> Result<Plan, ModelError> {
         let (n, hold) = (budget.candidates.max(2), budget.hold.max(1));
         let frameskip = model.frameskip().max(1);
-        if (budget.horizon * hold) % frameskip != 0 || budget.horizon == 0 {
+        if !(budget.horizon * hold).is_multiple_of(frameskip) || budget.horizon == 0 {
             let message = format!(
                 "a horizon of {} × {hold} control steps is not a multiple of its frameskip {frameskip}",
                 budget.horizon

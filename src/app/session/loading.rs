@@ -80,10 +80,10 @@ impl Session {
         self.state.drivers = self.driver_options();
         if !self.driver_is_chosen {
             let wish = self.wished.clone().unwrap_or_else(|| "jepa".into());
-            if let Some(choice) = self.find_driver(&wish).filter(|c| *c != before) {
-                if self.state.has_actions() {
-                    self.set_driver(choice);
-                }
+            if let Some(choice) = self.find_driver(&wish).filter(|c| *c != before)
+                && self.state.has_actions()
+            {
+                self.set_driver(choice);
             }
         }
     }

@@ -170,7 +170,7 @@ impl PixelDiffusionConfig {
             ),
             (
                 "embed",
-                !(8..=1024).contains(&self.embed) || self.embed % 4 != 0,
+                !(8..=1024).contains(&self.embed) || !self.embed.is_multiple_of(4),
                 format!("{}", self.embed),
             ),
             (
