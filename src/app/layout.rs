@@ -136,7 +136,13 @@ fn cards_ui(
             ui.horizontal_top(|ui| {
                 for _ in 0..2 {
                     if card < cards {
-                        card_ui(ui, state, card_size, |ui| match card {
+                        // The list of violations takes what is left of its row.
+                        let whole_row = !state.has_actions() && card + 1 == cards && card % 2 == 0;
+                        let size = match whole_row {
+                            true => vec2(2.0 * card_size.x + GAP, card_size.y),
+                            false => card_size,
+                        };
+                        card_ui(ui, state, size, |ui| match card {
                             0 => panes::eye_ui(ui, state, pictures, side),
                             k if k <= models.len() => {
                                 panes::pane_ui(ui, state, models[k - 1], pictures, side, out);
