@@ -7,8 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    curve, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers, top,
-    transport,
+    curve, findings, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers,
+    top, transport,
 };
 use super::state::State;
 use super::theme;
@@ -110,13 +110,11 @@ fn timeline_height(state: &State) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
 }
 
-/// Side of the square pictures in the cards, so that up to two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
     let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
-    let cards = 1 + state.scene_panes().count() + usize::from(state.has_actions());
-    let rows = if cards > 2 { 2.0 } else { 1.0 };
-    let by_height = height / rows - CARD_MARGIN - HEADER - FOOTER;
+    let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
     by_height.max(176.0).min(by_width).floor()
 }
@@ -130,7 +128,7 @@ fn cards_ui(
 ) {
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let models: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
-    let cards = 1 + models.len() + usize::from(state.has_actions());
+    let cards = 2 + models.len();
     let card_size = vec2(side + CARD_MARGIN, side + CARD_MARGIN + HEADER + FOOTER);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let mut card = 0;
@@ -138,12 +136,19 @@ fn cards_ui(
             ui.horizontal_top(|ui| {
                 for _ in 0..2 {
                     if card < cards {
-                        card_ui(ui, state, card_size, |ui| match card {
+                        // The list of violations takes what is left of its row.
+                        let whole_row = !state.has_actions() && card + 1 == cards && card % 2 == 0;
+                        let size = match whole_row {
+                            true => vec2(2.0 * card_size.x + GAP, card_size.y),
+                            false => card_size,
+                        };
+                        card_ui(ui, state, size, |ui| match card {
                             0 => panes::eye_ui(ui, state, pictures, side),
                             k if k <= models.len() => {
                                 panes::pane_ui(ui, state, models[k - 1], pictures, side, out);
                             }
-                            _ => plan::plan_ui(ui, state, side),
+                            _ if state.has_actions() => plan::plan_ui(ui, state, side),
+                            _ => findings::findings_ui(ui, state, side, out),
                         });
                         card += 1;
                     }

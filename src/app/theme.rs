@@ -128,11 +128,19 @@ pub fn warm_fonts(ctx: &egui::Context) {
     let mut glyphs: String = (' '..='~').collect();
     glyphs.push_str("·×…–⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
     let sizes = [9.0, 11.0, 11.5, 12.0, 12.5, 13.5, 17.0];
+    let glyphs: Vec<char> = glyphs.chars().collect();
+    // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours, different beginnings.
+    let lines = [1, 2, 3, 5, 7, 11, 13, 17].map(|stride| {
+        let at = |i: usize| glyphs[i * stride % glyphs.len()];
+        (0..glyphs.len()).map(at).collect::<String>()
+    });
     ctx.fonts_mut(|fonts| {
         for family in [FontFamily::Proportional, FontFamily::Monospace] {
             for size in sizes {
                 let font = FontId::new(size, family.clone());
-                fonts.layout_no_wrap(glyphs.clone(), font, Color32::WHITE);
+                for line in &lines {
+                    fonts.layout_no_wrap(line.clone(), font.clone(), Color32::WHITE);
+                }
             }
         }
     });

@@ -42,7 +42,7 @@ pub fn curve_ui(ui: &mut Ui, state: &State) {
         .custom_y_axes(vec![
             AxisHints::new_y()
                 .formatter(|mark, _| format!("{:.0} cm", mark.value))
-                .label_spacing(6.0..=14.0),
+                .label_spacing(2.0..=6.0),
         ])
         .show(ui, |plot| {
             if let Some(tolerance) = tolerance {

@@ -1,6 +1,7 @@
 //! Panels: functions over plain state. They draw and send commands, nothing else, so tests run them without a window.
 
 pub mod curve;
+pub mod findings;
 mod ghosts;
 pub mod interventions;
 pub mod overlay;
