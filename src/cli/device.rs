@@ -18,7 +18,9 @@ pub fn pick(name: &str) -> Result<Device> {
             .and_then(|n| n.parse::<usize>().ok())
         {
             Some(n) => cuda(n),
-            None => bail!("--device {name}: expected auto, cpu, cuda:N or metal"),
+            None => Err(super::wrong_use(format!(
+                "--device {name}: expected auto, cpu, cuda:N or metal"
+            ))),
         },
     }
 }

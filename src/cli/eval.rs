@@ -110,14 +110,14 @@ fn scene_of(args: &EvalArgs) -> Result<Arc<Scene>> {
     let name = args
         .scene
         .as_deref()
-        .context("--scene S is needed for this suite")?;
+        .ok_or_else(|| super::wrong_use("--scene S is needed for this suite"))?;
     Ok(Arc::new(scene::load(name)?))
 }
 
 fn model_name(args: &EvalArgs) -> Result<&str> {
-    args.model
-        .as_deref()
-        .context("--model M is needed for this suite; `parallax models` lists them")
+    args.model.as_deref().ok_or_else(|| {
+        super::wrong_use("--model M is needed for this suite; `parallax models` lists them")
+    })
 }
 
 fn command_line() -> String {

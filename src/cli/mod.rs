@@ -63,3 +63,11 @@ impl Cli {
         }
     }
 }
+
+/// An error of use: what clap itself would say, and exit code 2.
+fn wrong_use(message: impl std::fmt::Display) -> anyhow::Error {
+    use clap::CommandFactory as _;
+    Cli::command()
+        .error(clap::error::ErrorKind::ValueValidation, message)
+        .into()
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, Rgba, RgbaImage};
 
@@ -38,10 +38,11 @@ enum Imagined {
 
 pub fn run(args: &RecordArgs) -> Result<()> {
     if args.out.extension().is_none_or(|e| e != "gif") {
-        bail!(
-            "{}: expected a file name that ends in .gif",
+        let message = format!(
+            "--out {}: expected a file name that ends in .gif",
             args.out.display()
         );
+        return Err(super::wrong_use(message));
     }
     let scene = Arc::new(scene::load(&args.scene)?);
     let eye = Eye::standard(&scene)?;

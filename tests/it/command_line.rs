@@ -391,7 +391,7 @@ fn record_writes_a_moving_picture() {
         &["record", "--scene", "collide", "--out", "clip.mp4"],
     )
     .assert()
-    .code(1)
+    .code(2)
     .stderr(contains(".gif"));
 }
 
@@ -416,5 +416,5 @@ fn training_without_experience_says_how_to_get_it() {
         .stderr(contains("nowhere.ron"));
     parallax(&["train", config.to_str().unwrap(), "--device", "abacus"])
         .assert()
-        .code(1);
+        .code(2);
 }
