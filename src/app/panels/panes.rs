@@ -54,11 +54,7 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
             frame_image(picture.size, &picture.frame)
         });
         if let Some(texture) = texture {
-            let size = side * 0.3;
-            let corner = Rect::from_min_size(
-                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
-                vec2(size, size),
-            );
+            let corner = inset_rect(rect, state);
             inset(&painter, corner, texture, "goal", theme::IMAGINED);
         }
     }
@@ -253,11 +249,7 @@ fn frames_ui(
             }
         });
         if let Some(texture) = texture {
-            let size = rect.width() * 0.3;
-            let corner = Rect::from_min_size(
-                rect.right_bottom() - vec2(size + 6.0, size + 6.0),
-                vec2(size, size),
-            );
+            let corner = inset_rect(rect, state);
             let what = if state.show_difference {
                 "difference"
             } else {
@@ -373,6 +365,21 @@ pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
         ui.set_min_height(ROW);
         content(ui);
     });
+}
+
+/// Where a small picture covers least: up in the sky where the eye looks from the side, else at the lower right.
+fn inset_rect(rect: Rect, state: &State) -> Rect {
+    let size = rect.width() * 0.3;
+    let from_the_side = state.scene.as_ref().is_some_and(|s| {
+        let [_, up, back] = s.camera.position;
+        up < back
+    });
+    let y = if from_the_side {
+        rect.top() + 6.0
+    } else {
+        rect.bottom() - size - 6.0
+    };
+    Rect::from_min_size(pos2(rect.right() - size - 6.0, y), vec2(size, size))
 }
 
 fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
