@@ -97,7 +97,7 @@ pub struct Rollout {
     /// Those actions, `[T][A]`.
     pub actions: Vec<Vec<f32>>,
     /// What was imagined.
-    pub imagined: Imagined,
+    pub imagined: Arc<Imagined>,
     /// What the judge found; frames count from the first imagined one.
     pub violations: Vec<Violation>,
     /// Whether the judge is through.

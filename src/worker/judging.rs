@@ -14,7 +14,7 @@ pub struct JudgeRollout {
     /// The last real frames up to the branch, oldest first.
     pub real: Vec<Vec<u8>>,
     /// What was imagined after them.
-    pub imagined: Imagined,
+    pub imagined: Arc<Imagined>,
 }
 
 /// The judging worker's function; frames of the violations count from the first imagined one. Imagined frames are judged

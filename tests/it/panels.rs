@@ -125,7 +125,7 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
     let mut state = state();
     let rollout = Rollout {
         branch: 5,
-        imagined: Imagined {
+        imagined: Arc::new(Imagined {
             frames: Some(Frames {
                 n: 1,
                 steps: 20,
@@ -135,7 +135,7 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
             states: None,
             frameskip: 1,
             steps: 20,
-        },
+        }),
         violations: vec![Violation {
             law: Law::Permanence,
             body: 1,

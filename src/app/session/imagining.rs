@@ -25,6 +25,7 @@ impl Session {
                 match report.result {
                     Ok(_) if of != episode => {}
                     Ok(imagined) => {
+                        let imagined = std::sync::Arc::new(imagined);
                         self.state.timers.rollout(&pane.name).add(took_ms);
                         pane.status = PaneStatus::Ready;
                         if let Some(scene) = scene.clone() {
