@@ -30,6 +30,7 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: &TrainArgs) -> Result<()> {
+    let device = super::device::pick(&args.device)?;
     let config = TrainConfig::load(&args.config)?;
     if args.data.is_empty() {
         let missing = config.data.iter().find(|d| !d.join("index.json").exists());
@@ -47,7 +48,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     let own = args.config.parent().unwrap_or(Path::new(".")).to_path_buf();
     let options = TrainOptions {
-        device: super::device::pick(&args.device)?,
+        device,
         minutes: args.minutes,
         resume: args.resume,
         out: args.out.clone().unwrap_or(own),
