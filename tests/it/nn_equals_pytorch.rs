@@ -282,3 +282,34 @@ fn adamw_steps() {
     }
     assert_close(&w, &all["adamw.w5"], "AdamW: weights after five steps");
 }
+
+#[test]
+fn edm_preconditioning_is_pytorchs() {
+    use parallax::model::generative::edm::Preconditioning;
+    let all = fixtures();
+    let values = |name: &str| -> Vec<f32> {
+        all[&format!("edm.{name}")]
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap()
+    };
+    let (sigmas, data) = (values("sigma"), values("sigma_data")[0]);
+    assert!(sigmas.len() > 3);
+    let made: Vec<Preconditioning> = sigmas
+        .iter()
+        .map(|&s| Preconditioning::new(s, data, 0.0))
+        .collect();
+    let column = |f: fn(&Preconditioning) -> f32| {
+        Tensor::from_vec(
+            made.iter().map(f).collect::<Vec<f32>>(),
+            made.len(),
+            &Device::Cpu,
+        )
+        .unwrap()
+    };
+    assert_close(&column(|p| p.skip), &all["edm.c_skip"], "c_skip");
+    assert_close(&column(|p| p.out), &all["edm.c_out"], "c_out");
+    assert_close(&column(|p| p.input), &all["edm.c_in"], "c_in");
+    assert_close(&column(|p| p.noise), &all["edm.c_noise"], "c_noise");
+}
