@@ -1,7 +1,5 @@
 //! One look: what the eye returns.
 
-use image::RgbImage;
-
 /// One frame with its ground-truth depth and ids; models get `rgb` only.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
@@ -13,11 +11,4 @@ pub struct View {
     pub depth: Vec<f32>,
     /// `[H, W]`: 0 for floor and background, else body index + 1.
     pub ids: Vec<u8>,
-}
-
-impl View {
-    /// The frame as an image, if the buffer has its size.
-    pub fn image(&self) -> Option<RgbImage> {
-        RgbImage::from_raw(self.size as u32, self.size as u32, self.rgb.clone())
-    }
 }

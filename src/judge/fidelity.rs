@@ -45,11 +45,6 @@ pub fn foreground_psnr_db(
     )
 }
 
-/// The floor: the last real frame, repeated.
-pub fn copy_last(last: &[u8], steps: usize) -> Vec<Vec<u8>> {
-    vec![last.to_vec(); steps]
-}
-
 /// Position error in pixels of each tracked body that the truth shows (area over 4 px), `None` where the imagined frame has
 /// lost it.
 pub fn object_error(

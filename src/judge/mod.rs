@@ -9,7 +9,7 @@ mod laws;
 mod thresholds;
 mod tracker;
 
-pub use fidelity::{copy_last, foreground_mask, foreground_psnr_db, object_error, psnr_db};
+pub use fidelity::{foreground_mask, foreground_psnr_db, object_error, psnr_db};
 pub use laws::{Judge, Violation};
 pub use thresholds::{SceneThresholds, Thresholds};
 pub use tracker::{Blob, Tracker};

@@ -99,11 +99,6 @@ impl Mpc {
             decisions: 0,
         }
     }
-
-    /// The model that imagines.
-    pub fn model(&self) -> &Arc<dyn WorldModel> {
-        &self.model
-    }
 }
 
 impl Controller for Mpc {
