@@ -12,6 +12,7 @@ mod one_of_each;
 mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
+mod planners_search_alike;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
