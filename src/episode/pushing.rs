@@ -8,7 +8,8 @@ pub(super) fn push_towards(view: &View, target: usize, goal: [f32; 2], gain: f32
     let (scene, body, at) = (view.scene, view.body(target), view.at);
     let to_goal = sub(goal, body);
     let dir = scale(to_goal, 1.0 / norm(to_goal).max(1e-3));
-    let clearance = scene.bodies[target].shape.size() * 0.6 + scene.bodies[view.hand].shape.size() * 0.5;
+    let clearance =
+        scene.bodies[target].shape.size() * 0.6 + scene.bodies[view.hand].shape.size() * 0.5;
     let behind = sub(body, scale(dir, clearance + 0.02));
     let from_body = sub(at, body);
     let aligned = from_body[0] * dir[0] + from_body[1] * dir[1];
@@ -151,7 +152,10 @@ pub(super) fn turn_towards(
     let outward = place_outward(place, body, view.at);
     if near < clearance && !outward && norm(wish) > 0.06 {
         // Out of the outline first, then round it.
-        let tangent = [-from_body[1] / near.max(1e-3), from_body[0] / near.max(1e-3)];
+        let tangent = [
+            -from_body[1] / near.max(1e-3),
+            from_body[0] / near.max(1e-3),
+        ];
         let sign = if tangent[0] * wish[0] + tangent[1] * wish[1] >= 0.0 {
             1.0
         } else {

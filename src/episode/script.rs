@@ -204,18 +204,14 @@ impl Script {
         }
         let on_base = self.body == 1;
         let (place, floor) = match base.filter(|_| on_base) {
-            Some(b) => (
-                view.body(b),
-                view.state.bodies[b].position[1] + height(b),
-            ),
+            Some(b) => (view.body(b), view.state.bodies[b].position[1] + height(b)),
             None => (self.goal.unwrap_or_default(), 0.0),
         };
         let hand = view.state.bodies[view.hand].position;
         let body = view.state.bodies[cube].position;
         let to = |target: [f32; 3], grip: f32, noise: f32| {
-            let d: [f32; 3] = std::array::from_fn(|i| {
-                (target[i].clamp(low[i], high[i]) - hand[i]) * GAIN
-            });
+            let d: [f32; 3] =
+                std::array::from_fn(|i| (target[i].clamp(low[i], high[i]) - hand[i]) * GAIN);
             let size = norm3(d).max(1.0);
             Wish {
                 action: [d[0] / size, d[1] / size, d[2] / size, grip],

@@ -102,7 +102,8 @@ impl TaskInstance {
         let names = std::iter::once(&task.body).chain(&task.also);
         let bodies: Vec<usize> = names.filter_map(|n| scene.body_index(n)).collect();
         let body = *bodies.first().ok_or_else(none)?;
-        let sampler = sampler(&task, kind).ok_or_else(|| TaskError::NoSampler(scene.name.clone()))?;
+        let sampler =
+            sampler(&task, kind).ok_or_else(|| TaskError::NoSampler(scene.name.clone()))?;
         for attempt in 0..TRIES {
             let setting = Setting {
                 scene,
@@ -252,9 +253,9 @@ impl Setting<'_> {
             }
             let radius = |b: usize| self.scene.bodies[b].shape.bounding_radius();
             let suits = targets.iter().enumerate().all(|(i, t)| {
-                let apart = targets[..i].iter().all(|o| {
-                    distance(o.place(), t.place()) > radius(o.body) + radius(t.body)
-                });
+                let apart = targets[..i]
+                    .iter()
+                    .all(|o| distance(o.place(), t.place()) > radius(o.body) + radius(t.body));
                 apart
                     && self.is_clear(&reality, t)
                     && state.bodies[t.body].planar_distance(t.place()) >= min_distance

@@ -83,7 +83,11 @@ impl Oracle {
 
     fn cost_of(&self, reality: &Reality, goal: &GoalState) -> f32 {
         let state = reality.measure();
-        let mut cost: f32 = goal.targets.iter().map(|t| goal.distance_of(t, &state)).sum();
+        let mut cost: f32 = goal
+            .targets
+            .iter()
+            .map(|t| goal.distance_of(t, &state))
+            .sum();
         if goal.task.angle_degrees.is_some() {
             cost += METRES_PER_RADIAN * goal.angle(&state);
         }
@@ -104,7 +108,10 @@ impl Oracle {
             };
             cost += HAND_PULL * (apart - self.reach[target.body]).max(0.0);
         }
-        if goal.task.released && state.held.is_some() && goal.distance(&state) < goal.task.tolerance_m {
+        if goal.task.released
+            && state.held.is_some()
+            && goal.distance(&state) < goal.task.tolerance_m
+        {
             cost += HOLDING;
         }
         cost

@@ -247,5 +247,4 @@ impl Scene {
         self.interventions.push((target.to_string(), value));
         Ok(())
     }
-
 }

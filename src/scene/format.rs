@@ -467,9 +467,7 @@ impl ActionSpace {
                 let [z0, z1] = z_range.unwrap_or([-limit, limit]);
                 Some(([-limit, z0.max(-limit)], [limit, z1.min(limit)]))
             }
-            ActionSpace::Spatial { low, high, .. } => {
-                Some(([low[0], low[2]], [high[0], high[2]]))
-            }
+            ActionSpace::Spatial { low, high, .. } => Some(([low[0], low[2]], [high[0], high[2]])),
         }
     }
 }

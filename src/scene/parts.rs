@@ -83,7 +83,10 @@ impl Check<'_> {
         for p in points.iter().flatten() {
             self.number(at, *p, -10.0, 10.0)?;
         }
-        let vectors: Vec<_> = points.iter().map(|&p| rapier3d::math::Vector::from(p)).collect();
+        let vectors: Vec<_> = points
+            .iter()
+            .map(|&p| rapier3d::math::Vector::from(p))
+            .collect();
         let solid = rapier3d::geometry::SharedShape::convex_hull(&vectors)
             .is_some_and(|s| s.mass_properties(1.0).mass() > 1e-7);
         if solid {
@@ -247,7 +250,11 @@ impl Check<'_> {
 
     pub(super) fn sensors(&self, s: &Scene) -> Result<(), SceneError> {
         if s.sensors.len() > 8 {
-            return Err(self.fail("sensors", format!("{} sensors", s.sensors.len()), "at most 8"));
+            return Err(self.fail(
+                "sensors",
+                format!("{} sensors", s.sensors.len()),
+                "at most 8",
+            ));
         }
         for (i, sensor) in s.sensors.iter().enumerate() {
             let at = format!("sensors[{i}]");
@@ -257,7 +264,12 @@ impl Check<'_> {
             }
             self.shape(&format!("{at}.shape"), &sensor.shape, false)?;
             for axis in 0..3 {
-                self.number(&format!("{at}.position"), sensor.position[axis], -20.0, 20.0)?;
+                self.number(
+                    &format!("{at}.position"),
+                    sensor.position[axis],
+                    -20.0,
+                    20.0,
+                )?;
             }
         }
         Ok(())

@@ -104,6 +104,18 @@ impl Scene {
         check.scene(&scene)?;
         Ok(scene)
     }
+
+    /// Checks a scene that was changed after it was read; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`SceneError::Field`].
+    pub fn check(&self, name: &str) -> Result<(), SceneError> {
+        let check = Check {
+            path: Path::new(name),
+            text: "",
+        };
+        check.scene(self)
+    }
 }
 
 pub(super) struct Check<'a> {
@@ -112,7 +124,12 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn fail(&self, field: &str, found: impl ToString, expected: impl ToString) -> SceneError {
+    pub(super) fn fail(
+        &self,
+        field: &str,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> SceneError {
         SceneError::Field {
             path: self.path.to_path_buf(),
             line: self.line_of(field),
@@ -144,7 +161,13 @@ impl Check<'_> {
         1 + self.text[..at].matches('\n').count()
     }
 
-    pub(super) fn number(&self, field: &str, value: f32, low: f32, high: f32) -> Result<(), SceneError> {
+    pub(super) fn number(
+        &self,
+        field: &str,
+        value: f32,
+        low: f32,
+        high: f32,
+    ) -> Result<(), SceneError> {
         if value.is_finite() && (low..=high).contains(&value) {
             Ok(())
         } else {
@@ -241,7 +264,13 @@ impl Check<'_> {
         for (i, slider) in s.sliders.iter().enumerate() {
             let at = format!("sliders[{i}]");
             for (end, value) in [("low", slider.low), ("high", slider.high)] {
-                self.field(s, &format!("{at}.target"), &format!("{at}.{end}"), &slider.target, value)?;
+                self.field(
+                    s,
+                    &format!("{at}.target"),
+                    &format!("{at}.{end}"),
+                    &slider.target,
+                    value,
+                )?;
             }
             self.number(&format!("{at}.high"), slider.high, slider.low, 360.0)?;
         }
@@ -331,10 +360,16 @@ impl Check<'_> {
             ));
         }
         if task.also.len() > 8 {
-            return Err(self.fail("task.also", format!("{} bodies", task.also.len()), "at most 8"));
+            return Err(self.fail(
+                "task.also",
+                format!("{} bodies", task.also.len()),
+                "at most 8",
+            ));
         }
         for (i, name) in task.also.iter().enumerate() {
-            let movable = s.body_index(name).is_some_and(|b| s.bodies[b].kind != Kind::Fixed);
+            let movable = s
+                .body_index(name)
+                .is_some_and(|b| s.bodies[b].kind != Kind::Fixed);
             if !movable || *name == task.body || task.also[..i].contains(name) {
                 return Err(self.fail(
                     "task.also",

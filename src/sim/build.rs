@@ -110,16 +110,16 @@ pub(super) fn rotation(yaw: f32, pitch: f32, roll: f32) -> Rotation {
 }
 
 fn pose(b: &Body) -> Pose {
-    Pose::from_parts(
-        Vector::from(b.position),
-        rotation(b.yaw, b.pitch, b.roll),
-    )
+    Pose::from_parts(Vector::from(b.position), rotation(b.yaw, b.pitch, b.roll))
 }
 
 /// Moves the second body of every holding joint so that the anchors meet.
 fn meet_anchors(joints: &[Joint], bodies: &mut [Body]) {
     for joint in joints {
-        if matches!(joint.kind, JointKind::Rope { .. } | JointKind::Spring { .. }) {
+        if matches!(
+            joint.kind,
+            JointKind::Rope { .. } | JointKind::Spring { .. }
+        ) {
             continue;
         }
         let at = |name: &str| bodies.iter().position(|b| b.name == name);
@@ -190,11 +190,15 @@ pub(super) fn shape(s: &Shape) -> SharedShape {
         // Scenes are checked before they are built, so the hull exists; a ball stands in otherwise.
         Shape::Convex { points } => {
             let points: Vec<Vector> = points.iter().map(|&p| Vector::from(p)).collect();
-            SharedShape::convex_hull(&points).unwrap_or_else(|| SharedShape::ball(s.bounding_radius()))
+            SharedShape::convex_hull(&points)
+                .unwrap_or_else(|| SharedShape::ball(s.bounding_radius()))
         }
-        Shape::Compound { parts } => {
-            SharedShape::compound(parts.iter().map(|p| (part_pose(p), shape(&p.shape))).collect())
-        }
+        Shape::Compound { parts } => SharedShape::compound(
+            parts
+                .iter()
+                .map(|p| (part_pose(p), shape(&p.shape)))
+                .collect(),
+        ),
     }
 }
 
@@ -230,12 +234,19 @@ fn soft_body(b: &Body, material: &Softness) -> SoftBodyBuilder {
     let cells = material.cells as usize;
     let (centre, turn) = (Vector::from(b.position), rotation(b.yaw, b.pitch, b.roll));
     let builder = match b.shape.scaled(b.size) {
-        Shape::Cuboid { half } => {
-            SoftBodyBuilder::cuboid(Vector::ZERO, Vector::from(half), cells + 1, cells + 1, cells + 1)
-        }
+        Shape::Cuboid { half } => SoftBodyBuilder::cuboid(
+            Vector::ZERO,
+            Vector::from(half),
+            cells + 1,
+            cells + 1,
+            cells + 1,
+        ),
         other => SoftBodyBuilder::sphere(Vector::ZERO, other.bounding_radius(), cells.min(3)),
     };
-    let placed = builder.particle_positions().iter().map(|p| centre + turn * *p);
+    let placed = builder
+        .particle_positions()
+        .iter()
+        .map(|p| centre + turn * *p);
     let placed: Vec<Vector> = placed.collect();
     let softness = SpringCoefficients {
         natural_frequency: material.frequency_hz,
@@ -305,7 +316,13 @@ pub(super) fn draw_start(scene: &Scene, seed: u64) -> Result<Start, SimError> {
             start.set(target, *value);
         }
         let apart = scene.apart.iter().all(|(a, b, distance)| {
-            let at = |n: &str| start.bodies.iter().find(|b| b.name == n).map(|b| b.position);
+            let at = |n: &str| {
+                start
+                    .bodies
+                    .iter()
+                    .find(|b| b.name == n)
+                    .map(|b| b.position)
+            };
             match (at(a), at(b)) {
                 (Some(p), Some(q)) => {
                     (0..3).map(|i| (p[i] - q[i]).powi(2)).sum::<f32>() >= distance * distance

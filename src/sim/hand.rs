@@ -138,11 +138,16 @@ impl Reality {
     fn stop_at_bodies(&self, hand: usize, movement: Vector) -> Vector {
         let held = self.grip.map(|(body, _)| body);
         let (own, carried) = (self.colliders[hand], held.map(|b| self.colliders[b]));
-        let others = |handle: ColliderHandle, _: &Collider| handle != own && Some(handle) != carried;
+        let others =
+            |handle: ColliderHandle, _: &Collider| handle != own && Some(handle) != carried;
         let filter = |groups: Group| {
             QueryFilter::new()
                 .exclude_sensors()
-                .groups(InteractionGroups::new(HAND, groups, InteractionTestMode::And))
+                .groups(InteractionGroups::new(
+                    HAND,
+                    groups,
+                    InteractionTestMode::And,
+                ))
                 .predicate(&others)
         };
         let moved = self.slide(hand, movement, filter(BODY));
@@ -153,7 +158,11 @@ impl Reality {
         let groups = if moved.y > 0.0 { BODY } else { BODY | FLOOR };
         let filter = QueryFilter::new()
             .exclude_sensors()
-            .groups(InteractionGroups::new(BODY, groups, InteractionTestMode::And))
+            .groups(InteractionGroups::new(
+                BODY,
+                groups,
+                InteractionTestMode::And,
+            ))
             .predicate(&others);
         let load = self.slide(held, moved, filter);
         let least = |a: f32, b: f32| if a.abs() < b.abs() { a } else { b };

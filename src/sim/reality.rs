@@ -296,7 +296,9 @@ impl Reality {
             sizes: self.drawn.iter().map(|b| b.size).collect(),
             hidden: self.hidden.clone(),
             command: self.command.clone(),
-            grip: self.grip.map(|(body, joint)| (body, joint.into_raw_parts())),
+            grip: self
+                .grip
+                .map(|(body, joint)| (body, joint.into_raw_parts())),
         };
         let rest = bincode::serde::encode_to_vec(&rest, bincode::config::standard())
             .map_err(|e| self.snapshot_error(e.to_string()))?;
@@ -330,7 +332,11 @@ impl Reality {
         let n = self.bodies.len();
         let fits = self.bodies.iter().all(|h| world.bodies.contains(*h))
             && self.colliders.iter().all(|c| world.colliders.contains(*c))
-            && self.soft.iter().flatten().all(|s| world.soft_bodies.get(*s).is_some())
+            && self
+                .soft
+                .iter()
+                .flatten()
+                .all(|s| world.soft_bodies.get(*s).is_some())
             && [rest.colours.len(), rest.sizes.len(), rest.hidden.len()] == [n; 3]
             && grip.is_none_or(|(b, j)| b < n && world.impulse_joints.contains(j));
         if !fits {
@@ -339,7 +345,11 @@ impl Reality {
         if snapshot.seed != self.seed {
             self.drawn = build::draw_start(&self.scene, snapshot.seed)?.bodies;
         }
-        for (body, (colour, size)) in self.drawn.iter_mut().zip(rest.colours.into_iter().zip(rest.sizes)) {
+        for (body, (colour, size)) in self
+            .drawn
+            .iter_mut()
+            .zip(rest.colours.into_iter().zip(rest.sizes))
+        {
             body.colour = colour;
             body.size = size;
         }
