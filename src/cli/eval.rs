@@ -18,6 +18,8 @@ use crate::sim::HELD_OUT_SEED;
 /// Measure models, controllers and the judge on held-out seeds.
 #[derive(clap::Args, Debug)]
 pub struct EvalArgs {
+    #[command(flatten)]
+    world: super::world::WorldArgs,
     /// What to measure
     #[arg(value_enum)]
     suite: Suite,
@@ -92,7 +94,7 @@ fn scene_of(args: &EvalArgs) -> Result<Arc<Scene>> {
         .scene
         .as_deref()
         .ok_or_else(|| super::wrong_use("--scene S is needed for this suite"))?;
-    Ok(Arc::new(scene::load(name)?))
+    args.world.scene(name)
 }
 
 fn model_name(args: &EvalArgs) -> Result<&str> {
@@ -127,6 +129,17 @@ fn bar(length: u64, what: &str) -> ProgressBar {
     }
     bar.set_prefix(what.to_string());
     bar
+}
+
+/// Which interventions the scene bears, and which of them lie outside what training saw.
+fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
+    if !scene.interventions.is_empty() {
+        out.insert("interventions".into(), json!(scene.interventions));
+        out.insert("out_of_distribution".into(), json!(scene.departures()));
+    }
+    if !scene.edits.is_empty() {
+        out.insert("edits".into(), json!(scene.edits));
+    }
 }
 
 fn eval_rollout(args: &EvalArgs) -> Result<Value> {
@@ -178,6 +191,7 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     );
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("rollout", args, &scene.name, name);
+    note_world(&mut out, &scene);
     out.insert("model_sha256".into(), json!(model.card().sha256));
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
@@ -192,7 +206,7 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     };
     let scenes = names
         .iter()
-        .map(|n| Ok(Arc::new(scene::load(n)?)))
+        .map(|n| args.world.scene(n))
         .collect::<Result<Vec<_>>>()?;
     if let Some(clips) = args.calibrate {
         return calibrate(&scenes, clips);

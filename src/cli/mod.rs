@@ -9,6 +9,7 @@ mod models;
 mod record;
 mod scenes;
 mod train;
+mod world;
 
 use clap::{Parser, Subcommand};
 

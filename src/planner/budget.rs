@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Camp;
+use crate::scene::{Scene, Task};
 
 /// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,20 @@ impl Budget {
             Camp::Jepa | Camp::Hybrid => Budget::PAPER,
             Camp::Generative => Budget::SMALL,
             Camp::Reference => Budget::ORACLE,
+        }
+    }
+
+    /// The oracle's in a scene: more where a rotation, or the speed of one blow, has to be right.
+    pub fn oracle(scene: &Scene) -> Budget {
+        let exacting = |t: &Task| t.angle_degrees.or(t.rest_speed).is_some();
+        if scene.task.as_ref().is_some_and(exacting) {
+            Budget {
+                candidates: 128,
+                iterations: 6,
+                ..Budget::ORACLE
+            }
+        } else {
+            Budget::ORACLE
         }
     }
 

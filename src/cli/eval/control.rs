@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{EvalArgs, bar, head, model_name, scene_of};
+use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
 use crate::model::oracle::Oracle;
@@ -119,15 +119,8 @@ impl ControlArgs {
         }
     }
 
-    fn budget(&self, camp: Camp) -> Budget {
-        let preset = match (self.planner, Budget::for_camp(camp)) {
-            (Search::Gradient, preset) => Budget {
-                candidates: 30,
-                iterations: 30,
-                ..preset
-            },
-            (_, preset) => preset,
-        };
+    /// What differs from a preset is what was asked for.
+    fn within(&self, preset: Budget) -> Budget {
         // By the clock alone: more iterations than any clock allows.
         let iterations = match (self.iterations, self.ms) {
             (Some(n), _) => n,
@@ -142,6 +135,18 @@ impl ControlArgs {
             milliseconds: self.ms,
         }
     }
+
+    fn budget(&self, camp: Camp) -> Budget {
+        let preset = Budget::for_camp(camp);
+        self.within(match self.planner {
+            Search::Gradient => Budget {
+                candidates: 30,
+                iterations: 30,
+                ..preset
+            },
+            _ => preset,
+        })
+    }
 }
 
 /// Runs the controller and, unless told otherwise, its references on the same seeds.
@@ -149,6 +154,7 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
     let mut out = head("control", args, &scene.name, name);
+    note_world(&mut out, &scene);
     let mut controller = contestant(args, &scene, name, &mut out)?;
     let result = run(&scene, args, name, controller.each.as_mut())?;
     if let Some(cost) = controller.cost {
@@ -166,7 +172,9 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
             floors.insert((*key).into(), json!(found.success));
         }
         out.insert("floors".into(), Value::Object(floors));
-        let ceiling = run(&scene, args, "oracle", &mut oracle(&scene))?;
+        let budget = Budget::oracle(&scene);
+        let mut ceiling = oracle(&scene, budget, budget.hold);
+        let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
         let regret = Regret::of(&result, &ceiling);
         println!(
@@ -205,9 +213,12 @@ fn contestant(
     match name {
         "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
         "oracle" => {
+            let budget = args.control.within(Budget::oracle(scene));
+            let replan = args.control.replan.unwrap_or(budget.hold);
             note("planner", json!(Cem::default().id()));
-            note("budget", json!(Budget::ORACLE));
-            return Ok(unmodelled(Box::new(oracle(scene))));
+            note("budget", json!(budget));
+            note("replan_steps", json!(replan));
+            return Ok(unmodelled(Box::new(oracle(scene, budget, replan))));
         }
         _ => {}
     }
@@ -262,12 +273,8 @@ fn baselines(scene: &Scene) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn oracle(scene: &Arc<Scene>) -> OracleMpc {
-    OracleMpc::new(
-        Arc::new(Oracle::new(scene)),
-        Budget::ORACLE,
-        Budget::ORACLE.hold,
-    )
+fn oracle(scene: &Arc<Scene>, budget: Budget, replan: usize) -> OracleMpc {
+    OracleMpc::new(Arc::new(Oracle::new(scene)), budget, replan)
 }
 
 /// One row of the table.
