@@ -1,4 +1,4 @@
-//! `parallax eval`: control, rollout, judge. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, judge, probe. JSON as README describes it; its keys only grow.
 
 mod control;
 
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use crate::eval::{judge, rollout};
+use crate::eval::{judge, probe, rollout};
 use crate::judge::Thresholds;
 use crate::model::registry;
 use crate::scene::{self, Scene, home, models_dir};
@@ -56,13 +56,15 @@ enum Suite {
     Rollout,
     /// False positives and detection rate of the judge itself
     Judge,
+    /// What a representation holds: place, orientation, velocity, contact
+    Probe,
 }
 
 impl EvalArgs {
     fn episodes(&self) -> u64 {
         let preset = match self.suite {
             Suite::Control => 100,
-            Suite::Rollout | Suite::Judge => 50,
+            Suite::Rollout | Suite::Judge | Suite::Probe => 50,
         };
         self.episodes.unwrap_or(preset)
     }
@@ -73,6 +75,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         Suite::Control => control::evaluate(args)?,
         Suite::Rollout => eval_rollout(args)?,
         Suite::Judge => eval_judge(args)?,
+        Suite::Probe => eval_probe(args)?,
     };
     if let Some(path) = &args.json {
         write_json(path, &result)?;
@@ -193,6 +196,39 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     let mut out = head("rollout", args, &scene.name, name);
     note_world(&mut out, &scene);
     out.insert("model_sha256".into(), json!(model.card().sha256));
+    if let Value::Object(numbers) = json!(result) {
+        out.extend(numbers);
+    }
+    Ok(Value::Object(out))
+}
+
+fn eval_probe(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let result = probe::run(&scene, model.as_ref(), args.seed, args.episodes())?;
+    println!(
+        "{name} in {}: r of linear and MLP probes on {} held-out rows, and on an 8x8 picture",
+        scene.name, result.rows_test
+    );
+    for (quantity, own) in &result.model.r {
+        let floor = result.pixels.r.get(quantity).copied().unwrap_or_default();
+        println!(
+            "{quantity:<18} {:6.3} {:6.3}    {:6.3} {:6.3}",
+            own.linear, own.mlp, floor.linear, floor.mlp
+        );
+    }
+    for (group, lowest) in &result.lowest_r {
+        println!(
+            "lowest {group:<11} {:6.3} {:6.3}",
+            lowest.linear, lowest.mlp
+        );
+    }
+    let mut out = head("probe", args, &scene.name, name);
+    note_world(&mut out, &scene);
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    out.insert("parameters".into(), json!(model.cost().parameters));
+    out.insert("encode_flops".into(), json!(model.cost().encode_flops));
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }

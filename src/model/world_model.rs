@@ -306,6 +306,11 @@ pub trait WorldModel: Send + Sync {
         Ok(None)
     }
 
+    /// The model's own representation of the context's last observation, `[D]`, for probes; `None` for models that have none to show.
+    fn features(&self, _context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        Ok(None)
+    }
+
     /// Prediction error on the observation that followed, in the model's own space: `action` led from the context's last frame to `next`
     /// (`frameskip` control steps later; `actions` holds them all).
     fn surprise(

@@ -13,6 +13,7 @@ mod curve;
 pub mod diffusion;
 mod export;
 mod lewm;
+pub mod probing;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use clock::{Clock, Length};

@@ -1,4 +1,5 @@
 //! All integration tests in one binary: a module a promise.
+mod baselines_are_fair;
 mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;

@@ -329,6 +329,15 @@ impl WorldModel for LewmModel {
         }))
     }
 
+    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        let frame = context
+            .frames
+            .last()
+            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let z = self.encode(context.size, frame)?;
+        Ok(Some(z.flatten_all()?.to_vec1()?))
+    }
+
     fn surprise(
         &self,
         context: &Context,
