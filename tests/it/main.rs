@@ -18,3 +18,4 @@ mod support;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+mod world_is_sound;
