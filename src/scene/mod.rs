@@ -12,8 +12,8 @@ mod palette;
 mod validate;
 
 pub use format::{
-    ActionSpace, Behaviour, Body, CameraSpec, GoalSampler, Kind, Law, Randomise, Scene, Shape,
-    Slider, Task,
+    ActionSpace, Behaviour, Body, CameraSpec, Floor, GoalSampler, Kind, Law, Randomise, Scene,
+    Shape, Slider, Task,
 };
 pub use library::{home, library_dir, list, load, load_named, models_dir};
 pub use palette::Colour;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parallax::camera::Eye;
-use parallax::scene::Scene;
+use parallax::scene::{Floor, Kind, Scene};
 use parallax::sim::{HELD_OUT_SEED, Reality};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -218,4 +218,147 @@ fn an_eye_of_no_size_is_refused() {
             .to_string();
         assert!(error.contains("16 to 512"), "{error}");
     }
+}
+
+#[test]
+fn a_scene_may_ask_for_another_size_and_other_samples() {
+    let ask = |size, samples| {
+        let mut push = (*scene("push")).clone();
+        (push.camera.size, push.camera.samples) = (size, samples);
+        Arc::new(push)
+    };
+    for (size, samples) in [(64, 2), (96, 1), (128, 4)] {
+        let push = ask(size, samples);
+        let eye = Eye::standard(&push).unwrap();
+        assert_eq!((eye.size(), eye.samples()), (size, samples));
+        let view = eye.look(&Reality::new(&push, 0).unwrap());
+        let pixels = size * size;
+        assert_eq!((view.size, view.rgb.len()), (size, pixels * 3));
+        assert_eq!(
+            (view.depth.len(), view.ids.len(), view.moving.len()),
+            (pixels, pixels, pixels)
+        );
+    }
+}
+
+#[test]
+fn the_mask_is_the_union_of_the_bodies_that_can_move() {
+    let reach = scene("reach");
+    assert!(
+        reach.bodies.iter().any(|b| b.kind == Kind::Fixed),
+        "reach has a wall"
+    );
+    let view = Eye::standard(&reach)
+        .unwrap()
+        .look(&Reality::new(&reach, HELD_OUT_SEED).unwrap());
+    for (i, &id) in view.ids.iter().enumerate() {
+        let moves = id > 0 && reach.bodies[id as usize - 1].kind != Kind::Fixed;
+        assert_eq!(view.moving[i], moves, "pixel {i} shows {id}");
+    }
+    assert!(view.moving.iter().filter(|&&m| m).count() > 10);
+}
+
+fn on_checker(tile_m: f32) -> Arc<Scene> {
+    let mut push = (*scene("push")).clone();
+    push.floor = Floor::Checker { tile_m };
+    Arc::new(push)
+}
+
+#[test]
+fn the_checker_stands_where_the_floor_does() {
+    let push = on_checker(0.2);
+    let reality = Reality::new(&push, HELD_OUT_SEED).unwrap();
+    for samples in [1, 2, 4] {
+        let eye = Eye::new(&push, 64, samples).unwrap();
+        let view = eye.look(&reality);
+        let plain = Eye::new(&scene("push"), 64, samples)
+            .unwrap()
+            .look(&reality);
+        assert_eq!(
+            (&view.ids, &view.depth),
+            (&plain.ids, &plain.depth),
+            "a pattern has no shape"
+        );
+        let (mut light, mut dark) = (0, 0);
+        for i in 0..64 * 64 {
+            let pixel = [(i % 64) as f32 + 0.5, (i / 64) as f32 + 0.5];
+            let Some(at) = eye.unproject(pixel, 0.0).filter(|_| view.ids[i] == 0) else {
+                continue;
+            };
+            // Where the whole pixel lies in one tile.
+            let inside = |v: f32| ((v / 0.2).rem_euclid(1.0) - 0.5).abs() < 0.35;
+            if !inside(at[0]) || !inside(at[2]) {
+                continue;
+            }
+            let even = ((at[0] / 0.2).floor() + (at[2] / 0.2).floor()).rem_euclid(2.0) == 0.0;
+            let (tile, grey) = (view.rgb[3 * i], plain.rgb[3 * i]);
+            let share = f32::from(tile) / f32::from(grey);
+            assert!(
+                (share - if even { 1.06 } else { 0.94 }).abs() < 0.02,
+                "pixel {i} at {at:?}: {tile} where the plain floor is {grey}"
+            );
+            *(if even { &mut light } else { &mut dark }) += 1;
+        }
+        assert!(
+            light > 300 && dark > 300,
+            "{light} light and {dark} dark pixels"
+        );
+    }
+}
+
+#[test]
+fn a_checker_too_fine_to_see_is_the_plain_grey() {
+    let push = on_checker(0.01);
+    let mut push = (*push).clone();
+    push.camera.position = [0.0, 40.0, 20.0];
+    let push = Arc::new(push);
+    let view = Eye::new(&push, 64, 1)
+        .unwrap()
+        .look(&Reality::new(&push, 0).unwrap());
+    let greys: Vec<u8> = (0..64 * 64)
+        .filter(|&i| view.ids[i] == 0)
+        .map(|i| view.rgb[3 * i])
+        .collect();
+    let (low, high) = (greys.iter().min().unwrap(), greys.iter().max().unwrap());
+    assert!(high - low <= 2, "moiré from {low} to {high}");
+}
+
+#[test]
+fn a_jittering_camera_stands_elsewhere_for_each_seed_and_for_the_same_seed_at_the_same_place() {
+    let mut push = (*scene("push")).clone();
+    push.camera.jitter_m = 0.1;
+    let push = Arc::new(push);
+    let eye = Eye::standard(&push).unwrap();
+    let world = [0.2, 0.0, -0.1];
+    let mut places = Vec::new();
+    for seed in 0..40 {
+        let shift = Eye::shift(&push, seed);
+        assert!(
+            shift.iter().all(|s| s.abs() <= 0.1) && shift == Eye::shift(&push, seed),
+            "{shift:?}"
+        );
+        let there = eye.for_seed(seed);
+        let mut moved = (*scene("push")).clone();
+        for axis in 0..3 {
+            moved.camera.position[axis] += shift[axis];
+        }
+        let moved = Arc::new(moved);
+        let still = Eye::standard(&moved).unwrap();
+        assert_eq!(there.project(world), still.project(world), "seed {seed}");
+        let reality = Reality::new(&push, seed).unwrap();
+        let view = eye.look(&reality);
+        assert!(
+            view == still.look(&Reality::new(&moved, seed).unwrap())
+                && view == there.look(&reality)
+        );
+        places.push(there.project(world).unwrap()[0]);
+        // The target stays in the middle.
+        let middle = there.project(push.camera.target).unwrap();
+        assert!((middle[0] - 32.0).abs() < 0.01 && (middle[1] - 32.0).abs() < 0.01);
+    }
+    let spread = places
+        .iter()
+        .fold(0.0f32, |s, p| s.max((p - places[0]).abs()));
+    assert!(spread > 0.3, "the picture moves by {spread} pixels");
+    assert_eq!(Eye::shift(&scene("push"), 5), [0.0; 3]);
 }

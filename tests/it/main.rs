@@ -3,6 +3,7 @@ mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;
 mod episodes_survive_damage;
+mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod judge_is_fair;
 mod lewm_trains;

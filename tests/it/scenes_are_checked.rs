@@ -92,6 +92,30 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
             &["bodies[1].friction", "60", "0 to 5"],
         ),
         (
+            "size of the picture",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, size: 80",
+            &["camera.size", "80", "64, 96 or 128"],
+        ),
+        (
+            "samples",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, samples: 5",
+            &["camera.samples", "5", "1 to 4"],
+        ),
+        (
+            "jitter through the floor",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, jitter_m: 1.7",
+            &["camera.jitter_m", "1.7"],
+        ),
+        (
+            "tiles of no size",
+            "episode_steps: 60",
+            "episode_steps: 60, floor: Checker(tile_m: 0.0)",
+            &["floor.tile_m", "0.01 to 10"],
+        ),
+        (
             "NaN",
             "mass: 0.5",
             "mass: NaN",
