@@ -17,7 +17,7 @@ const EMPTY: u32 = u32::MAX;
 const SHADE: u32 = u32::MAX - 1;
 
 struct Hit {
-    solid: u8,
+    solid: u16,
     marked: bool,
     normal: Vector,
 }
@@ -99,8 +99,12 @@ impl<'a> Canvas<'a> {
                 self.marks[at] = self.hits.len() as u32;
                 self.touched[pixels + column / rig.samples] = true;
                 self.hits.push(Hit {
-                    solid: index as u8,
-                    marked: meeting.local_x > solid.mark_beyond,
+                    solid: index as u16,
+                    marked: solid
+                        .part
+                        .map_or(meeting.local, |p| p.transform_point(meeting.local))
+                        .x
+                        > solid.mark_beyond,
                     normal: meeting.normal,
                 });
             }
@@ -178,11 +182,14 @@ impl<'a> Canvas<'a> {
         }
         let point = rig.origin + rig.rays[at] * self.nearest[at];
         let shaded = solids.iter().zip(casters).enumerate().any(|(i, (s, c))| {
-            let point = match (i == own, s.convex) {
-                (false, _) => point,
-                // A convex body cannot shade its own lit side.
-                (true, true) => return false,
-                (true, false) => point + hit.normal * LIFT,
+            // A convex solid cannot shade its own lit side; the rest of its body begins where it ends.
+            if i == own && s.convex {
+                return false;
+            }
+            let point = if s.id == solids[own].id {
+                point + hit.normal * LIFT
+            } else {
+                point
             };
             is_near(s, point, rig.to_sun) && c.shades(point, rig.to_sun)
         });

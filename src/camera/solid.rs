@@ -3,10 +3,10 @@
 use rapier3d::parry::shape::TypedShape;
 use rapier3d::prelude::{Pose, SharedShape, Vector};
 
-use crate::scene::{Kind, Shape};
+use crate::scene::{Body, Colour, Kind, Shape};
 use crate::sim::Reality;
 
-/// A shape at its place, ready to be drawn.
+/// A shape at its place, ready to be drawn. A compound body is several solids of one id.
 pub(super) struct Solid {
     pub shape: SharedShape,
     pub pose: Pose,
@@ -18,13 +18,15 @@ pub(super) struct Solid {
     pub id: u8,
     /// Local x beyond which the body is painted darker; infinite without a mark.
     pub mark_beyond: f32,
-    /// Whether it can shade itself.
+    /// Its place in its body, if it is one of several parts: marks are in the body's frame.
+    pub part: Option<Pose>,
+    /// Whether it cannot shade itself.
     pub convex: bool,
     pub moves: bool,
 }
 
 impl Solid {
-    fn new(shape: SharedShape, pose: Pose) -> Self {
+    fn new(shape: SharedShape, pose: Pose, body: &Body, id: u8) -> Self {
         let sphere = shape.compute_local_bounding_sphere();
         Self {
             centre: pose.transform_point(sphere.center),
@@ -32,10 +34,15 @@ impl Solid {
             convex: shape.is_convex(),
             shape,
             pose,
-            rgb: [0.0; 3],
-            id: 0,
-            mark_beyond: f32::INFINITY,
-            moves: false,
+            rgb: bytes(body.colour),
+            id,
+            mark_beyond: if body.marked {
+                extent_x(&body.shape) * body.size * 0.4
+            } else {
+                f32::INFINITY
+            },
+            part: None,
+            moves: body.kind != Kind::Fixed,
         }
     }
 
@@ -54,45 +61,46 @@ impl Solid {
         let b = self.shape.compute_local_aabb();
         let around = Vector::splat(self.radius);
         // Parry's iterative casts now and then report a hit a little off the shape; the bounding sphere bounds them.
-        std::array::from_fn(|i| match self.shape.as_support_map() {
-            Some(_) if !self.is_closed_form() => {
-                corner(i, self.centre - around, self.centre + around)
-            }
+        std::array::from_fn(|i| match self.shape.as_typed_shape() {
+            TypedShape::Cylinder(_) => corner(i, self.centre - around, self.centre + around),
             _ => self.pose.transform_point(corner(i, b.mins, b.maxs)),
         })
-    }
-
-    fn is_closed_form(&self) -> bool {
-        matches!(
-            self.shape.as_typed_shape(),
-            TypedShape::Ball(_) | TypedShape::Cuboid(_) | TypedShape::Capsule(_)
-        )
     }
 }
 
 /// Everything that the eye draws of reality, in the order of the scene's bodies.
 pub(super) fn gather(reality: &Reality) -> Vec<Solid> {
-    let bodies = &reality.scene().bodies;
-    let mut solids = Vec::with_capacity(bodies.len());
-    for (i, body) in bodies.iter().enumerate() {
-        let collider = reality.collider(i);
-        let extent_x = match body.shape {
-            Shape::Ball { radius }
-            | Shape::Cylinder { radius, .. }
-            | Shape::Capsule { radius, .. } => radius,
-            Shape::Cuboid { half } => half[0],
-        };
-        solids.push(Solid {
-            rgb: body.colour.rgb().map(f32::from),
-            id: i as u8 + 1,
-            mark_beyond: if body.marked {
-                extent_x * 0.4
-            } else {
-                f32::INFINITY
-            },
-            moves: body.kind != Kind::Fixed,
-            ..Solid::new(collider.shared_shape().clone(), *collider.position())
-        });
+    let count = reality.scene().bodies.len();
+    let mut solids = Vec::with_capacity(count);
+    for i in (0..count).filter(|&i| reality.is_visible(i)) {
+        let (body, collider) = (reality.body(i), reality.collider(i));
+        let (shape, pose, id) = (collider.shared_shape(), *collider.position(), i as u8 + 1);
+        match (shape.as_compound(), &body.shape) {
+            (Some(compound), Shape::Compound { parts }) => {
+                for ((place, shape), part) in compound.shapes().iter().zip(parts) {
+                    solids.push(Solid {
+                        rgb: bytes(part.colour.unwrap_or(body.colour)),
+                        part: Some(*place),
+                        ..Solid::new(shape.clone(), pose * *place, body, id)
+                    });
+                }
+            }
+            _ => solids.push(Solid::new(shape.clone(), pose, body, id)),
+        }
     }
     solids
+}
+
+fn extent_x(shape: &Shape) -> f32 {
+    match shape {
+        Shape::Ball { radius } | Shape::Cylinder { radius, .. } | Shape::Capsule { radius, .. } => {
+            *radius
+        }
+        Shape::Cuboid { half } => half[0],
+        shape => shape.bounding_radius(),
+    }
+}
+
+fn bytes(colour: Colour) -> [f32; 3] {
+    colour.rgb().map(f32::from)
 }

@@ -33,6 +33,8 @@ pub struct GoalShown {
     pub body: usize,
     /// Success: at most this far, metres.
     pub tolerance_m: f32,
+    /// The goal on the true state, for the success test and the oracle.
+    pub state: std::sync::Arc<crate::sim::GoalState>,
 }
 
 /// A new episode.

@@ -226,6 +226,7 @@ impl Stage {
                 let goal = GoalShown {
                     picture: instance.goal,
                     place: instance.place,
+                    state: instance.goal_state,
                     body: instance.body,
                     tolerance_m: task.tolerance_m,
                 };
@@ -290,7 +291,7 @@ impl Stage {
             sight: Sight {
                 context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
                 goal: goal.picture.clone(),
-                truth: Some((act.reality.fork(), goal.place)),
+                truth: Some((act.reality.fork(), goal.state.clone())),
                 dim,
             },
         });
@@ -368,12 +369,8 @@ impl Stage {
         let Some(act) = &mut self.act else { return };
         let scene = act.reality.scene().clone();
         let taken = act.moments.len() - 1;
-        let distance = act.moments[taken].distance_m;
-        let success = act
-            .goal
-            .as_ref()
-            .zip(distance)
-            .is_some_and(|(g, d)| d <= g.tolerance_m);
+        let goal = act.goal.as_ref();
+        let success = goal.is_some_and(|g| g.state.is_met(&act.moments[taken].state));
         let budget = match &scene.task {
             Some(task) => task.budget_steps as usize,
             None => scene.episode_steps as usize,
@@ -411,7 +408,7 @@ fn moment(
     let view = eye.look(reality);
     let look_ms = clock.elapsed().as_secs_f32() * 1e3;
     let state = reality.measure();
-    let distance_m = goal.and_then(|g| Some(state.bodies.get(g.body)?.planar_distance(g.place)));
+    let distance_m = goal.map(|g| g.state.distance(&state));
     let moment = Moment {
         state,
         rgb: view.rgb,
