@@ -33,19 +33,20 @@ const TOUCHING: f32 = 0.002;
 
 fn run_soak(names: &[String], steps: u64) -> Result<()> {
     println!(
-        "{:<12} {:>5} {:>7} {:>12} {:>10} {:>22}",
-        "SCENE", "RUNS", "STEPS", "NOT FINITE", "LEFT", "RESTING OVERLAP"
+        "{:<12} {:>5} {:>7} {:>12} {:>6} {:>7} {:>16}",
+        "SCENE", "RUNS", "STEPS", "NOT FINITE", "LEFT", "RESTED", "OVERLAP AT REST"
     );
     let mut faults = 0;
     for name in names {
         let scene = Arc::new(scene::load(name)?);
         let s = soak(&scene, HELD_OUT_SEED, SOAK_RUNS, steps)?;
         println!(
-            "{name:<12} {:>5} {:>7} {:>12} {:>10} {:>19.2} mm",
+            "{name:<12} {:>5} {:>7} {:>12} {:>6} {:>7} {:>13.2} mm",
             s.runs,
             s.steps,
             s.broken,
             s.left,
+            s.rested,
             1e3 * s.resting_penetration_m
         );
         faults += u64::from(s.broken > 0 || s.resting_penetration_m > TOUCHING);

@@ -22,3 +22,4 @@ mod vandal;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+mod world_is_sound;
