@@ -17,6 +17,7 @@ mod planners_reach_goals;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
+mod template_is_complete;
 mod vandal;
 mod weights_are_checked;
 #[cfg(feature = "app")]
