@@ -1,8 +1,8 @@
 //! Everything a person can tell the app: one enum feeds buttons, menus and shortcuts.
 
-use bevy_egui::egui::{Key, Modifiers};
+use bevy_egui::egui::Key;
 
-use super::state::DriverChoice;
+use super::state::{DriverChoice, Grip};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,22 @@ pub enum Command {
     ResetCamera,
     /// Orbit the 3-D camera by radians about the vertical and the horizontal, and scale its distance.
     Orbit(f32, f32, f32),
+    /// Takes hold of something in the 3-D view.
+    Grab(Grip),
+    /// What is held follows the pointer, which is at this place of the world (metres).
+    Lead([f32; 3]),
+    /// Lets go of it.
+    LetGo,
+    /// Goes back to before the last disturbance.
+    Undo,
+    /// Keeps this moment.
+    SaveMoment,
+    /// Goes back to the moment kept.
+    RestoreMoment,
+    /// Hides the message about the scene's file.
+    DismissFault,
+    /// Replays this episode of the file that is open.
+    ReplayEpisode(u64),
 }
 
 /// A shortcut: keys, what they do, in words.
@@ -68,7 +84,18 @@ pub struct Shortcut {
     /// What it does.
     pub what: &'static str,
     key: Option<Key>,
+    ctrl: bool,
     command: Option<Command>,
+}
+
+const fn ctrl(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
+    Shortcut {
+        keys,
+        what,
+        key: Some(key),
+        ctrl: true,
+        command: Some(command),
+    }
 }
 
 const fn key(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
@@ -76,6 +103,7 @@ const fn key(keys: &'static str, what: &'static str, key: Key, command: Command)
         keys,
         what,
         key: Some(key),
+        ctrl: false,
         command: Some(command),
     }
 }
@@ -86,6 +114,7 @@ const fn unlisted(key: Key, command: Command) -> Shortcut {
         keys: "",
         what: "",
         key: Some(key),
+        ctrl: false,
         command: Some(command),
     }
 }
@@ -95,6 +124,7 @@ const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
         keys,
         what,
         key: None,
+        ctrl: false,
         command: None,
     }
 }
@@ -127,6 +157,19 @@ pub const SHORTCUTS: &[Shortcut] = &[
     unlisted(Key::Num3, Command::Scene(2)),
     unlisted(Key::Num4, Command::Scene(3)),
     key("C", "Next controller", Key::C, Command::NextDriver),
+    ctrl(
+        "Ctrl+Z",
+        "Undo the last disturbance: reality goes back to before it",
+        Key::Z,
+        Command::Undo,
+    ),
+    ctrl("Ctrl+S", "Save this moment", Key::S, Command::SaveMoment),
+    ctrl(
+        "Ctrl+R",
+        "Return to the saved moment",
+        Key::R,
+        Command::RestoreMoment,
+    ),
     hint("W A S D  or arrows", "Drive the hand (controller: you)"),
     hint(",  and  .", "Scrub one moment back or forward"),
     key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
@@ -142,6 +185,10 @@ pub const SHORTCUTS: &[Shortcut] = &[
     key("M", "Light or dark", Key::M, Command::ToggleTheme),
     key("+", "Larger writing", Key::Plus, Command::Zoom(1.1)),
     key("-", "Smaller writing", Key::Minus, Command::Zoom(1.0 / 1.1)),
+    hint("Drag a body", "Pull it, as with a spring; the hand follows"),
+    hint("Shift+drag a body", "Strike it: an impulse when you let go"),
+    hint("Drag the goal", "Put it elsewhere"),
+    hint("Drag the floor", "Turn the view; wheel: nearer or farther"),
     key(
         "?",
         "This overview",
@@ -157,15 +204,16 @@ pub fn from_keys(
     shown: usize,
     out: &mut Vec<Command>,
 ) {
-    if input.modifiers.matches_logically(Modifiers::CTRL) && input.modifiers.ctrl {
-        return;
-    }
-    for shortcut in SHORTCUTS {
+    let ctrl = input.modifiers.command || input.modifiers.ctrl;
+    for shortcut in SHORTCUTS.iter().filter(|s| s.ctrl == ctrl) {
         if let (Some(key), Some(command)) = (shortcut.key, &shortcut.command)
             && input.key_pressed(key)
         {
             out.push(command.clone());
         }
+    }
+    if ctrl {
+        return;
     }
     if input.key_pressed(Key::Equals) {
         out.push(Command::Zoom(1.1));
@@ -186,6 +234,9 @@ pub fn from_keys(
 
 /// The action held on the keyboard: right is +x, down (towards the eye's lower edge) is +z.
 pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 2] {
+    if input.modifiers.command || input.modifiers.ctrl {
+        return [0.0; 2];
+    }
     let axis = |plus: [Key; 2], minus: [Key; 2]| {
         let down = |keys: [Key; 2]| f32::from(keys.iter().any(|&k| input.key_down(k)));
         down(plus) - down(minus)

@@ -26,3 +26,12 @@ pub fn between(a: &BodyState, b: &BodyState, share: f32) -> (Vec3, Quat) {
         rotation(a).slerp(rotation(b), share),
     )
 }
+
+/// A pose as the simulation writes it, at rest.
+pub fn body_state((at, turn): &(Vec3, Quat)) -> BodyState {
+    BodyState {
+        position: at.to_array(),
+        rotation: turn.to_array(),
+        ..BodyState::default()
+    }
+}

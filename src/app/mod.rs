@@ -189,7 +189,7 @@ fn draw(
     let laid = layout::window_ui(
         &ctx,
         state,
-        Some(view.texture),
+        Some(&view.scenery()),
         &mut app.pictures,
         &mut commands,
     );

@@ -1,10 +1,11 @@
 //! What the reality thread is told and what it tells.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Decision, Driver};
+use super::{Decision, Driver, Solid};
 use crate::model::{Context, Goal};
 use crate::scene::Scene;
 use crate::sim::{Drag, State};
@@ -50,11 +51,66 @@ pub struct EpisodeStart {
     pub first: Arc<Moment>,
 }
 
+/// A disturbance, marked on the timeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The newest moment when it began.
+    pub moment: usize,
+    /// What it was, in words.
+    pub what: String,
+}
+
+/// Reality went back to an earlier moment, maybe of an earlier episode.
+#[derive(Clone, Debug)]
+pub struct Rewound {
+    /// The episode, under a new number; `first` is where it once began.
+    pub start: EpisodeStart,
+    /// All its moments up to the one gone back to.
+    pub moments: Vec<Arc<Moment>>,
+    /// Its disturbances up to there.
+    pub marks: Vec<Mark>,
+    /// How it had ended by then, if it had.
+    pub outcome: Option<bool>,
+    /// Interventions in force then.
+    pub interventions: BTreeMap<String, f32>,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What the reality thread tells.
 #[derive(Debug)]
 pub enum News {
     /// A new episode began.
     Began(EpisodeStart),
+    /// Reality went back.
+    Rewound(Box<Rewound>),
+    /// The newest moment is another than was told, because of a disturbance; the goal as it is now.
+    Amended {
+        /// The episode.
+        episode: u64,
+        /// The newest moment.
+        moment: Arc<Moment>,
+        /// The goal.
+        goal: Option<GoalShown>,
+        /// Whether an end that was told no longer holds.
+        goes_on: bool,
+    },
+    /// Somebody laid hands on reality.
+    Disturbed {
+        /// The episode.
+        episode: u64,
+        /// What happened, and when.
+        mark: Mark,
+    },
+    /// What the way back is at present.
+    Ways {
+        /// What an undo would undo.
+        undo: Option<String>,
+        /// The moment that was saved, in words.
+        saved: Option<String>,
+    },
+    /// The colliders of the bodies, whenever they may have changed.
+    Solids(Vec<Solid>),
     /// The next moment of an episode.
     Moment {
         /// The episode.
@@ -103,8 +159,23 @@ pub enum RealityOrder {
     Set(String, f32),
     /// Ends all interventions (with the next episode where they cannot be undone).
     ClearInterventions,
-    /// Drags a body.
+    /// Drags a body. A hand has no mass to pull on: it goes to the target by its own action.
     Pull(Option<Drag>),
+    /// Strikes a body: an impulse at its centre, N·s.
+    Strike(usize, [f32; 3]),
+    /// Moves the goal to a place (x, z) in metres; while it is `held`, the episode does not end.
+    MoveGoal {
+        /// Where to.
+        place: [f32; 2],
+        /// Whether it is still being moved.
+        held: bool,
+    },
+    /// Goes back to the moment before the last disturbance.
+    Undo,
+    /// Keeps the newest moment.
+    Save,
+    /// Goes back to the moment kept.
+    Restore,
 }
 
 /// The reality thread, seen from the window.

@@ -39,7 +39,7 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     name(&response, WidgetType::Image, "What the eye sees");
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, CornerRadius::same(4), s.well);
-    let stamp = stamp(&(state.record.episode, state.shown()));
+    let stamp = stamp(&(state.record.episode, state.record.amended, state.shown()));
     let Some(moment) = state.shown_moment() else {
         return;
     };
@@ -408,5 +408,11 @@ pub(super) fn stamp(of: &impl Hash) -> u64 {
 }
 
 fn stamp_of_episode(state: &State) -> u64 {
-    stamp(&(state.record.episode, state.record.seed, state.scene_index))
+    let record = &state.record;
+    stamp(&(
+        record.episode,
+        record.amended,
+        record.seed,
+        state.scene_index,
+    ))
 }

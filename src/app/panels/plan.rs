@@ -42,6 +42,7 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         .and_then(|d| Some((d, d.plan.as_ref()?)));
     let Some((decision, plan)) = plan else {
         let text = match state.driver {
+            _ if state.replay.is_some() => "Recorded actions: nothing is planned",
             _ if !state.has_actions() => "Nothing to plan: no actions",
             DriverChoice::Random | DriverChoice::Keyboard => "This controller does not plan",
             _ => "Planning…",

@@ -91,10 +91,10 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         .iter()
         .find(|d| d.choice == state.driver)
         .map_or("none", |d| d.label.as_str());
-    let current = if state.has_actions() {
-        current
-    } else {
-        "none: nothing to act on"
+    let current = match state.replay {
+        Some(_) => "the recorded actions",
+        None if state.has_actions() => current,
+        None => "none: nothing to act on",
     };
     ComboBox::from_id_salt("controller")
         .selected_text(current)

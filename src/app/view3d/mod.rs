@@ -2,6 +2,7 @@
 //! rendered into a texture that the layout shows, at a lower resolution and rate where there is no graphics card.
 
 mod kit;
+mod lens;
 mod poses;
 
 use bevy::camera::RenderTarget;
@@ -14,9 +15,11 @@ use bevy::render::renderer::RenderAdapterInfo;
 use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
 
 use self::kit::Kit;
+pub use self::lens::Lens;
 use super::command::Command;
 use super::convert;
 use crate::scene::Scene;
+use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
@@ -29,8 +32,7 @@ const PATH_MARKS: usize = 32;
 #[derive(Resource)]
 pub struct View3d {
     image: Handle<Image>,
-    /// The texture in egui.
-    pub texture: egui::TextureId,
+    texture: egui::TextureId,
     size_px: UVec2,
     wanted_px: UVec2,
     software: bool,
@@ -38,7 +40,9 @@ pub struct View3d {
     pitch: f32,
     distance: f32,
     target: Vec3,
-    built_for: Option<(String, u64)>,
+    built_for: Option<(u64, bool)>,
+    framed_for: Option<String>,
+    poses: Vec<BodyState>,
     last_drawn: f32,
     dirty: bool,
     light: bool,
@@ -53,6 +57,20 @@ pub struct ViewCamera;
 /// The sun.
 #[derive(Component)]
 pub struct Sun;
+
+/// The picture, how the camera looks, and where the bodies are in it: what panels need to point into it.
+#[derive(Clone, Debug)]
+pub struct Scenery {
+    /// The picture.
+    pub texture: egui::TextureId,
+    /// The camera.
+    pub lens: Lens,
+    /// The bodies as they are drawn, in the scene's order.
+    pub poses: Vec<BodyState>,
+}
+
+/// Vertical field of view, radians.
+const FOV: f32 = std::f32::consts::FRAC_PI_4;
 
 /// Whatever belongs to the scene shown and goes with it.
 #[derive(Component)]
@@ -90,6 +108,10 @@ pub fn setup(
     commands.spawn((
         ViewCamera,
         Camera3d::default(),
+        Projection::Perspective(PerspectiveProjection {
+            fov: FOV,
+            ..default()
+        }),
         Camera {
             order: -1,
             clear_color: ClearColorConfig::Custom(Color::srgb_u8(24, 27, 33)),
@@ -134,6 +156,8 @@ pub fn setup(
         distance: 2.0,
         target: Vec3::ZERO,
         built_for: None,
+        framed_for: None,
+        poses: Vec::new(),
         last_drawn: -1.0,
         dirty: true,
         light: false,
@@ -190,6 +214,16 @@ impl View3d {
         self.dirty = true;
     }
 
+    /// What panels need to point into the picture.
+    pub fn scenery(&self) -> Scenery {
+        let aspect = self.size_px.x as f32 / self.size_px.y.max(1) as f32;
+        Scenery {
+            texture: self.texture,
+            lens: Lens::new(&self.camera_transform(), FOV, aspect),
+            poses: self.poses.clone(),
+        }
+    }
+
     fn camera_transform(&self) -> Transform {
         let turn = Quat::from_euler(EulerRot::YXZ, self.yaw, -self.pitch, 0.0);
         let at = self.target + turn * Vec3::new(0.0, 0.0, self.distance);
@@ -211,15 +245,13 @@ pub fn build_scene(
     let Some(scene) = &state.scene else {
         return;
     };
-    let key = (scene.name.clone(), u64::from(state.light));
-    if view.built_for.as_ref() == Some(&key) {
+    let key = (state.scene_version, state.light);
+    if view.built_for == Some(key) {
         return;
     }
-    if view
-        .built_for
-        .as_ref()
-        .is_none_or(|(name, _)| *name != key.0)
-    {
+    // A scene that was loaded anew is looked at as before.
+    if view.framed_for.as_ref() != Some(&scene.name) {
+        view.framed_for = Some(scene.name.clone());
         view.frame(scene);
     }
     view.built_for = Some(key);
@@ -261,13 +293,15 @@ pub fn place(
 ) {
     let state = &session.state;
     let now = time.elapsed_secs();
-    if state.newest() != view.newest {
-        view.newest = state.newest();
+    if state.shown() != view.newest {
+        view.newest = state.shown();
         view.newest_at = now;
     }
     let Some(poses) = poses::poses(state, now - view.newest_at) else {
+        view.poses.clear();
         return;
     };
+    view.poses = poses.iter().map(convert::body_state).collect();
     let mut moved = false;
     for (stands, mut transform, mut visibility) in &mut things {
         let wanted = poses::where_is(*stands, state, &poses);

@@ -12,7 +12,8 @@ use crate::sim::CONTROL_HZ;
 pub(super) fn poses(state: &State, since: f32) -> Option<Vec<(Vec3, Quat)>> {
     let shown = state.shown();
     let to = state.record.moments.get(shown)?;
-    let glides = state.playing && matches!(state.cursor, Cursor::Live) && shown > 0;
+    let runs = matches!(state.cursor, Cursor::Live) || state.replay.is_some();
+    let glides = state.playing && runs && shown > 0;
     let from = if glides {
         state.record.moments.get(shown - 1)?
     } else {
