@@ -12,6 +12,8 @@ mod one_of_each;
 mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
+mod reality_is_disturbed;
+mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;

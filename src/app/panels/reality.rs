@@ -59,11 +59,6 @@ fn title_ui(ui: &mut Ui, state: &State, rect: Rect) {
     if let Some(scene) = &state.scene {
         over.label(RichText::new(&scene.summary).small().color(s.weak));
     }
-    if state.is_touchable() {
-        let hint =
-            "Drag a body to pull it, with Shift to strike it; drag elsewhere to turn the view";
-        over.label(RichText::new(hint).small().color(s.weak));
-    }
 }
 
 /// What the translucent things in the view mean; only those that are there.
@@ -94,6 +89,11 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
             "Ghosts: bodies read out of the JEPA's latents",
         ));
     }
+    if state.is_touchable() {
+        let hint =
+            "Drag a body to pull it, with Shift to strike it; drag elsewhere to turn the view";
+        entries.insert(0, (Color32::TRANSPARENT, hint));
+    }
     let painter = ui.painter_at(rect);
     for (row, (colour, text)) in entries.into_iter().rev().enumerate() {
         let at = rect.left_bottom() + vec2(20.0, -20.0 - 24.0 * row as f32);
@@ -103,6 +103,11 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
             Rect::from_min_size(at + vec2(-10.0, -10.0), vec2(galley.size().x + 30.0, 20.0));
         painter.rect_filled(ground, 10.0, s.card.gamma_multiply(0.85));
         painter.circle_filled(at, 4.0, colour);
-        painter.galley(at + vec2(11.0, -0.5 * galley.size().y), galley, s.text);
+        let left = if colour == Color32::TRANSPARENT {
+            0.0
+        } else {
+            11.0
+        };
+        painter.galley(at + vec2(left, -0.5 * galley.size().y), galley, s.text);
     }
 }

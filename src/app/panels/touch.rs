@@ -138,7 +138,9 @@ pub(super) fn touch_ui(
     }
     match (&state.grip, pointer.filter(|_| held)) {
         (None, Some(at)) => {
-            let strikes = ui.input(|i| i.modifiers.shift);
+            // Where the button went down, not where a slow frame finds the pointer.
+            let (strikes, origin) = ui.input(|i| (i.modifiers.shift, i.pointer.press_origin()));
+            let at = origin.unwrap_or(at);
             out.push(Command::Grab(grip_at(state, &sight, at, strikes)));
         }
         (Some(grip), Some(at)) => {

@@ -92,7 +92,7 @@ fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         out.push(Command::Undo);
     }
     ui.add_enabled_ui(runs, |ui| {
-        ui.menu_button("Moment ▼", |ui| {
+        ui.menu_button("Moment…", |ui| {
             ui.set_min_width(230.0);
             let shortcut = |text: &str, keys: &str| Button::new(text).shortcut_text(keys);
             if ui.add(shortcut("Save this moment", "Ctrl+S")).clicked() {
