@@ -148,14 +148,19 @@ pub const SHORTCUTS: &[Shortcut] = &[
     ),
     key("L", "Back to live", Key::L, Command::Live),
     key(
-        "1 2 3 4",
-        "First, second, third, fourth scene",
+        "1 … 9",
+        "First to ninth scene",
         Key::Num1,
         Command::Scene(0),
     ),
     unlisted(Key::Num2, Command::Scene(1)),
     unlisted(Key::Num3, Command::Scene(2)),
     unlisted(Key::Num4, Command::Scene(3)),
+    unlisted(Key::Num5, Command::Scene(4)),
+    unlisted(Key::Num6, Command::Scene(5)),
+    unlisted(Key::Num7, Command::Scene(6)),
+    unlisted(Key::Num8, Command::Scene(7)),
+    unlisted(Key::Num9, Command::Scene(8)),
     key("C", "Next controller", Key::C, Command::NextDriver),
     ctrl(
         "Ctrl+Z",
@@ -171,6 +176,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Command::RestoreMoment,
     ),
     hint("W A S D  or arrows", "Drive the hand (controller: you)"),
+    hint("E  Q  F", "Hand up, down, and its suction while held"),
     hint(",  and  .", "Scrub one moment back or forward"),
     key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
     key(
@@ -232,18 +238,18 @@ pub fn from_keys(
     }
 }
 
-/// The action held on the keyboard: right is +x, down (towards the eye's lower edge) is +z.
-pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 2] {
+/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip.
+pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     if input.modifiers.command || input.modifiers.ctrl {
-        return [0.0; 2];
+        return [0.0; 4];
     }
-    let axis = |plus: [Key; 2], minus: [Key; 2]| {
-        let down = |keys: [Key; 2]| f32::from(keys.iter().any(|&k| input.key_down(k)));
-        down(plus) - down(minus)
-    };
+    let down = |keys: &[Key]| f32::from(keys.iter().any(|&k| input.key_down(k)));
+    let axis = |plus: [Key; 2], minus: [Key; 2]| down(&plus) - down(&minus);
     [
         axis([Key::D, Key::ArrowRight], [Key::A, Key::ArrowLeft]),
+        axis([Key::E, Key::PageUp], [Key::Q, Key::PageDown]),
         axis([Key::S, Key::ArrowDown], [Key::W, Key::ArrowUp]),
+        down(&[Key::F]),
     ]
 }
 

@@ -44,6 +44,8 @@ pub struct SceneEntry {
     pub name: String,
     /// One sentence, or why the file cannot be used.
     pub summary: Result<String, String>,
+    /// Whether somebody can act in it.
+    pub has_actions: bool,
 }
 
 /// The episode as far as it went.
@@ -59,6 +61,8 @@ pub struct Record {
     pub moments: Vec<Arc<Moment>>,
     /// Whether the task was achieved, once the episode ended.
     pub outcome: Option<bool>,
+    /// The moment at which the task was achieved.
+    pub reached: Option<usize>,
     /// Disturbances, oldest first.
     pub marks: Vec<Mark>,
     /// Counts how often the newest moment or the goal was changed by a disturbance.
@@ -70,8 +74,8 @@ pub struct Record {
 pub enum Grip {
     /// The view, which turns.
     View,
-    /// The goal, at this distance (x, z) from its middle, metres.
-    Goal([f32; 2]),
+    /// One of the goal's bodies (the task's own first), at this distance (x, z) from its middle, metres.
+    Goal(usize, [f32; 2]),
     /// A body.
     Body(BodyGrip),
 }

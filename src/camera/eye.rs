@@ -209,11 +209,12 @@ impl Eye {
     fn solid<'a>(&self, reality: &'a Reality, index: usize) -> Solid<'a> {
         let body = &self.scene.bodies[index];
         let collider = reality.collider(index);
-        let extent_x = match body.shape {
+        let extent_x = match &body.shape {
             Shape::Ball { radius }
             | Shape::Cylinder { radius, .. }
-            | Shape::Capsule { radius, .. } => radius,
+            | Shape::Capsule { radius, .. } => *radius,
             Shape::Cuboid { half } => half[0],
+            shape => shape.bounding_radius(),
         };
         Solid {
             shape: collider.shape(),

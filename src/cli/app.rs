@@ -20,6 +20,9 @@ pub struct AppArgs {
     /// Seed of the first episode.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Set a field of the scene, such as gravity=-3.7, cube.friction=0.9 or action.delay=2; may be repeated.
+    #[arg(long, value_name = "FIELD=NUMBER", value_parser = parse_set)]
+    pub set: Vec<(String, f32)>,
     /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
     #[arg(long)]
     pub play_all: bool,
@@ -51,6 +54,14 @@ pub struct WindowArgs {
     pub timings: bool,
 }
 
+fn parse_set(text: &str) -> Result<(String, f32), String> {
+    let pair = text.split_once('=').and_then(|(field, value)| {
+        let value: f32 = value.trim().parse().ok()?;
+        Some((field.trim().to_string(), value))
+    });
+    pair.ok_or_else(|| format!("found `{text}`, expected FIELD=NUMBER such as gravity=-3.7"))
+}
+
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let size = text
         .split_once('x')
@@ -72,6 +83,7 @@ pub fn run(args: AppArgs) -> Result<()> {
         scene: args.scene,
         controller: args.controller,
         seed: args.seed,
+        set: args.set,
         replay: None,
     };
     open(args.window, start, args.play_all)

@@ -1,16 +1,16 @@
 //! `parallax collect`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Result;
 
 use crate::episode::{CollectOptions, collect};
-use crate::scene;
 
 /// Record episodes of a scene's behaviour from rapier, on all cores; what is already there is kept.
 #[derive(clap::Args, Debug)]
 pub struct CollectArgs {
+    #[command(flatten)]
+    world: super::world::WorldArgs,
     /// Scene: a name from `parallax scenes`, or a .ron file
     #[arg(long, value_name = "S")]
     scene: String,
@@ -26,7 +26,7 @@ pub struct CollectArgs {
 }
 
 pub fn run(args: &CollectArgs) -> Result<()> {
-    let scene = Arc::new(scene::load(&args.scene)?);
+    let scene = args.world.scene(&args.scene)?;
     let options = CollectOptions {
         out: args.out.clone(),
         episodes: args.episodes,

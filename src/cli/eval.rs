@@ -20,6 +20,8 @@ use crate::sim::HELD_OUT_SEED;
 /// Measure models, controllers and the judge on held-out seeds.
 #[derive(clap::Args, Debug)]
 pub struct EvalArgs {
+    #[command(flatten)]
+    world: super::world::WorldArgs,
     /// What to measure
     #[arg(value_enum)]
     suite: Suite,
@@ -111,7 +113,7 @@ fn scene_of(args: &EvalArgs) -> Result<Arc<Scene>> {
         .scene
         .as_deref()
         .ok_or_else(|| super::wrong_use("--scene S is needed for this suite"))?;
-    Ok(Arc::new(scene::load(name)?))
+    args.world.scene(name)
 }
 
 fn model_name(args: &EvalArgs) -> Result<&str> {
@@ -176,18 +178,25 @@ fn run_control(
     Ok(result)
 }
 
-fn oracle(scene: &Arc<Scene>) -> OracleMpc {
-    OracleMpc::new(
-        Arc::new(Oracle::new(scene)),
-        Budget::ORACLE,
-        Budget::ORACLE.hold,
-    )
+/// What differs from a preset is what was asked for.
+fn budget_of(args: &EvalArgs, preset: Budget) -> Budget {
+    Budget {
+        candidates: args.candidates.unwrap_or(preset.candidates),
+        iterations: args.iterations.unwrap_or(preset.iterations),
+        horizon: args.horizon.unwrap_or(preset.horizon),
+        ..preset
+    }
+}
+
+fn oracle(scene: &Arc<Scene>, budget: Budget, replan: usize) -> OracleMpc {
+    OracleMpc::new(Arc::new(Oracle::new(scene)), budget, replan)
 }
 
 fn eval_control(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
     let mut out = head("control", args, &scene.name, name);
+    note_world(&mut out, &scene);
     let mut planner = "cem";
     let result = match name {
         "random" => {
@@ -195,19 +204,16 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
             run_control(&scene, args, name, &mut Random::new(args.seed))?
         }
         "oracle" => {
-            out.insert("budget".into(), json!(Budget::ORACLE));
-            run_control(&scene, args, name, &mut oracle(&scene))?
+            let budget = budget_of(args, Budget::oracle(&scene));
+            let replan = args.replan.unwrap_or(Budget::REPLAN);
+            out.insert("budget".into(), json!(budget));
+            out.insert("replan_steps".into(), json!(replan));
+            run_control(&scene, args, name, &mut oracle(&scene, budget, replan))?
         }
         _ => {
             let model =
                 registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
-            let preset = Budget::for_camp(model.card().camp);
-            let budget = Budget {
-                candidates: args.candidates.unwrap_or(preset.candidates),
-                iterations: args.iterations.unwrap_or(preset.iterations),
-                horizon: args.horizon.unwrap_or(preset.horizon),
-                ..preset
-            };
+            let budget = budget_of(args, Budget::for_camp(model.card().camp));
             let replan = args.replan.unwrap_or(Budget::REPLAN);
             out.insert("budget".into(), json!(budget));
             out.insert("replan_steps".into(), json!(replan));
@@ -235,7 +241,12 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
     out.insert("planner".into(), json!(planner));
     if !args.no_references {
         let random = run_control(&scene, args, "random", &mut Random::new(args.seed))?;
-        let ceiling = run_control(&scene, args, "oracle", &mut oracle(&scene))?;
+        let ceiling = run_control(
+            &scene,
+            args,
+            "oracle",
+            &mut oracle(&scene, Budget::oracle(&scene), Budget::REPLAN),
+        )?;
         out.insert("floors".into(), json!({ "random": random.success }));
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
     }
@@ -243,6 +254,17 @@ fn eval_control(args: &EvalArgs) -> Result<Value> {
         out.extend(numbers);
     }
     Ok(Value::Object(out))
+}
+
+/// Which interventions the scene bears, and which of them lie outside what training saw.
+fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
+    if !scene.interventions.is_empty() {
+        out.insert("interventions".into(), json!(scene.interventions));
+        out.insert("out_of_distribution".into(), json!(scene.departures()));
+    }
+    if !scene.edits.is_empty() {
+        out.insert("edits".into(), json!(scene.edits));
+    }
 }
 
 /// Floating-point operations of one decision: encode once (and the goal), then imagine.
@@ -307,6 +329,7 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     );
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("rollout", args, &scene.name, name);
+    note_world(&mut out, &scene);
     out.insert("model_sha256".into(), json!(model.card().sha256));
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
@@ -321,7 +344,7 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     };
     let scenes = names
         .iter()
-        .map(|n| Ok(Arc::new(scene::load(n)?)))
+        .map(|n| args.world.scene(n))
         .collect::<Result<Vec<_>>>()?;
     if let Some(clips) = args.calibrate {
         return calibrate(&scenes, clips);

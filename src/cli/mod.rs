@@ -10,6 +10,7 @@ mod record;
 mod replay;
 mod scenes;
 mod train;
+mod world;
 
 use clap::{Parser, Subcommand};
 

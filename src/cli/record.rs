@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -12,11 +11,13 @@ use crate::camera::{Eye, SIZE};
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::judge::{Judge, Violation};
 use crate::model::{Cancel, Frames, ProbedStates, registry};
-use crate::scene::{self, Scene, models_dir};
+use crate::scene::{Scene, models_dir};
 
 /// Record reality (left) beside each model's imagination of it as a GIF; violations are outlined.
 #[derive(clap::Args, Debug)]
 pub struct RecordArgs {
+    #[command(flatten)]
+    world: super::world::WorldArgs,
     /// Scene: a name from `parallax scenes`
     #[arg(long, value_name = "S")]
     scene: String,
@@ -44,7 +45,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         );
         return Err(super::wrong_use(message));
     }
-    let scene = Arc::new(scene::load(&args.scene)?);
+    let scene = args.world.scene(&args.scene)?;
     let eye = Eye::standard(&scene)?;
     let clip = Clip::new(&scene, &eye, args.seed)?;
     let judge = Judge::new(&scene);

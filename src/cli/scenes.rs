@@ -1,10 +1,12 @@
 //! `parallax scenes`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
 use crate::scene::{self, Scene};
+use crate::sim::{HELD_OUT_SEED, soak};
 
 /// List scenes, or check scene files.
 #[derive(clap::Args, Debug)]
@@ -12,6 +14,39 @@ pub struct ScenesArgs {
     /// Check these files and name file, line, field and expected value of the first fault in each
     #[arg(long, value_name = "FILE", num_args = 1..)]
     check: Vec<PathBuf>,
+    /// Run every scene for this many control steps from 20 seeds and report what is not finite, leaves the world or
+    /// rests in another body
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    soak: Option<u64>,
+}
+
+const SOAK_RUNS: u64 = 20;
+/// Deepest overlap at rest that counts as touching, metres.
+const TOUCHING: f32 = 0.002;
+
+fn run_soak(names: &[String], steps: u64) -> Result<()> {
+    println!(
+        "{:<12} {:>5} {:>7} {:>12} {:>10} {:>22}",
+        "SCENE", "RUNS", "STEPS", "NOT FINITE", "LEFT", "RESTING OVERLAP"
+    );
+    let mut faults = 0;
+    for name in names {
+        let scene = Arc::new(scene::load(name)?);
+        let s = soak(&scene, HELD_OUT_SEED, SOAK_RUNS, steps)?;
+        println!(
+            "{name:<12} {:>5} {:>7} {:>12} {:>10} {:>19.2} mm",
+            s.runs,
+            s.steps,
+            s.broken,
+            s.left,
+            1e3 * s.resting_penetration_m
+        );
+        faults += u64::from(s.broken > 0 || s.resting_penetration_m > TOUCHING);
+    }
+    if faults > 0 {
+        bail!("{faults} of {} scenes do not hold", names.len());
+    }
+    Ok(())
 }
 
 pub fn run(args: &ScenesArgs) -> Result<()> {
@@ -44,8 +79,11 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
             dir.display()
         );
     }
+    if let Some(steps) = args.soak {
+        return run_soak(&names, steps);
+    }
     println!(
-        "{:<10} {:>6} {:>7}  {:<6} SUMMARY",
+        "{:<11} {:>6} {:>7}  {:<6} SUMMARY",
         "SCENE", "BODIES", "ACTIONS", "TASK"
     );
     for name in names {
@@ -53,7 +91,7 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
             Ok(s) => {
                 let task = s.task.as_ref().map_or("-", |t| t.body.as_str());
                 println!(
-                    "{:<10} {:>6} {:>7}  {:<6} {}",
+                    "{:<11} {:>6} {:>7}  {:<6} {}",
                     s.name,
                     s.bodies.len(),
                     s.actions.dim(),
@@ -61,7 +99,7 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
                     s.summary
                 );
             }
-            Err(error) => println!("{name:<10} {error}"),
+            Err(error) => println!("{name:<11} {error}"),
         }
     }
     Ok(())

@@ -7,7 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use crate::scene::{ActionSpace, Kind, Scene, Shape};
+use super::script::{Script, View, Wish};
+use crate::scene::{ActionSpace, Kind, Scene};
 use crate::sim::State;
 
 /// One of the three behaviours.
@@ -25,14 +26,16 @@ pub enum PolicyKind {
 pub struct Policy {
     kind: PolicyKind,
     rng: ChaCha8Rng,
-    noise: [f32; 2],
-    held: [f32; 2],
+    noise: [f32; MAX_DIM],
+    held: [f32; MAX_DIM],
     hold_left: u32,
     held_style: bool,
     attracted: bool,
-    goal: Option<[f32; 2]>,
-    goal_age: u32,
+    script: Script,
 }
+
+/// Most components of an action.
+const MAX_DIM: usize = 4;
 
 impl Policy {
     /// The policy of an episode: its kind is drawn from the scene's behaviour mixture.
@@ -51,13 +54,12 @@ impl Policy {
         Self {
             kind,
             rng,
-            noise: [0.0; 2],
-            held: [0.0; 2],
+            noise: [0.0; MAX_DIM],
+            held: [0.0; MAX_DIM],
             hold_left: 0,
             held_style,
             attracted: true,
-            goal: None,
-            goal_age: 0,
+            script: Script::default(),
         }
     }
 
@@ -68,34 +70,51 @@ impl Policy {
 
     /// The next action `[A]`, components in [-1, 1].
     pub fn act(&mut self, scene: &Scene, state: &State) -> Vec<f32> {
-        let (ActionSpace::Planar { limit, .. }, Some(hand)) = (&scene.actions, scene.hand()) else {
+        let (Some(bounds), Some(hand)) = (scene.actions.planar_bounds(), scene.hand()) else {
             return Vec::new();
         };
-        let at = plane(state.bodies[hand].position);
-        self.advance_noise();
-        let wish = match self.kind {
-            PolicyKind::Explore => self.explore(at, *limit),
-            PolicyKind::Contact => self.seek_contact(scene, state, at, *limit),
-            PolicyKind::Task => self.pursue(scene, state, hand, at, *limit),
+        let dim = scene.actions.dim();
+        self.advance_noise(dim);
+        let mut wish = match self.kind {
+            PolicyKind::Explore => self.explore(scene, state, hand),
+            PolicyKind::Contact => self.seek_contact(scene, state, hand),
+            PolicyKind::Task => {
+                let view = View::new(scene, state, hand, bounds);
+                match self.script.act(&view, &mut self.rng) {
+                    Some(wish) => self.with_noise(wish, dim),
+                    None => self.explore(scene, state, hand),
+                }
+            }
         };
+        wish.truncate(dim);
         wish.iter().map(|a| a.clamp(-1.0, 1.0)).collect()
     }
 
-    fn advance_noise(&mut self) {
-        for n in &mut self.noise {
+    /// Noise on movements; the grip is left as the script wants it.
+    fn with_noise(&self, wish: Wish, dim: usize) -> Vec<f32> {
+        let moving = if dim == 4 { 3 } else { dim };
+        let noisy = |i: usize| match i < moving {
+            true => wish.action[i] + wish.noise * self.noise[i],
+            false => wish.action[i],
+        };
+        (0..dim).map(noisy).collect()
+    }
+
+    fn advance_noise(&mut self, dim: usize) {
+        for n in &mut self.noise[..dim] {
             let fresh: f32 = self.rng.sample(StandardNormal);
             *n = 0.85 * *n + 0.45 * fresh;
         }
     }
 
-    fn explore(&mut self, at: [f32; 2], limit: f32) -> [f32; 2] {
+    fn explore(&mut self, scene: &Scene, state: &State, hand: usize) -> Vec<f32> {
+        let dim = scene.actions.dim();
         let raw = if self.held_style {
             if self.hold_left == 0 {
                 self.hold_left = self.rng.random_range(1..=8);
-                self.held = [
-                    self.rng.random_range(-1.2..=1.2),
-                    self.rng.random_range(-1.2..=1.2),
-                ];
+                for h in &mut self.held[..dim] {
+                    *h = self.rng.random_range(-1.2..=1.2);
+                }
             }
             self.hold_left -= 1;
             self.held
@@ -103,187 +122,61 @@ impl Policy {
             self.noise
         };
         // Away from the border, or exploration spends its time pressed against it.
-        std::array::from_fn(|i| {
-            if at[i].abs() > limit * 0.92 && raw[i] * at[i] > 0.0 {
-                -raw[i]
-            } else {
-                raw[i]
+        let mut wish = raw[..dim].to_vec();
+        let at = state.bodies[hand].position;
+        for (component, low, high, at) in borders(&scene.actions, at) {
+            let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+            let off = at - middle;
+            if off.abs() > half * 0.92 && wish[component] * off > 0.0 {
+                wish[component] = -wish[component];
             }
-        })
+        }
+        wish
     }
 
-    fn seek_contact(&mut self, scene: &Scene, state: &State, at: [f32; 2], limit: f32) -> [f32; 2] {
+    fn seek_contact(&mut self, scene: &Scene, state: &State, hand: usize) -> Vec<f32> {
         if self.rng.random::<f32>() < 0.08 {
             self.attracted = !self.attracted;
         }
-        let base = self.explore(at, limit);
+        let mut wish = self.explore(scene, state, hand);
+        if !self.attracted {
+            return wish;
+        }
+        let at = state.bodies[hand].position;
         let nearest = (0..scene.bodies.len())
             .filter(|&i| scene.bodies[i].kind == Kind::Dynamic)
-            .map(|i| sub(plane(state.bodies[i].position), at))
-            .min_by(|a, b| norm(*a).total_cmp(&norm(*b)));
-        match nearest {
-            Some(d) if self.attracted => {
-                let unit = scale(d, 0.8 / norm(d).max(1e-3));
-                [0.7 * base[0] + unit[0], 0.7 * base[1] + unit[1]]
+            .map(|i| {
+                let b = state.bodies[i].position;
+                let mut d = [b[0] - at[0], b[1] - at[1], b[2] - at[2]];
+                if wish.len() == 2 {
+                    d[1] = 0.0;
+                }
+                d
+            })
+            .min_by(|a, b| norm3(*a).total_cmp(&norm3(*b)));
+        if let Some(d) = nearest {
+            let pull = 0.8 / norm3(d).max(1e-3);
+            let towards: &[f32] = if wish.len() == 2 { &[d[0], d[2]] } else { &d };
+            for (w, d) in wish.iter_mut().zip(towards) {
+                *w = 0.7 * *w + pull * d;
             }
-            _ => base,
         }
-    }
-
-    fn pursue(
-        &mut self,
-        scene: &Scene,
-        state: &State,
-        hand: usize,
-        at: [f32; 2],
-        limit: f32,
-    ) -> [f32; 2] {
-        let Some(task) = &scene.task else {
-            return self.explore(at, limit);
-        };
-        let Some(target) = scene.body_index(&task.body) else {
-            return self.explore(at, limit);
-        };
-        let body = plane(state.bodies[target].position);
-        self.goal_age += 1;
-        let reached = self
-            .goal
-            .is_some_and(|g| norm(sub(g, body)) < task.tolerance_m * 0.5);
-        let goal = match self.goal {
-            Some(goal) if !reached && self.goal_age < 60 => goal,
-            _ => {
-                self.goal_age = 0;
-                let reach = limit * if target == hand { 0.95 } else { 0.75 };
-                [
-                    self.rng.random_range(-reach..=reach),
-                    self.rng.random_range(-reach..=reach),
-                ]
-            }
-        };
-        self.goal = Some(goal);
-        let speed_gain = 9.0;
-        let wish = if target == hand {
-            let waypoint = around_fixed(scene, state, at, goal);
-            scale(sub(waypoint, at), speed_gain)
-        } else {
-            push_towards(scene, target, hand, body, at, goal, speed_gain)
-        };
-        let size = norm(wish);
-        let wish = if size > 1.0 {
-            scale(wish, 1.0 / size)
-        } else {
-            wish
-        };
-        [
-            wish[0] + 0.35 * self.noise[0],
-            wish[1] + 0.35 * self.noise[1],
-        ]
+        wish
     }
 }
 
-/// Goes behind the body (seen from the goal), round it if need be, then pushes it towards the goal.
-fn push_towards(
-    scene: &Scene,
-    target: usize,
-    hand: usize,
-    body: [f32; 2],
-    at: [f32; 2],
-    goal: [f32; 2],
-    gain: f32,
-) -> [f32; 2] {
-    let to_goal = sub(goal, body);
-    let dir = scale(to_goal, 1.0 / norm(to_goal).max(1e-3));
-    let clearance = scene.bodies[target].shape.size() * 0.6 + scene.bodies[hand].shape.size() * 0.5;
-    let behind = sub(body, scale(dir, clearance + 0.02));
-    let from_body = sub(at, body);
-    let aligned = from_body[0] * dir[0] + from_body[1] * dir[1];
-    let sideways = (from_body[0] * dir[1] - from_body[1] * dir[0]).abs();
-    if aligned < -0.5 * clearance && sideways < 0.35 * clearance {
-        // Behind it and in line: push, steering the contact point under the centre.
-        let side = sub(sub(body, scale(dir, 0.3 * clearance)), at);
-        return scale(side, gain);
+/// Component of the action, bounds of the hand along it, and where it is.
+fn borders(actions: &ActionSpace, at: [f32; 3]) -> Vec<(usize, f32, f32, f32)> {
+    match actions {
+        ActionSpace::Spatial { low, high, .. } => {
+            (0..3).map(|i| (i, low[i], high[i], at[i])).collect()
+        }
+        actions => actions.planar_bounds().map_or(Vec::new(), |(low, high)| {
+            vec![(0, low[0], high[0], at[0]), (1, low[1], high[1], at[2])]
+        }),
     }
-    let wish = sub(behind, at);
-    let near = norm(from_body);
-    if near < clearance * 1.5 && aligned > -0.6 * clearance {
-        // Round the body on the side nearer to the place behind it.
-        let tangent = [
-            -from_body[1] / near.max(1e-3),
-            from_body[0] / near.max(1e-3),
-        ];
-        let sign = if tangent[0] * wish[0] + tangent[1] * wish[1] >= 0.0 {
-            1.0
-        } else {
-            -1.0
-        };
-        let out = scale(from_body, (clearance * 1.3 - near) / near.max(1e-3) * 6.0);
-        return [sign * tangent[0] + out[0], sign * tangent[1] + out[1]];
-    }
-    scale(wish, gain)
 }
 
-/// The goal, or the corner of the first fixed box in the way.
-fn around_fixed(scene: &Scene, state: &State, at: [f32; 2], goal: [f32; 2]) -> [f32; 2] {
-    let margin = scene
-        .hand()
-        .map_or(0.06, |h| scene.bodies[h].shape.bounding_radius())
-        + 0.015;
-    for (i, b) in scene.bodies.iter().enumerate() {
-        let (Kind::Fixed, Shape::Cuboid { half }) = (b.kind, b.shape) else {
-            continue;
-        };
-        let centre = plane(state.bodies[i].position);
-        let (hx, hz) = (half[0] + margin, half[2] + margin);
-        if !crosses(sub(at, centre), sub(goal, centre), hx, hz) {
-            continue;
-        }
-        let (cx, cz) = (hx + 0.02, hz + 0.02);
-        let corners = [[cx, cz], [cx, -cz], [-cx, cz], [-cx, -cz]]
-            .map(|c| [centre[0] + c[0], centre[1] + c[1]]);
-        let best = corners
-            .into_iter()
-            .filter(|&c| !crosses(sub(at, centre), sub(c, centre), hx, hz))
-            .min_by(|a, b| {
-                let length = |c: [f32; 2]| norm(sub(c, at)) + norm(sub(goal, c));
-                length(*a).total_cmp(&length(*b))
-            });
-        if let Some(corner) = best {
-            return corner;
-        }
-    }
-    goal
-}
-
-/// Whether the segment a-b enters the box |x| < hx, |z| < hz (slab test).
-fn crosses(a: [f32; 2], b: [f32; 2], hx: f32, hz: f32) -> bool {
-    let (mut t0, mut t1) = (0.0f32, 1.0f32);
-    for (axis, h) in [hx, hz].into_iter().enumerate() {
-        let d = b[axis] - a[axis];
-        if d.abs() < 1e-6 {
-            if a[axis].abs() >= h {
-                return false;
-            }
-            continue;
-        }
-        let (mut near, mut far) = ((-h - a[axis]) / d, (h - a[axis]) / d);
-        if near > far {
-            std::mem::swap(&mut near, &mut far);
-        }
-        t0 = t0.max(near);
-        t1 = t1.min(far);
-    }
-    t1 - t0 > 1e-3
-}
-
-fn plane(p: [f32; 3]) -> [f32; 2] {
-    [p[0], p[2]]
-}
-fn sub(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
-    [a[0] - b[0], a[1] - b[1]]
-}
-fn scale(a: [f32; 2], s: f32) -> [f32; 2] {
-    [a[0] * s, a[1] * s]
-}
-fn norm(a: [f32; 2]) -> f32 {
-    (a[0] * a[0] + a[1] * a[1]).sqrt()
+fn norm3(d: [f32; 3]) -> f32 {
+    (d[0] * d[0] + d[1] * d[1] + d[2] * d[2]).sqrt()
 }

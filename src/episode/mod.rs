@@ -1,13 +1,15 @@
 //! Recorded experience: behave, record, store, read, sample.
 //!
-//! `behaviour.rs` holds the scripted and exploring policies, `record.rs` runs one episode, `store.rs` is the file format (sharded,
+//! `behaviour.rs` holds the policies that explore, `script.rs` and `pushing.rs` those that pursue tasks, `record.rs` runs one episode, `store.rs` is the file format (sharded,
 //! checksummed, resumable), `collect.rs` fills a folder on all cores, `dataset.rs` reads folders into memory for training and
 //! refuses held-out seeds.
 
 mod behaviour;
 mod collect;
 mod dataset;
+mod pushing;
 mod record;
+mod script;
 mod store;
 
 pub use behaviour::{Policy, PolicyKind};

@@ -134,7 +134,7 @@ pub fn run_episode(
         let sight = Sight {
             context: context.clone(),
             goal: instance.goal.clone(),
-            truth: Some((reality.fork(), instance.place)),
+            truth: Some((reality.fork(), instance.goal_state.clone())),
             dim,
         };
         let start = Instant::now();

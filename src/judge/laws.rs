@@ -297,14 +297,16 @@ impl Judge {
     }
 
     fn inscribed(&self, body: usize) -> f32 {
-        match self.scene.bodies[body].shape {
-            Shape::Ball { radius } => radius,
+        match &self.scene.bodies[body].shape {
+            Shape::Ball { radius } => *radius,
             Shape::Cuboid { half } => half[0].min(half[1]).min(half[2]),
             Shape::Cylinder {
                 half_height,
                 radius,
-            } => half_height.min(radius),
-            Shape::Capsule { radius, .. } => radius,
+            } => half_height.min(*radius),
+            Shape::Capsule { radius, .. } => *radius,
+            // Of an outline with corners and notches only the part nearest to the origin is sure to be inside.
+            Shape::Convex { .. } | Shape::Compound { .. } => 0.0,
         }
     }
 

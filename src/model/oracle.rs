@@ -1,8 +1,9 @@
 //! The ceiling: a world model whose imagination is a fork of rapier (as VP2 uses the simulator itself).
 //!
 //! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the very same
-//! planner drives it. Its distance is that of the task: the planar distance of the task's body to the goal,
-//! plus a small pull of the hand towards the body, without which 25 steps ahead are often flat.
+//! planner drives it. Its distance is that of the task: how far the task's bodies are from their places, with a small
+//! pull of the hand towards a body that is not there yet, without which 25 steps ahead are often flat. Where a body has
+//! to come to rest, the imagination lets it roll out.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,40 +14,42 @@ use super::{
     Rollouts, WorldModel, card::FORMAT,
 };
 use crate::scene::Scene;
-use crate::sim::Reality;
+use crate::sim::{GoalState, Reality, Target};
 
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
+/// Metres that a radian of wrong orientation costs, where orientation counts.
+const METRES_PER_RADIAN: f32 = 0.12;
+/// Metres that holding a body costs which is to be let go.
+const HOLDING: f32 = 0.05;
 /// Control steps between two scored moments.
 const SCORE_EVERY: usize = 5;
+/// Most control steps for which a rolling body is imagined after the plan.
+const COAST_STEPS: usize = 40;
 
 /// A fork of rapier as a world model.
 pub struct Oracle {
     card: Card,
-    body: usize,
     hand: Option<usize>,
-    reach: f32,
-    seen: Mutex<Option<(Arc<Reality>, [f32; 2])>>,
+    /// For every body, the distance of centres at which the hand touches it.
+    reach: Vec<f32>,
+    seen: Mutex<Option<Seen>>,
 }
+
+type Seen = (Arc<Reality>, Arc<GoalState>);
 
 struct Truth {
     reality: Arc<Reality>,
-    place: [f32; 2],
+    goal: Arc<GoalState>,
 }
 
 impl Oracle {
-    /// The oracle for a scene's task (for the hand if the scene has none).
+    /// The oracle for a scene's task.
     pub fn new(scene: &Scene) -> Self {
         let hand = scene.hand();
-        let body = scene
-            .task
-            .as_ref()
-            .and_then(|t| scene.body_index(&t.body))
-            .or(hand)
-            .unwrap_or(0);
-        let reach = hand.map_or(0.0, |h| {
-            0.5 * (scene.bodies[h].shape.size() + scene.bodies[body].shape.size())
-        });
+        let size = |b: usize| scene.bodies[b].shape.size();
+        let touch = |b: usize| hand.map_or(0.0, |h| 0.5 * (size(h) + size(b)));
+        let reach = (0..scene.bodies.len()).map(touch).collect();
         let card = Card {
             format: FORMAT,
             name: "oracle".into(),
@@ -66,33 +69,69 @@ impl Oracle {
         };
         Self {
             card,
-            body,
             hand,
             reach,
             seen: Mutex::new(None),
         }
     }
 
-    /// Shows it reality and the goal's place (x, z), metres.
-    pub fn see(&self, reality: Reality, place: [f32; 2]) {
+    /// Shows it reality and the goal.
+    pub fn see(&self, reality: Reality, goal: Arc<GoalState>) {
         let mut seen = self.seen.lock().unwrap_or_else(|p| p.into_inner());
-        *seen = Some((Arc::new(reality), place));
+        *seen = Some((Arc::new(reality), goal));
     }
 
-    fn cost_of(&self, reality: &Reality, place: [f32; 2]) -> f32 {
+    fn cost_of(&self, reality: &Reality, goal: &GoalState) -> f32 {
         let state = reality.measure();
-        let Some(body) = state.bodies.get(self.body) else {
-            return f32::MAX;
-        };
-        let distance = body.planar_distance(place);
-        match self.hand {
-            Some(h) if h != self.body => {
-                let hand = &state.bodies[h];
-                let apart = hand.planar_distance([body.position[0], body.position[2]]);
-                distance + HAND_PULL * (apart - self.reach).max(0.0)
-            }
-            _ => distance,
+        let mut cost: f32 = goal
+            .targets
+            .iter()
+            .map(|t| goal.distance_of(t, &state))
+            .sum();
+        if goal.task.angle_degrees.is_some() {
+            cost += METRES_PER_RADIAN * goal.angle(&state);
         }
+        let away = |t: &&Target| goal.distance_of(t, &state) > 0.7 * goal.task.tolerance_m;
+        let pulls = goal.targets.iter().filter(|t| Some(t.body) != self.hand);
+        let unsolved = pulls.clone().find(away).or(pulls.clone().next());
+        if let (Some(hand), Some(target)) = (self.hand, unsolved)
+            && state.held.is_none()
+        {
+            let body = &state.bodies[target.body];
+            let hand = &state.bodies[hand];
+            let planar = hand.planar_distance([body.position[0], body.position[2]]);
+            let apart = if goal.task.vertical {
+                let dy = hand.position[1] - body.position[1];
+                (planar * planar + dy * dy).sqrt()
+            } else {
+                planar
+            };
+            cost += HAND_PULL * (apart - self.reach[target.body]).max(0.0);
+        }
+        if goal.task.released
+            && state.held.is_some()
+            && goal.distance(&state) < goal.task.tolerance_m
+        {
+            cost += HOLDING;
+        }
+        cost
+    }
+
+    /// The cost after everything has come to rest.
+    fn cost_at_rest(&self, reality: &mut Reality, goal: &GoalState, dim: usize, limit: f32) -> f32 {
+        reality.act(&vec![0.0; dim]);
+        for _ in 0..COAST_STEPS {
+            let state = reality.measure();
+            let fast = goal.targets.iter().any(|t| {
+                let v = state.bodies[t.body].velocity;
+                v.iter().map(|c| c * c).sum::<f32>().sqrt() > limit
+            });
+            if !fast {
+                break;
+            }
+            reality.step();
+        }
+        self.cost_of(reality, goal)
     }
 }
 
@@ -111,13 +150,13 @@ impl WorldModel for Oracle {
 
     fn observe(&self, _context: &Context) -> Result<Latent, ModelError> {
         let seen = self.seen.lock().unwrap_or_else(|p| p.into_inner());
-        let (reality, place) = seen.as_ref().ok_or_else(|| ModelError::Input {
+        let (reality, goal) = seen.as_ref().ok_or_else(|| ModelError::Input {
             model: self.card.name.clone(),
             message: "was not shown reality before it was asked to observe".into(),
         })?;
         Ok(Latent::new(Truth {
             reality: reality.clone(),
-            place: *place,
+            goal: goal.clone(),
         }))
     }
 
@@ -138,8 +177,12 @@ impl WorldModel for Oracle {
                     reality.act(actions.at(n, t));
                     reality.step();
                     if (t + 1) % SCORE_EVERY == 0 {
-                        costs.push(self.cost_of(&reality, truth.place));
+                        costs.push(self.cost_of(&reality, &truth.goal));
                     }
+                }
+                if let Some(limit) = truth.goal.task.rest_speed {
+                    let last = self.cost_at_rest(&mut reality, &truth.goal, actions.dim, limit);
+                    costs.fill(last);
                 }
                 Ok(costs)
             })

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Budget, Cem, Plan, Planner};
 use crate::model::oracle::Oracle;
 use crate::model::{Cancel, Context, Goal, ModelError, WorldModel};
-use crate::sim::Reality;
+use crate::sim::{GoalState, Reality};
 
 /// What a controller may look at when it decides.
 pub struct Sight {
@@ -17,8 +17,8 @@ pub struct Sight {
     pub context: Context,
     /// The goal's picture.
     pub goal: Goal,
-    /// A fork of reality and the goal's place `(x, z)` in metres: for the oracle alone.
-    pub truth: Option<(Reality, [f32; 2])>,
+    /// A fork of reality and the goal on the true state: for the oracle alone.
+    pub truth: Option<(Reality, Arc<GoalState>)>,
     /// Components of an action.
     pub dim: usize,
 }
@@ -169,9 +169,9 @@ impl OracleMpc {
 impl Controller for OracleMpc {
     fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
         if self.mpc.will_look()
-            && let Some((reality, place)) = &sight.truth
+            && let Some((reality, goal)) = &sight.truth
         {
-            self.oracle.see(reality.fork(), *place);
+            self.oracle.see(reality.fork(), goal.clone());
         }
         self.mpc.decide(sight, cancel)
     }

@@ -11,6 +11,7 @@ pub use cem::{Cem, CostShape};
 pub use controller::{Controller, Mpc, OracleMpc, Random, Sight};
 
 use crate::model::{Camp, Cancel, Goal, Latent, ModelError, WorldModel};
+use crate::scene::Scene;
 
 /// How much a planner may imagine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,6 +42,19 @@ impl Budget {
         horizon: 5,
         hold: 5,
     };
+    /// The oracle's in a scene: more where a rotation, or the speed of one blow, has to be right.
+    pub fn oracle(scene: &Scene) -> Budget {
+        let exacting = |t: &crate::scene::Task| t.angle_degrees.or(t.rest_speed).is_some();
+        if scene.task.as_ref().is_some_and(exacting) {
+            Budget {
+                candidates: 128,
+                iterations: 6,
+                ..Budget::ORACLE
+            }
+        } else {
+            Budget::ORACLE
+        }
+    }
     /// Control steps that a plan is followed before the next one.
     pub const REPLAN: usize = 5;
 

@@ -49,9 +49,21 @@ pub struct Scene {
     /// Interventions that the app offers here beside the general ones.
     #[serde(default)]
     pub sliders: Vec<Slider>,
+    /// Joints between bodies, or between a body and the world.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joints: Vec<Joint>,
+    /// Regions that report which bodies are in them; nothing touches or sees them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensors: Vec<Sensor>,
+    /// Fields that are set after randomising, as `--set` does: what takes a scene out of its training ranges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<(String, f32)>,
+    /// Breaks of physics at given steps, for tests of surprise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
-/// One rigid body.
+/// One body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
@@ -65,12 +77,21 @@ pub struct Body {
     pub colour: Colour,
     /// Centre at the start, metres.
     pub position: [f32; 3],
-    /// Rotation about y at the start, degrees.
+    /// Rotation about y at the start, degrees; applied after `pitch` and `roll`.
     #[serde(default)]
     pub yaw: f32,
+    /// Rotation about x at the start, degrees; applied after `roll`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pitch: f32,
+    /// Rotation about z at the start, degrees; applied first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub roll: f32,
     /// Velocity at the start, m/s.
     #[serde(default)]
     pub velocity: [f32; 3],
+    /// Angular velocity at the start, rad/s.
+    #[serde(default, skip_serializing_if = "is_still")]
+    pub spin: [f32; 3],
     /// Mass in kilograms (dynamic bodies).
     #[serde(default = "default_mass")]
     pub mass: f32,
@@ -80,9 +101,32 @@ pub struct Body {
     /// Coefficient of restitution in [0, 1].
     #[serde(default)]
     pub restitution: f32,
+    /// Share of the linear and of the angular velocity lost in a second, 1/s.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub damping: f32,
+    /// Factor on all lengths of the shape.
+    #[serde(default = "unit_size", skip_serializing_if = "is_one")]
+    pub size: f32,
     /// Paints the local +x end darker in the same hue, so that orientation can be seen.
     #[serde(default)]
     pub marked: bool,
+    /// How soft it is (bodies of kind `Soft` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft: Option<Softness>,
+}
+
+/// A soft body's material: rapier's volumetric soft body of tetrahedra.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Softness {
+    /// Natural frequency of its edges, Hz: low is wobbly, high is stiff.
+    pub frequency_hz: f32,
+    /// Damping ratio of its edges.
+    #[serde(default = "default_damping_ratio")]
+    pub damping_ratio: f32,
+    /// Cells along each edge of a cuboid, or subdivisions of a ball.
+    #[serde(default = "default_cells")]
+    pub cells: u32,
 }
 
 /// How a body moves.
@@ -94,10 +138,12 @@ pub enum Kind {
     Dynamic,
     /// By the action: a kinematic body that fixed bodies stop and dynamic bodies do not.
     Hand,
+    /// By forces and contacts, changing its shape (a ball or a cuboid).
+    Soft,
 }
 
 /// A collider in its body's frame.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Shape {
     /// Sphere.
@@ -124,14 +170,40 @@ pub enum Shape {
         /// Metres.
         radius: f32,
     },
+    /// Convex hull of points.
+    Convex {
+        /// 4 to 64 points, metres.
+        points: Vec<[f32; 3]>,
+    },
+    /// Several shapes fixed to each other.
+    Compound {
+        /// 1 to 16 parts, none of them a compound.
+        parts: Vec<Part>,
+    },
+}
+
+/// One part of a compound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its shape.
+    pub shape: Shape,
+    /// Its centre in the body's frame, metres.
+    pub position: [f32; 3],
+    /// Rotation in the body's frame about x, y and z, degrees: z first, then x, then y.
+    #[serde(default, skip_serializing_if = "is_still")]
+    pub rotation: [f32; 3],
+    /// Its own colour, where it is not the body's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
 }
 
 impl Shape {
-    /// Radius of the smallest centred sphere around the shape, metres.
+    /// Radius of the smallest sphere around the shape whose centre is the body's origin, metres.
     pub fn bounding_radius(&self) -> f32 {
-        match *self {
-            Shape::Ball { radius } => radius,
-            Shape::Cuboid { half: [x, y, z] } => (x * x + y * y + z * z).sqrt(),
+        match self {
+            Shape::Ball { radius } => *radius,
+            Shape::Cuboid { half } => length(*half),
             Shape::Cylinder {
                 half_height,
                 radius,
@@ -140,18 +212,199 @@ impl Shape {
                 half_height,
                 radius,
             } => half_height + radius,
+            Shape::Convex { points } => points.iter().map(|p| length(*p)).fold(0.0, f32::max),
+            Shape::Compound { parts } => parts
+                .iter()
+                .map(|p| length(p.position) + p.shape.bounding_radius())
+                .fold(0.0, f32::max),
         }
     }
 
     /// A length that stands for the body's size in success tests: the side of a cube, the diameter of a ball, metres.
     pub fn size(&self) -> f32 {
-        match *self {
+        match self {
             Shape::Ball { radius }
             | Shape::Cylinder { radius, .. }
             | Shape::Capsule { radius, .. } => 2.0 * radius,
             Shape::Cuboid { half: [x, _, z] } => x + z,
+            Shape::Convex { .. } | Shape::Compound { .. } => 1.4 * self.bounding_radius(),
         }
     }
+
+    /// Half its height when it stands upright: how far its centre is above the floor, metres.
+    pub fn half_height(&self) -> f32 {
+        match self {
+            Shape::Ball { radius } => *radius,
+            Shape::Cuboid { half } => half[1],
+            Shape::Cylinder { half_height, .. } => *half_height,
+            Shape::Capsule {
+                half_height,
+                radius,
+            } => half_height + radius,
+            Shape::Convex { points } => points.iter().map(|p| -p[1]).fold(0.0, f32::max),
+            Shape::Compound { parts } => parts
+                .iter()
+                .map(|p| p.shape.half_height() - p.position[1])
+                .fold(0.0, f32::max),
+        }
+    }
+
+    /// The same shape with all lengths multiplied.
+    pub fn scaled(&self, factor: f32) -> Shape {
+        match self {
+            Shape::Ball { radius } => Shape::Ball {
+                radius: radius * factor,
+            },
+            Shape::Cuboid { half } => Shape::Cuboid {
+                half: half.map(|h| h * factor),
+            },
+            Shape::Cylinder {
+                half_height,
+                radius,
+            } => Shape::Cylinder {
+                half_height: half_height * factor,
+                radius: radius * factor,
+            },
+            Shape::Capsule {
+                half_height,
+                radius,
+            } => Shape::Capsule {
+                half_height: half_height * factor,
+                radius: radius * factor,
+            },
+            Shape::Convex { points } => Shape::Convex {
+                points: points.iter().map(|p| p.map(|c| c * factor)).collect(),
+            },
+            Shape::Compound { parts } => Shape::Compound {
+                parts: parts
+                    .iter()
+                    .map(|p| Part {
+                        shape: p.shape.scaled(factor),
+                        position: p.position.map(|c| c * factor),
+                        ..p.clone()
+                    })
+                    .collect(),
+            },
+        }
+    }
+
+    /// The parts of a compound, or the shape itself as its only part.
+    pub fn parts(&self) -> Vec<Part> {
+        match self {
+            Shape::Compound { parts } => parts.clone(),
+            shape => vec![Part {
+                shape: shape.clone(),
+                position: [0.0; 3],
+                rotation: [0.0; 3],
+                colour: None,
+            }],
+        }
+    }
+}
+
+fn length(v: [f32; 3]) -> f32 {
+    (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt()
+}
+
+/// What holds two bodies together. At the start body `b` is moved so that the anchors meet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joint {
+    /// What it leaves free.
+    pub kind: JointKind,
+    /// A body's name, or `world`.
+    pub a: String,
+    /// A body's name.
+    pub b: String,
+    /// Where it holds `a`, in that body's frame (in the world for `world`), metres.
+    pub anchor_a: [f32; 3],
+    /// Where it holds `b`, in that body's frame, metres.
+    pub anchor_b: [f32; 3],
+}
+
+/// What a joint leaves free. Axes are in the frame of both bodies and need not be normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum JointKind {
+    /// Nothing.
+    Fixed,
+    /// Turning about one axis.
+    Revolute {
+        /// The axis.
+        axis: [f32; 3],
+    },
+    /// Turning about every axis.
+    Spherical,
+    /// Sliding along one axis, within ± `travel_m`.
+    Prismatic {
+        /// The axis.
+        axis: [f32; 3],
+        /// Metres.
+        travel_m: f32,
+    },
+    /// Everything, up to a distance of the anchors; `b` is then not moved at the start.
+    Rope {
+        /// Metres.
+        length_m: f32,
+    },
+    /// Everything, with a spring between the anchors; `b` is then not moved at the start.
+    Spring {
+        /// Metres.
+        rest_m: f32,
+        /// N/m.
+        stiffness: f32,
+        /// N s/m.
+        damping: f32,
+    },
+}
+
+/// A region that reports which bodies are in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sensor {
+    /// Unique name: `[a-z0-9_]{1,32}`.
+    pub name: String,
+    /// Its extent (not a compound).
+    pub shape: Shape,
+    /// Its centre, metres.
+    pub position: [f32; 3],
+}
+
+/// A break of physics: a counterfactual edit of one episode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The control step before which it happens.
+    pub step: u32,
+    /// The body concerned (ignored by `ReverseGravity`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub body: String,
+    /// What happens.
+    pub what: EditKind,
+}
+
+/// What an edit does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum EditKind {
+    /// Puts the body elsewhere, keeping its motion.
+    Teleport {
+        /// Metres.
+        to: [f32; 3],
+    },
+    /// The body is no more.
+    Vanish,
+    /// The body takes another colour.
+    Recolour {
+        /// The new one.
+        colour: Colour,
+    },
+    /// The body no longer touches anything but the floor.
+    PassThrough,
+    /// The body stops where it is and stays there.
+    Freeze,
+    /// Things fall up.
+    ReverseGravity,
 }
 
 /// Pinhole camera.
@@ -179,6 +432,20 @@ pub enum ActionSpace {
         max_speed: f32,
         /// The hand's centre stays within ± this in x and z, metres.
         limit: f32,
+        /// Narrower bounds of z, metres, where the hand may not go everywhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        z_range: Option<[f32; 2]>,
+    },
+    /// The hand's velocity in space and a suction grip (A = 4: x, y, z, grip; it holds while grip > 0).
+    Spatial {
+        /// Speed at |a| = 1 along an axis, m/s.
+        max_speed: f32,
+        /// Lower bounds of the hand's centre, metres.
+        low: [f32; 3],
+        /// Upper bounds of the hand's centre, metres.
+        high: [f32; 3],
+        /// Suction takes hold of a dynamic body whose surface is at most so far from the hand's, metres.
+        grip_reach_m: f32,
     },
 }
 
@@ -188,34 +455,104 @@ impl ActionSpace {
         match self {
             ActionSpace::None => 0,
             ActionSpace::Planar { .. } => 2,
+            ActionSpace::Spatial { .. } => 4,
+        }
+    }
+
+    /// Where the hand's centre may be, metres: lower and upper corner in x and z.
+    pub fn planar_bounds(&self) -> Option<([f32; 2], [f32; 2])> {
+        match *self {
+            ActionSpace::None => None,
+            ActionSpace::Planar { limit, z_range, .. } => {
+                let [z0, z1] = z_range.unwrap_or([-limit, limit]);
+                Some(([-limit, z0.max(-limit)], [limit, z1.min(limit)]))
+            }
+            ActionSpace::Spatial { low, high, .. } => Some(([low[0], low[2]], [high[0], high[2]])),
         }
     }
 }
 
-/// Draws one field uniformly for every seed. Targets: `BODY.x|y|z|yaw|vx|vy|vz|mass|friction|restitution`.
+/// Draws one field afresh for every seed: uniformly between `low` and `high`, or one of `among` or `colours`.
+///
+/// Targets: `BODY.FIELD` with one of [`BODY_FIELDS`], `gravity`, `floor_friction`, and with `colours` `BODY.colour`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Randomise {
     /// Which field.
     pub target: String,
     /// Inclusive lower bound.
+    #[serde(default)]
     pub low: f32,
     /// Upper bound.
+    #[serde(default)]
     pub high: f32,
+    /// Values to choose from, in place of a range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub among: Vec<f32>,
+    /// Colours to choose from, for a target `BODY.colour`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub colours: Vec<Colour>,
 }
 
-/// What there is to achieve: bring a body's centre to a place in the plane.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The numbers of a body that can be randomised, set and offered as sliders.
+pub const BODY_FIELDS: [&str; 17] = [
+    "x",
+    "y",
+    "z",
+    "yaw",
+    "pitch",
+    "roll",
+    "vx",
+    "vy",
+    "vz",
+    "wx",
+    "wy",
+    "wz",
+    "mass",
+    "friction",
+    "restitution",
+    "damping",
+    "size",
+];
+
+/// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of
+/// the noise on actions, and their delay in control steps.
+pub const WORLD_FIELDS: [&str; 4] = ["gravity", "floor_friction", "action.noise", "action.delay"];
+
+/// What there is to achieve: bring bodies to a goal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// The body to bring (success looks at nothing else).
+    /// The body to bring.
     pub body: String,
-    /// Success: planar distance of centres at most this, metres.
+    /// Further bodies that have to be at their places as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// Success: the distance of every body's centre from its place is at most this, metres (in the plane,
+    /// unless `vertical`).
     pub tolerance_m: f32,
+    /// The distances of all bodies count together, as one vector (Push-T in DINO-WM's evaluation).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
+    /// Success also needs the first body's rotation about the vertical within this, degrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub angle_degrees: Option<f32>,
+    /// Success also needs every body no faster than this, m/s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_speed: Option<f32>,
+    /// Distances are measured in space, not in the plane.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vertical: bool,
+    /// Success also needs that the hand holds nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
     /// Control steps until the episode counts as failed.
     pub budget_steps: u32,
     /// Where goals come from.
     pub goal: GoalSampler,
+    /// Where goals come from when the other kind is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_goal: Option<GoalSampler>,
 }
 
 /// Where goals come from.
@@ -226,10 +563,10 @@ pub enum GoalSampler {
     Experience {
         /// Control steps between start and goal.
         ahead_steps: u32,
-        /// The task's body moves at least this far between them, metres.
+        /// The task's first body moves at least this far between them, metres.
         min_move_m: f32,
     },
-    /// Uniform over a rectangle of the plane, clear of fixed bodies.
+    /// Uniform over a rectangle of the plane, clear of fixed bodies and of each other.
     Region {
         /// Lower corner (x, z), metres.
         low: [f32; 2],
@@ -238,6 +575,20 @@ pub enum GoalSampler {
         /// At least so far from the start, metres.
         min_distance_m: f32,
     },
+    /// On top of another body.
+    OnTop {
+        /// The other body.
+        base: String,
+    },
+}
+
+impl Default for GoalSampler {
+    fn default() -> Self {
+        GoalSampler::Experience {
+            ahead_steps: 25,
+            min_move_m: 0.1,
+        }
+    }
 }
 
 /// Shares of the behaviours that `collect` mixes; they are normalised to sum 1.
@@ -314,7 +665,7 @@ impl Law {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slider {
-    /// As in [`Randomise::target`], or `gravity`.
+    /// `BODY.FIELD` with one of [`BODY_FIELDS`], or one of [`WORLD_FIELDS`].
     pub target: String,
     /// Lower end.
     pub low: f32,
@@ -355,4 +706,22 @@ fn default_mass() -> f32 {
 }
 fn default_steps() -> u32 {
     60
+}
+fn unit_size() -> f32 {
+    1.0
+}
+fn default_damping_ratio() -> f32 {
+    0.3
+}
+fn default_cells() -> u32 {
+    3
+}
+fn is_zero(v: &f32) -> bool {
+    *v == 0.0
+}
+fn is_one(v: &f32) -> bool {
+    *v == 1.0
+}
+fn is_still(v: &[f32; 3]) -> bool {
+    *v == [0.0; 3]
 }

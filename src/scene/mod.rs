@@ -6,14 +6,18 @@
 //! see [`Scene::parse`] and [`SceneError`]. Lengths are metres, angles degrees, masses kilograms; the world is
 //! right-handed with y up and the floor at y = 0.
 
+mod field;
 mod format;
 mod library;
 mod palette;
+mod parts;
 mod validate;
 
+pub use field::{Departure, FieldError, bounds};
 pub use format::{
-    ActionSpace, Behaviour, Body, CameraSpec, GoalSampler, Kind, Law, Randomise, Scene, Shape,
-    Slider, Task,
+    ActionSpace, BODY_FIELDS, Behaviour, Body, CameraSpec, Edit, EditKind, GoalSampler, Joint,
+    JointKind, Kind, Law, Part, Randomise, Scene, Sensor, Shape, Slider, Softness, Task,
+    WORLD_FIELDS,
 };
 pub use library::{home, library_dir, list, load, load_named, models_dir};
 pub use palette::Colour;

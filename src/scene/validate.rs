@@ -104,15 +104,32 @@ impl Scene {
         check.scene(&scene)?;
         Ok(scene)
     }
+
+    /// Checks a scene that was changed after it was read; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`SceneError::Field`].
+    pub fn check(&self, name: &str) -> Result<(), SceneError> {
+        let check = Check {
+            path: Path::new(name),
+            text: "",
+        };
+        check.scene(self)
+    }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     path: &'a Path,
     text: &'a str,
 }
 
 impl Check<'_> {
-    fn fail(&self, field: &str, found: impl ToString, expected: impl ToString) -> SceneError {
+    pub(super) fn fail(
+        &self,
+        field: &str,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> SceneError {
         SceneError::Field {
             path: self.path.to_path_buf(),
             line: self.line_of(field),
@@ -144,7 +161,13 @@ impl Check<'_> {
         1 + self.text[..at].matches('\n').count()
     }
 
-    fn number(&self, field: &str, value: f32, low: f32, high: f32) -> Result<(), SceneError> {
+    pub(super) fn number(
+        &self,
+        field: &str,
+        value: f32,
+        low: f32,
+        high: f32,
+    ) -> Result<(), SceneError> {
         if value.is_finite() && (low..=high).contains(&value) {
             Ok(())
         } else {
@@ -152,7 +175,7 @@ impl Check<'_> {
         }
     }
 
-    fn name(&self, field: &str, value: &str) -> Result<(), SceneError> {
+    pub(super) fn name(&self, field: &str, value: &str) -> Result<(), SceneError> {
         let ok = (1..=32).contains(&value.len())
             && value
                 .bytes()
@@ -196,13 +219,10 @@ impl Check<'_> {
             return Err(self.fail(
                 "actions",
                 format!("{:?} with {hands} bodies of kind Hand", s.actions),
-                "exactly one Hand with Planar actions, no Hand with None",
+                "exactly one Hand with Planar or Spatial actions, no Hand with None",
             ));
         }
-        if let ActionSpace::Planar { max_speed, limit } = s.actions {
-            self.number("actions.max_speed", max_speed, 0.01, 5.0)?;
-            self.number("actions.limit", limit, 0.05, 10.0)?;
-        }
+        self.actions(&s.actions)?;
         for axis in 0..3 {
             self.number("camera.position", s.camera.position[axis], -50.0, 50.0)?;
             self.number("camera.target", s.camera.target[axis], -50.0, 50.0)?;
@@ -239,22 +259,28 @@ impl Check<'_> {
             ));
         }
         for (i, r) in s.randomise.iter().enumerate() {
-            self.target(s, &format!("randomise[{i}].target"), &r.target)?;
-            self.number(&format!("randomise[{i}].low"), r.low, -360.0, 360.0)?;
-            self.number(&format!("randomise[{i}].high"), r.high, r.low, 360.0)?;
+            self.randomise(s, &format!("randomise[{i}]"), r)?;
         }
         for (i, slider) in s.sliders.iter().enumerate() {
-            if slider.target != "gravity" {
-                self.target(s, &format!("sliders[{i}].target"), &slider.target)?;
+            let at = format!("sliders[{i}]");
+            for (end, value) in [("low", slider.low), ("high", slider.high)] {
+                self.field(
+                    s,
+                    &format!("{at}.target"),
+                    &format!("{at}.{end}"),
+                    &slider.target,
+                    value,
+                )?;
             }
-            self.number(&format!("sliders[{i}].low"), slider.low, -360.0, 360.0)?;
-            self.number(
-                &format!("sliders[{i}].high"),
-                slider.high,
-                slider.low,
-                360.0,
-            )?;
+            self.number(&format!("{at}.high"), slider.high, slider.low, 360.0)?;
         }
+        for (i, (target, value)) in s.interventions.iter().enumerate() {
+            let at = format!("interventions[{i}]");
+            self.field(s, &at, &at, target, *value)?;
+        }
+        self.joints(s)?;
+        self.sensors(s)?;
+        self.edits(s)?;
         for (i, (a, b, distance)) in s.apart.iter().enumerate() {
             for name in [a, b] {
                 if s.body_index(name).is_none() {
@@ -290,25 +316,17 @@ impl Check<'_> {
 
     fn body(&self, at: &str, b: &Body) -> Result<(), SceneError> {
         self.name(&format!("{at}.name"), &b.name)?;
-        let lengths: Vec<f32> = match b.shape {
-            Shape::Ball { radius } => vec![radius],
-            Shape::Cuboid { half } => half.to_vec(),
-            Shape::Cylinder {
-                half_height,
-                radius,
-            }
-            | Shape::Capsule {
-                half_height,
-                radius,
-            } => vec![half_height, radius],
-        };
-        for length in lengths {
-            self.number(&format!("{at}.shape"), length, 0.005, 10.0)?;
-        }
+        self.shape(&format!("{at}.shape"), &b.shape, true)?;
         for axis in 0..3 {
             self.number(&format!("{at}.position"), b.position[axis], -20.0, 20.0)?;
             self.number(&format!("{at}.velocity"), b.velocity[axis], -20.0, 20.0)?;
+            self.number(&format!("{at}.spin"), b.spin[axis], -100.0, 100.0)?;
         }
+        self.number(&format!("{at}.pitch"), b.pitch, -360.0, 360.0)?;
+        self.number(&format!("{at}.roll"), b.roll, -360.0, 360.0)?;
+        self.number(&format!("{at}.damping"), b.damping, 0.0, 100.0)?;
+        self.number(&format!("{at}.size"), b.size, 0.1, 10.0)?;
+        self.softness(at, b)?;
         self.number(&format!("{at}.yaw"), b.yaw, -360.0, 360.0)?;
         self.number(&format!("{at}.mass"), b.mass, 0.001, 1000.0)?;
         self.number(&format!("{at}.friction"), b.friction, 0.0, 5.0)?;
@@ -321,32 +339,6 @@ impl Check<'_> {
             ));
         }
         Ok(())
-    }
-
-    fn target(&self, s: &Scene, field: &str, target: &str) -> Result<(), SceneError> {
-        const FIELDS: [&str; 10] = [
-            "x",
-            "y",
-            "z",
-            "yaw",
-            "vx",
-            "vy",
-            "vz",
-            "mass",
-            "friction",
-            "restitution",
-        ];
-        match target.split_once('.') {
-            Some((body, what)) if s.body_index(body).is_some() && FIELDS.contains(&what) => Ok(()),
-            _ => Err(self.fail(
-                field,
-                format!("{target:?}"),
-                format!(
-                    "BODY.FIELD with a body's name and one of {}",
-                    FIELDS.join(", ")
-                ),
-            )),
-        }
     }
 
     fn task(&self, s: &Scene, task: &Task) -> Result<(), SceneError> {
@@ -364,26 +356,59 @@ impl Check<'_> {
             return Err(self.fail(
                 "task",
                 "a task without actions",
-                "Planar actions, or no task",
+                "Planar or Spatial actions, or no task",
             ));
+        }
+        if task.also.len() > 8 {
+            return Err(self.fail(
+                "task.also",
+                format!("{} bodies", task.also.len()),
+                "at most 8",
+            ));
+        }
+        for (i, name) in task.also.iter().enumerate() {
+            let movable = s
+                .body_index(name)
+                .is_some_and(|b| s.bodies[b].kind != Kind::Fixed);
+            if !movable || *name == task.body || task.also[..i].contains(name) {
+                return Err(self.fail(
+                    "task.also",
+                    format!("{name:?}"),
+                    "names of further bodies that can move, each once",
+                ));
+            }
+        }
+        if let Some(angle) = task.angle_degrees {
+            self.number("task.angle_degrees", angle, 0.1, 180.0)?;
+        }
+        if let Some(speed) = task.rest_speed {
+            self.number("task.rest_speed", speed, 0.001, 10.0)?;
         }
         self.number("task.tolerance_m", task.tolerance_m, 0.001, 10.0)?;
         if !(1..=1000).contains(&task.budget_steps) {
             return Err(self.fail("task.budget_steps", task.budget_steps, "1 to 1000"));
         }
-        match task.goal {
+        self.goal(s, "task.goal", &task.goal)?;
+        match &task.other_goal {
+            Some(other) => self.goal(s, "task.other_goal", other),
+            None => Ok(()),
+        }
+    }
+
+    fn goal(&self, s: &Scene, at: &str, goal: &GoalSampler) -> Result<(), SceneError> {
+        match goal {
             GoalSampler::Experience {
                 ahead_steps,
                 min_move_m,
             } => {
-                if ahead_steps == 0 || ahead_steps >= s.episode_steps {
+                if *ahead_steps == 0 || *ahead_steps >= s.episode_steps {
                     return Err(self.fail(
-                        "task.goal.ahead_steps",
+                        &format!("{at}.ahead_steps"),
                         ahead_steps,
                         "1 up to under episode_steps",
                     ));
                 }
-                self.number("task.goal.min_move_m", min_move_m, 0.0, 10.0)
+                self.number(&format!("{at}.min_move_m"), *min_move_m, 0.0, 10.0)
             }
             GoalSampler::Region {
                 low,
@@ -391,11 +416,19 @@ impl Check<'_> {
                 min_distance_m,
             } => {
                 for axis in 0..2 {
-                    self.number("task.goal.low", low[axis], -20.0, 20.0)?;
-                    self.number("task.goal.high", high[axis], low[axis], 20.0)?;
+                    self.number(&format!("{at}.low"), low[axis], -20.0, 20.0)?;
+                    self.number(&format!("{at}.high"), high[axis], low[axis], 20.0)?;
                 }
-                self.number("task.goal.min_distance_m", min_distance_m, 0.0, 10.0)
+                self.number(&format!("{at}.min_distance_m"), *min_distance_m, 0.0, 10.0)
             }
+            GoalSampler::OnTop { base } => match s.body_index(base) {
+                Some(_) if s.task.as_ref().is_some_and(|t| t.body != *base) => Ok(()),
+                _ => Err(self.fail(
+                    &format!("{at}.base"),
+                    format!("{base:?}"),
+                    "the name of another body than the task's",
+                )),
+            },
         }
     }
 }

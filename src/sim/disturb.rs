@@ -2,8 +2,8 @@
 
 use rapier3d::prelude::*;
 
+use super::build::{body_shape, rotation};
 use super::{Reality, SimError};
-use crate::scene::Shape;
 
 /// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,57 +27,77 @@ impl Reality {
         }
     }
 
-    /// Changes `gravity` or `BODY.mass|friction|restitution|x|y|z` of the running world.
+    /// Changes a field of the running world: one of [`WORLD_FIELDS`](crate::scene::WORLD_FIELDS), or
+    /// `BODY.FIELD` with one of [`BODY_FIELDS`](crate::scene::BODY_FIELDS).
     ///
     /// # Errors
-    /// [`SimError::Target`] for an unknown target, [`SimError::Value`] for a value out of bounds.
+    /// [`SimError::Field`] for an unknown target or a value out of bounds.
     pub fn set(&mut self, target: &str, value: f32) -> Result<(), SimError> {
-        let bad = |expected: &str| SimError::Value {
-            target: target.into(),
-            value,
-            expected: expected.into(),
-        };
-        if !value.is_finite() || value.abs() > 1000.0 {
-            return Err(bad("a finite number up to 1000 in size"));
+        self.scene().check_field(target, value)?;
+        match target {
+            "gravity" => self.world.gravity = Vector::new(0.0, value, 0.0),
+            "floor_friction" => self.world.colliders[self.floor].set_friction(value),
+            "action.noise" => self.command.noise = value,
+            "action.delay" => self.command.delay = value.round() as usize,
+            _ => {
+                if let Some((name, field)) = target.split_once('.')
+                    && let Some(body) = self.scene().body_index(name)
+                {
+                    self.set_body(body, field, value);
+                }
+            }
         }
-        if target == "gravity" {
-            self.world.gravity = Vector::new(0.0, value, 0.0);
-            return Ok(());
-        }
-        let unknown = || SimError::Target {
-            target: target.into(),
-        };
-        let (name, field) = target.split_once('.').ok_or_else(unknown)?;
-        let index = self.scene().body_index(name).ok_or_else(unknown)?;
+        Ok(())
+    }
+
+    fn set_body(&mut self, index: usize, field: &str, value: f32) {
         let (body, collider) = (self.bodies[index], self.colliders[index]);
         match field {
-            "mass" if value > 0.0 => {
+            "friction" => self.world.colliders[collider].set_friction(value),
+            "restitution" => self.world.colliders[collider].set_restitution(value),
+            "x" | "y" | "z" => {
+                let axis = usize::from(field.as_bytes()[0] - b'x');
+                let mut at = self.measure().bodies[index].position;
+                at[axis] = value;
+                self.teleport(index, at);
+            }
+            // A soft body's mass, size and material are made when it is built.
+            _ if self.soft[index].is_some() => {}
+            "mass" => {
                 self.world.colliders[collider].set_mass(value);
                 let (bodies, colliders) = (&mut self.world.bodies, &self.world.colliders);
                 bodies[body].recompute_mass_properties_from_colliders(colliders);
             }
-            "mass" => return Err(bad("a mass above 0 kg")),
-            "friction" if (0.0..=5.0).contains(&value) => {
-                self.world.colliders[collider].set_friction(value)
+            "damping" => {
+                self.world.bodies[body].set_linear_damping(value);
+                self.world.bodies[body].set_angular_damping(value);
             }
-            "friction" => return Err(bad("a friction coefficient from 0 to 5")),
-            "restitution" if (0.0..=1.0).contains(&value) => {
-                self.world.colliders[collider].set_restitution(value)
+            "size" => {
+                self.drawn[index].size = value;
+                let mass = self.world.bodies[body].mass();
+                self.world.colliders[collider].set_shape(body_shape(&self.drawn[index]));
+                if mass > 0.0 {
+                    self.world.colliders[collider].set_mass(mass);
+                }
             }
-            "restitution" => return Err(bad("a restitution from 0 to 1")),
-            "x" | "y" | "z" => {
-                let axis = match field {
-                    "x" => 0,
-                    "y" => 1,
-                    _ => 2,
-                };
-                let mut at = self.world.bodies[body].translation();
-                at[axis] = value;
-                self.world.bodies[body].set_translation(at, true);
+            "vx" | "vy" | "vz" => {
+                let mut v = self.world.bodies[body].linvel();
+                v[usize::from(field.as_bytes()[1] - b'x')] = value;
+                self.world.bodies[body].set_linvel(v, true);
             }
-            _ => return Err(unknown()),
+            "wx" | "wy" | "wz" => {
+                let mut w = self.world.bodies[body].angvel();
+                w[usize::from(field.as_bytes()[1] - b'x')] = value;
+                self.world.bodies[body].set_angvel(w, true);
+            }
+            _ => {
+                let b = &mut self.drawn[index];
+                b.set_field(field, value);
+                let turned = rotation(b.yaw, b.pitch, b.roll);
+                self.world.bodies[body].set_rotation(turned, true);
+                self.propagate();
+            }
         }
-        Ok(())
     }
 
     /// Puts a body at a point, keeping its motion: a counterfactual edit, deterministic.
@@ -85,31 +105,55 @@ impl Reality {
         let Some(&handle) = self.bodies.get(body) else {
             return;
         };
-        self.world.bodies[handle].set_translation(Vector::from(position), true);
-        let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
-        bodies.propagate_modified_body_positions_to_colliders(colliders);
+        let position = Vector::from(position);
+        if let Some(soft) = self.soft[body] {
+            let soft = &mut self.world.soft_bodies[soft];
+            let by = position - soft.center_of_mass();
+            for i in 0..soft.num_particles() {
+                let at = soft.particle_position(i) + by;
+                soft.set_particle_position(i, at);
+            }
+        } else {
+            self.world.bodies[handle].set_translation(position, true);
+        }
+        self.propagate();
     }
 
-    /// Scales a body's collider about its centre: a counterfactual edit.
+    /// Puts a body at a place of the plane, at rest: for goals.
+    pub fn place(&mut self, body: usize, x: f32, z: f32) {
+        let y = self.measure().bodies[body].position[1];
+        self.put(body, [x, y, z], None);
+    }
+
+    /// Puts a rigid body at a point, turned about the vertical by so many radians if that is given, at rest.
+    pub fn put(&mut self, body: usize, position: [f32; 3], yaw: Option<f32>) {
+        self.teleport(body, position);
+        if self.soft[body].is_some() {
+            return;
+        }
+        let b = &mut self.world.bodies[self.bodies[body]];
+        if let Some(yaw) = yaw {
+            b.set_rotation(rotation(yaw.to_degrees(), 0.0, 0.0), true);
+        }
+        b.set_linvel(Vector::ZERO, true);
+        b.set_angvel(Vector::ZERO, true);
+        self.propagate();
+    }
+
+    /// Scales a rigid body's collider about its centre: a counterfactual edit.
     pub fn resize(&mut self, body: usize, factor: f32) {
         let Some(&handle) = self.colliders.get(body) else {
             return;
         };
-        let shape = match self.scene().bodies[body].shape {
-            Shape::Ball { radius } => SharedShape::ball(radius * factor),
-            Shape::Cuboid { half: [x, y, z] } => {
-                SharedShape::cuboid(x * factor, y * factor, z * factor)
-            }
-            Shape::Cylinder {
-                half_height,
-                radius,
-            } => SharedShape::cylinder(half_height * factor, radius * factor),
-            Shape::Capsule {
-                half_height,
-                radius,
-            } => SharedShape::capsule_y(half_height * factor, radius * factor),
-        };
-        self.world.colliders[handle].set_shape(shape);
+        if self.soft[body].is_none() {
+            self.drawn[body].size = (self.drawn[body].size * factor).clamp(0.01, 10.0);
+            self.world.colliders[handle].set_shape(body_shape(&self.drawn[body]));
+        }
+    }
+
+    fn propagate(&mut self) {
+        let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
+        bodies.propagate_modified_body_positions_to_colliders(colliders);
     }
 
     /// Pulls the dragged body: a critically damped spring scaled by its mass.

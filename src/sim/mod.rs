@@ -2,15 +2,23 @@
 //!
 //! Physics runs at 120 Hz under a 10 Hz control rate (shared constants below). The same scene,
 //! seed and actions give the same bits on every machine: `enhanced-determinism`, no platform
-//! trigonometry, no sleeping, one thread. Read `reality.rs` for building and stepping, `disturb.rs`
-//! for interventions, `state.rs` for what is measured.
+//! trigonometry, no sleeping, one thread. Read `reality.rs` for stepping, saving and forking, `build.rs` for how
+//! a world is made, `hand.rs` for the agent, `disturb.rs` for interventions, `edits.rs` for counterfactuals, `state.rs`
+//! for what is measured, `goal.rs` for what a task asks of it, `soak.rs` for long runs.
 
+mod build;
 mod disturb;
+mod edits;
+mod goal;
+mod hand;
 mod reality;
+mod soak;
 mod state;
 
 pub use disturb::Drag;
+pub use goal::{GoalState, Target};
 pub use reality::{Reality, SimError, Snapshot};
+pub use soak::{Soak, soak};
 pub use state::{BodyState, State};
 
 /// Physics steps a second.

@@ -1,15 +1,14 @@
-//! Building, stepping, saving and forking the rapier world.
+//! Stepping, measuring, saving and forking the rapier world.
 
 use std::sync::Arc;
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rapier3d::control::{CharacterLength, KinematicCharacterController};
 use rapier3d::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{BodyState, Drag, PHYSICS_HZ, SUBSTEPS, State};
-use crate::scene::{ActionSpace, Body, Kind, Scene, Shape};
+use super::build::{self, Built};
+use super::hand::Command;
+use super::{BodyState, Drag, SUBSTEPS, State};
+use crate::scene::{Body, Colour, FieldError, Scene};
 
 /// Why a world could not be built, changed or restored.
 #[derive(Debug, thiserror::Error)]
@@ -26,24 +25,9 @@ pub enum SimError {
         /// Draws that were tried.
         tries: usize,
     },
-    /// An intervention names nothing that exists.
-    #[error(
-        "`{target}`: expected `gravity` or BODY.mass|friction|restitution|x|y|z with a body of this scene"
-    )]
-    Target {
-        /// The name given.
-        target: String,
-    },
-    /// An intervention is out of bounds.
-    #[error("`{target}` = {value}: expected {expected}")]
-    Value {
-        /// The field.
-        target: String,
-        /// The value given.
-        value: f32,
-        /// The values allowed.
-        expected: String,
-    },
+    /// An intervention names nothing that exists, or is out of bounds.
+    #[error(transparent)]
+    Field(#[from] FieldError),
     /// A snapshot does not belong to this scene or is damaged.
     #[error("the snapshot cannot be restored into scene `{scene}`: {message}")]
     Snapshot {
@@ -64,7 +48,17 @@ pub struct Snapshot {
     /// Control steps since the start.
     pub step: u64,
     world: Vec<u8>,
-    command: Vec<u32>,
+    rest: Vec<u8>,
+}
+
+/// What a snapshot holds beside rapier's own state.
+#[derive(Serialize, Deserialize)]
+struct Rest {
+    colours: Vec<Colour>,
+    sizes: Vec<f32>,
+    hidden: Vec<bool>,
+    command: Command,
+    grip: Option<(usize, (u32, u32))>,
 }
 
 /// The rapier world that runs now.
@@ -72,55 +66,64 @@ pub struct Reality {
     scene: Arc<Scene>,
     seed: u64,
     pub(super) world: PhysicsWorld,
+    /// As drawn for the seed, and as changed since: size and colour are looked up here.
+    pub(super) drawn: Vec<Body>,
+    pub(super) hidden: Vec<bool>,
     pub(super) bodies: Vec<RigidBodyHandle>,
     pub(super) colliders: Vec<ColliderHandle>,
+    pub(super) soft: Vec<Option<SoftBodyHandle>>,
+    pub(super) floor: ColliderHandle,
+    sensors: Vec<ColliderHandle>,
     pub(super) drag: Option<Drag>,
-    command: [f32; 2],
+    pub(super) command: Command,
+    pub(super) grip: Option<(usize, ImpulseJointHandle)>,
     step: u64,
 }
 
-const FLOOR: Group = Group::GROUP_1;
-const HAND: Group = Group::GROUP_2;
-const BODY: Group = Group::GROUP_3;
-const START_DRAWS: usize = 1000;
+/// A body further than this from the origin, or so far under the floor, has left the world, metres.
+const WORLD_RADIUS: f32 = 10.0;
+const WORLD_DEPTH: f32 = 0.5;
 
 impl Reality {
-    /// Builds the scene's world for a seed; every randomised field is drawn from it.
+    /// Builds the scene's world for a seed; every randomised field is drawn from it, then the scene's
+    /// interventions are set.
     ///
     /// # Errors
-    /// [`SimError::Crowded`] if no start keeps the bodies apart.
+    /// [`SimError::Crowded`] if no start keeps the bodies apart, [`SimError::Field`] for an intervention on a
+    /// field that the scene does not have.
     pub fn new(scene: &Arc<Scene>, seed: u64) -> Result<Self, SimError> {
-        let start = draw_start(scene, seed)?;
-        let mut world = PhysicsWorld::new();
-        world.gravity = Vector::new(0.0, scene.gravity, 0.0);
-        world.integration_parameters.dt = 1.0 / PHYSICS_HZ as f32;
-        let floor = ColliderBuilder::cuboid(50.0, 0.5, 50.0)
-            .translation(Vector::new(0.0, -0.5, 0.0))
-            .friction(scene.floor_friction)
-            .restitution(0.0)
-            .restitution_combine_rule(CoefficientCombineRule::Max)
-            .collision_groups(InteractionGroups::new(
-                FLOOR,
-                BODY,
-                InteractionTestMode::And,
-            ));
-        world.insert(RigidBodyBuilder::fixed(), floor);
-        let (mut bodies, mut colliders) = (Vec::new(), Vec::new());
-        for body in &start {
-            let (b, c) = world.insert(rigid_body(body), collider(body));
-            bodies.push(b);
-            colliders.push(c);
-        }
-        Ok(Self {
+        let start = build::draw_start(scene, seed)?;
+        let Built {
+            world,
+            drawn,
+            bodies,
+            colliders,
+            soft,
+            floor,
+            sensors,
+        } = build::build(scene, start);
+        let mut reality = Self {
             scene: scene.clone(),
             seed,
             world,
+            hidden: vec![false; drawn.len()],
+            drawn,
             bodies,
             colliders,
+            soft,
+            floor,
+            sensors,
             drag: None,
-            command: [0.0; 2],
+            command: Command::default(),
+            grip: None,
             step: 0,
-        })
+        };
+        for (target, value) in scene.interventions.iter() {
+            if build::is_set_while_running(target) {
+                reality.set(target, *value)?;
+            }
+        }
+        Ok(reality)
     }
 
     /// The scene.
@@ -138,23 +141,33 @@ impl Reality {
         self.step
     }
 
+    /// The body as it was drawn for this seed, with changes of size and colour since.
+    pub fn body(&self, i: usize) -> &Body {
+        &self.drawn[i]
+    }
+
+    /// Whether the body is still there to be seen (an edit can make it vanish).
+    pub fn is_visible(&self, i: usize) -> bool {
+        !self.hidden[i]
+    }
+
+    /// Whether a drawn body is soft: its collider is then a mesh that changes its form.
+    pub fn is_soft(&self, i: usize) -> bool {
+        self.soft[i].is_some()
+    }
+
     /// Sets the action `[A]` for the next [`step`](Self::step); components are clamped to [-1, 1],
     /// missing or non-finite ones count as 0.
     pub fn act(&mut self, action: &[f32]) {
-        for (i, c) in self.command.iter_mut().enumerate() {
-            let a = action.get(i).copied().unwrap_or(0.0);
-            *c = if a.is_finite() {
-                a.clamp(-1.0, 1.0)
-            } else {
-                0.0
-            };
-        }
+        self.command.give(action);
     }
 
     /// One control step: 12 physics steps under the action set last.
     pub fn step(&mut self) {
+        self.apply_edits();
+        let action = self.command.take(self.seed, self.step);
         for _ in 0..SUBSTEPS {
-            self.move_hand();
+            self.move_hand(action);
             self.apply_drag();
             self.world.step();
         }
@@ -166,7 +179,11 @@ impl Reality {
         let bodies = self
             .bodies
             .iter()
-            .map(|&h| {
+            .zip(&self.soft)
+            .map(|(&h, soft)| {
+                if let Some(soft) = soft {
+                    return build::soft_state(&self.world.soft_bodies[*soft]);
+                }
                 let b = &self.world.bodies[h];
                 let (t, r, v, w) = (b.translation(), b.rotation(), b.linvel(), b.angvel());
                 BodyState {
@@ -176,7 +193,7 @@ impl Reality {
                     spin: [w.x, w.y, w.z],
                 }
             })
-            .collect();
+            .collect::<Vec<BodyState>>();
         let index = |c: ColliderHandle| self.colliders.iter().position(|&k| k == c);
         let mut contacts: Vec<(usize, usize)> = self
             .world
@@ -186,11 +203,42 @@ impl Reality {
             .map(|(a, b)| (a.min(b), a.max(b)))
             .collect();
         contacts.sort_unstable();
+        contacts.dedup();
+        let has_left = |b: &BodyState| {
+            let [x, y, z] = b.position;
+            y < -WORLD_DEPTH || x.abs().max(y.abs()).max(z.abs()) > WORLD_RADIUS
+        };
+        let left = (0..bodies.len()).filter(|&i| has_left(&bodies[i]));
         State {
             step: self.step,
+            left: left.collect(),
             bodies,
             contacts,
+            inside: self.inside(),
+            held: self.grip.map(|(body, _)| body),
         }
+    }
+
+    /// Pairs of a sensor and a body in it.
+    fn inside(&self) -> Vec<(usize, usize)> {
+        let mut pairs = Vec::new();
+        for (s, &sensor) in self.sensors.iter().enumerate() {
+            for (a, _, b, _, intersects) in self.world.intersection_pairs_with(sensor) {
+                let other = if a == sensor { b } else { a };
+                let body = self.colliders.iter().position(|&c| c == other);
+                pairs.extend(body.filter(|_| intersects).map(|body| (s, body)));
+            }
+        }
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// The deepest overlap of any two colliders that touch, metres.
+    pub fn deepest_penetration(&self) -> f32 {
+        let pairs = self.world.contact_pairs();
+        let manifolds = pairs.flat_map(|p| p.manifolds().iter());
+        let points = manifolds.flat_map(|m| m.points.iter());
+        points.map(|p| -p.dist).fold(0.0, f32::max)
     }
 
     /// Whether rapier had to disable a body because its state was no longer finite.
@@ -222,10 +270,16 @@ impl Reality {
             scene: self.scene.clone(),
             seed: self.seed,
             world,
+            drawn: self.drawn.clone(),
+            hidden: self.hidden.clone(),
             bodies: self.bodies.clone(),
             colliders: self.colliders.clone(),
+            soft: self.soft.clone(),
+            floor: self.floor,
+            sensors: self.sensors.clone(),
             drag: self.drag,
-            command: self.command,
+            command: self.command.clone(),
+            grip: self.grip,
             step: self.step,
         }
     }
@@ -237,13 +291,23 @@ impl Reality {
     pub fn snapshot(&self) -> Result<Snapshot, SimError> {
         let world = bincode::serde::encode_to_vec(&self.world, bincode::config::standard())
             .map_err(|e| self.snapshot_error(e.to_string()))?;
-        let command = self.command.iter().map(|c| c.to_bits()).collect();
+        let rest = Rest {
+            colours: self.drawn.iter().map(|b| b.colour).collect(),
+            sizes: self.drawn.iter().map(|b| b.size).collect(),
+            hidden: self.hidden.clone(),
+            command: self.command.clone(),
+            grip: self
+                .grip
+                .map(|(body, joint)| (body, joint.into_raw_parts())),
+        };
+        let rest = bincode::serde::encode_to_vec(&rest, bincode::config::standard())
+            .map_err(|e| self.snapshot_error(e.to_string()))?;
         Ok(Snapshot {
             scene: self.scene.name.clone(),
             seed: self.seed,
             step: self.step,
             world,
-            command,
+            rest,
         })
     }
 
@@ -252,28 +316,49 @@ impl Reality {
     /// # Errors
     /// [`SimError::Snapshot`] if it is of another scene or damaged; reality is then unchanged.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), SimError> {
-        if snapshot.scene != self.scene.name || snapshot.command.len() != 2 {
+        if snapshot.scene != self.scene.name {
             return Err(self.snapshot_error(format!("it was taken in scene `{}`", snapshot.scene)));
         }
+        let damaged = |e: bincode::error::DecodeError| self.snapshot_error(e.to_string());
         let (world, _): (PhysicsWorld, usize) =
             bincode::serde::decode_from_slice(&snapshot.world, bincode::config::standard())
-                .map_err(|e| self.snapshot_error(e.to_string()))?;
-        let known = |h: &RigidBodyHandle| world.bodies.get(*h).is_some();
-        if !self.bodies.iter().all(known)
-            || !self
-                .colliders
+                .map_err(damaged)?;
+        let (rest, _): (Rest, usize) =
+            bincode::serde::decode_from_slice(&snapshot.rest, bincode::config::standard())
+                .map_err(damaged)?;
+        let grip = rest
+            .grip
+            .map(|(body, (i, g))| (body, ImpulseJointHandle::from_raw_parts(i, g)));
+        let n = self.bodies.len();
+        let fits = self.bodies.iter().all(|h| world.bodies.contains(*h))
+            && self.colliders.iter().all(|c| world.colliders.contains(*c))
+            && self
+                .soft
                 .iter()
-                .all(|c| world.colliders.get(*c).is_some())
-        {
+                .flatten()
+                .all(|s| world.soft_bodies.get(*s).is_some())
+            && [rest.colours.len(), rest.sizes.len(), rest.hidden.len()] == [n; 3]
+            && grip.is_none_or(|(b, j)| b < n && world.impulse_joints.contains(j));
+        if !fits {
             return Err(self.snapshot_error("it has other bodies".into()));
         }
+        if snapshot.seed != self.seed {
+            self.drawn = build::draw_start(&self.scene, snapshot.seed)?.bodies;
+        }
+        for (body, (colour, size)) in self
+            .drawn
+            .iter_mut()
+            .zip(rest.colours.into_iter().zip(rest.sizes))
+        {
+            body.colour = colour;
+            body.size = size;
+        }
         self.world = world;
+        self.hidden = rest.hidden;
+        self.command = rest.command;
+        self.grip = grip;
         self.seed = snapshot.seed;
         self.step = snapshot.step;
-        self.command = [
-            f32::from_bits(snapshot.command[0]),
-            f32::from_bits(snapshot.command[1]),
-        ];
         self.drag = None;
         Ok(())
     }
@@ -283,153 +368,10 @@ impl Reality {
         &self.world.colliders[self.colliders[i]]
     }
 
-    /// Puts a body at a place of the plane, at rest: for goals and counterfactual edits.
-    pub fn place(&mut self, body: usize, x: f32, z: f32) {
-        let Some(&handle) = self.bodies.get(body) else {
-            return;
-        };
-        let b = &mut self.world.bodies[handle];
-        let y = b.translation().y;
-        b.set_translation(Vector::new(x, y, z), true);
-        b.set_linvel(Vector::ZERO, true);
-        b.set_angvel(Vector::ZERO, true);
-        let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
-        bodies.propagate_modified_body_positions_to_colliders(colliders);
-    }
-
     fn snapshot_error(&self, message: String) -> SimError {
         SimError::Snapshot {
             scene: self.scene.name.clone(),
             message,
         }
     }
-
-    /// Moves the hand by its commanded velocity; fixed bodies stop it and let it slide.
-    fn move_hand(&mut self) {
-        let ActionSpace::Planar { max_speed, limit } = self.scene.actions else {
-            return;
-        };
-        let Some(hand) = self.scene.hand() else {
-            return;
-        };
-        let dt = 1.0 / PHYSICS_HZ as f32;
-        let at = self.world.bodies[self.bodies[hand]].translation();
-        let goal_x = (at.x + self.command[0] * max_speed * dt).clamp(-limit, limit);
-        let goal_z = (at.z + self.command[1] * max_speed * dt).clamp(-limit, limit);
-        let mut movement = Vector::new(goal_x - at.x, 0.0, goal_z - at.z);
-        if self.scene.bodies.iter().any(|b| b.kind == Kind::Fixed) && movement != Vector::ZERO {
-            let controller = KinematicCharacterController {
-                offset: CharacterLength::Absolute(0.004),
-                snap_to_ground: None,
-                max_slope_climb_angle: 0.0,
-                ..Default::default()
-            };
-            let collider = &self.world.colliders[self.colliders[hand]];
-            let filter = QueryFilter::only_fixed().groups(InteractionGroups::new(
-                HAND,
-                BODY,
-                InteractionTestMode::And,
-            ));
-            let queries = self.world.query_pipeline_with_filter(filter);
-            let moved = controller.move_shape(
-                dt,
-                &queries,
-                collider.shape(),
-                collider.position(),
-                movement,
-                |_| {},
-            );
-            movement = Vector::new(moved.translation.x, 0.0, moved.translation.z);
-        }
-        let next = at + movement;
-        self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(next);
-    }
-}
-
-fn rigid_body(b: &Body) -> RigidBodyBuilder {
-    let builder = match b.kind {
-        Kind::Fixed => RigidBodyBuilder::fixed(),
-        Kind::Dynamic => RigidBodyBuilder::dynamic(),
-        Kind::Hand => RigidBodyBuilder::kinematic_position_based(),
-    };
-    let half = b.yaw.to_radians() * 0.5;
-    let rotation = Rotation::from_xyzw(0.0, libm::sinf(half), 0.0, libm::cosf(half));
-    builder
-        .pose(Pose::from_parts(Vector::from(b.position), rotation))
-        .linvel(Vector::from(b.velocity))
-        .can_sleep(false)
-}
-
-fn collider(b: &Body) -> ColliderBuilder {
-    let shape = match b.shape {
-        Shape::Ball { radius } => ColliderBuilder::ball(radius),
-        Shape::Cuboid { half: [x, y, z] } => ColliderBuilder::cuboid(x, y, z),
-        Shape::Cylinder {
-            half_height,
-            radius,
-        } => ColliderBuilder::cylinder(half_height, radius),
-        Shape::Capsule {
-            half_height,
-            radius,
-        } => ColliderBuilder::capsule_y(half_height, radius),
-    };
-    let groups = match b.kind {
-        Kind::Hand => InteractionGroups::new(HAND, BODY, InteractionTestMode::And),
-        _ => InteractionGroups::new(BODY, FLOOR | HAND | BODY, InteractionTestMode::And),
-    };
-    shape
-        .mass(b.mass)
-        .friction(b.friction)
-        .restitution(b.restitution)
-        .restitution_combine_rule(CoefficientCombineRule::Max)
-        .collision_groups(groups)
-}
-
-/// Draws all randomised fields until the bodies are apart.
-fn draw_start(scene: &Scene, seed: u64) -> Result<Vec<Body>, SimError> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for _ in 0..START_DRAWS {
-        let mut bodies = scene.bodies.clone();
-        for r in &scene.randomise {
-            let value = if r.high > r.low {
-                rng.random_range(r.low..=r.high)
-            } else {
-                r.low
-            };
-            if let Some((name, field)) = r.target.split_once('.')
-                && let Some(b) = bodies.iter_mut().find(|b| b.name == name)
-            {
-                match field {
-                    "x" => b.position[0] = value,
-                    "y" => b.position[1] = value,
-                    "z" => b.position[2] = value,
-                    "yaw" => b.yaw = value,
-                    "vx" => b.velocity[0] = value,
-                    "vy" => b.velocity[1] = value,
-                    "vz" => b.velocity[2] = value,
-                    "mass" => b.mass = value.max(0.001),
-                    "friction" => b.friction = value.max(0.0),
-                    "restitution" => b.restitution = value.clamp(0.0, 1.0),
-                    _ => {}
-                }
-            }
-        }
-        let apart = scene.apart.iter().all(|(a, b, distance)| {
-            let at = |n: &str| bodies.iter().find(|b| b.name == n).map(|b| b.position);
-            match (at(a), at(b)) {
-                (Some(p), Some(q)) => {
-                    (0..3).map(|i| (p[i] - q[i]).powi(2)).sum::<f32>() >= distance * distance
-                }
-                _ => true,
-            }
-        });
-        if apart {
-            return Ok(bodies);
-        }
-    }
-    Err(SimError::Crowded {
-        scene: scene.name.clone(),
-        seed,
-        tries: START_DRAWS,
-    })
 }

@@ -48,4 +48,13 @@ pub struct State {
     pub bodies: Vec<BodyState>,
     /// Pairs of body indices (lower first) that touch; the floor does not count.
     pub contacts: Vec<(usize, usize)>,
+    /// Pairs of a sensor's index and the index of a body in it.
+    #[serde(default)]
+    pub inside: Vec<(usize, usize)>,
+    /// Bodies that have left the world: over 10 m away, or fallen through the floor.
+    #[serde(default)]
+    pub left: Vec<usize>,
+    /// The body that the hand's suction holds.
+    #[serde(default)]
+    pub held: Option<usize>,
 }

@@ -21,6 +21,10 @@ pub struct Moment {
     pub action: Vec<f32>,
     /// Planar distance of the task's body to its goal, metres.
     pub distance_m: Option<f32>,
+    /// Surfaces of soft bodies: body index, vertices in world metres.
+    pub surfaces: Vec<(usize, Vec<[f32; 3]>)>,
+    /// Bodies that an edit has made vanish.
+    pub hidden: Vec<usize>,
 }
 
 /// The goal of an episode.
@@ -34,6 +38,8 @@ pub struct GoalShown {
     pub body: usize,
     /// Success: at most this far, metres.
     pub tolerance_m: f32,
+    /// The goal on the true state, for the success test and the oracle.
+    pub state: std::sync::Arc<crate::sim::GoalState>,
 }
 
 /// A new episode.
@@ -71,6 +77,8 @@ pub struct Rewound {
     pub marks: Vec<Mark>,
     /// How it had ended by then, if it had.
     pub outcome: Option<bool>,
+    /// The moment at which it had ended.
+    pub ended_at: Option<usize>,
     /// Interventions in force then.
     pub interventions: BTreeMap<String, f32>,
     /// Why, in words.
@@ -149,8 +157,8 @@ pub enum RealityOrder {
     Speed(f32),
     /// Who drives.
     Drive(Driver),
-    /// The action held on the keyboard.
-    Hold([f32; 2]),
+    /// The action held on the keyboard: velocity in x, y and z, and grip.
+    Hold([f32; 4]),
     /// Whether reality waits while the controller thinks.
     Waits(bool),
     /// Whether the next seed follows when an episode ends.
@@ -165,6 +173,8 @@ pub enum RealityOrder {
     Strike(usize, [f32; 3]),
     /// Moves the goal to a place (x, z) in metres; while it is `held`, the episode does not end.
     MoveGoal {
+        /// Which of the goal's bodies, the task's own first.
+        target: usize,
         /// Where to.
         place: [f32; 2],
         /// Whether it is still being moved.

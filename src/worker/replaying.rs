@@ -165,6 +165,8 @@ fn play(scene: &Arc<Scene>, episode: &Episode, cancel: &Cancel) -> Result<Played
             rgb: view.rgb,
             action: std::mem::take(&mut action),
             distance_m: None,
+            surfaces: Solid::surfaces(&reality),
+            hidden: Vec::new(),
         }));
         if step + 1 < steps {
             action = episode.actions[step * dim..(step + 1) * dim].to_vec();

@@ -4,13 +4,20 @@ use rapier3d::parry::query::Ray;
 use rapier3d::parry::shape::{Shape, SupportMap};
 use rapier3d::prelude::{Pose, Rotation, SharedShape, Vector};
 
+use crate::scene::Colour;
 use crate::sim::{BodyState, Reality};
 
-/// The very shape that rapier simulates for one body; sharing it copies nothing.
+/// The very shape that rapier simulates for one body (sharing it copies nothing), and how it looks.
 #[derive(Clone)]
 pub struct Solid {
     shape: SharedShape,
     in_body: Pose,
+    /// Factor on the lengths of the scene's shape.
+    pub size: f32,
+    /// Its hue now.
+    pub colour: Colour,
+    /// A soft body's surface: triangles of the vertices in a moment's `surfaces`.
+    pub surface: Option<Vec<[u32; 3]>>,
 }
 
 impl Solid {
@@ -18,14 +25,39 @@ impl Solid {
     pub fn all(reality: &Reality) -> Vec<Solid> {
         (0..reality.scene().bodies.len())
             .map(|i| {
-                let collider = reality.collider(i);
+                let (collider, body) = (reality.collider(i), reality.body(i));
+                let (shape, in_body, surface) = if reality.is_soft(i) {
+                    // It changes its form all the time: for the pointer a ball of about its size stands in.
+                    let radius = 0.75 * body.shape.bounding_radius() * body.size;
+                    let mesh = collider.shape().as_trimesh();
+                    let surface = mesh.map(|m| m.indices().to_vec());
+                    (SharedShape::ball(radius), Pose::IDENTITY, surface)
+                } else {
+                    let in_body = collider.position_wrt_parent().copied();
+                    let in_body = in_body.unwrap_or(Pose::IDENTITY);
+                    (collider.shared_shape().clone(), in_body, None)
+                };
                 Solid {
-                    shape: collider.shared_shape().clone(),
-                    in_body: collider
-                        .position_wrt_parent()
-                        .copied()
-                        .unwrap_or(Pose::IDENTITY),
+                    shape,
+                    in_body,
+                    size: body.size,
+                    colour: body.colour,
+                    surface,
                 }
+            })
+            .collect()
+    }
+
+    /// The surfaces of all soft bodies now: body index, vertices in world metres.
+    pub fn surfaces(reality: &Reality) -> Vec<(usize, Vec<[f32; 3]>)> {
+        (0..reality.scene().bodies.len())
+            .filter(|&i| reality.is_soft(i))
+            .filter_map(|i| {
+                let collider = reality.collider(i);
+                let mesh = collider.shape().as_trimesh()?;
+                let at = collider.position();
+                let vertices = mesh.vertices().iter().map(|&v| (at * v).into());
+                Some((i, vertices.collect()))
             })
             .collect()
     }

@@ -17,7 +17,7 @@ use parallax::camera::SIZE;
 use parallax::judge::Violation;
 use parallax::model::{Camp, Card, Frames};
 use parallax::scene::{self, Law};
-use parallax::sim::Reality;
+use parallax::sim::{GoalState, Reality, Target};
 use parallax::worker::{GoalShown, Imagined, Moment, Replay, Solid};
 
 const RGB: usize = SIZE * SIZE * 3;
@@ -304,6 +304,10 @@ fn the_goal_is_taken_by_its_handle_even_where_a_body_is_in_the_way() {
         place: [x, z],
         body: 1,
         tolerance_m: 0.088,
+        state: Arc::new(GoalState {
+            targets: vec![Target::of(1, &scenery.poses[1])],
+            ..GoalState::default()
+        }),
         ..GoalShown::default()
     });
     // Seen from straight above, the handle is towards +z.
@@ -317,7 +321,7 @@ fn the_goal_is_taken_by_its_handle_even_where_a_body_is_in_the_way() {
         press(h, handle, egui::Modifiers::NONE)
     });
     assert!(
-        matches!(sent.first(), Some(Command::Grab(Grip::Goal(_)))),
+        matches!(sent.first(), Some(Command::Grab(Grip::Goal(0, _)))),
         "{sent:?}"
     );
     // The past is looked at, not touched.
@@ -332,26 +336,15 @@ fn the_goal_is_taken_by_its_handle_even_where_a_body_is_in_the_way() {
 #[test]
 fn what_is_out_of_distribution_is_said_with_how_far() {
     let scene = scene::load("push").unwrap();
-    assert_eq!(
-        interventions::training_range(&scene, "cube.mass"),
-        Some((0.4, 0.6))
-    );
-    assert_eq!(
-        interventions::training_range(&scene, "gravity"),
-        Some((-9.81, -9.81))
-    );
-    assert_eq!(interventions::training_range(&scene, "moon.mass"), None);
-    let far = |target, value| {
-        let range = interventions::training_range(&scene, target).unwrap();
-        interventions::how_far(range, value, "")
-    };
+    let far = |target, value| interventions::how_far(&scene, target, value);
+    assert_eq!(far("moon.mass", 1.0), None);
     assert_eq!(far("cube.mass", 0.55), None);
     assert_eq!(far("cube.mass", 1.06).as_deref(), Some("2.3 ranges beyond"));
     assert_eq!(far("cube.mass", 0.2).as_deref(), Some("1.0 range beyond"));
     assert_eq!(far("gravity", -9.81), None);
     assert_eq!(
         far("gravity", -3.81).as_deref(),
-        Some("6.00 above the only value")
+        Some("6.00 m/s² above the only value")
     );
     let mut state = state();
     state.interventions.insert("cube.mass".into(), 0.5);

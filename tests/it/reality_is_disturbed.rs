@@ -250,10 +250,8 @@ struct Watcher(Arc<Mutex<Option<([f32; 2], Vec<u8>)>>>);
 
 impl Controller for Watcher {
     fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        let place = sight
-            .truth
-            .as_ref()
-            .map_or([f32::NAN; 2], |(_, place)| *place);
+        let goal = sight.truth.as_ref().map(|(_, goal)| goal.clone());
+        let place = goal.map_or([f32::NAN; 2], |g| g.targets[0].place());
         assert!(sight.context.frames.len() <= CONTEXT_FRAMES);
         *self.0.lock().unwrap() = Some((place, sight.goal.frame.clone()));
         Ok(vec![0.0; sight.dim])
@@ -276,9 +274,17 @@ fn a_moved_goal_changes_picture_place_and_what_planners_are_shown() {
     let place = [-old.place[0].signum() * 0.2, 0.1];
     for share in [0.3, 0.7, 1.0] {
         let place = [place[0] * share, place[1]];
-        bench.tell(RealityOrder::MoveGoal { place, held: true });
+        bench.tell(RealityOrder::MoveGoal {
+            target: 0,
+            place,
+            held: true,
+        });
     }
-    bench.tell(RealityOrder::MoveGoal { place, held: false });
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place,
+        held: false,
+    });
     bench.until("the goal", |b| {
         b.goal.as_ref().is_some_and(|g| g.place == place)
     });
@@ -302,6 +308,7 @@ fn a_moved_goal_changes_picture_place_and_what_planners_are_shown() {
     );
     // Where no agent can bring it, it is put as near as can be.
     bench.tell(RealityOrder::MoveGoal {
+        target: 0,
         place: [9.0, 0.0],
         held: false,
     });
@@ -315,12 +322,14 @@ fn a_goal_under_the_body_ends_the_episode_only_when_it_is_let_go() {
     let mut bench = Bench::new(&scene("push"), 1_000_000);
     let [x, _, z] = bench.position(1);
     bench.tell(RealityOrder::MoveGoal {
+        target: 0,
         place: [x, z],
         held: true,
     });
     bench.steps(3);
     assert_eq!(bench.ended, None);
     bench.tell(RealityOrder::MoveGoal {
+        target: 0,
         place: [x, z],
         held: false,
     });
@@ -328,6 +337,7 @@ fn a_goal_under_the_body_ends_the_episode_only_when_it_is_let_go() {
     bench.until("the end", |b| b.ended == Some(Some(true)));
     let away = [if x > 0.0 { -0.3 } else { 0.3 }, z];
     bench.tell(RealityOrder::MoveGoal {
+        target: 0,
         place: away,
         held: false,
     });

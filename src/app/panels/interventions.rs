@@ -13,52 +13,34 @@ use super::super::theme;
 use super::badge;
 use crate::scene::Scene;
 
-/// The values of a quantity that models were trained on: what seeds draw, else the one value of the scene's file. `None` for
-/// what the scene does not have.
-pub fn training_range(scene: &Scene, target: &str) -> Option<(f32, f32)> {
-    if let Some(drawn) = scene.randomise.iter().find(|r| r.target == target) {
-        return Some((drawn.low, drawn.high));
-    }
-    let one = match target {
-        "gravity" => scene.gravity,
-        "floor_friction" => scene.floor_friction,
-        _ => {
-            let (name, field) = target.split_once('.')?;
-            let body = &scene.bodies[scene.body_index(name)?];
-            match field {
-                "mass" => body.mass,
-                "friction" => body.friction,
-                "restitution" => body.restitution,
-                "x" => body.position[0],
-                "y" => body.position[1],
-                "z" => body.position[2],
-                _ => return None,
-            }
-        }
-    };
-    Some((one, one))
-}
-
-/// How far a value lies outside a range, in words; `None` inside it.
-pub fn how_far((low, high): (f32, f32), value: f32, unit: &str) -> Option<String> {
+/// How far a value lies outside of what the models were trained on, in words; `None` inside it.
+pub fn how_far(scene: &Scene, target: &str, value: f32) -> Option<String> {
+    let departure = scene.departure(target, value)?;
     // A slider cannot hit a single value to the last bit.
-    let slack = 1e-3 * low.abs().max(high.abs()).max(1e-3);
-    let beyond = (value - high).max(low - value);
-    if !value.is_finite() || beyond <= slack {
+    if departure.beyond <= 1e-3 * departure.low.abs().max(1.0) {
         return None;
     }
-    let width = high - low;
-    if width > 1e-6 {
-        let ranges = beyond / width;
-        let word = if (0.95..1.05).contains(&ranges) {
-            "range"
-        } else {
-            "ranges"
-        };
-        return Some(format!("{ranges:.1} {word} beyond"));
-    }
-    let side = if value < low { "below" } else { "above" };
-    Some(format!("{} {side} the only value", number(beyond, unit)))
+    Some(match departure.widths {
+        Some(ranges) => {
+            let word = if (0.95..1.05).contains(&ranges) {
+                "range"
+            } else {
+                "ranges"
+            };
+            format!("{ranges:.1} {word} beyond")
+        }
+        None => {
+            let side = if value < departure.low {
+                "below"
+            } else {
+                "above"
+            };
+            format!(
+                "{} {side} the only value",
+                number(departure.beyond, unit(target))
+            )
+        }
+    })
 }
 
 /// A quantity outside of what the models were trained on.
@@ -75,10 +57,9 @@ pub fn outside(scene: &Scene, interventions: &BTreeMap<String, f32>) -> Vec<Outs
     interventions
         .iter()
         .filter_map(|(target, value)| {
-            let range = training_range(scene, target)?;
             Some(Outside {
                 name: target.replace(['.', '_'], " "),
-                how_far: how_far(range, *value, unit(target))?,
+                how_far: how_far(scene, target, *value)?,
             })
         })
         .collect()
@@ -133,15 +114,24 @@ pub fn panel_ui(ui: &mut Ui, state: &State, scene: &Scene, out: &mut Vec<Command
     }
 }
 
-/// Targets with the ends of their sliders: gravity, then what the scene offers.
+/// Targets with the ends of their sliders: what the scene offers, then what every scene has.
 fn offered(scene: &Scene) -> Vec<(String, f32, f32)> {
     let mut sliders: Vec<(String, f32, f32)> = scene
         .sliders
         .iter()
         .map(|s| (s.target.clone(), s.low, s.high))
         .collect();
-    if !sliders.iter().any(|(t, ..)| t == "gravity") {
-        sliders.insert(0, ("gravity".into(), -20.0, 5.0));
+    let general = [
+        ("gravity", -20.0, 5.0),
+        ("floor_friction", 0.0, 2.0),
+        ("action.noise", 0.0, 1.0),
+        ("action.delay", 0.0, 10.0),
+    ];
+    for (target, low, high) in general {
+        let is_known = scene.nominal(target).is_some();
+        if is_known && !sliders.iter().any(|(t, ..)| t == target) {
+            sliders.push((target.into(), low, high));
+        }
     }
     sliders
 }
@@ -156,7 +146,7 @@ fn row_ui(
 ) {
     let weak = theme::surfaces(state.light).weak;
     let set = state.interventions.get(target).copied();
-    let range = training_range(scene, target);
+    let range = scene.training_range(target);
     let name = target.replace(['.', '_'], " ");
     let label = RichText::new(&name);
     ui.label(if set.is_some() { label.strong() } else { label });
@@ -174,7 +164,10 @@ fn row_ui(
     }
     let moved = |value: f32| (value - shown).abs() > 1e-6 && state.replay.is_none();
     if touched && moved(value) {
-        out.push(Command::Intervene(target.into(), rounded(value, ends)));
+        out.push(Command::Intervene(
+            target.into(),
+            rounded(target, value, ends),
+        ));
     }
     let mut typed = shown;
     let field = DragValue::new(&mut typed)
@@ -194,7 +187,7 @@ fn row_ui(
             format!("trained on {} only", number(low, unit))
         }
     });
-    match (set, range.and_then(|r| how_far(r, shown, unit(target)))) {
+    match (set, how_far(scene, target, shown)) {
         (Some(_), Some(how_far)) => {
             badge(
                 ui,
@@ -253,8 +246,12 @@ fn band(ui: &Ui, rect: Rect) {
 }
 
 /// As many digits as a slider can tell apart.
-fn rounded(value: f32, ends: (f32, f32)) -> f32 {
-    let step = if ends.1 - ends.0 > 2.0 { 100.0 } else { 1000.0 };
+fn rounded(target: &str, value: f32, ends: (f32, f32)) -> f32 {
+    let step = match ends.1 - ends.0 {
+        _ if target == "action.delay" => 1.0,
+        span if span > 2.0 => 100.0,
+        _ => 1000.0,
+    };
     (value * step).round() / step
 }
 
@@ -263,6 +260,11 @@ fn unit(target: &str) -> &'static str {
         Some("gravity") => " m/s²",
         Some("mass") => " kg",
         Some("x" | "y" | "z") => " m",
+        Some("yaw" | "pitch" | "roll") => "°",
+        Some("vx" | "vy" | "vz") => " m/s",
+        Some("wx" | "wy" | "wz") => " rad/s",
+        Some("damping") => " /s",
+        Some("delay") => " steps",
         _ => "",
     }
 }

@@ -9,6 +9,7 @@ use super::super::state::{DriverChoice, State};
 use super::super::theme;
 use super::name;
 use super::panes::row_ui;
+use crate::scene::ActionSpace;
 
 /// Draws the candidates' first actions, coloured by cost, and the action chosen.
 pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
@@ -61,9 +62,15 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     painter.rect_stroke(inner, 2.0, line, StrokeKind::Middle);
     painter.line_segment([inner.left_center(), inner.right_center()], line);
     painter.line_segment([inner.center_top(), inner.center_bottom()], line);
+    // In the plane down is towards the eye; in space up is up.
+    let in_space = matches!(
+        state.scene.as_ref().map(|s| &s.actions),
+        Some(ActionSpace::Spatial { .. })
+    );
     let at = |a: [f32; 2]| {
         let share = |v: f32| v.clamp(-1.0, 1.0) * 0.5 + 0.5;
-        inner.lerp_inside(vec2(share(a[0]), share(a[1])))
+        let down = if in_space { -a[1] } else { a[1] };
+        inner.lerp_inside(vec2(share(a[0]), share(down)))
     };
     let costs = plan
         .first_actions
@@ -85,6 +92,10 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         let count = plan.first_actions.len();
         let text = format!("{count} first actions, cost {low:.0} to {high:.0}");
         ui.label(RichText::new(text).small().color(s.weak))
-            .on_hover_text("Across: the hand to the left or right; down: towards the eye. The ring is the action chosen");
+            .on_hover_text(if in_space {
+                "Across: the hand to the left or right; up: higher. The ring is the action chosen"
+            } else {
+                "Across: the hand to the left or right; down: towards the eye. The ring is the action chosen"
+            });
     });
 }

@@ -187,23 +187,16 @@ fn reality_track(painter: &Painter, rect: Rect, y: f32, axis: &Axis, state: &Sta
     painter.rect_filled(whole, radius, s.well);
     let past = bar(axis, y, 0.0, state.newest() as f32);
     painter.rect_filled(past, radius, s.weak.gamma_multiply(0.55));
-    if let Some(goal) = &state.record.goal {
-        let reached = state
-            .record
-            .moments
-            .iter()
-            .position(|m| m.distance_m.is_some_and(|d| d <= goal.tolerance_m));
-        if let Some(at) = reached {
-            let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
-            painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
-            painter.text(
-                at,
-                Align2::CENTER_CENTER,
-                "✔",
-                FontId::proportional(9.0),
-                Color32::WHITE,
-            );
-        }
+    if let Some(at) = state.record.reached {
+        let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
+        painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
+        painter.text(
+            at,
+            Align2::CENTER_CENTER,
+            "✔",
+            FontId::proportional(9.0),
+            Color32::WHITE,
+        );
     }
 }
 

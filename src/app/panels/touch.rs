@@ -14,6 +14,7 @@ use super::super::state::{BodyGrip, Grip, State};
 use super::super::theme;
 use super::super::view3d::Scenery;
 use crate::scene::Kind;
+use crate::worker::GoalShown;
 
 /// How near the pointer must be to the goal's handle, points.
 const HANDLE_REACH: f32 = 14.0;
@@ -25,8 +26,8 @@ const EDGE_POINTS: usize = 40;
 enum Under {
     /// A body, and the point of it that is seen.
     Body(usize, Vec3),
-    /// The goal, and the point of the floor there.
-    Goal(Vec3),
+    /// One of the goal's bodies.
+    Goal(usize),
     /// Nothing that can be held.
     Nothing,
 }
@@ -48,26 +49,35 @@ impl Sight<'_> {
         Some(self.rect.lerp_inside(vec2(u, v)))
     }
 
-    fn floor(&self, at: Pos2) -> Option<Vec3> {
+    fn level(&self, at: Pos2, height: f32) -> Option<Vec3> {
         let lens = &self.scenery.lens;
-        lens.meet(self.place(at), Vec3::ZERO, Vec3::Y)
+        lens.meet(self.place(at), Vec3::Y * height, Vec3::Y)
     }
 
-    /// The goal's handle: on its ring, on the side of the camera, so that a body at the goal does not hide it.
-    fn handle(&self, state: &State) -> Option<(Vec3, Pos2)> {
-        let goal = state.record.goal.as_ref()?;
-        let middle = Vec3::new(goal.place[0], 0.0, goal.place[1]);
-        let away = (self.scenery.lens.at - middle) * Vec3::new(1.0, 0.0, 1.0);
-        let at = middle + away.normalize_or(Vec3::Z) * goal.tolerance_m;
-        Some((at, self.project(at)?))
+    /// The handles of the goal's bodies: on their rings, on the side of the camera, so that a body there does not hide them.
+    fn handles(&self, state: &State) -> Vec<(usize, Pos2)> {
+        let Some(goal) = &state.record.goal else {
+            return Vec::new();
+        };
+        let handle = |i: usize| {
+            let [x, z] = goal.state.targets.get(i)?.place();
+            let middle = Vec3::new(x, goal_level(goal, i), z);
+            let away = (self.scenery.lens.at - middle) * Vec3::new(1.0, 0.0, 1.0);
+            let at = middle + away.normalize_or(Vec3::Z) * goal.tolerance_m;
+            Some((i, self.project(at)?))
+        };
+        (0..goal.state.targets.len()).filter_map(handle).collect()
     }
 
     fn under(&self, state: &State, at: Pos2) -> Under {
-        let handle = self.handle(state);
-        if let Some((place, shown)) = handle
+        let handles = self.handles(state);
+        let nearest = handles
+            .iter()
+            .min_by(|a, b| a.1.distance(at).total_cmp(&b.1.distance(at)));
+        if let Some((target, shown)) = nearest
             && shown.distance(at) <= HANDLE_REACH
         {
-            return Under::Goal(self.floor(at).unwrap_or(place));
+            return Under::Goal(*target);
         }
         let lens = &self.scenery.lens;
         let direction = lens.direction(self.place(at));
@@ -81,18 +91,19 @@ impl Sight<'_> {
         if let Some((body, distance)) = nearest {
             return Under::Body(body, lens.at + direction * distance);
         }
-        match (&state.record.goal, self.floor(at)) {
-            (Some(goal), Some(floor)) => {
-                let (dx, dz) = (floor.x - goal.place[0], floor.z - goal.place[1]);
-                let inside = dx * dx + dz * dz <= goal.tolerance_m * goal.tolerance_m;
-                if inside {
-                    Under::Goal(floor)
-                } else {
-                    Under::Nothing
-                }
-            }
-            _ => Under::Nothing,
-        }
+        let Some(goal) = &state.record.goal else {
+            return Under::Nothing;
+        };
+        let inside = |&i: &usize| {
+            let place = goal.state.targets[i].place();
+            self.level(at, goal_level(goal, i)).is_some_and(|level| {
+                let (dx, dz) = (level.x - place[0], level.z - place[1]);
+                dx * dx + dz * dz <= goal.tolerance_m * goal.tolerance_m
+            })
+        };
+        (0..goal.state.targets.len())
+            .find(inside)
+            .map_or(Under::Nothing, Under::Goal)
     }
 
     /// The point at which a body is held, as it is drawn now.
@@ -158,9 +169,11 @@ pub(super) fn touch_ui(
     }
     match &state.grip {
         Some(Grip::Body(grip)) => held_body(&painter, state, &sight, grip),
-        Some(Grip::Goal(_)) => {
-            if let (Some(at), Some(goal)) = (pointer, &state.record.goal) {
-                let [x, z] = goal.place.map(|v| v * 100.0);
+        Some(Grip::Goal(target, _)) => {
+            let goal = state.record.goal.as_ref();
+            let target = goal.and_then(|g| g.state.targets.get(*target));
+            if let (Some(at), Some(target)) = (pointer, target) {
+                let [x, z] = target.place().map(|v| v * 100.0);
                 say(&painter, state, at, &format!("goal: {x:.0}, {z:.0} cm"), "");
             }
         }
@@ -182,9 +195,14 @@ fn grip_at(state: &State, sight: &Sight, at: Pos2, strikes: bool) -> Grip {
         Under::Body(body, point) if can_hold(state, body, strikes) => sight
             .grip(body, point, strikes)
             .map_or(Grip::View, Grip::Body),
-        Under::Goal(floor) => {
-            let place = state.record.goal.as_ref().map_or([0.0; 2], |g| g.place);
-            Grip::Goal([floor.x - place[0], floor.z - place[1]])
+        Under::Goal(target) => {
+            let goal = state.record.goal.as_ref();
+            let offset = goal.and_then(|goal| {
+                let level = sight.level(at, goal_level(goal, target))?;
+                let place = goal.state.targets.get(target)?.place();
+                Some([level.x - place[0], level.z - place[1]])
+            });
+            Grip::Goal(target, offset.unwrap_or_default())
         }
         _ => Grip::View,
     }
@@ -198,7 +216,7 @@ fn can_hold(state: &State, body: usize, strikes: bool) -> bool {
         .and_then(|s| s.bodies.get(body))
         .map(|b| b.kind);
     match kind {
-        Some(Kind::Dynamic) => true,
+        Some(Kind::Dynamic | Kind::Soft) => true,
         Some(Kind::Hand) => !strikes,
         _ => false,
     }
@@ -215,31 +233,37 @@ fn led_to(state: &State, sight: &Sight, grip: &Grip, at: Pos2) -> Option<[f32; 3
             let to = lens.meet(place, point, across)?.to_array();
             (to != grip.to).then_some(to)
         }
-        Grip::Goal(offset) => {
-            let to = sight.floor(at)?;
+        Grip::Goal(target, offset) => {
             let goal = state.record.goal.as_ref()?;
-            let moved = (to.x - offset[0] - goal.place[0]).abs() > 1e-4
-                || (to.z - offset[1] - goal.place[1]).abs() > 1e-4;
+            let to = sight.level(at, goal_level(goal, *target))?;
+            let [x, z] = goal.state.targets.get(*target)?.place();
+            let moved = (to.x - offset[0] - x).abs() > 1e-4 || (to.z - offset[1] - z).abs() > 1e-4;
             moved.then_some(to.to_array())
         }
     }
 }
 
+/// The height at which a goal is moved: the floor's, or that of the body where height counts.
+fn goal_level(goal: &GoalShown, target: usize) -> f32 {
+    match goal.state.targets.get(target) {
+        Some(t) if goal.state.task.vertical => t.position[1],
+        _ => 0.0,
+    }
+}
+
 fn goal_handle(painter: &Painter, state: &State, sight: &Sight) {
-    let Some((_, at)) = sight.handle(state) else {
-        return;
-    };
-    let hot = matches!(state.grip, Some(Grip::Goal(_)));
-    let radius = if hot { 10.0 } else { 8.5 };
-    let edge = Stroke::new(1.5, Color32::from_rgb(90, 60, 0));
-    painter.circle(at, radius, theme::IMAGINED, edge);
-    for turn in 0..4 {
-        let (x, y) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][turn];
-        let tip = at + vec2(x, y) * 6.0;
-        let back = at + vec2(x, y) * 2.6;
-        let side = vec2(-y, x) * 2.6;
-        let arrow = vec![tip, back + side, back - side];
-        painter.add(Shape::convex_polygon(arrow, edge.color, Stroke::NONE));
+    for (target, at) in sight.handles(state) {
+        let hot = matches!(state.grip, Some(Grip::Goal(held, _)) if held == target);
+        let radius = if hot { 10.0 } else { 8.5 };
+        let edge = Stroke::new(1.5, Color32::from_rgb(90, 60, 0));
+        painter.circle(at, radius, theme::IMAGINED, edge);
+        for (x, y) in [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)] {
+            let tip = at + vec2(x, y) * 6.0;
+            let back = at + vec2(x, y) * 2.6;
+            let side = vec2(-y, x) * 2.6;
+            let arrow = vec![tip, back + side, back - side];
+            painter.add(Shape::convex_polygon(arrow, edge.color, Stroke::NONE));
+        }
     }
 }
 
@@ -256,8 +280,8 @@ fn hovered(ui: &Ui, painter: &Painter, state: &State, sight: &Sight, at: Pos2) {
                 _ if !state.is_touchable() => "the past cannot be touched; L: back to live",
                 (Kind::Hand, _) if shift => "it has no mass to strike; drag to lead it",
                 (Kind::Hand, _) => "drag: lead it where you want",
-                (Kind::Dynamic, _) if shift => "drag and let go: strike it",
-                (Kind::Dynamic, _) => "drag: pull it · Shift+drag: strike it",
+                (Kind::Dynamic | Kind::Soft, _) if shift => "drag and let go: strike it",
+                (Kind::Dynamic | Kind::Soft, _) => "drag: pull it · Shift+drag: strike it",
             };
             outline(painter, state, sight, body);
             if state.is_touchable() && can_hold(state, body, shift) {

@@ -1,9 +1,10 @@
 //! Hands on reality: what the mouse holds, and the way back.
 
+use std::sync::Arc;
+
 use super::Session;
 use crate::app::convert;
 use crate::app::state::*;
-use crate::scene::ActionSpace;
 use crate::sim::Drag;
 use crate::worker::{RealityOrder, Rewound};
 
@@ -32,18 +33,21 @@ impl Session {
                 }
                 self.state.grip = Some(Grip::Body(grip));
             }
-            Some(Grip::Goal(offset)) => {
-                let limit = match self.state.scene.as_ref().map(|s| &s.actions) {
-                    Some(ActionSpace::Planar { limit, .. }) => *limit,
-                    _ => 1.0,
-                };
-                let place = [to[0] - offset[0], to[2] - offset[1]].map(|v| v.clamp(-limit, limit));
-                if let Some(goal) = &mut self.state.record.goal {
-                    goal.place = place;
+            Some(Grip::Goal(target, offset)) => {
+                let bounds = self.state.scene.as_ref();
+                let (low, high) = bounds
+                    .and_then(|s| s.actions.planar_bounds())
+                    .unwrap_or(([-1.0; 2], [1.0; 2]));
+                let place = [to[0] - offset[0], to[2] - offset[1]];
+                let place = [0, 1].map(|i| place[i].clamp(low[i], high[i]));
+                // The mark follows the pointer at once; picture and height come with the news.
+                if let Some(goal) = &mut self.state.record.goal
+                    && let Some(t) = Arc::make_mut(&mut goal.state).targets.get_mut(target)
+                {
+                    (t.position[0], t.position[2]) = (place[0], place[1]);
                 }
-                self.reality
-                    .tell(RealityOrder::MoveGoal { place, held: true });
-                self.state.grip = Some(Grip::Goal(offset));
+                self.move_goal(target, place, true);
+                self.state.grip = Some(Grip::Goal(target, offset));
             }
             other => self.state.grip = other,
         }
@@ -53,14 +57,22 @@ impl Session {
         match self.state.grip.take() {
             Some(Grip::Body(grip)) if grip.strikes => self.strike(&grip),
             Some(Grip::Body(_)) => self.reality.tell(RealityOrder::Pull(None)),
-            Some(Grip::Goal(_)) => {
-                if let Some(goal) = &self.state.record.goal {
-                    let (place, held) = (goal.place, false);
-                    self.reality.tell(RealityOrder::MoveGoal { place, held });
+            Some(Grip::Goal(target, _)) => {
+                let goal = self.state.record.goal.as_ref();
+                if let Some(place) = goal.and_then(|g| Some(g.state.targets.get(target)?.place())) {
+                    self.move_goal(target, place, false);
                 }
             }
             Some(Grip::View) | None => {}
         }
+    }
+
+    fn move_goal(&self, target: usize, place: [f32; 2], held: bool) {
+        self.reality.tell(RealityOrder::MoveGoal {
+            target,
+            place,
+            held,
+        });
     }
 
     fn pull(&self, grip: &BodyGrip) {
@@ -110,8 +122,7 @@ impl Session {
         let same_past = |branch: usize| {
             let now = self.state.record.moments.get(branch);
             let then = rewound.moments.get(branch);
-            now.zip(then)
-                .is_some_and(|(a, b)| std::sync::Arc::ptr_eq(a, b))
+            now.zip(then).is_some_and(|(a, b)| Arc::ptr_eq(a, b))
         };
         for pane in &mut self.state.panes {
             pane.rollouts.retain(|r| same_past(r.branch));
@@ -134,6 +145,7 @@ impl Session {
             goal: rewound.start.goal,
             moments: rewound.moments,
             outcome: rewound.outcome,
+            reached: rewound.ended_at.filter(|_| rewound.outcome == Some(true)),
             marks: rewound.marks,
             amended: 0,
         };

@@ -23,8 +23,8 @@ use crate::model::WorldModel;
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
-    Desk, EpisodeStart, GoalShown, Imagine, Imagined, JudgeRollout, Loaded, News, RealityHandle,
-    RealityOrder, Replay, Replayed, Watch, load_models, replaying, spawn_reality,
+    Desk, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News, RealityHandle, RealityOrder,
+    Replay, Replayed, Watch, load_models, replaying, spawn_reality,
 };
 
 /// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
@@ -51,6 +51,8 @@ pub struct Start {
     pub controller: Option<String>,
     /// Seed.
     pub seed: Option<u64>,
+    /// Interventions on the first scene.
+    pub set: Vec<(String, f32)>,
     /// A recorded episode to replay instead.
     pub replay: Option<Replay>,
 }
@@ -67,7 +69,7 @@ pub struct Session {
     rolled: u64,
     /// Where the models imagine from by themselves in this episode.
     branch: Option<usize>,
-    held: [f32; 2],
+    held: [f32; 4],
     /// Looks after the file of the scene shown.
     watch: Option<Watch>,
     replays: Desk<Replay, Replayed>,
@@ -92,7 +94,7 @@ impl Session {
             driver_is_chosen: false,
             rolled: 0,
             branch: None,
-            held: [0.0; 2],
+            held: [0.0; 4],
             watch: None,
             replays: Desk::open("replaying", replaying)?,
             replays_shown: 0,
@@ -104,6 +106,9 @@ impl Session {
         match &start.replay {
             Some(replay) => session.open_replay(replay.clone()),
             None => session.open_scene(session.state.scene_index),
+        }
+        for (target, value) in &start.set {
+            session.apply(Command::Intervene(target.clone(), *value));
         }
         Ok(session)
     }
@@ -251,7 +256,7 @@ impl Session {
     }
 
     /// The action held on the keyboard at this moment.
-    pub fn hold(&mut self, action: [f32; 2]) {
+    pub fn hold(&mut self, action: [f32; 4]) {
         if action != self.held {
             self.held = action;
             self.reality.tell(RealityOrder::Hold(action));
@@ -302,16 +307,17 @@ impl Session {
                 }
                 if goes_on {
                     record.outcome = None;
+                    record.reached = None;
                 }
+                let shown = std::mem::replace(&mut record.goal, goal);
                 // While the goal is being moved, the hand knows better where it is.
-                let held = matches!(self.state.grip, Some(Grip::Goal(_)));
-                record.goal = match (goal, &record.goal) {
-                    (Some(new), Some(old)) if held => Some(GoalShown {
-                        place: old.place,
-                        ..new
-                    }),
-                    (goal, _) => goal,
-                };
+                if let (Some(Grip::Goal(target, _)), Some(new), Some(shown)) =
+                    (&self.state.grip, &mut record.goal, shown)
+                    && let Some(hand) = shown.state.targets.get(*target)
+                    && let Some(t) = Arc::make_mut(&mut new.state).targets.get_mut(*target)
+                {
+                    (t.position[0], t.position[2]) = (hand.position[0], hand.position[2]);
+                }
             }
             News::Disturbed { episode, mark } => {
                 if episode == self.state.record.episode {
@@ -345,6 +351,7 @@ impl Session {
                     && let Some(success) = success
                 {
                     self.state.record.outcome = Some(success);
+                    self.state.record.reached = success.then_some(self.state.newest());
                     self.state.score.episodes += 1;
                     self.state.score.successes += usize::from(success);
                 }
@@ -371,6 +378,7 @@ impl Session {
             goal: start.goal,
             moments: vec![start.first],
             outcome: None,
+            reached: None,
             marks: Vec::new(),
             amended: 0,
         };

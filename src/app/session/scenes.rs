@@ -13,15 +13,32 @@ use crate::worker::{RealityOrder, watch};
 /// How often the scene's file is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
+/// The order in which scenes are listed: tasks from easy to hard, then phenomena; what others add follows alphabetically.
+const ORDER: [&str; 18] = [
+    "push",
+    "reach",
+    "push_t",
+    "strike",
+    "gather",
+    "stack",
+    "fall",
+    "collide",
+    "collide3",
+    "projectile",
+    "ramp",
+    "pendulum",
+    "dominoes",
+    "tower",
+    "occluder",
+    "container",
+    "spin",
+    "jelly",
+];
+
 impl Session {
     pub(super) fn list_scenes(&mut self, wished: Option<&str>) {
         let mut names = scene::list(&scene::library_dir());
-        // The order of the tour; what others add follows alphabetically.
-        let rank = |n: &str| {
-            ["push", "reach", "fall", "collide"]
-                .iter()
-                .position(|k| *k == n)
-        };
+        let rank = |n: &str| ORDER.iter().position(|k| *k == n);
         names.sort_by_key(|n| (rank(n).unwrap_or(usize::MAX), n.clone()));
         if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
             names.insert(0, file.into());
@@ -31,11 +48,13 @@ impl Session {
             .unwrap_or(0);
         self.state.scenes = names
             .into_iter()
-            .map(|name| SceneEntry {
-                summary: scene::load(&name)
-                    .map(|s| s.summary)
-                    .map_err(|e| e.to_string()),
-                name,
+            .map(|name| {
+                let scene = scene::load(&name);
+                SceneEntry {
+                    has_actions: scene.as_ref().is_ok_and(|s| !s.is_phenomenon()),
+                    summary: scene.map(|s| s.summary).map_err(|e| e.to_string()),
+                    name,
+                }
             })
             .collect();
     }

@@ -18,7 +18,7 @@ use self::kit::Kit;
 pub use self::lens::Lens;
 use super::command::Command;
 use super::convert;
-use crate::scene::Scene;
+use crate::scene::{Colour, Kind, Scene};
 use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
@@ -27,6 +27,9 @@ const SOFTWARE_HZ: f32 = 12.0;
 const SOFTWARE_SCALE: f32 = 0.62;
 /// Markers on the way of a plan.
 const PATH_MARKS: usize = 32;
+
+/// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
+type Built = (u64, bool, Vec<(u32, Colour)>);
 
 /// The picture and how it is looked at.
 #[derive(Resource)]
@@ -40,7 +43,8 @@ pub struct View3d {
     pitch: f32,
     distance: f32,
     target: Vec3,
-    built_for: Option<(u64, bool)>,
+    built_for: Option<Built>,
+    surfaces_of: (u64, usize),
     framed_for: Option<String>,
     poses: Vec<BodyState>,
     last_drawn: f32,
@@ -81,15 +85,19 @@ pub struct OfScene;
 pub enum Stands {
     /// The body with this index.
     Body(usize),
-    /// The task's body at its goal.
+    /// One of the task's bodies at its goal: the number of the target.
     Goal(usize),
-    /// The ring of tolerance around the goal.
-    Ring,
+    /// The ring of tolerance around that goal.
+    Ring(usize),
     /// A probed body: model slot, body.
     Ghost(usize, usize),
     /// A mark on the way of the plan: body, step.
     Path(usize, usize),
 }
+
+/// The surface of the soft body with this index: its mesh is rewritten with each moment.
+#[derive(Component, Clone, Copy)]
+pub struct SoftSurface(usize);
 
 /// Models whose ghosts can be shown at once.
 const GHOST_SLOTS: usize = 2;
@@ -156,6 +164,7 @@ pub fn setup(
         distance: 2.0,
         target: Vec3::ZERO,
         built_for: None,
+        surfaces_of: (0, usize::MAX),
         framed_for: None,
         poses: Vec::new(),
         last_drawn: -1.0,
@@ -245,8 +254,9 @@ pub fn build_scene(
     let Some(scene) = &state.scene else {
         return;
     };
-    let key = (state.scene_version, state.light);
-    if view.built_for == Some(key) {
+    let looks = state.solids.iter().map(|s| (s.size.to_bits(), s.colour));
+    let key = (state.scene_version, state.light, looks.collect());
+    if view.built_for.as_ref() == Some(&key) {
         return;
     }
     // A scene that was loaded anew is looked at as before.
@@ -270,17 +280,23 @@ pub fn build_scene(
     };
     kit.floor(state.light);
     for (i, body) in scene.bodies.iter().enumerate() {
-        kit.body(i, body);
+        let solid = state.solids.get(i);
+        let (size, colour) = solid.map_or((body.size, body.colour), |s| (s.size, s.colour));
+        kit.body(i, body, size, colour, body.kind == Kind::Soft);
         for slot in 0..GHOST_SLOTS {
             kit.ghost(Stands::Ghost(slot, i), body, 0.45);
         }
         kit.path(i, body);
     }
-    if let Some(task) = &scene.task
-        && let Some(i) = scene.body_index(&task.body)
-    {
-        kit.goal(i, &scene.bodies[i]);
-        kit.ring(task.tolerance_m);
+    view.surfaces_of = (0, usize::MAX);
+    if let Some(task) = &scene.task {
+        let bodies = std::iter::once(&task.body).chain(&task.also);
+        for (target, name) in bodies.enumerate() {
+            if let Some(i) = scene.body_index(name) {
+                kit.goal(target, &scene.bodies[i]);
+                kit.ring(target, task.tolerance_m);
+            }
+        }
     }
 }
 
@@ -323,6 +339,37 @@ pub fn place(
     if moved {
         view.dirty = true;
     }
+}
+
+/// Gives soft bodies the form that they have in the moment shown.
+pub fn form(
+    session: NonSend<super::AppSession>,
+    mut view: ResMut<View3d>,
+    mut meshes: ResMut<Assets<Mesh>>,
+    soft: Query<(&SoftSurface, &Mesh3d)>,
+) {
+    let state = &session.state;
+    let now = (state.record.episode, state.shown());
+    if view.surfaces_of == now || soft.is_empty() {
+        return;
+    }
+    let Some(moment) = state.shown_moment() else {
+        return;
+    };
+    for (SoftSurface(body), mesh) in &soft {
+        let surface = moment.surfaces.iter().find(|(i, _)| i == body);
+        let triangles = state.solids.get(*body).and_then(|s| s.surface.as_ref());
+        let (Some((_, vertices)), Some(triangles)) = (surface, triangles) else {
+            return;
+        };
+        let corners = triangles.iter().flatten();
+        let corners = corners.filter_map(|&i| vertices.get(i as usize).copied());
+        if let Err(e) = meshes.insert(mesh.id(), kit::surface_mesh(corners.collect())) {
+            tracing::debug!("a soft body keeps its form: {e}");
+        }
+    }
+    view.surfaces_of = now;
+    view.dirty = true;
 }
 
 /// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::camera::Eye;
 use crate::sim::Reality;
+use crate::worker::Solid;
 use crate::worker::news::{EpisodeStart, GoalShown, Mark, Moment};
 
 /// The episode that runs.
@@ -78,12 +79,16 @@ pub(super) fn moment(
     let view = eye.look(reality);
     let look_ms = clock.elapsed().as_secs_f32() * 1e3;
     let state = reality.measure();
-    let distance_m = goal.and_then(|g| Some(state.bodies.get(g.body)?.planar_distance(g.place)));
+    let distance_m = goal.map(|g| g.state.distance(&state));
+    let hidden = (0..state.bodies.len()).filter(|&i| !reality.is_visible(i));
+    let hidden = hidden.collect();
     let moment = Moment {
         state,
         rgb: view.rgb,
         action,
         distance_m,
+        surfaces: Solid::surfaces(reality),
+        hidden,
     };
     (moment, look_ms)
 }

@@ -1,12 +1,14 @@
 //! What people do to reality: they pull, strike, move the goal, change quantities, and take it back.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Stage;
 use super::undo::{Saved, Touch};
 use crate::camera::Eye;
+use crate::model::Goal;
 use crate::scene::{ActionSpace, Kind, Scene};
-use crate::sim::{CONTROL_HZ, Drag, Reality};
+use crate::sim::{CONTROL_HZ, Drag, GoalState, Reality};
 use crate::worker::Solid;
 use crate::worker::news::{GoalShown, Mark, News, Rewound};
 
@@ -99,13 +101,13 @@ impl Stage {
         }
         self.pull = Some(drag);
         if let Some(act) = &mut self.act {
-            act.reality.drag((kind == Kind::Dynamic).then_some(drag));
+            act.reality.drag((kind != Kind::Hand).then_some(drag));
         }
     }
 
     pub(super) fn strike(&mut self, body: usize, impulse: [f32; 3]) {
         let strikes = impulse.iter().all(|v| v.is_finite()) && impulse != [0.0; 3];
-        let Some((name, Kind::Dynamic)) = self.body(body).filter(|_| strikes) else {
+        let Some((name, Kind::Dynamic | Kind::Soft)) = self.body(body).filter(|_| strikes) else {
             return;
         };
         self.disturb(Touch::Strike(body), format!("impulse on {name}"));
@@ -114,23 +116,30 @@ impl Stage {
         }
     }
 
-    pub(super) fn move_goal(&mut self, place: [f32; 2], held: bool) {
+    pub(super) fn move_goal(&mut self, target: usize, place: [f32; 2], held: bool) {
         self.goal_held = held;
-        let has_goal = self.act.as_ref().is_some_and(|a| a.goal.is_some());
-        if !has_goal || !place.iter().all(|v| v.is_finite()) {
+        let goal = self.act.as_ref().and_then(|a| a.goal.as_ref());
+        let known = goal.is_some_and(|g| target < g.state.targets.len());
+        if !known || !place.iter().all(|v| v.is_finite()) {
             return;
         }
-        self.disturb(Touch::Goal, "move of the goal".into());
+        self.disturb(Touch::Goal(target), "move of the goal".into());
         let Some(act) = &mut self.act else { return };
         let Some(old) = &act.goal else { return };
-        let place = within_reach(act.reality.scene(), place);
-        let picture = goal_picture(&act.reality, &act.eye, old.body, place);
+        let [x, z] = within_reach(act.reality.scene(), place);
+        let mut state = (*old.state).clone();
+        let moved = &mut state.targets[target];
+        (moved.position[0], moved.position[2]) = (x, z);
+        if state.task.vertical {
+            moved.position[1] = resting_height(&act.reality, moved.body, [x, z]);
+        }
         act.goal = Some(GoalShown {
-            picture: crate::model::Goal {
+            picture: Goal {
                 size: act.eye.size(),
-                frame: picture,
+                frame: goal_picture(&act.reality, &act.eye, &state),
             },
-            place,
+            place: state.targets[0].place(),
+            state: Arc::new(state),
             ..old.clone()
         });
         // Another goal is another task: its time begins now.
@@ -172,6 +181,7 @@ impl Stage {
             moments: act.moments.clone(),
             marks: act.marks.clone(),
             outcome: act.ended.and_then(|(_, outcome)| outcome),
+            ended_at: act.ended.map(|(at, _)| at),
             interventions: self.interventions.clone(),
             why,
         };
@@ -184,53 +194,85 @@ impl Stage {
     }
 }
 
-/// The action that brings a hand towards the end of a pull; `None` where the pull is not on a hand.
-pub(super) fn towards(reality: &Reality, drag: Drag) -> Option<Vec<f32>> {
-    let scene = reality.scene();
-    let ActionSpace::Planar { max_speed, .. } = scene.actions else {
-        return None;
-    };
-    if scene.hand() != Some(drag.body) {
-        return None;
+/// The action held on the keyboard, for an agent of so many components.
+pub(super) fn held_action([x, y, z, grip]: [f32; 4], dim: usize) -> Vec<f32> {
+    match dim {
+        4 => vec![x, y, z, grip],
+        _ => vec![x, z],
     }
-    let at = reality.measure().bodies.get(drag.body)?.position;
+}
+
+/// The action that brings a pulled hand to the end of the pull; any other body leaves the action as it is.
+pub(super) fn towards(reality: &Reality, drag: Drag, action: Vec<f32>) -> Vec<f32> {
+    let scene = reality.scene();
+    let (ActionSpace::Planar { max_speed, .. } | ActionSpace::Spatial { max_speed, .. }) =
+        scene.actions
+    else {
+        return action;
+    };
+    let hand = scene.hand().filter(|hand| *hand == drag.body);
+    let Some(at) = hand.and_then(|hand| Some(reality.measure().bodies.get(hand)?.position)) else {
+        return action;
+    };
     let a_step = max_speed / CONTROL_HZ as f32;
     let share = |axis: usize| ((drag.target[axis] - at[axis]) / a_step).clamp(-1.0, 1.0);
-    Some(vec![share(0), share(2)])
+    match action[..] {
+        [_, _, _, grip] => vec![share(0), share(1), share(2), grip],
+        _ => vec![share(0), share(2)],
+    }
 }
 
 /// The nearest place that the agent can bring something to.
 fn within_reach(scene: &Scene, place: [f32; 2]) -> [f32; 2] {
-    let limit = match scene.actions {
-        ActionSpace::Planar { limit, .. } => limit,
-        _ => 1.0,
-    };
-    place.map(|v| v.clamp(-limit, limit))
+    let (low, high) = scene
+        .actions
+        .planar_bounds()
+        .unwrap_or(([-1.0; 2], [1.0; 2]));
+    [0, 1].map(|i| place[i].clamp(low[i], high[i]))
 }
 
-/// What the eye will see when the body is at its goal: a hand that brought it there stands behind it.
-fn goal_picture(reality: &Reality, eye: &Eye, body: usize, place: [f32; 2]) -> Vec<u8> {
+/// How high the centre of a body is when it rests at a place: on the floor, or on a body that is there already.
+fn resting_height(reality: &Reality, body: usize, place: [f32; 2]) -> f32 {
     let scene = reality.scene();
-    let mut there = reality.fork();
     let state = reality.measure();
-    let radius = |i: usize| scene.bodies[i].shape.bounding_radius();
-    if let Some(hand) = scene.hand().filter(|h| *h != body)
-        && let Some(from) = state.bodies.get(body).map(|b| b.position)
-    {
-        let (dx, dz) = (place[0] - from[0], place[1] - from[2]);
-        let far = (dx * dx + dz * dz).sqrt();
-        let way = if far > 1e-3 {
-            [dx / far, dz / far]
+    let height = |i: usize| reality.body(i).shape.half_height() * reality.body(i).size;
+    let under = (0..scene.bodies.len())
+        .filter(|&i| i != body && matches!(scene.bodies[i].kind, Kind::Dynamic | Kind::Fixed))
+        .filter(|&i| state.bodies[i].planar_distance(place) < 0.5 * scene.bodies[i].shape.size())
+        .map(|i| state.bodies[i].position[1] + height(i));
+    under.fold(0.0, f32::max) + height(body)
+}
+
+/// What the eye will see when all is at its goal: a hand that pushed a body there stands behind it, one that set it down
+/// is above.
+fn goal_picture(reality: &Reality, eye: &Eye, goal: &GoalState) -> Vec<u8> {
+    let scene = reality.scene();
+    let state = reality.measure();
+    let mut there = reality.fork();
+    let radius = |i: usize| reality.body(i).shape.bounding_radius() * reality.body(i).size;
+    let pushes = scene
+        .hand()
+        .filter(|h| goal.targets.iter().all(|t| t.body != *h));
+    if let (Some(hand), Some(first)) = (pushes, goal.targets.first()) {
+        let from = state.bodies[first.body].position;
+        let [x, y, z] = first.position;
+        let apart = radius(hand) + radius(first.body);
+        if matches!(scene.actions, ActionSpace::Spatial { .. }) {
+            there.put(hand, [x, y + apart + 0.06, z], None);
         } else {
-            [0.0, -1.0]
-        };
-        let behind = radius(hand) + radius(body);
-        let at = within_reach(
-            scene,
-            [place[0] - way[0] * behind, place[1] - way[1] * behind],
-        );
-        there.place(hand, at[0], at[1]);
+            let (dx, dz) = (x - from[0], z - from[2]);
+            let far = (dx * dx + dz * dz).sqrt();
+            let way = match far > 1e-3 {
+                true => [dx / far, dz / far],
+                false => [0.0, -1.0],
+            };
+            let at = within_reach(scene, [x - way[0] * apart, z - way[1] * apart]);
+            there.place(hand, at[0], at[1]);
+        }
     }
-    there.place(body, place[0], place[1]);
+    for target in &goal.targets {
+        let yaw = goal.task.angle_degrees.map(|_| target.yaw);
+        there.put(target.body, target.position, yaw);
+    }
     eye.look(&there).rgb
 }

@@ -63,7 +63,7 @@ struct Stage {
     waits: bool,
     continues: bool,
     driver: Driver,
-    held: [f32; 2],
+    held: [f32; 4],
     next_action: Option<Vec<f32>>,
     asked_at: Option<usize>,
     interventions: BTreeMap<String, f32>,
@@ -99,7 +99,7 @@ impl Stage {
             waits: true,
             continues: true,
             driver: Driver::Keyboard,
-            held: [0.0; 2],
+            held: [0.0; 4],
             next_action: None,
             asked_at: None,
             interventions: BTreeMap::new(),
@@ -182,7 +182,11 @@ impl Stage {
             RealityOrder::ClearInterventions => self.interventions.clear(),
             RealityOrder::Pull(drag) => self.pull(drag),
             RealityOrder::Strike(body, impulse) => self.strike(body, impulse),
-            RealityOrder::MoveGoal { place, held } => self.move_goal(place, held),
+            RealityOrder::MoveGoal {
+                target,
+                place,
+                held,
+            } => self.move_goal(target, place, held),
             RealityOrder::Undo => {
                 if let Some((what, saved)) = self.undo.pop() {
                     self.go_back(&saved, format!("Undone: {what}"));
@@ -236,6 +240,7 @@ impl Stage {
                 let goal = GoalShown {
                     picture: instance.goal,
                     place: instance.place,
+                    state: instance.goal_state,
                     body: instance.body,
                     tolerance_m: task.tolerance_m,
                 };
@@ -303,7 +308,7 @@ impl Stage {
             sight: Sight {
                 context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
                 goal: goal.picture.clone(),
-                truth: Some((act.reality.fork(), goal.place)),
+                truth: Some((act.reality.fork(), goal.state.clone())),
                 dim,
             },
         });
@@ -338,7 +343,7 @@ impl Stage {
         let dim = act.reality.scene().actions.dim();
         let action = match (&self.driver, dim) {
             (_, 0) => Vec::new(),
-            (Driver::Keyboard, _) => self.held.to_vec(),
+            (Driver::Keyboard, dim) => hands::held_action(self.held, dim),
             (Driver::Controller { .. }, _) => match self.next_action.take() {
                 Some(action) => action,
                 // Reality does not wait: it goes on with the last action.
@@ -352,11 +357,8 @@ impl Stage {
             },
         };
         // A pulled hand follows the pull and nobody else.
-        let action = match self
-            .pull
-            .and_then(|drag| hands::towards(&act.reality, drag))
-        {
-            Some(pulled) => pulled,
+        let action = match self.pull {
+            Some(drag) => hands::towards(&act.reality, drag, action),
             None => action,
         };
         let clock = Instant::now();
@@ -373,6 +375,9 @@ impl Stage {
         let moment = Arc::new(moment);
         act.moments.push(moment.clone());
         let episode = act.episode;
+        let step = act.reality.steps();
+        let edits = &act.reality.scene().edits;
+        let edited = edits.iter().any(|e| u64::from(e.step) + 1 == step);
         self.steps_owed = self.steps_owed.saturating_sub(1);
         // A late tick is not made up for: reality slows down instead of rushing.
         self.next_tick = (self.next_tick + period).max(Instant::now());
@@ -382,6 +387,9 @@ impl Stage {
             step_ms,
             look_ms,
         });
+        if edited {
+            self.say_solids();
+        }
         self.end_or_go_on();
     }
 
@@ -390,12 +398,8 @@ impl Stage {
         let Some(act) = &mut self.act else { return };
         let scene = act.reality.scene().clone();
         let taken = act.newest();
-        let distance = act.moments[taken].distance_m;
-        let success = act
-            .goal
-            .as_ref()
-            .zip(distance)
-            .is_some_and(|(g, d)| d <= g.tolerance_m);
+        let goal = act.goal.as_ref();
+        let success = goal.is_some_and(|g| g.state.is_met(&act.moments[taken].state));
         let budget = match &scene.task {
             Some(task) => task.budget_steps as usize,
             None => scene.episode_steps as usize,

@@ -17,8 +17,8 @@ pub(super) enum Touch {
     Pull(usize),
     /// Strikes a body.
     Strike(usize),
-    /// Moves the goal.
-    Goal,
+    /// Moves one of the goal's bodies.
+    Goal(usize),
     /// Changes a quantity.
     Set(String),
     /// Goes back to the saved moment.
@@ -27,7 +27,7 @@ pub(super) enum Touch {
 
 impl Touch {
     fn goes_on(&self) -> bool {
-        matches!(self, Touch::Goal | Touch::Set(_))
+        matches!(self, Touch::Goal(_) | Touch::Set(_))
     }
 }
 

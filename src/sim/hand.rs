@@ -1,0 +1,215 @@
+//! The agent's hand: what it is told, where it goes, what it holds.
+
+use std::collections::VecDeque;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use rapier3d::control::{CharacterLength, KinematicCharacterController};
+use rapier3d::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::build::{BODY, FLOOR, HAND};
+use super::{PHYSICS_HZ, Reality};
+use crate::scene::{ActionSpace, Kind};
+
+/// Most components of an action.
+pub(super) const MAX_DIM: usize = 4;
+/// The hand keeps so far from what stops it, metres.
+const CLEARANCE: f32 = 0.004;
+
+/// The action given last, and what becomes of it on the way to the hand.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Command {
+    given: [f32; MAX_DIM],
+    waiting: VecDeque<[f32; MAX_DIM]>,
+    /// Standard deviation of the noise added to every component.
+    pub noise: f32,
+    /// Control steps between an action and its effect.
+    pub delay: usize,
+}
+
+impl Command {
+    /// Takes an action; components are clamped, missing or non-finite ones count as 0.
+    pub fn give(&mut self, action: &[f32]) {
+        for (i, c) in self.given.iter_mut().enumerate() {
+            let a = action.get(i).copied().unwrap_or(0.0);
+            *c = if a.is_finite() {
+                a.clamp(-1.0, 1.0)
+            } else {
+                0.0
+            };
+        }
+    }
+
+    /// The action that reaches the hand in this control step. The noise depends on seed and step alone.
+    pub fn take(&mut self, seed: u64, step: u64) -> [f32; MAX_DIM] {
+        self.waiting.push_back(self.given);
+        while self.waiting.len() > self.delay + 1 {
+            self.waiting.pop_front();
+        }
+        let mut action = if self.waiting.len() == self.delay + 1 {
+            self.waiting[0]
+        } else {
+            [0.0; MAX_DIM]
+        };
+        if self.noise > 0.0 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xAC71_0900_0000_0000 ^ step);
+            for a in &mut action {
+                let noise: f32 = rng.sample(StandardNormal);
+                *a = (*a + self.noise * noise).clamp(-1.0, 1.0);
+            }
+        }
+        action
+    }
+}
+
+impl Reality {
+    /// Moves the hand by its commanded velocity for one physics step.
+    pub(super) fn move_hand(&mut self, action: [f32; MAX_DIM]) {
+        let Some(hand) = self.scene().hand() else {
+            return;
+        };
+        let dt = 1.0 / PHYSICS_HZ as f32;
+        let at = self.world.bodies[self.bodies[hand]].translation();
+        match self.scene().actions {
+            ActionSpace::None => {}
+            ActionSpace::Planar {
+                max_speed,
+                limit,
+                z_range,
+            } => {
+                let [z0, z1] = z_range.unwrap_or([-limit, limit]);
+                let goal_x = (at.x + action[0] * max_speed * dt).clamp(-limit, limit);
+                let goal_z = (at.z + action[1] * max_speed * dt).clamp(z0, z1);
+                let mut movement = Vector::new(goal_x - at.x, 0.0, goal_z - at.z);
+                let walls = self.scene().bodies.iter().any(|b| b.kind == Kind::Fixed);
+                if walls && movement != Vector::ZERO {
+                    let filter = QueryFilter::only_fixed().groups(InteractionGroups::new(
+                        HAND,
+                        BODY,
+                        InteractionTestMode::And,
+                    ));
+                    let moved = self.slide(hand, movement, filter);
+                    movement = Vector::new(moved.x, 0.0, moved.z);
+                }
+                let next = at + movement;
+                self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(next);
+            }
+            ActionSpace::Spatial {
+                max_speed,
+                low,
+                high,
+                grip_reach_m,
+            } => {
+                self.grip_or_release(hand, action[3] > 0.0, grip_reach_m);
+                let wish: [f32; 3] = std::array::from_fn(|i| {
+                    (at[i] + action[i] * max_speed * dt).clamp(low[i], high[i]) - at[i]
+                });
+                let movement = self.stop_at_bodies(hand, Vector::from(wish));
+                self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(at + movement);
+            }
+        }
+    }
+
+    /// A movement of body `i` as far as what the filter lets through allows; it slides along what stops it.
+    fn slide(&self, i: usize, movement: Vector, filter: QueryFilter) -> Vector {
+        let controller = KinematicCharacterController {
+            offset: CharacterLength::Absolute(CLEARANCE),
+            snap_to_ground: None,
+            max_slope_climb_angle: 0.0,
+            ..Default::default()
+        };
+        let collider = &self.world.colliders[self.colliders[i]];
+        let queries = self.world.query_pipeline_with_filter(filter);
+        let dt = 1.0 / PHYSICS_HZ as f32;
+        let moved = controller.move_shape(
+            dt,
+            &queries,
+            collider.shape(),
+            collider.position(),
+            movement,
+            |_| {},
+        );
+        moved.translation
+    }
+
+    /// A gripping hand pushes nothing: it, and what it holds, stop at every other body.
+    fn stop_at_bodies(&self, hand: usize, movement: Vector) -> Vector {
+        let held = self.grip.map(|(body, _)| body);
+        let (own, carried) = (self.colliders[hand], held.map(|b| self.colliders[b]));
+        let others =
+            |handle: ColliderHandle, _: &Collider| handle != own && Some(handle) != carried;
+        let filter = |groups: Group| {
+            QueryFilter::new()
+                .exclude_sensors()
+                .groups(InteractionGroups::new(
+                    HAND,
+                    groups,
+                    InteractionTestMode::And,
+                ))
+                .predicate(&others)
+        };
+        let moved = self.slide(hand, movement, filter(BODY));
+        let Some(held) = held else {
+            return moved;
+        };
+        // Upwards the load follows freely; else it must not be pressed into what lies under or beside it.
+        let groups = if moved.y > 0.0 { BODY } else { BODY | FLOOR };
+        let filter = QueryFilter::new()
+            .exclude_sensors()
+            .groups(InteractionGroups::new(
+                BODY,
+                groups,
+                InteractionTestMode::And,
+            ))
+            .predicate(&others);
+        let load = self.slide(held, moved, filter);
+        let least = |a: f32, b: f32| if a.abs() < b.abs() { a } else { b };
+        Vector::new(
+            least(moved.x, load.x),
+            least(moved.y, load.y),
+            least(moved.z, load.z),
+        )
+    }
+
+    /// Suction takes hold of the nearest dynamic body within reach, and lets go of it.
+    fn grip_or_release(&mut self, hand: usize, grips: bool, reach: f32) {
+        match self.grip {
+            Some((_, joint)) if !grips => {
+                self.world.remove_impulse_joint(joint);
+                self.grip = None;
+            }
+            None if grips => {
+                let near = (0..self.bodies.len())
+                    .filter(|&i| self.drawn[i].kind == Kind::Dynamic && !self.hidden[i])
+                    .filter_map(|i| Some((i, self.surface_distance(hand, i)?)))
+                    .filter(|(_, d)| *d <= reach)
+                    .min_by(|a, b| a.1.total_cmp(&b.1));
+                if let Some((body, _)) = near {
+                    let holder = self.bodies[hand];
+                    let held = self.bodies[body];
+                    let relative = self.world.bodies[holder].position().inverse()
+                        * *self.world.bodies[held].position();
+                    let joint = FixedJointBuilder::new()
+                        .local_frame1(relative)
+                        .contacts_enabled(false);
+                    let joint = self.world.insert_impulse_joint(holder, held, joint);
+                    self.grip = Some((body, joint));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Distance of two bodies' surfaces, metres; 0 where they touch.
+    fn surface_distance(&self, a: usize, b: usize) -> Option<f32> {
+        let (a, b) = (
+            &self.world.colliders[self.colliders[a]],
+            &self.world.colliders[self.colliders[b]],
+        );
+        rapier3d::parry::query::distance(a.position(), a.shape(), b.position(), b.shape())
+            .ok()
+            .map(|d| d.distance)
+    }
+}
