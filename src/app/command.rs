@@ -1,6 +1,6 @@
 //! Everything a person can tell the app: one enum feeds buttons, menus and shortcuts.
 
-use bevy_egui::egui::Key;
+use bevy_egui::egui::{Event, Key};
 
 use super::state::{DriverChoice, Grip};
 
@@ -210,31 +210,29 @@ pub fn from_keys(
     shown: usize,
     out: &mut Vec<Command>,
 ) {
-    let ctrl = input.modifiers.command || input.modifiers.ctrl;
-    for shortcut in SHORTCUTS.iter().filter(|s| s.ctrl == ctrl) {
-        if let (Some(key), Some(command)) = (shortcut.key, &shortcut.command)
-            && input.key_pressed(key)
+    for event in &input.events {
+        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go.
+        if let Event::Key {
+            key,
+            pressed: true,
+            modifiers,
+            ..
+        } = event
         {
-            out.push(command.clone());
+            let ctrl = modifiers.command || modifiers.ctrl;
+            let meant = SHORTCUTS.iter().filter(|s| s.ctrl == ctrl);
+            let meant = meant.filter(|s| s.key == Some(*key));
+            out.extend(meant.filter_map(|s| s.command.clone()));
+            match key {
+                _ if ctrl => {}
+                Key::Equals => out.push(Command::Zoom(1.1)),
+                Key::Slash if modifiers.shift => out.push(Command::ToggleShortcuts),
+                Key::ArrowRight if !driving => out.push(Command::Step),
+                Key::Comma => out.push(Command::Scrub(shown.saturating_sub(1))),
+                Key::Period => out.push(Command::Scrub(shown + 1)),
+                _ => {}
+            }
         }
-    }
-    if ctrl {
-        return;
-    }
-    if input.key_pressed(Key::Equals) {
-        out.push(Command::Zoom(1.1));
-    }
-    if input.key_pressed(Key::Slash) && input.modifiers.shift {
-        out.push(Command::ToggleShortcuts);
-    }
-    if !driving && input.key_pressed(Key::ArrowRight) {
-        out.push(Command::Step);
-    }
-    if input.key_pressed(Key::Comma) {
-        out.push(Command::Scrub(shown.saturating_sub(1)));
-    }
-    if input.key_pressed(Key::Period) {
-        out.push(Command::Scrub(shown + 1));
     }
 }
 

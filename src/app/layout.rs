@@ -86,7 +86,7 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     transport::transport_ui(ui, state, out);
     ui.add_space(2.0);
     let curve_width = 330.0;
-    let height = timeline_height(state);
+    let height = timeline_height(state, ui.ctx().content_rect().size());
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), height),
         Layout::left_to_right(Align::Min),
@@ -108,14 +108,17 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     );
 }
 
-fn timeline_height(state: &State) -> f32 {
-    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
+fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
+    // The distance curve wants some height; a small window wants it for the pictures.
+    let least = if window.y < 800.0 { 128.0 } else { 150.0 };
+    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(least)
 }
 
 /// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
-    let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
+    let strips = 38.0 * (u8::from(state.replay.is_some()) + u8::from(state.fault.is_some())) as f32;
+    let height = window.y - BARS - strips - timeline_height(state, window) - 3.0 * GAP;
     let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
     by_height.max(128.0).min(by_width).floor()

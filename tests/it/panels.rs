@@ -237,7 +237,6 @@ fn hands(
 fn press(h: &mut Harness<'_, Vec<Command>>, at: egui::Pos2, modifiers: egui::Modifiers) {
     h.hover_at(at);
     h.run_steps(1);
-    h.input_mut().modifiers = modifiers;
     h.event_modifiers(
         egui::Event::PointerButton {
             pos: at,
@@ -447,7 +446,6 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
         };
         let input = egui::RawInput {
             events: vec![event],
-            modifiers,
             ..egui::RawInput::default()
         };
         let _ = ctx.run_ui(input, |ui| {

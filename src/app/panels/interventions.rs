@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bevy_egui::egui::style::HandleShape;
 use bevy_egui::egui::{
     Button, Context, DragValue, Grid, Rect, Response, RichText, Slider, Stroke, Ui, Window, pos2,
     vec2,
@@ -217,7 +218,11 @@ fn row_ui(
 fn range_on_slider(ui: &Ui, slider: &Response, ends: (f32, f32), range: (f32, f32)) {
     let rect = slider.rect;
     // As the slider itself lays out its handle.
-    let rail = rect.x_range().shrink(rect.height() / 2.5);
+    let handle = match ui.visuals().handle_shape {
+        HandleShape::Circle => 1.0,
+        HandleShape::Rect { aspect_ratio } => aspect_ratio,
+    };
+    let rail = rect.x_range().shrink(handle * rect.height() / 2.5);
     let x = |value: f32| {
         let share = (value - ends.0) / (ends.1 - ends.0);
         rail.min + rail.span() * share.clamp(0.0, 1.0)

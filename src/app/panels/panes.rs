@@ -151,7 +151,9 @@ fn header_ui(ui: &mut Ui, state: &State, pane: &Pane, imagination: Option<Imagin
                 card.scenes.join(", "),
                 card.notes
             ));
-            badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
+            if ui.available_width() > 100.0 {
+                badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
+            }
         }
         if let Some(i) = imagination {
             time_label(ui, state, i.moment());

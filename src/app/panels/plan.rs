@@ -1,7 +1,7 @@
 //! The planner's energy: what the first actions it tried would cost, by its own imagination.
 
 use bevy_egui::egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, RichText, Sense, Stroke, StrokeKind, Ui,
+    Align, Color32, CornerRadius, FontId, Layout, RichText, Sense, Stroke, StrokeKind, Ui,
     WidgetType, vec2,
 };
 
@@ -48,13 +48,9 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
             DriverChoice::Random | DriverChoice::Keyboard => "This controller does not plan",
             _ => "Planning…",
         };
-        painter.text(
-            rect.center(),
-            Align2::CENTER_CENTER,
-            text,
-            FontId::proportional(12.5),
-            s.weak,
-        );
+        let font = FontId::proportional(12.5);
+        let galley = painter.layout(text.into(), font, s.weak, side - 24.0);
+        painter.galley(rect.center() - 0.5 * galley.size(), galley, s.weak);
         return;
     };
     let inner = rect.shrink(12.0);
@@ -90,7 +86,8 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     }
     row_ui(ui, |ui| {
         let count = plan.first_actions.len();
-        let text = format!("{count} first actions, cost {low:.0} to {high:.0}");
+        let digits = if high < 10.0 { 2 } else { 0 };
+        let text = format!("{count} first actions, cost {low:.digits$} to {high:.digits$}");
         ui.label(RichText::new(text).small().color(s.weak))
             .on_hover_text(if in_space {
                 "Across: the hand to the left or right; up: higher. The ring is the action chosen"

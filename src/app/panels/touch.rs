@@ -4,8 +4,8 @@ use std::f32::consts::TAU;
 
 use bevy::math::{Quat, Vec3};
 use bevy_egui::egui::{
-    Align2, Color32, CursorIcon, FontId, Painter, Pos2, Rect, Response, Shape, Stroke, Ui, pos2,
-    vec2,
+    Align2, Color32, CursorIcon, Event, FontId, InputState, Painter, Pos2, Rect, Response, Shape,
+    Stroke, Ui, pos2, vec2,
 };
 
 use super::super::command::Command;
@@ -150,7 +150,7 @@ pub(super) fn touch_ui(
     match (&state.grip, pointer.filter(|_| held)) {
         (None, Some(at)) => {
             // Where the button went down, not where a slow frame finds the pointer.
-            let (strikes, origin) = ui.input(|i| (i.modifiers.shift, i.pointer.press_origin()));
+            let (strikes, origin) = ui.input(|i| (shift_at_press(i), i.pointer.press_origin()));
             let at = origin.unwrap_or(at);
             out.push(Command::Grab(grip_at(state, &sight, at, strikes)));
         }
@@ -184,6 +184,19 @@ pub(super) fn touch_ui(
             }
         }
     }
+}
+
+/// Whether Shift was down when the button went down, which may have been and gone within one slow frame.
+fn shift_at_press(input: &InputState) -> bool {
+    let pressed = input.events.iter().find_map(|event| match event {
+        Event::PointerButton {
+            pressed: true,
+            modifiers,
+            ..
+        } => Some(modifiers.shift),
+        _ => None,
+    });
+    pressed.unwrap_or(false) || input.modifiers.shift
 }
 
 /// What pressing the button there takes hold of.

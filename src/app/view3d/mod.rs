@@ -48,6 +48,7 @@ pub struct View3d {
     framed_for: Option<String>,
     poses: Vec<BodyState>,
     last_drawn: f32,
+    built_at: Option<f32>,
     dirty: bool,
     light: bool,
     newest: usize,
@@ -168,6 +169,7 @@ pub fn setup(
         framed_for: None,
         poses: Vec::new(),
         last_drawn: -1.0,
+        built_at: None,
         dirty: true,
         light: false,
         newest: 0,
@@ -289,6 +291,7 @@ pub fn build_scene(
         kit.path(i, body);
     }
     view.surfaces_of = (0, usize::MAX);
+    view.built_at = None;
     if let Some(task) = &scene.task {
         let bodies = std::iter::once(&task.body).chain(&task.also);
         for (target, name) in bodies.enumerate() {
@@ -401,8 +404,10 @@ pub fn look(
     camera.clear_color = ClearColorConfig::Custom(background);
     let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
-    // For two seconds after the start everything is drawn: pipelines compile in the background meanwhile.
-    let draw = (view.dirty || now < 2.0) && due;
+    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be there.
+    let since_built = now - *view.built_at.get_or_insert(now);
+    let late = since_built < 30.0 && now - view.last_drawn > 0.5;
+    let draw = (view.dirty || late || since_built < 2.0) && due;
     camera.is_active = draw;
     if draw {
         view.dirty = false;
