@@ -103,12 +103,12 @@ pub enum News {
         /// Whether an end that was told no longer holds.
         goes_on: bool,
     },
-    /// Somebody laid hands on reality.
-    Disturbed {
+    /// Somebody laid hands on reality, or nothing came of it.
+    Marked {
         /// The episode.
         episode: u64,
-        /// What happened, and when.
-        mark: Mark,
+        /// All that was done to it, and when.
+        marks: Vec<Mark>,
     },
     /// What the way back is at present.
     Ways {

@@ -93,7 +93,7 @@ impl Bench {
                         self.ended = None;
                     }
                 }
-                News::Disturbed { mark, .. } => self.marks.push(mark),
+                News::Marked { marks, .. } => self.marks = marks,
                 News::Ways { undo, saved } => (self.undo, self.saved) = (undo, saved),
                 News::Solids(solids) => self.solids = solids,
                 News::Ended { success, .. } => self.ended = Some(success),
@@ -197,7 +197,7 @@ fn a_pull_that_nothing_came_of_is_not_kept() {
     })));
     bench.until("the pull", |b| b.undo.is_some());
     bench.tell(RealityOrder::Pull(None));
-    bench.until("its end", |b| b.undo.is_none());
+    bench.until("its end", |b| b.undo.is_none() && b.marks.is_empty());
 }
 
 #[test]
@@ -441,7 +441,7 @@ fn a_saved_scene_file_is_told_and_a_bad_one_is_named_until_it_is_good() {
     write(&text.replace("Ball(radius: 0.07)", "Ball(radius: -7)"));
     let error = news().unwrap_err();
     assert!(
-        error.contains("push.ron:6") && error.contains("radius"),
+        error.contains("push.ron:6") && error.contains("shape"),
         "{error}"
     );
     write("Scene(name: \"push\",");

@@ -319,9 +319,9 @@ impl Session {
                     (t.position[0], t.position[2]) = (hand.position[0], hand.position[2]);
                 }
             }
-            News::Disturbed { episode, mark } => {
+            News::Marked { episode, marks } => {
                 if episode == self.state.record.episode {
-                    self.state.record.marks.push(mark);
+                    self.state.record.marks = marks;
                 }
             }
             News::Ways { undo, saved } => {

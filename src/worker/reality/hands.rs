@@ -25,10 +25,16 @@ impl Stage {
             moment: act.newest(),
             what,
         };
-        act.marks.push(mark.clone());
-        let episode = act.episode;
-        self.say(News::Disturbed { episode, mark });
+        act.marks.push(mark);
+        self.say_marks();
         self.say_ways();
+    }
+
+    fn say_marks(&mut self) {
+        if let Some(act) = &self.act {
+            let (episode, marks) = (act.episode, act.marks.clone());
+            self.say(News::Marked { episode, marks });
+        }
     }
 
     pub(super) fn say_ways(&mut self) {
@@ -88,7 +94,11 @@ impl Stage {
             if let (Some(was), Some(act)) = (before, &mut self.act) {
                 act.reality.drag(None);
                 let (episode, newest) = (act.episode, act.newest());
-                self.undo.drop_idle(&Touch::Pull(was.body), episode, newest);
+                let pull = Touch::Pull(was.body);
+                if self.undo.drop_idle(&pull, episode, newest) {
+                    act.marks.pop();
+                    self.say_marks();
+                }
                 self.say_ways();
             }
             return;

@@ -111,14 +111,16 @@ impl Undo {
         self.entries.pop_back().map(|e| (e.what, e.before))
     }
 
-    /// Drops the newest one if it is this and nothing came of it.
-    pub(super) fn drop_idle(&mut self, touch: &Touch, episode: u64, newest: usize) {
+    /// Drops the newest one if it is this and nothing came of it; whether it did.
+    pub(super) fn drop_idle(&mut self, touch: &Touch, episode: u64, newest: usize) -> bool {
         let idle = |e: &Entry| {
             e.touch == *touch && e.before.act.episode == episode && e.before.at() == newest
         };
-        if self.entries.back().is_some_and(idle) {
+        let is_idle = self.entries.back().is_some_and(idle);
+        if is_idle {
             self.entries.pop_back();
         }
+        is_idle
     }
 
     /// What would be undone.
