@@ -11,4 +11,6 @@ pub struct View {
     pub depth: Vec<f32>,
     /// `[H, W]`: 0 for floor and background, else body index + 1.
     pub ids: Vec<u8>,
+    /// `[H, W]`: whether the pixel shows a body that can move (the union of their masks).
+    pub moving: Vec<bool>,
 }

@@ -4,50 +4,66 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::episodes::{HEAD, row};
 use crate::episode::{CollectOptions, collect};
+use crate::scene;
 
 /// Record episodes of a scene's behaviour from rapier, on all cores; what is already there is kept.
 #[derive(clap::Args, Debug)]
 pub struct CollectArgs {
     #[command(flatten)]
     world: super::world::WorldArgs,
-    /// Scene: a name from `parallax scenes`, or a .ron file
-    #[arg(long, value_name = "S")]
-    scene: String,
+    /// Scenes: names from `parallax scenes`, or .ron files
+    #[arg(long, value_name = "S", num_args = 1.., required_unless_present = "all")]
+    scene: Vec<String>,
+    /// Every scene there is
+    #[arg(long, conflicts_with = "scene")]
+    all: bool,
     /// Episodes to have in the folder
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     episodes: u64,
     /// Seed of the first episode; seeds from 1000000 up are held out and refused by training
     #[arg(long, value_name = "K", default_value_t = 0)]
     seed: u64,
-    /// Folder to fill (created; resumed if it holds the same scene and seed)
+    /// Folder to fill (created; resumed if it holds the same scene and seed); several scenes each get a folder in it
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
 pub fn run(args: &CollectArgs) -> Result<()> {
-    let scene = args.world.scene(&args.scene)?;
-    let options = CollectOptions {
-        out: args.out.clone(),
-        episodes: args.episodes,
-        seed: args.seed,
-        progress: true,
+    let names = match args.all {
+        true => scene::list(&scene::library_dir()),
+        false => args.scene.clone(),
     };
-    let r = collect(&scene, &options)?;
-    println!("{:<22} {}", "scene", scene.name);
-    println!(
-        "{:<22} {} ({} were there)",
-        "episodes", r.episodes, r.resumed
-    );
-    println!("{:<22} {}", "frames recorded", r.frames);
-    println!("{:<22} {:.1} %", "with contact", 100.0 * r.contact_share);
-    println!("{:<22} {:.1} %", "task body moved", 100.0 * r.moved_share);
-    println!(
-        "{:<22} {:.1} s, {:.0} frames/s",
-        "time",
-        r.seconds,
-        r.frames as f64 / r.seconds.max(1e-9)
-    );
-    println!("{:<22} {:.1} MB", "written", r.bytes as f64 / 1e6);
+    println!("{HEAD} {:>9} {:>11}", "SECONDS", "FRAMES/S");
+    for name in &names {
+        let scene = args.world.scene(name)?;
+        let out = match names.len() {
+            1 => args.out.clone(),
+            _ => args.out.join(&scene.name),
+        };
+        let r = collect(
+            &scene,
+            &CollectOptions {
+                out: out.clone(),
+                episodes: args.episodes,
+                seed: args.seed,
+                progress: true,
+            },
+        )?;
+        let speed = match r.frames {
+            0 => "-".into(),
+            frames => format!("{:.0}", frames as f64 / r.seconds.max(1e-9)),
+        };
+        let bytes = super::episodes::bytes_in(&out)?;
+        println!(
+            "{} {:>9.1} {speed:>11}",
+            row(&scene, &r.survey, bytes),
+            r.seconds
+        );
+        if r.resumed > 0 {
+            println!("  {} of {} episodes were there", r.resumed, r.episodes);
+        }
+    }
     Ok(())
 }

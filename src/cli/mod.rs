@@ -4,6 +4,7 @@
 pub mod app;
 mod collect;
 mod device;
+mod episodes;
 mod eval;
 mod models;
 mod record;
@@ -33,6 +34,8 @@ enum Command {
     Models(models::ModelsArgs),
     /// Record episodes from rapier
     Collect(collect::CollectArgs),
+    /// Inspect recorded episodes
+    Episodes(episodes::EpisodesArgs),
     /// Train the model that a train.ron describes
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
@@ -61,6 +64,7 @@ impl Cli {
             Some(Command::Scenes(args)) => scenes::run(&args),
             Some(Command::Models(args)) => models::run(&args),
             Some(Command::Collect(args)) => collect::run(&args),
+            Some(Command::Episodes(args)) => episodes::run(&args),
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
             Some(Command::Record(args)) => record::run(&args),

@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, Rgba, RgbaImage};
 
-use crate::camera::{Eye, SIZE};
+use crate::camera::Eye;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::judge::{Judge, Violation};
-use crate::model::{Cancel, Frames, ProbedStates, registry};
+use crate::model::{Cancel, Frames, ModelError, ProbedStates, registry};
 use crate::scene::{Scene, models_dir};
 
 /// Record reality (left) beside each model's imagination of it as a GIF; violations are outlined.
@@ -56,15 +56,20 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             _ => continue,
         }
         let model = registry::load(&entry.dir, &candle_core::Device::Cpu)?;
-        let rollouts = model.imagine(
-            &model.observe(&clip.context())?,
-            &clip.actions(),
-            &Cancel::new(),
-        )?;
+        let latent = match model.observe(&clip.context()) {
+            Ok(latent) => latent,
+            // A model of another picture size; reality can be recorded all the same.
+            Err(error @ ModelError::Input { .. }) => {
+                eprintln!("left out: {error}");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
         if let Some(frames) = model.frames(&rollouts)? {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
-            let violations = judge.frames(SIZE, CONTEXT, &all);
+            let violations = judge.frames(eye.size(), CONTEXT, &all);
             panes.push((entry.name, Imagined::Film(frames, violations)));
         } else if let Some(states) = model.states(&rollouts)? {
             panes.push((entry.name, Imagined::Ghosts(states, model.frameskip())));
@@ -156,8 +161,9 @@ fn pane(
 }
 
 fn upscale(frame: &[u8], scale: u32) -> RgbaImage {
-    RgbaImage::from_fn(SIZE as u32 * scale, SIZE as u32 * scale, |x, y| {
-        let i = ((y / scale) as usize * SIZE + (x / scale) as usize) * 3;
+    let size = (frame.len() / 3).isqrt();
+    RgbaImage::from_fn(size as u32 * scale, size as u32 * scale, |x, y| {
+        let i = ((y / scale) as usize * size + (x / scale) as usize) * 3;
         Rgba([frame[i], frame[i + 1], frame[i + 2], 255])
     })
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use crate::camera::Eye;
+use crate::episode::{Sheet, record};
 use crate::scene::{self, Scene};
 use crate::sim::{HELD_OUT_SEED, soak};
 
@@ -18,6 +20,11 @@ pub struct ScenesArgs {
     /// rests in another body
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     soak: Option<u64>,
+    /// Write what the eye sees of every scene: an episode of each, one a row (.png)
+    #[arg(long, value_name = "FILE.png")]
+    sheet: Option<PathBuf>,
+    #[command(flatten)]
+    world: super::world::WorldArgs,
 }
 
 const SOAK_RUNS: u64 = 20;
@@ -26,19 +33,20 @@ const TOUCHING: f32 = 0.002;
 
 fn run_soak(names: &[String], steps: u64) -> Result<()> {
     println!(
-        "{:<12} {:>5} {:>7} {:>12} {:>10} {:>22}",
-        "SCENE", "RUNS", "STEPS", "NOT FINITE", "LEFT", "RESTING OVERLAP"
+        "{:<12} {:>5} {:>7} {:>12} {:>6} {:>7} {:>16}",
+        "SCENE", "RUNS", "STEPS", "NOT FINITE", "LEFT", "RESTED", "OVERLAP AT REST"
     );
     let mut faults = 0;
     for name in names {
         let scene = Arc::new(scene::load(name)?);
         let s = soak(&scene, HELD_OUT_SEED, SOAK_RUNS, steps)?;
         println!(
-            "{name:<12} {:>5} {:>7} {:>12} {:>10} {:>19.2} mm",
+            "{name:<12} {:>5} {:>7} {:>12} {:>6} {:>7} {:>13.2} mm",
             s.runs,
             s.steps,
             s.broken,
             s.left,
+            s.rested,
             1e3 * s.resting_penetration_m
         );
         faults += u64::from(s.broken > 0 || s.resting_penetration_m > TOUCHING);
@@ -78,6 +86,17 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
             "no scenes in {}; set PARALLAX_HOME to the folder that holds scenes/",
             dir.display()
         );
+    }
+    if let Some(path) = &args.sheet {
+        let mut sheet = Sheet::new();
+        for name in &names {
+            let scene = args.world.scene(name)?;
+            let eye = Eye::standard(&scene)?;
+            sheet.add(eye.size(), &record(&scene, &eye, HELD_OUT_SEED)?.frames);
+        }
+        sheet.save(path)?;
+        println!("{}: {}", path.display(), names.join(", "));
+        return Ok(());
     }
     if let Some(steps) = args.soak {
         return run_soak(&names, steps);

@@ -18,6 +18,9 @@ pub struct TrainArgs {
     /// Folder of episodes in place of the configuration's (may be repeated)
     #[arg(long, value_name = "DIR")]
     data: Vec<PathBuf>,
+    /// Name damaged shards of episodes and train without them, rather than fail
+    #[arg(long)]
+    skip_damaged: bool,
     /// Go on from the last checkpoint
     #[arg(long)]
     resume: bool,
@@ -53,6 +56,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         resume: args.resume,
         out: args.out.clone().unwrap_or(own),
         data: args.data.clone(),
+        skip_damaged: args.skip_damaged,
     };
     match train(&args.config, &options)? {
         Outcome::Finished => println!("finished: {}", options.out.display()),

@@ -17,6 +17,12 @@ pub struct WorldArgs {
     /// '(step: 20, body: "cube", what: Vanish)'
     #[arg(long = "edit", value_name = "EDIT")]
     edit: Vec<String>,
+    /// Side of the eye's picture in pixels: 64, 96 or 128 [default: the scene's; the shipped models need 64]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Samples a pixel along each axis, 1 to 4 [default: the scene's]
+    #[arg(long, value_name = "K")]
+    samples: Option<usize>,
 }
 
 impl WorldArgs {
@@ -36,7 +42,10 @@ impl WorldArgs {
                 .with_context(|| format!("--edit {text}: expected an edit such as (step: 20, body: \"cube\", what: Vanish)"))?;
             scene.edits.push(edit);
         }
-        scene.check(&format!("{name} with --set and --edit"))?;
+        let camera = &mut scene.camera;
+        camera.size = self.size.unwrap_or(camera.size);
+        camera.samples = self.samples.unwrap_or(camera.samples);
+        scene.check(&format!("{name} with --set, --edit, --size and --samples"))?;
         for departure in scene.departures() {
             eprintln!("out of distribution: {departure}");
         }

@@ -1,15 +1,15 @@
 //! Fills a folder with episodes on all cores, resumably.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{Episode, EpisodeError, Index, Store, record};
-use crate::camera::{Eye, SIZE};
+use super::{Episode, EpisodeError, Index, Sheet, Store, Survey, record};
+use crate::camera::Eye;
 use crate::scene::Scene;
 
 /// What to collect.
@@ -34,17 +34,19 @@ pub struct CollectReport {
     pub resumed: u64,
     /// Frames recorded now.
     pub frames: u64,
-    /// Share of recorded frames with contact.
-    pub contact_share: f64,
-    /// Share of recorded episodes whose task body moved by at least its size.
-    pub moved_share: f64,
+    /// Counts over all episodes of the folder.
+    pub survey: Survey,
     /// Seconds.
     pub seconds: f64,
     /// Bytes written now.
     pub bytes: u64,
 }
 
-/// Records the scene's behaviour for `episodes` seeds; shards that are already there and sound are kept.
+/// Rows of the contact sheet that is written beside the shards.
+const SHEET_ROWS: usize = 8;
+
+/// Records the scene's behaviour for `episodes` seeds; shards that are already there and sound are kept. Writes
+/// `sheet.png`, which shows the first episodes.
 ///
 /// # Errors
 /// [`EpisodeError`] naming the file or scene.
@@ -56,7 +58,7 @@ pub fn collect(
     let index = Index {
         format: 1,
         scene: (**scene).clone(),
-        size: SIZE,
+        size: scene.camera.size,
         seed: options.seed,
         episodes: options.episodes.max(existing(&options.out)),
     };
@@ -73,60 +75,56 @@ pub fn collect(
         bar.set_style(style);
     }
     bar.set_prefix(scene.name.clone());
-    let [resumed, frames, contacts, moved, recorded, bytes] =
-        std::array::from_fn(|_| AtomicU64::new(0));
-    let task_body = scene.task.as_ref().and_then(|t| scene.body_index(&t.body));
+    let [resumed, frames, bytes] = std::array::from_fn(|_| AtomicU64::new(0));
+    let (survey, sheet) = (Mutex::new(Survey::default()), Mutex::new(Sheet::new()));
     (0..store.shards())
         .into_par_iter()
         .try_for_each(|i| -> Result<(), EpisodeError> {
             let seeds = store.shard_seeds(i);
             let count = seeds.end - seeds.start;
-            let sound = store.shard_path(i).exists()
-                && store.read(i).is_ok_and(|e| e.len() as u64 == count);
-            if sound {
+            let there = store.shard_path(i).exists();
+            let episodes = if there && let Ok(episodes) = store.read_whole(i) {
                 resumed.fetch_add(count, Ordering::Relaxed);
                 bar.inc(count);
-                return Ok(());
-            }
-            let mut episodes: Vec<Episode> = Vec::with_capacity(count as usize);
-            for seed in seeds {
-                let episode = record(scene, &eye, seed)?;
-                let t = scene.episode_steps as u64;
-                frames.fetch_add(t, Ordering::Relaxed);
-                contacts.fetch_add(u64::from(episode.contact_frames), Ordering::Relaxed);
-                recorded.fetch_add(1, Ordering::Relaxed);
-                if let Some(b) = task_body
-                    && let (Some(first), Some(last)) = (
-                        episode.states.get(b),
-                        episode
-                            .states
-                            .iter()
-                            .skip(b)
-                            .step_by(scene.bodies.len())
-                            .next_back(),
-                    )
-                    && last.planar_distance([first.position[0], first.position[2]])
-                        >= scene.bodies[b].shape.size()
-                {
-                    moved.fetch_add(1, Ordering::Relaxed);
+                episodes
+            } else {
+                let mut episodes: Vec<Episode> = Vec::with_capacity(count as usize);
+                for seed in seeds {
+                    episodes.push(record(scene, &eye, seed)?);
+                    frames.fetch_add(u64::from(scene.episode_steps), Ordering::Relaxed);
+                    bar.inc(1);
                 }
-                episodes.push(episode);
-                bar.inc(1);
+                bytes.fetch_add(store.write(i, &episodes)?, Ordering::Relaxed);
+                episodes
+            };
+            let mut part = Survey::default();
+            for episode in &episodes {
+                part.add(scene, episode);
             }
-            bytes.fetch_add(store.write(i, &episodes)?, Ordering::Relaxed);
+            lock(&survey).merge(&part);
+            if i == 0 {
+                let mut sheet = lock(&sheet);
+                for episode in episodes.iter().take(SHEET_ROWS) {
+                    sheet.add(eye.size(), &episode.frames);
+                }
+            }
             Ok(())
         })?;
     bar.finish_and_clear();
+    lock(&sheet).save(&options.out.join("sheet.png"))?;
     let get = |a: &AtomicU64| a.load(Ordering::Relaxed);
     Ok(CollectReport {
         episodes: store.index.episodes,
         resumed: get(&resumed),
         frames: get(&frames),
-        contact_share: get(&contacts) as f64 / get(&frames).max(1) as f64,
-        moved_share: get(&moved) as f64 / get(&recorded).max(1) as f64,
+        survey: lock(&survey).clone(),
         seconds: start.elapsed().as_secs_f64(),
         bytes: get(&bytes),
     })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Episodes that the folder already promises: collecting fewer later must not orphan shards.

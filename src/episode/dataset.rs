@@ -54,6 +54,32 @@ impl Dataset {
         action_dim: usize,
         limit: Option<usize>,
     ) -> Result<Dataset, EpisodeError> {
+        Self::load_with(dirs, action_dim, limit, Err)
+    }
+
+    /// As [`Dataset::load`], but without the shards that cannot be read, which are returned as errors.
+    ///
+    /// # Errors
+    /// [`EpisodeError::HeldOut`] and [`EpisodeError::Mismatch`] as before: only damage is passed over.
+    pub fn load_sound(
+        dirs: &[PathBuf],
+        action_dim: usize,
+        limit: Option<usize>,
+    ) -> Result<(Dataset, Vec<EpisodeError>), EpisodeError> {
+        let mut skipped = Vec::new();
+        let data = Self::load_with(dirs, action_dim, limit, |error| {
+            skipped.push(error);
+            Ok(())
+        })?;
+        Ok((data, skipped))
+    }
+
+    fn load_with(
+        dirs: &[PathBuf],
+        action_dim: usize,
+        limit: Option<usize>,
+        mut on_damage: impl FnMut(EpisodeError) -> Result<(), EpisodeError>,
+    ) -> Result<Dataset, EpisodeError> {
         let mut data = Dataset {
             action_dim,
             ..Default::default()
@@ -84,7 +110,14 @@ impl Dataset {
                 if left == 0 {
                     break;
                 }
-                for episode in store.read(i)?.into_iter().take(left) {
+                let episodes = match store.read(i) {
+                    Ok(episodes) => episodes,
+                    Err(error) => {
+                        on_damage(error)?;
+                        continue;
+                    }
+                };
+                for episode in episodes.into_iter().take(left) {
                     if episode.seed >= HELD_OUT_SEED {
                         let (path, seed) = (store.shard_path(i), episode.seed);
                         return Err(EpisodeError::HeldOut {

@@ -2,7 +2,7 @@
 //!
 //! `behaviour.rs` holds the policies that explore, `script.rs` and `pushing.rs` those that pursue tasks, `record.rs` runs one episode, `store.rs` is the file format (sharded,
 //! checksummed, resumable), `collect.rs` fills a folder on all cores, `dataset.rs` reads folders into memory for training and
-//! refuses held-out seeds.
+//! refuses held-out seeds; `survey.rs` counts what a folder shows and `sheet.rs` pictures it.
 
 mod behaviour;
 mod collect;
@@ -10,10 +10,14 @@ mod dataset;
 mod pushing;
 mod record;
 mod script;
+mod sheet;
 mod store;
+mod survey;
 
 pub use behaviour::{Policy, PolicyKind};
 pub use collect::{CollectOptions, CollectReport, collect};
 pub use dataset::{Dataset, EpisodeSpan};
 pub use record::{Episode, record, record_states};
+pub use sheet::Sheet;
 pub use store::{EpisodeError, Index, Store};
+pub use survey::Survey;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Policy;
 use crate::camera::Eye;
-use crate::scene::Scene;
+use crate::scene::{Edit, Scene};
 use crate::sim::{BodyState, Reality, SimError, State};
 
 /// One recorded episode of T frames.
@@ -22,6 +22,8 @@ pub struct Episode {
     pub states: Vec<BodyState>,
     /// Frames in which the hand touches a dynamic body (or, without a hand, any two bodies touch).
     pub contact_frames: u32,
+    /// Breaks of physics that happened in it, with their steps: what sets an impossible episode apart from a possible one.
+    pub edits: Vec<Edit>,
 }
 
 /// Records the scene's behaviour for a seed: T = `episode_steps` frames.
@@ -31,6 +33,7 @@ pub struct Episode {
 pub fn record(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Episode, SimError> {
     let mut episode = Episode {
         seed,
+        edits: scene.edits.clone(),
         ..Default::default()
     };
     run(scene, seed, |reality, state, action| {

@@ -97,6 +97,8 @@ struct HeaderEpisode {
     seed: u64,
     frames: usize,
     contact_frames: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    edits: Vec<crate::scene::Edit>,
 }
 
 /// A folder of episodes.
@@ -193,6 +195,26 @@ impl Store {
         start..(start + SHARD).min(self.index.seed + self.index.episodes)
     }
 
+    /// Reads a shard that has to be complete: all episodes that the index promises.
+    ///
+    /// # Errors
+    /// Those of [`Store::read`], and [`EpisodeError::Damaged`] if episodes are missing.
+    pub fn read_whole(&self, i: u64) -> Result<Vec<Episode>, EpisodeError> {
+        let (episodes, seeds) = (self.read(i)?, self.shard_seeds(i));
+        let expected = seeds.end - seeds.start;
+        if episodes.len() as u64 == expected {
+            Ok(episodes)
+        } else {
+            Err(EpisodeError::Damaged {
+                path: self.shard_path(i),
+                message: format!(
+                    "holds {} episodes, expected {expected} as in index.json",
+                    episodes.len()
+                ),
+            })
+        }
+    }
+
     /// Writes one shard.
     ///
     /// # Errors
@@ -217,6 +239,7 @@ impl Store {
                     seed: e.seed,
                     frames: e.ids.len() / pixels,
                     contact_frames: e.contact_frames,
+                    edits: e.edits.clone(),
                 })
                 .collect(),
         };
@@ -357,6 +380,7 @@ impl Store {
                 actions,
                 states,
                 contact_frames: e.contact_frames,
+                edits: e.edits.clone(),
             });
         }
         Ok(episodes)

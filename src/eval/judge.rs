@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::stats::{Rate, quantile};
-use crate::camera::{Eye, SIZE};
+use crate::camera::Eye;
 use crate::episode::{EpisodeError, record};
 use crate::judge::{Judge, SceneThresholds, Tracker, Violation};
 use crate::scene::{Law, Scene, Shape};
@@ -44,7 +44,7 @@ fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, Episod
     let episode = record(scene, eye, seed)?;
     Ok(episode
         .frames
-        .chunks_exact(SIZE * SIZE * 3)
+        .chunks_exact(eye.size() * eye.size() * 3)
         .take(REFERENCE + CLIP)
         .map(<[u8]>::to_vec)
         .collect())
@@ -66,7 +66,7 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, Epis
         .map(|seed| {
             let frames = clip(scene, &eye, seed)?;
             let mut greatest = BTreeMap::new();
-            for s in judge.scores(SIZE, REFERENCE, &borrow(&frames)) {
+            for s in judge.scores(eye.size(), REFERENCE, &borrow(&frames)) {
                 let entry = greatest.entry(s.law).or_insert(f32::MIN);
                 *entry = entry.max(s.score);
             }
@@ -117,7 +117,7 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
     let bodies = judge.tracker().bodies.len();
     let reality: Vec<Vec<Violation>> = (seed..seed + clips)
         .into_par_iter()
-        .map(|seed| Ok(judge.frames(SIZE, REFERENCE, &borrow(&clip(scene, &eye, seed)?))))
+        .map(|seed| Ok(judge.frames(eye.size(), REFERENCE, &borrow(&clip(scene, &eye, seed)?))))
         .collect::<Result<_, EpisodeError>>()?;
     let flagged = reality.iter().filter(|v| !v.is_empty()).count();
     let mut result = JudgeResult {
@@ -145,7 +145,7 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
                     return Ok(None);
                 };
                 let caught = judge
-                    .frames(SIZE, REFERENCE, &borrow(&frames))
+                    .frames(eye.size(), REFERENCE, &borrow(&frames))
                     .iter()
                     .any(|v| v.law == law && (v.body == body || law == Law::Interpenetration));
                 Ok(Some(caught))

@@ -18,6 +18,8 @@ use crate::sim::{GoalState, Reality, Target};
 
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
+/// Weight of the hand's own place where it counts beside a body's: it must not keep the hand from pushing.
+const HAND_TARGET: f32 = 0.3;
 /// Metres that a radian of wrong orientation costs, where orientation counts.
 const METRES_PER_RADIAN: f32 = 0.12;
 /// Metres that holding a body costs which is to be let go.
@@ -83,10 +85,13 @@ impl Oracle {
 
     fn cost_of(&self, reality: &Reality, goal: &GoalState) -> f32 {
         let state = reality.measure();
-        let mut cost: f32 = goal
-            .targets
-            .iter()
-            .map(|t| goal.distance_of(t, &state))
+        let weight = |t: &Target| match Some(t.body) == self.hand && goal.targets.len() > 1 {
+            true => HAND_TARGET,
+            false => 1.0,
+        };
+        let targets = goal.targets.iter();
+        let mut cost: f32 = targets
+            .map(|t| weight(t) * goal.distance_of(t, &state))
             .sum();
         if goal.task.angle_degrees.is_some() {
             cost += METRES_PER_RADIAN * goal.angle(&state);

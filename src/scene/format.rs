@@ -25,6 +25,9 @@ pub struct Scene {
     /// Floor friction coefficient.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
+    /// What the floor looks like.
+    #[serde(default, skip_serializing_if = "Floor::is_plain")]
+    pub floor: Floor,
     /// What an agent may do.
     #[serde(default)]
     pub actions: ActionSpace,
@@ -417,6 +420,38 @@ pub struct CameraSpec {
     pub target: [f32; 3],
     /// Vertical (and, the picture being square, horizontal) field of view, degrees.
     pub fov_degrees: f32,
+    /// Side of the picture in pixels: 64, 96 or 128. The models that ship were trained with 64.
+    #[serde(default = "default_size", skip_serializing_if = "is_default_size")]
+    pub size: usize,
+    /// Samples a pixel along each axis, 1 to 4.
+    #[serde(
+        default = "default_samples",
+        skip_serializing_if = "is_default_samples"
+    )]
+    pub samples: usize,
+    /// Each coordinate of the position is drawn afresh for every seed, within ± this, metres; the target stays in the middle.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub jitter_m: f32,
+}
+
+/// What the floor looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Floor {
+    /// One grey.
+    #[default]
+    Plain,
+    /// Squares of two soft greys, so that motion over the floor is visible.
+    Checker {
+        /// Side of a square, metres.
+        tile_m: f32,
+    },
+}
+
+impl Floor {
+    fn is_plain(&self) -> bool {
+        *self == Floor::Plain
+    }
 }
 
 /// What an agent may do. Actions are normalised: `[-1, 1]^A` at 10 Hz.
@@ -706,6 +741,18 @@ fn default_mass() -> f32 {
 }
 fn default_steps() -> u32 {
     60
+}
+fn default_size() -> usize {
+    64
+}
+fn default_samples() -> usize {
+    2
+}
+fn is_default_size(v: &usize) -> bool {
+    *v == default_size()
+}
+fn is_default_samples(v: &usize) -> bool {
+    *v == default_samples()
 }
 fn unit_size() -> f32 {
     1.0

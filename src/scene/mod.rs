@@ -15,8 +15,8 @@ mod validate;
 
 pub use field::{Departure, FieldError, bounds};
 pub use format::{
-    ActionSpace, BODY_FIELDS, Behaviour, Body, CameraSpec, Edit, EditKind, GoalSampler, Joint,
-    JointKind, Kind, Law, Part, Randomise, Scene, Sensor, Shape, Slider, Softness, Task,
+    ActionSpace, BODY_FIELDS, Behaviour, Body, CameraSpec, Edit, EditKind, Floor, GoalSampler,
+    Joint, JointKind, Kind, Law, Part, Randomise, Scene, Sensor, Shape, Slider, Softness, Task,
     WORLD_FIELDS,
 };
 pub use library::{home, library_dir, list, load, load_named, models_dir};

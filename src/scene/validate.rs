@@ -239,6 +239,7 @@ impl Check<'_> {
                 "a position above the floor, away from the target",
             ));
         }
+        self.eye(s)?;
         if s.sun[1] >= -0.05 {
             return Err(self.fail(
                 "sun",
@@ -310,6 +311,26 @@ impl Check<'_> {
         }
         if let Some(task) = &s.task {
             self.task(s, task)?;
+        }
+        Ok(())
+    }
+
+    fn eye(&self, s: &Scene) -> Result<(), SceneError> {
+        let c = &s.camera;
+        if ![64, 96, 128].contains(&c.size) {
+            return Err(self.fail("camera.size", c.size, "64, 96 or 128 pixels"));
+        }
+        if !(1..=4).contains(&c.samples) {
+            return Err(self.fail("camera.samples", c.samples, "1 to 4 samples a side"));
+        }
+        let away = (0..3)
+            .map(|a| (c.position[a] - c.target[a]).powi(2))
+            .sum::<f32>();
+        // The camera stays above the floor and off its target wherever it is drawn.
+        let room = c.position[1].min(away.sqrt() / 2.0).min(2.0);
+        self.number("camera.jitter_m", c.jitter_m, 0.0, room * 0.9)?;
+        if let Floor::Checker { tile_m } = s.floor {
+            self.number("floor.tile_m", tile_m, 0.01, 10.0)?;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Soak {
     pub broken: u64,
     /// Runs in which a body left the world; [`State::left`](super::State::left) marks it from then on.
     pub left: u64,
+    /// Runs in which all bodies came to rest at some time.
+    pub rested: u64,
     /// Deepest overlap of bodies at rest, metres.
     pub resting_penetration_m: f32,
 }
@@ -45,6 +47,7 @@ pub fn soak(scene: &Arc<Scene>, seed: u64, runs: u64, steps: u64) -> Result<Soak
         steps,
         broken: a.broken + b.broken,
         left: a.left + b.left,
+        rested: a.rested + b.rested,
         resting_penetration_m: a.resting_penetration_m.max(b.resting_penetration_m),
     }))
 }
@@ -82,6 +85,7 @@ fn run(scene: &Arc<Scene>, seed: u64, steps: u64) -> Result<Soak, SimError> {
             .iter()
             .all(|b| slow(b.velocity) && slow(b.spin))
         {
+            found.rested = 1;
             let depth = reality.deepest_penetration();
             found.resting_penetration_m = found.resting_penetration_m.max(depth);
         }

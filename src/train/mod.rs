@@ -94,6 +94,8 @@ pub struct TrainOptions {
     pub out: PathBuf,
     /// Folders of experience in place of the configuration's.
     pub data: Vec<PathBuf>,
+    /// Name damaged shards and train without them, rather than fail.
+    pub skip_damaged: bool,
 }
 
 /// How a training ended.
@@ -116,7 +118,15 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
     } else {
         &options.data
     };
-    let data = Dataset::load(dirs, config.action_dim(), config.episodes)?;
+    let (data, damaged) = if options.skip_damaged {
+        Dataset::load_sound(dirs, config.action_dim(), config.episodes)?
+    } else {
+        let data = Dataset::load(dirs, config.action_dim(), config.episodes)?;
+        (data, Vec::new())
+    };
+    for error in damaged {
+        tracing::warn!("skipped: {error}");
+    }
     run_on(&config, &data, options)
 }
 

@@ -50,6 +50,7 @@ fn episode(seed: u64, frames: usize, dim: usize, bodies: usize, salt: u32) -> Ep
             })
             .collect(),
         contact_frames: salt % (frames as u32 + 1),
+        edits: Vec::new(),
     }
 }
 
@@ -298,4 +299,113 @@ fn held_out_seeds_are_never_trained_on() {
         "{error}"
     );
     assert!(error.to_string().contains("shard-00000.plx"), "{error}");
+}
+
+#[test]
+fn damaged_shards_are_left_out_only_when_asked() {
+    let (dir, push) = (tempfile::tempdir().unwrap(), short_push());
+    fill(dir.path(), &push, 0, 192).unwrap();
+    let file = |i: u64| dir.path().join(format!("shard-{i:05}.plx"));
+    let whole = std::fs::read(file(0)).unwrap();
+    std::fs::write(file(0), &whole[..whole.len() / 2]).unwrap();
+    std::fs::remove_file(file(2)).unwrap();
+    let dirs = [dir.path().to_path_buf()];
+    assert!(Dataset::load(&dirs, 2, None).is_err());
+    let (data, skipped) = Dataset::load_sound(&dirs, 2, None).unwrap();
+    assert_eq!(data.episodes.len(), 64);
+    assert!(data.episodes.iter().all(|e| (64..128).contains(&e.seed)));
+    let said: Vec<String> = skipped.iter().map(ToString::to_string).collect();
+    assert!(
+        said.len() == 2 && said[0].contains("shard-00000") && said[1].contains("shard-00002"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn training_reads_a_range_of_seeds_exactly_if_it_ends_below_the_held_out_ones() {
+    let push = short_push();
+    for (first, count) in [
+        (0, 3),
+        (HELD_OUT_SEED - 70, 70),
+        (HELD_OUT_SEED - 70, 71),
+        (HELD_OUT_SEED - 1, 1),
+        (HELD_OUT_SEED - 1, 2),
+        (HELD_OUT_SEED, 1),
+        (HELD_OUT_SEED + 500, 3),
+        (u64::MAX - 200, 2),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), &push, first, count).unwrap();
+        let dirs = [dir.path().to_path_buf()];
+        let clean = first < HELD_OUT_SEED && count <= HELD_OUT_SEED - first;
+        for read in [
+            Dataset::load(&dirs, 2, None),
+            Dataset::load_sound(&dirs, 2, None).map(|(data, _)| data),
+        ] {
+            match read {
+                Ok(data) => {
+                    assert!(clean, "seeds {first} and {count} on were read");
+                    assert_eq!(data.episodes.len() as u64, count);
+                }
+                Err(EpisodeError::HeldOut { seed, .. }) => {
+                    assert!(!clean && seed >= HELD_OUT_SEED);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // However few are asked for, none of those read is held out.
+        for limit in [1, 2, 71] {
+            if let Ok(data) = Dataset::load(&dirs, 2, Some(limit)) {
+                assert!(data.episodes.iter().all(|e| e.seed < HELD_OUT_SEED));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_cannot_pass_held_out_seeds_off_as_others() {
+    let (dir, push) = (tempfile::tempdir().unwrap(), short_push());
+    fill(dir.path(), &push, HELD_OUT_SEED, 3).unwrap();
+    let index = dir.path().join("index.json");
+    let text = std::fs::read_to_string(&index).unwrap();
+    let lie = text.replace(&format!("\"seed\": {HELD_OUT_SEED}"), "\"seed\": 0");
+    assert_ne!(lie, text);
+    std::fs::write(&index, lie).unwrap();
+    let dirs = [dir.path().to_path_buf()];
+    let error = Dataset::load(&dirs, 2, None).unwrap_err().to_string();
+    assert!(error.contains(&HELD_OUT_SEED.to_string()), "{error}");
+    let (data, skipped) = Dataset::load_sound(&dirs, 2, None).unwrap();
+    assert!(data.is_empty() && skipped.len() == 1);
+}
+
+#[test]
+fn edits_are_kept_with_the_episode() {
+    let mut push = (*short_push()).clone();
+    push.edits = vec![ron::from_str("(step: 1, body: \"cube\", what: Vanish)").unwrap()];
+    let (dir, push) = (tempfile::tempdir().unwrap(), Arc::new(push));
+    fill(dir.path(), &push, 0, 2).unwrap();
+    let episodes = Store::open(dir.path()).unwrap().read_whole(0).unwrap();
+    assert!(episodes.iter().all(|e| e.edits == push.edits));
+    assert!(episodes[0].ids[..64 * 64].contains(&2));
+    assert!(
+        !episodes[0].ids[2 * 64 * 64..].contains(&2),
+        "the cube is gone"
+    );
+}
+
+#[test]
+fn an_episodes_eye_can_be_made_again() {
+    let mut push = (*short_push()).clone();
+    (push.camera.size, push.camera.samples, push.camera.jitter_m) = (96, 1, 0.05);
+    let (dir, push) = (tempfile::tempdir().unwrap(), Arc::new(push));
+    fill(dir.path(), &push, 3, 2).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let scene = Arc::new(store.index.scene.clone());
+    for episode in store.read_whole(0).unwrap() {
+        let eye = parallax::camera::Eye::standard(&scene)
+            .unwrap()
+            .for_seed(episode.seed);
+        let view = eye.look(&parallax::sim::Reality::new(&scene, episode.seed).unwrap());
+        assert!(view.rgb == episode.frames[..96 * 96 * 3]);
+    }
 }

@@ -200,6 +200,7 @@ fn options(out: &Path) -> TrainOptions {
         resume: false,
         out: out.into(),
         data: Vec::new(),
+        skip_damaged: false,
     }
 }
 

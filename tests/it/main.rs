@@ -2,7 +2,9 @@
 mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;
+mod episodes_are_inspected;
 mod episodes_survive_damage;
+mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod judge_is_fair;
 mod lewm_trains;
@@ -17,6 +19,8 @@ mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
+mod vandal;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+mod world_is_sound;

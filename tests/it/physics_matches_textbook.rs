@@ -74,7 +74,7 @@ fn a_ball_bounces_to_the_square_of_its_restitution() {
             &format!("height at restitution {restitution}"),
             apex,
             restitution * restitution,
-            0.05,
+            0.02,
         );
     }
 }
@@ -111,8 +111,42 @@ fn friction_stops_a_slider_where_it_should() {
             &format!("way at friction {friction}"),
             end.position[0],
             4.0 / (2.0 * friction * G),
-            0.05,
+            0.02,
         );
+    }
+}
+
+#[test]
+fn a_pendulum_swings_in_its_period() {
+    for (length, roll) in [(0.5f32, 8.0f32), (1.0, 20.0)] {
+        let bodies = format!(
+            "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, 0.0), roll: {roll:?}),"
+        );
+        let joints = format!(
+            "joints: [(kind: Revolute(axis: (0.0, 0.0, 1.0)), a: \"world\", b: \"bob\", \
+             anchor_a: (0.0, 2.0, 0.0), anchor_b: (0.0, {length:?}, 0.0))],"
+        );
+        let states = watch(&bodies, &joints, 100);
+        // Times at which it passes the lowest point to the same side.
+        let passes: Vec<f32> = states
+            .windows(2)
+            .enumerate()
+            .filter(|(_, w)| w[0][0].position[0] < 0.0 && w[1][0].position[0] >= 0.0)
+            .map(|(t, w)| {
+                let (a, b) = (w[0][0].position[0], w[1][0].position[0]);
+                (t as f32 + a / (a - b)) / CONTROL_HZ as f32
+            })
+            .collect();
+        let swings = passes.len() - 1;
+        assert!(swings >= 4, "it swings: {passes:?}");
+        let period = (passes[swings] - passes[0]) / swings as f32;
+        let inertia = length * length + 0.4 * 0.05 * 0.05;
+        let amplitude = roll.to_radians();
+        let textbook = 2.0
+            * std::f32::consts::PI
+            * (inertia / (G * length)).sqrt()
+            * (1.0 + amplitude * amplitude / 16.0);
+        close(&format!("period at {length} m"), period, textbook, 0.02);
     }
 }
 

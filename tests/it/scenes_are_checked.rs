@@ -4,13 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parallax::camera::Eye;
 use parallax::scene::{self, Scene, SceneError};
 use parallax::sim::Reality;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use crate::support::SCENES;
+use crate::vandal::{self, Vandal};
 
 fn text(name: &str) -> String {
     std::fs::read_to_string(scene::library_dir().join(format!("{name}.ron"))).unwrap()
@@ -90,6 +88,30 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
             "friction: 0.6",
             "friction: 60.0",
             &["bodies[1].friction", "60", "0 to 5"],
+        ),
+        (
+            "size of the picture",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, size: 80",
+            &["camera.size", "80", "64, 96 or 128"],
+        ),
+        (
+            "samples",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, samples: 5",
+            &["camera.samples", "5", "1 to 4"],
+        ),
+        (
+            "jitter through the floor",
+            "fov_degrees: 39.0",
+            "fov_degrees: 39.0, jitter_m: 1.7",
+            &["camera.jitter_m", "1.7"],
+        ),
+        (
+            "tiles of no size",
+            "episode_steps: 60",
+            "episode_steps: 60, floor: Checker(tile_m: 0.0)",
+            &["floor.tile_m", "0.01 to 10"],
         ),
         (
             "NaN",
@@ -286,112 +308,24 @@ fn a_truncated_scene_is_refused_wherever_it_ends() {
     }
 }
 
-/// What vandals write in place of a word.
-const SPITE: [&str; 22] = [
-    "",
-    "0",
-    "-1",
-    "1e38",
-    "-1e38",
-    "1e-45",
-    "NaN",
-    "inf",
-    "-inf",
-    "360.0",
-    "10.0",
-    "999999999999999999999",
-    "\"\"",
-    "\"ü\"",
-    "(",
-    ")",
-    "[",
-    "]",
-    ",",
-    "Some(())",
-    "None",
-    "r#\"",
-];
-
-fn vandalise(text: &str, rng: &mut ChaCha8Rng) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for c in text.chars() {
-        let word = c.is_alphanumeric() || c == '_' || c == '.' || c == '-';
-        match words.last_mut() {
-            Some(last)
-                if word
-                    && last
-                        .chars()
-                        .all(|d| d.is_alphanumeric() || d == '_' || d == '.' || d == '-') =>
-            {
-                last.push(c)
-            }
-            _ => words.push(c.to_string()),
-        }
-    }
-    for _ in 0..rng.random_range(1..4) {
-        let (i, j) = (
-            rng.random_range(0..words.len()),
-            rng.random_range(0..words.len()),
-        );
-        match rng.random_range(0..6) {
-            0 => words[i] = SPITE[rng.random_range(0..SPITE.len())].to_string(),
-            1 => words.swap(i, j),
-            2 => words[i] = words[j].clone(),
-            3 => drop(words.remove(i)),
-            4 => words[i] = format!("{:?}", rng.random_range(-400.0f32..400.0)),
-            _ => {
-                // Numbers take a number's place, so that much of what comes out is well-formed.
-                let numbers: Vec<usize> = (0..words.len())
-                    .filter(|&w| words[w].parse::<f32>().is_ok())
-                    .collect();
-                if let Some(&n) = numbers.get(rng.random_range(0..numbers.len().max(1))) {
-                    words[n] = [
-                        "0.0", "-0.0", "1e-38", "1e38", "20.0", "10.0", "360.0", "0.005", "-20.0",
-                    ][rng.random_range(0..9)]
-                    .into();
-                }
-            }
-        }
-    }
-    words.concat()
-}
-
+/// A short run of `examples/fuzz_scenes.rs`.
 #[test]
-fn vandalised_scenes_are_refused_or_bounded_and_run() {
-    let mut rng = ChaCha8Rng::seed_from_u64(1_000_000);
-    let sound: Vec<String> = SCENES.iter().map(|s| text(s)).collect();
-    let (mut refused, mut accepted) = (0, 0);
-    for i in 0..4000 {
-        let bad = vandalise(&sound[i % sound.len()], &mut rng);
-        match parse(&bad) {
-            Err(e) => {
-                refused += 1;
-                assert!(e.to_string().starts_with("shared/bad.ron:"), "{e}");
-            }
+fn spoilt_scenes_are_refused_or_bounded_and_run() {
+    let vandal = Vandal::new();
+    let (mut refused, mut accepted, mut tried) = (0, 0, 0);
+    for case in 0..5000 {
+        match vandal::read(&vandal.spoil(case)) {
+            Err(_) => refused += 1,
             Ok(scene) => {
                 accepted += 1;
-                assert!(scene.bodies.len() <= 16 && scene.episode_steps <= 1000);
-                assert!(
-                    scene
-                        .bodies
-                        .iter()
-                        .all(|b| b.shape.bounding_radius() <= 20.0 && b.mass.is_finite())
-                );
-                // What was accepted runs: no panic, no endless loop.
-                let scene = Arc::new(scene);
-                let eye = Eye::new(&scene, 16, 1).unwrap();
-                if let Ok(mut reality) = Reality::new(&scene, i as u64) {
-                    for _ in 0..2 {
-                        reality.act(&[1.0, -1.0]);
-                        reality.step();
-                    }
-                    assert_eq!(eye.look(&reality).rgb.len(), 16 * 16 * 3);
+                if case % 10 == 0 {
+                    tried += u32::from(vandal::try_out(scene, case));
                 }
             }
         }
     }
     assert!(
-        refused > 500 && accepted > 300,
-        "{refused} refused, {accepted} accepted: the vandal is too good or too bad"
+        refused > 500 && accepted > 500 && tried > 30,
+        "{refused} refused, {accepted} accepted, {tried} tried out: the vandal is too good or too bad"
     );
 }

@@ -10,7 +10,26 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The scenes that ship.
-pub const SCENES: [&str; 4] = ["collide", "fall", "push", "reach"];
+pub const SCENES: [&str; 18] = [
+    "collide",
+    "collide3",
+    "container",
+    "dominoes",
+    "fall",
+    "gather",
+    "jelly",
+    "occluder",
+    "pendulum",
+    "projectile",
+    "push",
+    "push_t",
+    "ramp",
+    "reach",
+    "spin",
+    "stack",
+    "strike",
+    "tower",
+];
 
 /// A shipped scene.
 pub fn scene(name: &str) -> Arc<Scene> {
