@@ -213,7 +213,9 @@ pub fn context_at(moments: &[Arc<Moment>], at: usize, frames: usize) -> Context 
     let end = (at + 1).min(moments.len());
     let start = end.saturating_sub(frames.max(1));
     Context {
-        size: crate::camera::SIZE,
+        size: moments[start..end]
+            .first()
+            .map_or(0, |m| (m.rgb.len() / 3).isqrt()),
         frames: moments[start..end].iter().map(|m| m.rgb.clone()).collect(),
         actions: moments[start..end]
             .iter()

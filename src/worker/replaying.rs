@@ -143,10 +143,18 @@ fn open(file: &Path) -> Result<(Store, Option<u64>), String> {
 type Played = (Vec<Arc<Moment>>, Vec<Solid>, Option<Difference>);
 
 fn play(scene: &Arc<Scene>, episode: &Episode, cancel: &Cancel) -> Result<Played, String> {
+    // Breaks of physics are marked in the episode that they happened in.
+    let scene = &match scene.edits == episode.edits {
+        true => scene.clone(),
+        false => Arc::new(Scene {
+            edits: episode.edits.clone(),
+            ..(**scene).clone()
+        }),
+    };
     let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
     let mut reality = Reality::new(scene, episode.seed).map_err(|e| e.to_string())?;
-    let (dim, bodies) = (scene.actions.dim(), scene.bodies.len().max(1));
-    let steps = episode.states.len() / bodies;
+    let (dim, bodies) = (scene.actions.dim(), scene.bodies.len());
+    let steps = episode.states.len() / bodies.max(1);
     let picture = episode.frames.len() / steps.max(1);
     let (mut moments, mut difference) = (Vec::with_capacity(steps), None);
     let mut action: Vec<f32> = Vec::new();
@@ -166,7 +174,7 @@ fn play(scene: &Arc<Scene>, episode: &Episode, cancel: &Cancel) -> Result<Played
             action: std::mem::take(&mut action),
             distance_m: None,
             surfaces: Solid::surfaces(&reality),
-            hidden: Vec::new(),
+            hidden: (0..bodies).filter(|&i| !reality.is_visible(i)).collect(),
         }));
         if step + 1 < steps {
             action = episode.actions[step * dim..(step + 1) * dim].to_vec();

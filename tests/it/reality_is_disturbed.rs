@@ -245,8 +245,11 @@ fn fixed_bodies_and_unknown_ones_are_left_alone() {
     );
 }
 
+/// The place and the picture of the goal that a controller was shown last.
+type Seen = Arc<Mutex<Option<([f32; 2], Vec<u8>)>>>;
+
 /// Tells the goal that it is shown, and does nothing.
-struct Watcher(Arc<Mutex<Option<([f32; 2], Vec<u8>)>>>);
+struct Watcher(Seen);
 
 impl Controller for Watcher {
     fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
@@ -263,7 +266,7 @@ impl Controller for Watcher {
 #[test]
 fn a_moved_goal_changes_picture_place_and_what_planners_are_shown() {
     let mut bench = Bench::new(&scene("push"), 1_000_000);
-    let seen = Arc::new(Mutex::new(None));
+    let seen = Seen::default();
     bench.tell(RealityOrder::Drive(Driver::Controller {
         controller: Arc::new(Mutex::new(Box::new(Watcher(seen.clone())))),
         preview: None,

@@ -5,8 +5,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, 
 use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
 use super::panes::{WHOLE, corner_label, stamp};
-use super::pictures::{Pictures, frame_image};
-use crate::camera::SIZE;
+use super::pictures::{Pictures, square_image};
 use crate::scene::Shape;
 
 /// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
@@ -23,7 +22,7 @@ pub(super) fn ghosts_ui(
 ) {
     if let Some(moment) = state.record.moments.get(at.moment()) {
         let key = stamp(&(state.record.episode, at.moment()));
-        let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb));
+        let texture = pictures.show(ui.ctx(), &pane.name, key, || square_image(&moment.rgb));
         if let Some(texture) = texture {
             painter.image(texture, rect, WHOLE, Color32::from_gray(120));
         }
@@ -35,7 +34,7 @@ pub(super) fn ghosts_ui(
     let Some(eye) = &state.eye else {
         return;
     };
-    let scale = rect.width() / SIZE as f32;
+    let scale = rect.width() / eye.size() as f32;
     if at.k == 0 {
         corner_label(painter, rect, "branch: still real");
         return;

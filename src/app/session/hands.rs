@@ -134,6 +134,7 @@ impl Session {
             .last()
             .copied()
             .filter(|b| newest < b + HORIZON);
+        self.place_eye(&rewound.start.scene, rewound.start.seed);
         self.state.decision = None;
         self.state.grip = None;
         self.state.cursor = Cursor::Live;

@@ -368,6 +368,7 @@ impl Session {
             return;
         }
         self.forget_imaginations();
+        self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
         if self.state.note_is_error {
             self.state.note = None;

@@ -35,6 +35,9 @@ impl Session {
             self.show_scene(replayed.scene);
         }
         self.forget_imaginations();
+        if let Some(scene) = self.state.scene.clone() {
+            self.place_eye(&scene, replayed.seed);
+        }
         self.state.drivers = self.driver_options();
         let verdict = match replayed.difference {
             None => Ok(()),

@@ -145,6 +145,14 @@ impl Session {
         self.state.note = None;
     }
 
+    /// Puts the eye where it stands for a seed, so that what is imagined is drawn over what was seen.
+    pub(super) fn place_eye(&mut self, scene: &Arc<Scene>, seed: u64) {
+        if scene.camera.jitter_m > 0.0 {
+            let eye = Eye::standard(scene).ok();
+            self.state.eye = eye.map(|e| Arc::new(e.for_seed(seed)));
+        }
+    }
+
     /// Whether this very scene is shown; one that was loaded anew is another.
     pub(super) fn is_shown(&self, scene: &Arc<Scene>) -> bool {
         self.state.replay.is_none()

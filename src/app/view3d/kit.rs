@@ -7,7 +7,7 @@ use bevy::prelude::*;
 
 use super::{OfScene, PATH_MARKS, SoftSurface, Stands};
 use crate::app::convert;
-use crate::scene::{Body, Colour, Part, Shape};
+use crate::scene::{Body, Colour, Floor, Part, Shape};
 
 /// What is needed to make things.
 pub(super) struct Kit<'a, 'w, 's> {
@@ -17,7 +17,7 @@ pub(super) struct Kit<'a, 'w, 's> {
 }
 
 impl Kit<'_, '_, '_> {
-    pub fn floor(&mut self, light: bool) {
+    pub fn floor(&mut self, light: bool, look: Floor) {
         const HALF: f32 = 1.0;
         let ground = if light {
             Color::srgb_u8(214, 216, 220)
@@ -43,7 +43,10 @@ impl Kit<'_, '_, '_> {
             unlit: true,
             ..default()
         });
-        let mesh = self.meshes.add(grid_mesh(HALF, 0.1));
+        let mesh = self.meshes.add(match look {
+            Floor::Plain => grid_mesh(HALF, 0.1),
+            Floor::Checker { tile_m } => checker_mesh(HALF, tile_m.max(0.02)),
+        });
         self.commands.spawn((
             OfScene,
             Mesh3d(mesh),
@@ -223,6 +226,27 @@ pub(super) fn surface_mesh(corners: Vec<[f32; 3]>) -> Mesh {
     .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, corners)
     .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
     .with_computed_flat_normals()
+}
+
+/// The dark squares of a checker in the floor plane, where the eye has them, metres.
+fn checker_mesh(half: f32, tile: f32) -> Mesh {
+    let mut corners = Vec::new();
+    let count = (half / tile).ceil() as i32;
+    for i in -count..count {
+        for k in -count..count {
+            if (i + k).rem_euclid(2) == 0 {
+                continue;
+            }
+            let side = |n: i32| {
+                let from = n as f32 * tile;
+                (from.clamp(-half, half), (from + tile).clamp(-half, half))
+            };
+            let ((x0, x1), (z0, z1)) = (side(i), side(k));
+            let square = [(x0, z0), (x1, z1), (x1, z0), (x0, z0), (x0, z1), (x1, z1)];
+            corners.extend(square.map(|(x, z)| [x, 0.0, z]));
+        }
+    }
+    surface_mesh(corners)
 }
 
 /// Lines of a grid in the floor plane as thin rectangles, metres.

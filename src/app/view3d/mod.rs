@@ -280,7 +280,7 @@ pub fn build_scene(
         meshes: &mut meshes,
         materials: &mut materials,
     };
-    kit.floor(state.light);
+    kit.floor(state.light, scene.floor);
     for (i, body) in scene.bodies.iter().enumerate() {
         let solid = state.solids.get(i);
         let (size, colour) = solid.map_or((body.size, body.colour), |s| (s.size, s.colour));
