@@ -16,6 +16,8 @@ mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
 mod planners_search_alike;
+mod reality_is_disturbed;
+mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
