@@ -16,9 +16,12 @@ mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
 mod planners_search_alike;
+mod reality_is_disturbed;
+mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
+mod template_is_complete;
 mod vandal;
 mod weights_are_checked;
 #[cfg(feature = "app")]
