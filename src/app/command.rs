@@ -1,8 +1,8 @@
 //! Everything a person can tell the app: one enum feeds buttons, menus and shortcuts.
 
-use bevy_egui::egui::{Key, Modifiers};
+use bevy_egui::egui::{Event, Key};
 
-use super::state::DriverChoice;
+use super::state::{DriverChoice, Grip};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,22 @@ pub enum Command {
     ResetCamera,
     /// Orbit the 3-D camera by radians about the vertical and the horizontal, and scale its distance.
     Orbit(f32, f32, f32),
+    /// Takes hold of something in the 3-D view.
+    Grab(Grip),
+    /// What is held follows the pointer, which is at this place of the world (metres).
+    Lead([f32; 3]),
+    /// Lets go of it.
+    LetGo,
+    /// Goes back to before the last disturbance.
+    Undo,
+    /// Keeps this moment.
+    SaveMoment,
+    /// Goes back to the moment kept.
+    RestoreMoment,
+    /// Hides the message about the scene's file.
+    DismissFault,
+    /// Replays this episode of the file that is open.
+    ReplayEpisode(u64),
 }
 
 /// A shortcut: keys, what they do, in words.
@@ -68,7 +84,18 @@ pub struct Shortcut {
     /// What it does.
     pub what: &'static str,
     key: Option<Key>,
+    ctrl: bool,
     command: Option<Command>,
+}
+
+const fn ctrl(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
+    Shortcut {
+        keys,
+        what,
+        key: Some(key),
+        ctrl: true,
+        command: Some(command),
+    }
 }
 
 const fn key(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
@@ -76,6 +103,7 @@ const fn key(keys: &'static str, what: &'static str, key: Key, command: Command)
         keys,
         what,
         key: Some(key),
+        ctrl: false,
         command: Some(command),
     }
 }
@@ -86,6 +114,7 @@ const fn unlisted(key: Key, command: Command) -> Shortcut {
         keys: "",
         what: "",
         key: Some(key),
+        ctrl: false,
         command: Some(command),
     }
 }
@@ -95,6 +124,7 @@ const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
         keys,
         what,
         key: None,
+        ctrl: false,
         command: None,
     }
 }
@@ -118,16 +148,35 @@ pub const SHORTCUTS: &[Shortcut] = &[
     ),
     key("L", "Back to live", Key::L, Command::Live),
     key(
-        "1 2 3 4",
-        "First, second, third, fourth scene",
+        "1 … 9",
+        "First to ninth scene",
         Key::Num1,
         Command::Scene(0),
     ),
     unlisted(Key::Num2, Command::Scene(1)),
     unlisted(Key::Num3, Command::Scene(2)),
     unlisted(Key::Num4, Command::Scene(3)),
+    unlisted(Key::Num5, Command::Scene(4)),
+    unlisted(Key::Num6, Command::Scene(5)),
+    unlisted(Key::Num7, Command::Scene(6)),
+    unlisted(Key::Num8, Command::Scene(7)),
+    unlisted(Key::Num9, Command::Scene(8)),
     key("C", "Next controller", Key::C, Command::NextDriver),
+    ctrl(
+        "Ctrl+Z",
+        "Undo the last disturbance: reality goes back to before it",
+        Key::Z,
+        Command::Undo,
+    ),
+    ctrl("Ctrl+S", "Save this moment", Key::S, Command::SaveMoment),
+    ctrl(
+        "Ctrl+R",
+        "Return to the saved moment",
+        Key::R,
+        Command::RestoreMoment,
+    ),
     hint("W A S D  or arrows", "Drive the hand (controller: you)"),
+    hint("E  Q  F", "Hand up, down, and its suction while held"),
     hint(",  and  .", "Scrub one moment back or forward"),
     key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
     key(
@@ -142,6 +191,10 @@ pub const SHORTCUTS: &[Shortcut] = &[
     key("M", "Light or dark", Key::M, Command::ToggleTheme),
     key("+", "Larger writing", Key::Plus, Command::Zoom(1.1)),
     key("-", "Smaller writing", Key::Minus, Command::Zoom(1.0 / 1.1)),
+    hint("Drag a body", "Pull it, as with a spring; the hand follows"),
+    hint("Shift+drag a body", "Strike it: an impulse when you let go"),
+    hint("Drag the goal", "Put it elsewhere"),
+    hint("Drag the floor", "Turn the view; wheel: nearer or farther"),
     key(
         "?",
         "This overview",
@@ -157,42 +210,44 @@ pub fn from_keys(
     shown: usize,
     out: &mut Vec<Command>,
 ) {
-    if input.modifiers.matches_logically(Modifiers::CTRL) && input.modifiers.ctrl {
-        return;
-    }
-    for shortcut in SHORTCUTS {
-        if let (Some(key), Some(command)) = (shortcut.key, &shortcut.command)
-            && input.key_pressed(key)
+    for event in &input.events {
+        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go.
+        if let Event::Key {
+            key,
+            pressed: true,
+            modifiers,
+            ..
+        } = event
         {
-            out.push(command.clone());
+            let ctrl = modifiers.command || modifiers.ctrl;
+            let meant = SHORTCUTS.iter().filter(|s| s.ctrl == ctrl);
+            let meant = meant.filter(|s| s.key == Some(*key));
+            out.extend(meant.filter_map(|s| s.command.clone()));
+            match key {
+                _ if ctrl => {}
+                Key::Equals => out.push(Command::Zoom(1.1)),
+                Key::Slash if modifiers.shift => out.push(Command::ToggleShortcuts),
+                Key::ArrowRight if !driving => out.push(Command::Step),
+                Key::Comma => out.push(Command::Scrub(shown.saturating_sub(1))),
+                Key::Period => out.push(Command::Scrub(shown + 1)),
+                _ => {}
+            }
         }
-    }
-    if input.key_pressed(Key::Equals) {
-        out.push(Command::Zoom(1.1));
-    }
-    if input.key_pressed(Key::Slash) && input.modifiers.shift {
-        out.push(Command::ToggleShortcuts);
-    }
-    if !driving && input.key_pressed(Key::ArrowRight) {
-        out.push(Command::Step);
-    }
-    if input.key_pressed(Key::Comma) {
-        out.push(Command::Scrub(shown.saturating_sub(1)));
-    }
-    if input.key_pressed(Key::Period) {
-        out.push(Command::Scrub(shown + 1));
     }
 }
 
-/// The action held on the keyboard: right is +x, down (towards the eye's lower edge) is +z.
-pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 2] {
-    let axis = |plus: [Key; 2], minus: [Key; 2]| {
-        let down = |keys: [Key; 2]| f32::from(keys.iter().any(|&k| input.key_down(k)));
-        down(plus) - down(minus)
-    };
+/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip.
+pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
+    if input.modifiers.command || input.modifiers.ctrl {
+        return [0.0; 4];
+    }
+    let down = |keys: &[Key]| f32::from(keys.iter().any(|&k| input.key_down(k)));
+    let axis = |plus: [Key; 2], minus: [Key; 2]| down(&plus) - down(&minus);
     [
         axis([Key::D, Key::ArrowRight], [Key::A, Key::ArrowLeft]),
+        axis([Key::E, Key::PageUp], [Key::Q, Key::PageDown]),
         axis([Key::S, Key::ArrowDown], [Key::W, Key::ArrowUp]),
+        down(&[Key::F]),
     ]
 }
 

@@ -1,17 +1,18 @@
 //! Where the panels go.
 
 use bevy_egui::egui::{
-    self, Align, CentralPanel, Color32, Frame, LayerId, Layout, Margin, Panel, Rect, RichText,
-    ScrollArea, Sense, Ui, UiBuilder, pos2, vec2,
+    self, Align, CentralPanel, Frame, LayerId, Layout, Margin, Panel, ScrollArea, Sense, Ui,
+    UiBuilder, vec2,
 };
 
 use super::command::Command;
 use super::panels::{
-    curve, findings, interventions, overlay, panes, pictures::Pictures, plan, timeline, timers,
-    top, transport,
+    banners, curve, findings, interventions, overlay, panes, pictures::Pictures, plan, reality,
+    timeline, timers, top, transport,
 };
 use super::state::State;
 use super::theme;
+use super::view3d::Scenery;
 
 const GAP: f32 = 10.0;
 /// Both margins of a card.
@@ -29,7 +30,7 @@ pub struct Laid {
 pub fn window_ui(
     ctx: &egui::Context,
     state: &State,
-    view: Option<egui::TextureId>,
+    scenery: Option<&Scenery>,
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) -> Laid {
@@ -48,6 +49,7 @@ pub fn window_ui(
         .exact_size(42.0)
         .frame(bar)
         .show(&mut root, |ui| top::top_ui(ui, state, out));
+    banners::banners_ui(&mut root, state, out);
     let bottom = Frame::new()
         .fill(s.card)
         .inner_margin(Margin::symmetric(12, 9));
@@ -70,21 +72,21 @@ pub fn window_ui(
         top: 10,
         bottom: 10,
     });
-    let laid = CentralPanel::default()
+    let view_size = CentralPanel::default()
         .frame(centre)
-        .show(&mut root, |ui| view_ui(ui, state, view, out))
+        .show(&mut root, |ui| reality::reality_ui(ui, state, scenery, out))
         .inner;
     interventions::interventions_ui(ctx, state, out);
     timers::timers_ui(ctx, state, out);
     overlay::shortcuts_ui(ctx, state, out);
-    laid
+    Laid { view_size }
 }
 
 fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     transport::transport_ui(ui, state, out);
     ui.add_space(2.0);
     let curve_width = 330.0;
-    let height = timeline_height(state);
+    let height = timeline_height(state, ui.ctx().content_rect().size());
     ui.allocate_ui_with_layout(
         vec2(ui.available_width(), height),
         Layout::left_to_right(Align::Min),
@@ -106,17 +108,20 @@ fn bottom_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     );
 }
 
-fn timeline_height(state: &State) -> f32 {
-    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(150.0)
+fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
+    // The distance curve wants some height; a small window wants it for the pictures.
+    let least = if window.y < 800.0 { 128.0 } else { 150.0 };
+    (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(least)
 }
 
 /// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
-    let height = window.y - BARS - timeline_height(state) - 3.0 * GAP;
+    let strips = 38.0 * (u8::from(state.replay.is_some()) + u8::from(state.fault.is_some())) as f32;
+    let height = window.y - BARS - strips - timeline_height(state, window) - 3.0 * GAP;
     let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
-    by_height.max(176.0).min(by_width).floor()
+    by_height.max(128.0).min(by_width).floor()
 }
 
 fn cards_ui(
@@ -168,88 +173,4 @@ fn card_ui(ui: &mut Ui, state: &State, size: egui::Vec2, content: impl FnOnce(&m
         ui.spacing_mut().item_spacing = vec2(6.0, 5.0);
         content(ui);
     });
-}
-
-fn view_ui(
-    ui: &mut Ui,
-    state: &State,
-    view: Option<egui::TextureId>,
-    out: &mut Vec<Command>,
-) -> Laid {
-    let s = theme::surfaces(state.light);
-    let rect = ui.available_rect_before_wrap();
-    let response = ui.allocate_rect(rect, Sense::click_and_drag());
-    super::panels::name(&response, egui::WidgetType::Image, "Reality in 3-D");
-    let painter = ui.painter_at(rect);
-    painter.rect_filled(rect, 8.0, s.well);
-    if let Some(texture) = view {
-        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        let mut shape = egui::epaint::RectShape::filled(rect, 8.0, Color32::WHITE);
-        shape = shape.with_texture(texture, uv);
-        painter.add(shape);
-    }
-    if response.dragged() {
-        let d = response.drag_delta();
-        out.push(Command::Orbit(-d.x * 0.008, d.y * 0.008, 1.0));
-    }
-    if response.double_clicked() {
-        out.push(Command::ResetCamera);
-    }
-    if response.hovered() {
-        let scroll = ui.input(|i| i.smooth_scroll_delta().y);
-        if scroll != 0.0 {
-            out.push(Command::Orbit(0.0, 0.0, (-scroll * 0.002).exp()));
-        }
-    }
-    let title = Rect::from_min_size(rect.min + vec2(14.0, 12.0), vec2(rect.width() - 28.0, 60.0));
-    let mut over = ui.new_child(UiBuilder::new().max_rect(title));
-    over.label(RichText::new("Reality").strong().color(s.text));
-    if let Some(scene) = &state.scene {
-        over.label(RichText::new(&scene.summary).small().color(s.weak));
-    }
-    legend_ui(ui, state, rect);
-    Laid {
-        view_size: rect.size(),
-    }
-}
-
-/// What the translucent things in the view mean; only those that are there.
-fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
-    let s = theme::surfaces(state.light);
-    let mut entries = Vec::new();
-    if state.record.goal.is_some() {
-        entries.push((
-            theme::IMAGINED,
-            "Golden body and ring: the goal and its tolerance",
-        ));
-    }
-    let live = matches!(state.cursor, super::state::Cursor::Live);
-    if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {
-        entries.push((
-            s.text,
-            "Dots: where the plan leads, as its model imagines it",
-        ));
-    }
-    let probed = state.scene_panes().any(|(_, p)| {
-        state.imagined(p).is_some_and(|(at, r)| {
-            r.imagined.states.is_some() && at.moment() == state.shown() && at.k > 0
-        })
-    });
-    if state.show_ghosts && probed {
-        entries.push((
-            theme::ACCENT,
-            "Ghosts: bodies read out of the JEPA's latents",
-        ));
-    }
-    let painter = ui.painter_at(rect);
-    for (row, (colour, text)) in entries.into_iter().rev().enumerate() {
-        let at = rect.left_bottom() + vec2(20.0, -20.0 - 24.0 * row as f32);
-        let font = egui::FontId::proportional(12.0);
-        let galley = painter.layout_no_wrap(text.into(), font, s.text);
-        let ground =
-            Rect::from_min_size(at + vec2(-10.0, -10.0), vec2(galley.size().x + 30.0, 20.0));
-        painter.rect_filled(ground, 10.0, s.card.gamma_multiply(0.85));
-        painter.circle_filled(at, 4.0, colour);
-        painter.galley(at + vec2(11.0, -0.5 * galley.size().y), galley, s.text);
-    }
 }

@@ -116,6 +116,7 @@ pub fn run(options: Options) -> Result<(), String> {
             shot::run_errand,
             view3d::build_scene,
             view3d::place,
+            view3d::form,
             view3d::look,
         )
             .chain(),
@@ -189,12 +190,12 @@ fn draw(
     let laid = layout::window_ui(
         &ctx,
         state,
-        Some(view.texture),
+        Some(&view.scenery()),
         &mut app.pictures,
         &mut commands,
     );
     view.want(laid.view_size * ctx.pixels_per_point());
-    let mut held = [0.0; 2];
+    let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
         let driving = state.driver == state::DriverChoice::Keyboard && state.has_actions();
         let shown = state.shown();

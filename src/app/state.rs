@@ -8,7 +8,7 @@ use crate::camera::Eye;
 use crate::judge::Violation;
 use crate::model::{Camp, Card};
 use crate::scene::{ActionSpace, Scene};
-use crate::worker::{Decision, GoalShown, Imagined, Moment};
+use crate::worker::{Decision, GoalShown, Imagined, Mark, Moment, Replay, Solid};
 
 /// Control steps that a rollout spans.
 pub const HORIZON: usize = 20;
@@ -44,6 +44,8 @@ pub struct SceneEntry {
     pub name: String,
     /// One sentence, or why the file cannot be used.
     pub summary: Result<String, String>,
+    /// Whether somebody can act in it.
+    pub has_actions: bool,
 }
 
 /// The episode as far as it went.
@@ -59,6 +61,56 @@ pub struct Record {
     pub moments: Vec<Arc<Moment>>,
     /// Whether the task was achieved, once the episode ended.
     pub outcome: Option<bool>,
+    /// The moment at which the task was achieved.
+    pub reached: Option<usize>,
+    /// Disturbances, oldest first.
+    pub marks: Vec<Mark>,
+    /// Counts how often the newest moment or the goal was changed by a disturbance.
+    pub amended: u64,
+}
+
+/// What the mouse holds in the 3-D view.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Grip {
+    /// The view, which turns.
+    View,
+    /// One of the goal's bodies (the task's own first), at this distance (x, z) from its middle, metres.
+    Goal(usize, [f32; 2]),
+    /// A body.
+    Body(BodyGrip),
+}
+
+/// A body held with the mouse. Places are in world metres.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BodyGrip {
+    /// Body index.
+    pub body: usize,
+    /// From the body's centre to where it is held, in the body's own frame.
+    pub point_in_body: [f32; 3],
+    /// From where it was held to the body's centre, in the world, when it was taken hold of.
+    pub to_centre: [f32; 3],
+    /// Where it was taken hold of.
+    pub from: [f32; 3],
+    /// The direction in which the view looked then: the pointer moves in the plane across it.
+    pub across: [f32; 3],
+    /// Where the pointer is in that plane.
+    pub to: [f32; 3],
+    /// Whether letting go strikes it; else it is pulled all the while.
+    pub strikes: bool,
+}
+
+/// Newton seconds of an impulse for each kilogram and metre of the arrow: as if it sprang back within a quarter of a second.
+const STRIKE_PER_KG_M: f32 = 4.0;
+
+/// A recorded episode that is played again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayShown {
+    /// File and episode.
+    pub replay: Replay,
+    /// Episodes in the file.
+    pub episodes: u64,
+    /// The first moment that differs from the recording, and how; `None` before it is known.
+    pub verdict: Option<Result<(), (usize, String)>>,
 }
 
 /// Where the actions of a rollout came from.
@@ -269,6 +321,20 @@ pub struct State {
     pub note: Option<String>,
     /// Whether the note is an error.
     pub note_is_error: bool,
+    /// What is wrong with the scene's file since it was saved.
+    pub fault: Option<String>,
+    /// Counts the scenes that were shown, also those that were loaded anew.
+    pub scene_version: u64,
+    /// The bodies' colliders.
+    pub solids: Vec<Solid>,
+    /// What the mouse holds.
+    pub grip: Option<Grip>,
+    /// What an undo would undo.
+    pub undo: Option<String>,
+    /// The moment that was saved.
+    pub saved: Option<String>,
+    /// The recorded episode that is shown, instead of a running one.
+    pub replay: Option<ReplayShown>,
     /// Interventions in force.
     pub interventions: BTreeMap<String, f32>,
     /// Panels that are open.
@@ -311,6 +377,13 @@ impl Default for State {
             score: Score::default(),
             note: None,
             note_is_error: false,
+            fault: None,
+            scene_version: 0,
+            solids: Vec::new(),
+            grip: None,
+            undo: None,
+            saved: None,
+            replay: None,
             interventions: BTreeMap::new(),
             show_interventions: false,
             show_timers: false,
@@ -414,6 +487,22 @@ impl State {
         usual
             .max(self.newest())
             .max(reach.min(self.newest() + HORIZON))
+    }
+
+    /// The impulse that letting go of a body would give it, N·s; `at` is where it is held now.
+    pub fn impulse(&self, grip: &BodyGrip, at: [f32; 3]) -> [f32; 3] {
+        let mass = self.scene.as_ref().and_then(|scene| {
+            let body = scene.bodies.get(grip.body)?;
+            let set = self.interventions.get(&format!("{}.mass", body.name));
+            Some(set.copied().unwrap_or(body.mass))
+        });
+        let strength = STRIKE_PER_KG_M * mass.unwrap_or(0.0);
+        [0, 1, 2].map(|axis| (grip.to[axis] - at[axis]) * strength)
+    }
+
+    /// Whether hands can be laid on what is shown: it is the newest moment of a reality that runs.
+    pub fn is_touchable(&self) -> bool {
+        self.replay.is_none() && self.shown() == self.newest() && !self.record.moments.is_empty()
     }
 
     /// Says something in the status line.

@@ -126,7 +126,7 @@ pub fn apply(ctx: &egui::Context, light: bool) {
 /// later, the window is without writing for a frame.
 pub fn warm_fonts(ctx: &egui::Context) {
     let mut glyphs: String = (' '..='~').collect();
-    glyphs.push_str("·×…–⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
+    glyphs.push_str("·×…–−⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
     let sizes = [9.0, 11.0, 11.5, 12.0, 12.5, 13.5, 17.0];
     let glyphs: Vec<char> = glyphs.chars().collect();
     // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours, different beginnings.

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::app::session::Start;
 use crate::app::shot::Errand;
-use crate::app::{Options, run as open};
+use crate::app::{Options, run as run_app};
 
 /// Open the window (also without a command).
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -20,6 +20,20 @@ pub struct AppArgs {
     /// Seed of the first episode.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Set a field of the scene, such as gravity=-3.7, cube.friction=0.9 or action.delay=2; may be repeated.
+    #[arg(long, value_name = "FIELD=NUMBER", value_parser = parse_set)]
+    pub set: Vec<(String, f32)>,
+    /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
+    #[arg(long)]
+    pub play_all: bool,
+    /// How the window opens.
+    #[command(flatten)]
+    pub window: WindowArgs,
+}
+
+/// How the window opens, and what it does by itself.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct WindowArgs {
     /// Size of the window in pixels.
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     pub size: Option<(u32, u32)>,
@@ -32,15 +46,20 @@ pub struct AppArgs {
     /// Start in the light theme.
     #[arg(long)]
     pub light: bool,
-    /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
-    #[arg(long)]
-    pub play_all: bool,
     /// Press this key SECONDS after the start, such as `3:space` or `5:scrub=12`; may be repeated.
     #[arg(long, value_name = "SECONDS:KEY")]
     pub press: Vec<String>,
     /// Print the timers of window and workers when the window closes.
     #[arg(long)]
     pub timings: bool,
+}
+
+fn parse_set(text: &str) -> Result<(String, f32), String> {
+    let pair = text.split_once('=').and_then(|(field, value)| {
+        let value: f32 = value.trim().parse().ok()?;
+        Some((field.trim().to_string(), value))
+    });
+    pair.ok_or_else(|| format!("found `{text}`, expected FIELD=NUMBER such as gravity=-3.7"))
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
@@ -60,6 +79,25 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
 /// # Errors
 /// If the arguments make no sense, there is no display, or an errand failed.
 pub fn run(args: AppArgs) -> Result<()> {
+    let start = Start {
+        scene: args.scene,
+        controller: args.controller,
+        seed: args.seed,
+        set: args.set,
+        replay: None,
+    };
+    open(args.window, start, args.play_all)
+}
+
+/// Opens the window on something, and runs until it is closed.
+///
+/// # Errors
+/// As [`run`].
+pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
+    open(window, start, false)
+}
+
+fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
     if cfg!(target_os = "linux")
         && std::env::var_os("DISPLAY").is_none()
         && std::env::var_os("WAYLAND_DISPLAY").is_none()
@@ -77,14 +115,9 @@ pub fn run(args: AppArgs) -> Result<()> {
         );
     }
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));
-    let errand = Errand::new(args.shot, args.after, script, args.play_all);
-    open(Options {
-        start: Start {
-            scene: args.scene,
-            controller: args.controller,
-            seed: args.seed,
-        },
-        errand,
+    run_app(Options {
+        start,
+        errand: Errand::new(args.shot, args.after, script, walks),
         size: args.size,
         timings: args.timings,
         light: args.light,

@@ -8,6 +8,7 @@ mod episodes;
 mod eval;
 mod models;
 mod record;
+mod replay;
 mod scenes;
 mod train;
 mod world;
@@ -41,6 +42,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Record reality beside the models' imagination as a GIF
     Record(record::RecordArgs),
+    /// Play a recorded episode again, or check that it replays bit for bit
+    Replay(replay::ReplayArgs),
 }
 
 impl Cli {
@@ -65,6 +68,7 @@ impl Cli {
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
             Some(Command::Record(args)) => record::run(&args),
+            Some(Command::Replay(args)) => replay::run(args),
         }
     }
 }

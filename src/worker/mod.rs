@@ -2,8 +2,9 @@
 //!
 //! Every long job is an order with a ticket, put on a [`Desk`]; a newer order of its kind cancels the older one between
 //! model steps. Channels are bounded, a panic becomes an error in the report and the worker starts afresh, and each
-//! worker measures its own time. Whoever asks never waits: reports are polled. Read `desk.rs` first, then `reality.rs`,
-//! the thread that owns the ground truth; the others are plain functions behind a desk.
+//! worker measures its own time. Whoever asks never waits: reports are polled. Read `desk.rs` first, then `reality/mod.rs`,
+//! the thread that owns the ground truth (`reality/hands.rs` is what people do to it); `watching.rs` looks after the
+//! scene's file; the others are plain functions behind a desk.
 
 mod desk;
 mod imagination;
@@ -12,14 +13,22 @@ mod loading;
 mod news;
 mod planning;
 mod reality;
+mod replaying;
+mod solid;
+mod watching;
 
 pub use desk::{Desk, Report};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models};
-pub use news::{EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at};
+pub use news::{
+    EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
+};
 pub use planning::{Decision, Driver, PlanRequest, planning};
 pub use reality::spawn_reality;
+pub use replaying::{Difference, Replay, Replayed, Replayer, replaying};
+pub use solid::Solid;
+pub use watching::{Watch, watch};
 
 /// Threads that models may use: one core stays with the window.
 pub fn model_threads() -> usize {

@@ -1,10 +1,11 @@
 //! What the reality thread is told and what it tells.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Decision, Driver};
+use super::{Decision, Driver, Solid};
 use crate::model::{Context, Goal};
 use crate::scene::Scene;
 use crate::sim::{Drag, State};
@@ -20,6 +21,10 @@ pub struct Moment {
     pub action: Vec<f32>,
     /// Planar distance of the task's body to its goal, metres.
     pub distance_m: Option<f32>,
+    /// Surfaces of soft bodies: body index, vertices in world metres.
+    pub surfaces: Vec<(usize, Vec<[f32; 3]>)>,
+    /// Bodies that an edit has made vanish.
+    pub hidden: Vec<usize>,
 }
 
 /// The goal of an episode.
@@ -52,11 +57,68 @@ pub struct EpisodeStart {
     pub first: Arc<Moment>,
 }
 
+/// A disturbance, marked on the timeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The newest moment when it began.
+    pub moment: usize,
+    /// What it was, in words.
+    pub what: String,
+}
+
+/// Reality went back to an earlier moment, maybe of an earlier episode.
+#[derive(Clone, Debug)]
+pub struct Rewound {
+    /// The episode, under a new number; `first` is where it once began.
+    pub start: EpisodeStart,
+    /// All its moments up to the one gone back to.
+    pub moments: Vec<Arc<Moment>>,
+    /// Its disturbances up to there.
+    pub marks: Vec<Mark>,
+    /// How it had ended by then, if it had.
+    pub outcome: Option<bool>,
+    /// The moment at which it had ended.
+    pub ended_at: Option<usize>,
+    /// Interventions in force then.
+    pub interventions: BTreeMap<String, f32>,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What the reality thread tells.
 #[derive(Debug)]
 pub enum News {
     /// A new episode began.
     Began(EpisodeStart),
+    /// Reality went back.
+    Rewound(Box<Rewound>),
+    /// The newest moment is another than was told, because of a disturbance; the goal as it is now.
+    Amended {
+        /// The episode.
+        episode: u64,
+        /// The newest moment.
+        moment: Arc<Moment>,
+        /// The goal.
+        goal: Option<GoalShown>,
+        /// Whether an end that was told no longer holds.
+        goes_on: bool,
+    },
+    /// Somebody laid hands on reality, or nothing came of it.
+    Marked {
+        /// The episode.
+        episode: u64,
+        /// All that was done to it, and when.
+        marks: Vec<Mark>,
+    },
+    /// What the way back is at present.
+    Ways {
+        /// What an undo would undo.
+        undo: Option<String>,
+        /// The moment that was saved, in words.
+        saved: Option<String>,
+    },
+    /// The colliders of the bodies, whenever they may have changed.
+    Solids(Vec<Solid>),
     /// The next moment of an episode.
     Moment {
         /// The episode.
@@ -95,8 +157,8 @@ pub enum RealityOrder {
     Speed(f32),
     /// Who drives.
     Drive(Driver),
-    /// The action held on the keyboard.
-    Hold([f32; 2]),
+    /// The action held on the keyboard: velocity in x, y and z, and grip.
+    Hold([f32; 4]),
     /// Whether reality waits while the controller thinks.
     Waits(bool),
     /// Whether the next seed follows when an episode ends.
@@ -105,8 +167,25 @@ pub enum RealityOrder {
     Set(String, f32),
     /// Ends all interventions (with the next episode where they cannot be undone).
     ClearInterventions,
-    /// Drags a body.
+    /// Drags a body. A hand has no mass to pull on: it goes to the target by its own action.
     Pull(Option<Drag>),
+    /// Strikes a body: an impulse at its centre, N·s.
+    Strike(usize, [f32; 3]),
+    /// Moves the goal to a place (x, z) in metres; while it is `held`, the episode does not end.
+    MoveGoal {
+        /// Which of the goal's bodies, the task's own first.
+        target: usize,
+        /// Where to.
+        place: [f32; 2],
+        /// Whether it is still being moved.
+        held: bool,
+    },
+    /// Goes back to the moment before the last disturbance.
+    Undo,
+    /// Keeps the newest moment.
+    Save,
+    /// Goes back to the moment kept.
+    Restore,
 }
 
 /// The reality thread, seen from the window.
@@ -134,7 +213,9 @@ pub fn context_at(moments: &[Arc<Moment>], at: usize, frames: usize) -> Context 
     let end = (at + 1).min(moments.len());
     let start = end.saturating_sub(frames.max(1));
     Context {
-        size: crate::camera::SIZE,
+        size: moments[start..end]
+            .first()
+            .map_or(0, |m| (m.rgb.len() / 3).isqrt()),
         frames: moments[start..end].iter().map(|m| m.rgb.clone()).collect(),
         actions: moments[start..end]
             .iter()

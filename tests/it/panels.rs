@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use bevy::math::Vec3;
+use bevy::transform::components::Transform;
 use bevy_egui::egui::{self, accesskit::Role, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use parallax::app::command::Command;
-use parallax::app::panels::{panes, pictures::Pictures, timeline, top, transport};
-use parallax::app::state::{Cursor, Pane, PaneStatus, Rollout, State};
+use parallax::app::command::{self, Command};
+use parallax::app::panels::{
+    banners, interventions, panes, pictures::Pictures, reality, timeline, top, transport,
+};
+use parallax::app::state::{BodyGrip, Cursor, Grip, Pane, PaneStatus, ReplayShown, Rollout, State};
+use parallax::app::view3d::{Lens, Scenery};
 use parallax::camera::SIZE;
 use parallax::judge::Violation;
 use parallax::model::{Camp, Card, Frames};
 use parallax::scene::{self, Law};
-use parallax::worker::{Imagined, Moment};
+use parallax::sim::{GoalState, Reality, Target};
+use parallax::worker::{GoalShown, Imagined, Moment, Replay, Solid};
 
 const RGB: usize = SIZE * SIZE * 3;
 
@@ -176,4 +182,282 @@ fn an_error_is_in_the_status_line() {
     run_panel(&state, top::top_ui, |h| {
         h.get_by_label_contains("reality failed: a test");
     });
+}
+
+/// `push` at its start, looked at from above, with the colliders that rapier simulates.
+fn touchable() -> (State, Scenery) {
+    let scene = Arc::new(scene::load("push").unwrap());
+    let reality = Reality::new(&scene, 1_000_000).unwrap();
+    let measured = reality.measure();
+    let mut state = State {
+        scene: Some(scene),
+        playing: false,
+        solids: Solid::all(&reality),
+        ..State::default()
+    };
+    state.record.moments = vec![Arc::new(Moment {
+        state: measured.clone(),
+        ..Moment::default()
+    })];
+    let above = Transform::from_xyz(0.0, 3.0, 0.0).looking_at(Vec3::ZERO, Vec3::NEG_Z);
+    let scenery = Scenery {
+        texture: egui::TextureId::default(),
+        lens: Lens::new(&above, 0.6, 1000.0 / 800.0),
+        poses: measured.bodies,
+    };
+    (state, scenery)
+}
+
+/// Where a body's centre is on the screen of [`hands`].
+fn on_screen(scenery: &Scenery, point: Vec3) -> egui::Pos2 {
+    let [u, v] = scenery.lens.project(point).unwrap();
+    pos2(8.0 + u * 1000.0, 8.0 + v * 800.0)
+}
+
+fn hands(
+    state: &State,
+    scenery: &Scenery,
+    act: impl FnOnce(&mut Harness<'_, Vec<Command>>),
+) -> Vec<Command> {
+    let mut harness = Harness::builder()
+        .with_size(vec2(1016.0, 816.0))
+        .build_ui_state(
+            |ui, out: &mut Vec<Command>| {
+                reality::reality_ui(ui, state, Some(scenery), out);
+            },
+            Vec::new(),
+        );
+    harness.run_steps(3);
+    harness.state_mut().clear();
+    act(&mut harness);
+    harness.run_steps(2);
+    harness.state().clone()
+}
+
+fn press(h: &mut Harness<'_, Vec<Command>>, at: egui::Pos2, modifiers: egui::Modifiers) {
+    h.hover_at(at);
+    h.run_steps(1);
+    h.event_modifiers(
+        egui::Event::PointerButton {
+            pos: at,
+            button: egui::PointerButton::Primary,
+            pressed: true,
+            modifiers,
+        },
+        modifiers,
+    );
+    h.run_steps(1);
+}
+
+#[test]
+fn a_press_on_a_body_takes_hold_of_it_and_one_on_the_floor_of_the_view() {
+    let (state, scenery) = touchable();
+    let cube = Vec3::from(scenery.poses[1].position);
+    let at = on_screen(&scenery, cube);
+    let sent = hands(&state, &scenery, |h| press(h, at, egui::Modifiers::NONE));
+    let Some(Command::Grab(Grip::Body(grip))) = sent.first() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!((grip.body, grip.strikes), (1, false));
+    let top = Vec3::from(grip.from);
+    assert!((top.y - 0.22).abs() < 1e-3, "held at its upper face: {top}");
+    let sent = hands(&state, &scenery, |h| press(h, at, egui::Modifiers::SHIFT));
+    let strikes = matches!(sent.first(), Some(Command::Grab(Grip::Body(g))) if g.strikes);
+    assert!(strikes, "{sent:?}");
+    let floor = on_screen(&scenery, cube + Vec3::new(0.3, -0.11, 0.0));
+    let sent = hands(&state, &scenery, |h| press(h, floor, egui::Modifiers::NONE));
+    assert_eq!(sent.first(), Some(&Command::Grab(Grip::View)));
+}
+
+#[test]
+fn what_is_held_follows_the_pointer_and_is_let_go() {
+    let (mut state, scenery) = touchable();
+    let cube = Vec3::from(scenery.poses[1].position);
+    let at = on_screen(&scenery, cube);
+    state.grip = Some(Grip::Body(BodyGrip {
+        body: 1,
+        from: cube.to_array(),
+        across: [0.0, -1.0, 0.0],
+        to: cube.to_array(),
+        ..BodyGrip::default()
+    }));
+    let aside = Vec3::new(0.2, 0.0, -0.1);
+    let sent = hands(&state, &scenery, |h| {
+        press(h, at, egui::Modifiers::NONE);
+        h.get_by_label_contains("Reality in 3-D");
+        h.hover_at(on_screen(&scenery, cube + aside));
+    });
+    let Some(Command::Lead(to)) = sent.last() else {
+        panic!("{sent:?}");
+    };
+    assert!(Vec3::from(*to).distance(cube + aside) < 2e-3, "{to:?}");
+    let sent = hands(&state, &scenery, |h| h.hover_at(at));
+    assert!(sent.contains(&Command::LetGo), "{sent:?}");
+}
+
+#[test]
+fn the_goal_is_taken_by_its_handle_even_where_a_body_is_in_the_way() {
+    let (mut state, scenery) = touchable();
+    let [x, _, z] = scenery.poses[1].position;
+    state.record.goal = Some(GoalShown {
+        place: [x, z],
+        body: 1,
+        tolerance_m: 0.088,
+        state: Arc::new(GoalState {
+            targets: vec![Target::of(1, &scenery.poses[1])],
+            ..GoalState::default()
+        }),
+        ..GoalShown::default()
+    });
+    // Seen from straight above, the handle is towards +z.
+    let lens = Transform::from_xyz(x, 2.5, z + 0.5).looking_at(Vec3::new(x, 0.0, z), Vec3::Y);
+    let scenery = Scenery {
+        lens: Lens::new(&lens, 0.6, 1000.0 / 800.0),
+        ..scenery
+    };
+    let handle = on_screen(&scenery, Vec3::new(x, 0.0, z + 0.088));
+    let sent = hands(&state, &scenery, |h| {
+        press(h, handle, egui::Modifiers::NONE)
+    });
+    assert!(
+        matches!(sent.first(), Some(Command::Grab(Grip::Goal(0, _)))),
+        "{sent:?}"
+    );
+    // The past is looked at, not touched.
+    state.record.moments.push(state.record.moments[0].clone());
+    state.cursor = Cursor::At(0);
+    let sent = hands(&state, &scenery, |h| {
+        press(h, handle, egui::Modifiers::NONE)
+    });
+    assert_eq!(sent.first(), Some(&Command::Grab(Grip::View)));
+}
+
+#[test]
+fn what_is_out_of_distribution_is_said_with_how_far() {
+    let scene = scene::load("push").unwrap();
+    let far = |target, value| interventions::how_far(&scene, target, value);
+    assert_eq!(far("moon.mass", 1.0), None);
+    assert_eq!(far("cube.mass", 0.55), None);
+    assert_eq!(far("cube.mass", 1.06).as_deref(), Some("2.3 ranges beyond"));
+    assert_eq!(far("cube.mass", 0.2).as_deref(), Some("1.0 range beyond"));
+    assert_eq!(far("gravity", -9.81), None);
+    assert_eq!(
+        far("gravity", -3.81).as_deref(),
+        Some("6.00 m/s² above the only value")
+    );
+    let mut state = state();
+    state.interventions.insert("cube.mass".into(), 0.5);
+    let draw =
+        |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| transport::transport_ui(ui, s, out);
+    run_panel(&state, draw, |h| {
+        assert!(h.query_by_label_contains("out of distribution").is_none());
+    });
+    state.interventions.insert("gravity".into(), -3.7);
+    let sent = run_panel(&state, draw, |h| {
+        h.get_by_label_contains("out of distribution: gravity")
+            .click();
+    });
+    assert_eq!(sent, [Command::ToggleInterventions]);
+    let panel = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| {
+        interventions::panel_ui(ui, s, &scene, out)
+    };
+    let sent = run_panel(&state, panel, |h| {
+        h.get_by_label_contains("6.11 m/s² above the only value");
+        h.get_by_label_contains("within what was trained on");
+    });
+    assert!(
+        sent.is_empty(),
+        "drawing a slider is no intervention: {sent:?}"
+    );
+}
+
+#[test]
+fn drawing_the_sliders_of_any_scene_changes_nothing() {
+    for name in ["push", "reach", "fall", "collide"] {
+        let scene = scene::load(name).unwrap();
+        let state = State {
+            scene: Some(Arc::new(scene.clone())),
+            ..State::default()
+        };
+        let panel = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| {
+            interventions::panel_ui(ui, s, &scene, out)
+        };
+        assert_eq!(run_panel(&state, panel, |_| {}), []);
+    }
+}
+
+#[test]
+fn undo_says_what_it_takes_back_and_a_bad_file_can_be_dismissed() {
+    let mut state = state();
+    let draw =
+        |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| transport::transport_ui(ui, s, out);
+    assert_eq!(
+        run_panel(&state, draw, |h| h.get_by_label("Undo").click()),
+        []
+    );
+    state.undo = Some("pull on cube".into());
+    let sent = run_panel(&state, draw, |h| h.get_by_label("Undo").click());
+    assert_eq!(sent, [Command::Undo]);
+    state.fault = Some("push.ron:6: field `radius`: found -7".into());
+    let sent = run_panel(&state, banners::banners_ui, |h| {
+        h.get_by_label_contains("push.ron:6");
+        h.get_by_label("Dismiss").click();
+    });
+    assert_eq!(sent, [Command::DismissFault]);
+}
+
+#[test]
+fn a_replay_says_whether_it_is_the_recording() {
+    let mut state = state();
+    let mut shown = ReplayShown {
+        replay: Replay {
+            file: "somewhere/shard-00002.plx".into(),
+            episode: 5,
+        },
+        episodes: 64,
+        verdict: Some(Ok(())),
+    };
+    state.replay = Some(shown.clone());
+    let sent = run_panel(&state, banners::banners_ui, |h| {
+        h.get_by_label_contains("shard-00002.plx");
+        h.get_by_label_contains("bit-identical");
+        h.get_by_label("Next").click();
+    });
+    assert_eq!(sent, [Command::ReplayEpisode(6)]);
+    shown.verdict = Some(Err((12, "cube, x: recorded 1, replayed 2".into())));
+    state.replay = Some(shown);
+    run_panel(&state, banners::banners_ui, |h| {
+        h.get_by_label_contains("differs from 1.2 s on (step 12)");
+        h.get_by_label_contains("cube, x: recorded 1");
+    });
+}
+
+#[test]
+fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
+    let keys = |key: egui::Key, modifiers: egui::Modifiers| {
+        let mut out = Vec::new();
+        let ctx = egui::Context::default();
+        let event = egui::Event::Key {
+            key,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers,
+        };
+        let input = egui::RawInput {
+            events: vec![event],
+            ..egui::RawInput::default()
+        };
+        let _ = ctx.run_ui(input, |ui| {
+            ui.input(|i| command::from_keys(i, false, 0, &mut out));
+        });
+        out.dedup();
+        out
+    };
+    let ctrl = egui::Modifiers::CTRL | egui::Modifiers::COMMAND;
+    assert_eq!(keys(egui::Key::Z, ctrl), [Command::Undo]);
+    assert_eq!(keys(egui::Key::S, ctrl), [Command::SaveMoment]);
+    assert_eq!(keys(egui::Key::R, ctrl), [Command::RestoreMoment]);
+    assert_eq!(keys(egui::Key::Z, egui::Modifiers::NONE), []);
+    assert_eq!(keys(egui::Key::R, egui::Modifiers::NONE), [Command::Reset]);
 }

@@ -5,8 +5,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, 
 use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
 use super::panes::{WHOLE, corner_label, stamp};
-use super::pictures::{Pictures, frame_image};
-use crate::camera::SIZE;
+use super::pictures::{Pictures, square_image};
 use crate::scene::Shape;
 
 /// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
@@ -23,7 +22,7 @@ pub(super) fn ghosts_ui(
 ) {
     if let Some(moment) = state.record.moments.get(at.moment()) {
         let key = stamp(&(state.record.episode, at.moment()));
-        let texture = pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb));
+        let texture = pictures.show(ui.ctx(), &pane.name, key, || square_image(&moment.rgb));
         if let Some(texture) = texture {
             painter.image(texture, rect, WHOLE, Color32::from_gray(120));
         }
@@ -35,7 +34,7 @@ pub(super) fn ghosts_ui(
     let Some(eye) = &state.eye else {
         return;
     };
-    let scale = rect.width() / SIZE as f32;
+    let scale = rect.width() / eye.size() as f32;
     if at.k == 0 {
         corner_label(painter, rect, "branch: still real");
         return;
@@ -54,28 +53,32 @@ pub(super) fn ghosts_ui(
         };
         let centre = rect.min + vec2(pixel[0], pixel[1]) * scale;
         let metre = scale / eye.metres_per_pixel(world).max(1e-6);
-        let colour = theme::body_colour(body.colour);
+        let solid = scene
+            .body_index(body_name)
+            .and_then(|i| state.solids.get(i));
+        let hue = solid.map_or(body.colour, |s| s.colour);
+        let yaw = if pose[2].is_finite() { pose[2] } else { 0.0 };
         let stroke = Stroke::new(2.0, Color32::WHITE);
-        let fill = colour.gamma_multiply(0.75);
-        match body.shape {
-            Shape::Cuboid { half: [x, _, z] } => {
-                let yaw = if pose[2].is_finite() { pose[2] } else { 0.0 };
-                // A turn about y takes +x towards -z, which is up in the picture.
-                let (sin, cos) = yaw.sin_cos();
-                let corner = |sx: f32, sz: f32| {
-                    let (px, pz) = (sx * x * metre, sz * z * metre);
-                    centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
-                };
-                let points = vec![
-                    corner(-1.0, -1.0),
-                    corner(1.0, -1.0),
-                    corner(1.0, 1.0),
-                    corner(-1.0, 1.0),
-                ];
-                painter.add(egui::Shape::convex_polygon(points, fill, stroke));
-            }
-            shape => {
-                painter.circle(centre, 0.5 * shape.size() * metre, fill, stroke);
+        // A turn about y takes +x towards -z, which is up in the picture.
+        let (sin, cos) = yaw.sin_cos();
+        let seen = |x: f32, z: f32| {
+            let (px, pz) = (x * metre, z * metre);
+            centre + vec2(px * cos + pz * sin, -px * sin + pz * cos)
+        };
+        for part in body.shape.parts() {
+            let fill = theme::body_colour(part.colour.unwrap_or(hue)).gamma_multiply(0.75);
+            let [x, _, z] = part.position;
+            match part.shape {
+                Shape::Cuboid { half: [a, _, b] } => {
+                    let (sin, cos) = part.rotation[1].to_radians().sin_cos();
+                    let corners = [(-a, -b), (a, -b), (a, b), (-a, b)];
+                    let points = corners
+                        .map(|(dx, dz)| seen(x + dx * cos + dz * sin, z - dx * sin + dz * cos));
+                    painter.add(egui::Shape::convex_polygon(points.into(), fill, stroke));
+                }
+                shape => {
+                    painter.circle(seen(x, z), 0.5 * shape.size() * metre, fill, stroke);
+                }
             }
         }
         let below = centre + vec2(0.0, 0.5 * body.shape.size() * metre + 4.0);

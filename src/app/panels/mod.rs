@@ -1,5 +1,6 @@
 //! Panels: functions over plain state. They draw and send commands, nothing else, so tests run them without a window.
 
+pub mod banners;
 pub mod curve;
 pub mod findings;
 mod ghosts;
@@ -8,9 +9,11 @@ pub mod overlay;
 pub mod panes;
 pub mod pictures;
 pub mod plan;
+pub mod reality;
 pub mod timeline;
 pub mod timers;
 pub mod top;
+mod touch;
 pub mod transport;
 
 use bevy_egui::egui::{Color32, Response, RichText, Ui, WidgetInfo, WidgetType};

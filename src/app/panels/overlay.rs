@@ -32,9 +32,6 @@ pub fn shortcuts_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
                         ui.label(shortcut.what);
                         ui.end_row();
                     }
-                    ui.label(RichText::new("Mouse").monospace().color(theme::ACCENT));
-                    ui.label("Drag in the 3-D view: orbit; wheel: nearer or farther");
-                    ui.end_row();
                 });
         });
     if !open {

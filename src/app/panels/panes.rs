@@ -11,9 +11,8 @@ use super::super::command::Command;
 use super::super::state::{Imagination, Pane, PaneStatus, Rollout, State};
 use super::super::theme;
 use super::ghosts::ghosts_ui;
-use super::pictures::{Pictures, difference_image, frame_image};
+use super::pictures::{Pictures, difference_image, frame_image, square_image};
 use super::{badge, name};
-use crate::camera::SIZE;
 use crate::model::Camp;
 use crate::sim::CONTROL_HZ;
 
@@ -30,7 +29,7 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     let s = theme::surfaces(state.light);
     row_ui(ui, |ui| {
         ui.label(RichText::new("Eye").strong()).on_hover_text(
-            "What the models see: 64 × 64 pixels, cast into the very colliders that are simulated",
+            "What the models see: rays cast into the very colliders that are simulated",
         );
         badge(ui, "reality", s.text);
         time_label(ui, state, state.shown());
@@ -39,12 +38,11 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     name(&response, WidgetType::Image, "What the eye sees");
     let painter = ui.painter_at(rect);
     painter.rect_filled(rect, CornerRadius::same(4), s.well);
-    let stamp = stamp(&(state.record.episode, state.shown()));
+    let stamp = stamp(&(state.record.episode, state.record.amended, state.shown()));
     let Some(moment) = state.shown_moment() else {
         return;
     };
-    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || frame_image(SIZE, &moment.rgb))
-    {
+    if let Some(texture) = pictures.show(ui.ctx(), "eye", stamp, || square_image(&moment.rgb)) {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
     if let Some(goal) = &state.record.goal {
@@ -59,7 +57,8 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
         }
     }
     row_ui(ui, |ui| {
-        let text = "64 × 64 pixels: all that models see";
+        let side = state.eye.as_ref().map_or(64, |e| e.size());
+        let text = format!("{side} × {side} pixels: all that models see");
         let text = RichText::new(text).small().color(s.weak);
         ui.add(bevy_egui::egui::Label::new(text).truncate());
     });
@@ -115,7 +114,7 @@ pub fn pane_ui(
             let key = stamp(&(state.record.episode, state.shown(), "waiting"));
             if let Some(moment) = state.shown_moment()
                 && let Some(texture) =
-                    pictures.show(ui.ctx(), &pane.name, key, || frame_image(SIZE, &moment.rgb))
+                    pictures.show(ui.ctx(), &pane.name, key, || square_image(&moment.rgb))
             {
                 painter.image(texture, rect, WHOLE, Color32::from_gray(90));
             }
@@ -151,7 +150,9 @@ fn header_ui(ui: &mut Ui, state: &State, pane: &Pane, imagination: Option<Imagin
                 card.scenes.join(", "),
                 card.notes
             ));
-            badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
+            if ui.available_width() > 100.0 {
+                badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
+            }
         }
         if let Some(i) = imagination {
             time_label(ui, state, i.moment());
@@ -216,7 +217,7 @@ fn frames_ui(
                 ui.ctx(),
                 &pane.name,
                 stamp(&(state.record.episode, at.moment(), "real")),
-                || frame_image(SIZE, rgb),
+                || square_image(rgb),
             );
             if let Some(texture) = texture {
                 painter.image(texture, rect, WHOLE, Color32::WHITE);
@@ -245,7 +246,7 @@ fn frames_ui(
             if state.show_difference {
                 difference_image(frames.size, frame, truth)
             } else {
-                frame_image(SIZE, truth)
+                square_image(truth)
             }
         });
         if let Some(texture) = texture {
@@ -408,5 +409,11 @@ pub(super) fn stamp(of: &impl Hash) -> u64 {
 }
 
 fn stamp_of_episode(state: &State) -> u64 {
-    stamp(&(state.record.episode, state.record.seed, state.scene_index))
+    let record = &state.record;
+    stamp(&(
+        record.episode,
+        record.amended,
+        record.seed,
+        state.scene_index,
+    ))
 }

@@ -46,6 +46,11 @@ pub fn frame_image(size: usize, rgb: &[u8]) -> Option<ColorImage> {
     (rgb.len() == size * size * 3 && size > 0).then(|| ColorImage::from_rgb([size, size], rgb))
 }
 
+/// A picture of square bytes `[side, side, 3]`, whatever the side.
+pub fn square_image(rgb: &[u8]) -> Option<ColorImage> {
+    frame_image((rgb.len() / 3).isqrt(), rgb)
+}
+
 /// Where two frames differ: mean absolute difference over channels, black (none) to yellow (128 or more).
 pub fn difference_image(size: usize, a: &[u8], b: &[u8]) -> Option<ColorImage> {
     if a.len() != b.len() || a.len() != size * size * 3 {

@@ -1,7 +1,7 @@
 //! The planner's energy: what the first actions it tried would cost, by its own imagination.
 
 use bevy_egui::egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, RichText, Sense, Stroke, StrokeKind, Ui,
+    Align, Color32, CornerRadius, FontId, Layout, RichText, Sense, Stroke, StrokeKind, Ui,
     WidgetType, vec2,
 };
 
@@ -9,6 +9,7 @@ use super::super::state::{DriverChoice, State};
 use super::super::theme;
 use super::name;
 use super::panes::row_ui;
+use crate::scene::ActionSpace;
 
 /// Draws the candidates' first actions, coloured by cost, and the action chosen.
 pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
@@ -42,17 +43,14 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
         .and_then(|d| Some((d, d.plan.as_ref()?)));
     let Some((decision, plan)) = plan else {
         let text = match state.driver {
+            _ if state.replay.is_some() => "Recorded actions: nothing is planned",
             _ if !state.has_actions() => "Nothing to plan: no actions",
             DriverChoice::Random | DriverChoice::Keyboard => "This controller does not plan",
             _ => "Planning…",
         };
-        painter.text(
-            rect.center(),
-            Align2::CENTER_CENTER,
-            text,
-            FontId::proportional(12.5),
-            s.weak,
-        );
+        let font = FontId::proportional(12.5);
+        let galley = painter.layout(text.into(), font, s.weak, side - 24.0);
+        painter.galley(rect.center() - 0.5 * galley.size(), galley, s.weak);
         return;
     };
     let inner = rect.shrink(12.0);
@@ -60,9 +58,15 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     painter.rect_stroke(inner, 2.0, line, StrokeKind::Middle);
     painter.line_segment([inner.left_center(), inner.right_center()], line);
     painter.line_segment([inner.center_top(), inner.center_bottom()], line);
+    // In the plane down is towards the eye; in space up is up.
+    let in_space = matches!(
+        state.scene.as_ref().map(|s| &s.actions),
+        Some(ActionSpace::Spatial { .. })
+    );
     let at = |a: [f32; 2]| {
         let share = |v: f32| v.clamp(-1.0, 1.0) * 0.5 + 0.5;
-        inner.lerp_inside(vec2(share(a[0]), share(a[1])))
+        let down = if in_space { -a[1] } else { a[1] };
+        inner.lerp_inside(vec2(share(a[0]), share(down)))
     };
     let costs = plan
         .first_actions
@@ -82,8 +86,13 @@ pub fn plan_ui(ui: &mut Ui, state: &State, side: f32) {
     }
     row_ui(ui, |ui| {
         let count = plan.first_actions.len();
-        let text = format!("{count} first actions, cost {low:.0} to {high:.0}");
+        let digits = if high < 10.0 { 2 } else { 0 };
+        let text = format!("{count} first actions, cost {low:.digits$} to {high:.digits$}");
         ui.label(RichText::new(text).small().color(s.weak))
-            .on_hover_text("Across: the hand to the left or right; down: towards the eye. The ring is the action chosen");
+            .on_hover_text(if in_space {
+                "Across: the hand to the left or right; up: higher. The ring is the action chosen"
+            } else {
+                "Across: the hand to the left or right; down: towards the eye. The ring is the action chosen"
+            });
     });
 }

@@ -62,6 +62,7 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ruler(&painter, rect, &axis, &s);
     let mut y = rect.top() + RULER;
     reality_track(&painter, rect, y, &axis, state, &s);
+    let disturbed = disturbances(&painter, y, &axis, state, response.hover_pos());
     let mut hovered = None;
     for (_, pane) in state.scene_panes() {
         y += track;
@@ -81,7 +82,42 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             law.id(),
             law.statement()
         ));
+    } else if let Some(text) = disturbed {
+        response.on_hover_text(text);
     }
+}
+
+/// Draws what was done to reality, or where a replay leaves the recording; returns what the pointer is on.
+fn disturbances(
+    painter: &Painter,
+    y: f32,
+    axis: &Axis,
+    state: &State,
+    pointer: Option<Pos2>,
+) -> Option<String> {
+    let mut hovered = None;
+    let mut mark = |moment: usize, what: &str| {
+        let tip = pos2(axis.x(moment as f32), y + axis.track * 0.62);
+        let corners = vec![tip, tip + vec2(-5.0, -9.0), tip + vec2(5.0, -9.0)];
+        let edge = Stroke::new(1.0, Color32::from_black_alpha(180));
+        painter.add(bevy_egui::egui::Shape::convex_polygon(
+            corners,
+            theme::IMAGINED,
+            edge,
+        ));
+        if pointer.is_some_and(|p| p.distance(tip - vec2(0.0, 5.0)) < 9.0) {
+            let seconds = moment as f32 / CONTROL_HZ as f32;
+            hovered = Some(format!("{seconds:.1} s: {what}"));
+        }
+    };
+    for done in &state.record.marks {
+        mark(done.moment, &done.what);
+    }
+    let verdict = state.replay.as_ref().and_then(|r| r.verdict.as_ref());
+    if let Some(Err((step, what))) = verdict {
+        mark(*step, what);
+    }
+    hovered
 }
 
 fn ruler(painter: &Painter, rect: Rect, axis: &Axis, s: &Surfaces) {
@@ -151,23 +187,16 @@ fn reality_track(painter: &Painter, rect: Rect, y: f32, axis: &Axis, state: &Sta
     painter.rect_filled(whole, radius, s.well);
     let past = bar(axis, y, 0.0, state.newest() as f32);
     painter.rect_filled(past, radius, s.weak.gamma_multiply(0.55));
-    if let Some(goal) = &state.record.goal {
-        let reached = state
-            .record
-            .moments
-            .iter()
-            .position(|m| m.distance_m.is_some_and(|d| d <= goal.tolerance_m));
-        if let Some(at) = reached {
-            let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
-            painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
-            painter.text(
-                at,
-                Align2::CENTER_CENTER,
-                "✔",
-                FontId::proportional(9.0),
-                Color32::WHITE,
-            );
-        }
+    if let Some(at) = state.record.reached {
+        let at = pos2(axis.x(at as f32), y + axis.track * 0.5);
+        painter.circle(at, 6.0, theme::GOOD, Stroke::new(1.0, s.base));
+        painter.text(
+            at,
+            Align2::CENTER_CENTER,
+            "✔",
+            FontId::proportional(9.0),
+            Color32::WHITE,
+        );
     }
 }
 

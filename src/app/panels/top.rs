@@ -58,30 +58,85 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     });
 }
 
+/// Scenes that fit into the bar as buttons; more of them become a list.
+const BUTTONS: usize = 5;
+
 fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    if state.scenes.len() > BUTTONS {
+        return scene_list_ui(ui, state, out);
+    }
     ui.spacing_mut().item_spacing.x = 3.0;
-    for (index, scene) in state.scenes.iter().enumerate() {
-        let mut title = scene.name.clone();
-        if let Some(first) = title.get_mut(0..1) {
-            first.make_ascii_uppercase();
-        }
-        let selected = index == state.scene_index && state.scene.is_some();
-        let button = Button::new(title)
-            .selected(selected)
-            .frame_when_inactive(true);
-        let hover = match &scene.summary {
-            Ok(summary) => format!("{summary} ({})", index + 1),
-            Err(e) => e.clone(),
-        };
-        let response = ui.add_enabled(scene.summary.is_ok(), button);
-        let response = response
-            .on_hover_text(&hover)
-            .on_disabled_hover_text(&hover);
-        if response.clicked() {
-            out.push(Command::Scene(index));
-        }
+    for index in 0..state.scenes.len() {
+        scene_ui(ui, state, index, out);
     }
     ui.spacing_mut().item_spacing.x = 8.0;
+}
+
+fn scene_list_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    ui.label(RichText::new("Scene").color(theme::surfaces(state.light).weak));
+    let current = match state.scenes.get(state.scene_index) {
+        Some(scene) => title(&scene.name),
+        None => state
+            .scene
+            .as_ref()
+            .map_or("none".into(), |s| title(&s.name)),
+    };
+    ComboBox::from_id_salt("scene")
+        .selected_text(RichText::new(current).strong())
+        .width(150.0)
+        .height(720.0)
+        .show_ui(ui, |ui| {
+            ui.set_min_width(420.0);
+            for (heading, has_actions) in [
+                ("Tasks, with actions", true),
+                ("Phenomena, to watch", false),
+            ] {
+                let weak = theme::surfaces(state.light).weak;
+                ui.label(RichText::new(heading).small().color(weak));
+                for (index, scene) in state.scenes.iter().enumerate() {
+                    if scene.has_actions == has_actions {
+                        ui.horizontal(|ui| {
+                            scene_ui(ui, state, index, out);
+                            let summary = scene.summary.as_ref().unwrap_or_else(|e| e);
+                            let summary = RichText::new(summary).small().color(weak);
+                            ui.add(bevy_egui::egui::Label::new(summary).truncate());
+                        });
+                    }
+                }
+            }
+        });
+}
+
+fn scene_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
+    let Some(scene) = state.scenes.get(index) else {
+        return;
+    };
+    let selected = index == state.scene_index && state.scene.is_some();
+    let button = Button::new(title(&scene.name))
+        .selected(selected)
+        .frame_when_inactive(true);
+    let hover = match &scene.summary {
+        Ok(summary) if index < 9 => format!("{summary} ({})", index + 1),
+        Ok(summary) => summary.clone(),
+        Err(e) => e.clone(),
+    };
+    let response = ui.add_enabled(scene.summary.is_ok(), button);
+    let response = response
+        .on_hover_text(&hover)
+        .on_disabled_hover_text(&hover);
+    if response.clicked() {
+        out.push(Command::Scene(index));
+    }
+}
+
+/// A scene's name for the screen.
+fn title(name: &str) -> String {
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let mut title = stem.trim_end_matches(".ron").replace('_', " ");
+    if let Some(first) = title.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    title
 }
 
 fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
@@ -91,10 +146,10 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         .iter()
         .find(|d| d.choice == state.driver)
         .map_or("none", |d| d.label.as_str());
-    let current = if state.has_actions() {
-        current
-    } else {
-        "none: nothing to act on"
+    let current = match state.replay {
+        Some(_) => "the recorded actions",
+        None if state.has_actions() => current,
+        None => "none: nothing to act on",
     };
     ComboBox::from_id_salt("controller")
         .selected_text(current)

@@ -7,6 +7,8 @@ use bevy_egui::egui::{
 use super::super::command::Command;
 use super::super::state::{Cursor, State};
 use super::super::theme;
+use super::badge;
+use super::interventions::outside;
 use crate::sim::CONTROL_HZ;
 
 /// Draws the row of transport controls.
@@ -54,32 +56,12 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         {
             out.push(Command::Live);
         }
+        moment_menu_ui(ui, state, out);
         ui.add_space(8.0);
-        let weak = theme::surfaces(state.light).weak;
-        ui.label(RichText::new("Speed").color(weak));
-        let mut speed = state.speed;
-        let slider = Slider::new(&mut speed, 0.25..=4.0)
-            .logarithmic(true)
-            .custom_formatter(|v, _| format!("{v:.2}×"));
-        if ui.add(slider).changed() {
-            out.push(Command::Speed(speed));
-        }
-        ui.add_space(8.0);
-        ui.label(RichText::new("Seed").color(weak));
-        let mut seed = state.record.seed;
-        if ui.add(DragValue::new(&mut seed).speed(1.0)).changed() {
-            out.push(Command::Seed(seed));
-        }
-        if ui.button("🎲").on_hover_text("Another seed (G)").clicked() {
-            out.push(Command::RollSeed);
-        }
-        let mut continues = state.continues;
-        if ui
-            .checkbox(&mut continues, "Next seed")
-            .on_hover_text("When an episode ends, the next seed follows")
-            .changed()
-        {
-            out.push(Command::Continue(continues));
+        speed_ui(ui, state, out);
+        if state.replay.is_none() {
+            ui.add_space(8.0);
+            seed_ui(ui, state, out);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let time = |m: usize| m as f32 / CONTROL_HZ as f32;
@@ -91,17 +73,120 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 ))
                 .monospace(),
             );
+            outside_ui(ui, state, out);
         });
     });
+}
+
+/// The way back from disturbances.
+fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let runs = state.replay.is_none();
+    let undo = ui.add_enabled(state.undo.is_some() && runs, Button::new("Undo"));
+    let undo = match &state.undo {
+        Some(what) => undo.on_hover_text(format!("Back to before the {what} (Ctrl+Z)")),
+        None => undo.on_disabled_hover_text(
+            "Takes back what you do to reality: pulls, impulses, a moved goal, interventions (Ctrl+Z)",
+        ),
+    };
+    if undo.clicked() {
+        out.push(Command::Undo);
+    }
+    ui.add_enabled_ui(runs, |ui| {
+        ui.menu_button("Moment…", |ui| {
+            ui.set_min_width(230.0);
+            let shortcut = |text: &str, keys: &str| Button::new(text).shortcut_text(keys);
+            if ui.add(shortcut("Save this moment", "Ctrl+S")).clicked() {
+                out.push(Command::SaveMoment);
+            }
+            let back = match &state.saved {
+                Some(saved) => format!("Return to {saved}"),
+                None => "Return to the saved moment".into(),
+            };
+            let back = ui.add_enabled(state.saved.is_some(), shortcut(&back, "Ctrl+R"));
+            if back.on_disabled_hover_text("None is saved").clicked() {
+                out.push(Command::RestoreMoment);
+            }
+            let undo = match &state.undo {
+                Some(what) => format!("Undo the {what}"),
+                None => "Undo the last disturbance".into(),
+            };
+            let undo = ui.add_enabled(state.undo.is_some(), shortcut(&undo, "Ctrl+Z"));
+            if undo.clicked() {
+                out.push(Command::Undo);
+            }
+        });
+    });
+}
+
+fn speed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let weak = theme::surfaces(state.light).weak;
+    ui.label(RichText::new("Speed").color(weak));
+    let mut speed = state.speed;
+    ui.spacing_mut().slider_width = 80.0;
+    let slider = Slider::new(&mut speed, 0.25..=4.0)
+        .logarithmic(true)
+        .custom_formatter(|v, _| format!("{v:.2}×"));
+    if ui.add(slider).changed() {
+        out.push(Command::Speed(speed));
+    }
+}
+
+fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let weak = theme::surfaces(state.light).weak;
+    ui.label(RichText::new("Seed").color(weak));
+    let mut seed = state.record.seed;
+    if ui.add(DragValue::new(&mut seed).speed(1.0)).changed() {
+        out.push(Command::Seed(seed));
+    }
+    if ui.button("🎲").on_hover_text("Another seed (G)").clicked() {
+        out.push(Command::RollSeed);
+    }
+    let mut continues = state.continues;
+    if ui
+        .checkbox(&mut continues, "Next seed")
+        .on_hover_text("When an episode ends, the next seed follows")
+        .changed()
+    {
+        out.push(Command::Continue(continues));
+    }
+}
+
+/// Says that reality has left what the models were trained on.
+fn outside_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let Some(scene) = &state.scene else { return };
+    let outside = outside(scene, &state.interventions);
+    let Some(first) = outside.first() else { return };
+    let more = match outside.len() {
+        1 => String::new(),
+        n => format!(" +{}", n - 1),
+    };
+    let chip = badge(
+        ui,
+        &format!("⚠ out of distribution: {}{more}", first.name),
+        theme::BAD,
+    );
+    let lines: Vec<String> = outside
+        .iter()
+        .map(|o| format!("{}: {}", o.name, o.how_far))
+        .collect();
+    let hover = format!("The models were not trained on this\n{}", lines.join("\n"));
+    let chip = chip.interact(Sense::click()).on_hover_text(hover);
+    if chip.clicked() && !state.show_interventions {
+        out.push(Command::ToggleInterventions);
+    }
 }
 
 /// Draws the success lamp, the distance and the count of successes.
 pub fn lamp_ui(ui: &mut Ui, state: &State) {
     let s = theme::surfaces(state.light);
     if state.record.goal.is_none() {
+        let text = match state.replay {
+            Some(_) => "A recorded episode: it has no goal",
+            None => "No task here: a phenomenon to watch",
+        };
         ui.horizontal(|ui| {
             lamp(ui, s.line);
-            ui.label(RichText::new("No task here: a phenomenon to watch").color(s.weak));
+            ui.label(RichText::new(text).color(s.weak));
         });
         return;
     }

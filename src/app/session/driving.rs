@@ -127,8 +127,9 @@ impl Session {
                 ))
             }
             (DriverChoice::Oracle, _) => {
-                let oracle = Arc::new(Oracle::new(self.state.scene.as_deref()?));
-                Box::new(OracleMpc::new(oracle, Budget::ORACLE, REPLAN_EVERY))
+                let scene = self.state.scene.as_deref()?;
+                let (oracle, budget) = (Arc::new(Oracle::new(scene)), Budget::oracle(scene));
+                Box::new(OracleMpc::new(oracle, budget, REPLAN_EVERY))
             }
             _ => Box::new(Random::new(self.state.record.seed)),
         };

@@ -80,17 +80,25 @@ impl Session {
         let Some(scene) = self.state.scene.clone() else {
             return;
         };
-        let newest = self.state.newest();
+        // A recorded episode is known to its end: time is where it is looked at.
+        let newest = match self.state.replay {
+            Some(_) => self.state.shown(),
+            None => self.state.newest(),
+        };
         let plans = matches!(
             self.state.driver,
             DriverChoice::Oracle | DriverChoice::Planner(_)
         );
         let branch = match self.branch {
-            Some(b) if newest < b + HORIZON => b,
+            Some(b) if (b..b + HORIZON).contains(&newest) => b,
             Some(_) => newest,
             // A plan is on its way: worth waiting for.
             None if self.state.has_actions() => {
-                if plans && self.state.decision.is_none() && newest < 5 {
+                if plans
+                    && self.state.replay.is_none()
+                    && self.state.decision.is_none()
+                    && newest < 5
+                {
                     return;
                 }
                 0

@@ -1,26 +1,30 @@
 //! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for them.
 //!
-//! `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining.
+//! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining,
+//! `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
 
 mod driving;
+mod hands;
 mod imagining;
 mod loading;
+mod replays;
+mod scenes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
 use super::command::Command;
 use super::state::*;
-use crate::camera::Eye;
 use crate::judge::Violation;
 use crate::model::WorldModel;
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
     Desk, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News, RealityHandle, RealityOrder,
-    load_models, spawn_reality,
+    Replay, Replayed, Watch, load_models, replaying, spawn_reality,
 };
 
 /// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
@@ -47,6 +51,10 @@ pub struct Start {
     pub controller: Option<String>,
     /// Seed.
     pub seed: Option<u64>,
+    /// Interventions on the first scene.
+    pub set: Vec<(String, f32)>,
+    /// A recorded episode to replay instead.
+    pub replay: Option<Replay>,
 }
 
 /// The running app without its window.
@@ -61,7 +69,13 @@ pub struct Session {
     rolled: u64,
     /// Where the models imagine from by themselves in this episode.
     branch: Option<usize>,
-    held: [f32; 2],
+    held: [f32; 4],
+    /// Looks after the file of the scene shown.
+    watch: Option<Watch>,
+    replays: Desk<Replay, Replayed>,
+    replays_shown: u64,
+    /// Until when a replay's time has been used up.
+    played_until: Instant,
 }
 
 impl Session {
@@ -80,71 +94,23 @@ impl Session {
             driver_is_chosen: false,
             rolled: 0,
             branch: None,
-            held: [0.0; 2],
+            held: [0.0; 4],
+            watch: None,
+            replays: Desk::open("replaying", replaying)?,
+            replays_shown: 0,
+            played_until: Instant::now(),
         };
         session.list_scenes(start.scene.as_deref());
         session.choose_driver();
         session.state.record.seed = start.seed.unwrap_or(HELD_OUT_SEED);
-        session.open_scene(session.state.scene_index);
-        session.reality.tell(RealityOrder::Play(true));
+        match &start.replay {
+            Some(replay) => session.open_replay(replay.clone()),
+            None => session.open_scene(session.state.scene_index),
+        }
+        for (target, value) in &start.set {
+            session.apply(Command::Intervene(target.clone(), *value));
+        }
         Ok(session)
-    }
-
-    fn list_scenes(&mut self, wished: Option<&str>) {
-        let mut names = scene::list(&scene::library_dir());
-        // The order of the tour; what others add follows alphabetically.
-        let rank = |n: &str| {
-            ["push", "reach", "fall", "collide"]
-                .iter()
-                .position(|k| *k == n)
-        };
-        names.sort_by_key(|n| (rank(n).unwrap_or(usize::MAX), n.clone()));
-        if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
-            names.insert(0, file.into());
-        }
-        self.state.scene_index = wished
-            .and_then(|w| names.iter().position(|n| n == w))
-            .unwrap_or(0);
-        self.state.scenes = names
-            .into_iter()
-            .map(|name| SceneEntry {
-                summary: scene::load(&name)
-                    .map(|s| s.summary)
-                    .map_err(|e| e.to_string()),
-                name,
-            })
-            .collect();
-    }
-
-    fn open_scene(&mut self, index: usize) {
-        let Some(entry) = self.state.scenes.get(index) else {
-            self.state.complain(format!(
-                "No scenes found in {}",
-                scene::library_dir().display()
-            ));
-            return;
-        };
-        match scene::load(&entry.name) {
-            Ok(scene) => {
-                let scene = Arc::new(scene);
-                self.state.scene_index = index;
-                self.forget_imaginations();
-                self.state.eye = Eye::standard(&scene).ok().map(Arc::new);
-                self.state.scene = Some(scene.clone());
-                self.state.score = Score::default();
-                self.state.interventions.clear();
-                self.state.record.moments.clear();
-                self.state.cursor = Cursor::Live;
-                self.state.note = None;
-                let seed = self.state.record.seed;
-                self.reality.tell(RealityOrder::Load(scene, seed));
-                self.choose_driver();
-                if !self.state.loading {
-                    self.note_missing_planner();
-                }
-            }
-            Err(e) => self.state.complain(e.to_string()),
-        }
     }
 
     fn forget_imaginations(&mut self) {
@@ -165,6 +131,12 @@ impl Session {
         match command {
             Command::TogglePlay => {
                 self.state.playing = !self.state.playing;
+                if self.state.replay.is_some() {
+                    if self.state.playing && self.state.shown() == self.state.newest() {
+                        self.state.cursor = Cursor::At(0);
+                    }
+                    return;
+                }
                 if self.state.playing {
                     self.state.cursor = Cursor::Live;
                 }
@@ -173,16 +145,18 @@ impl Session {
             Command::Step => {
                 self.pause();
                 let next = self.state.shown() + 1;
-                if next <= self.state.newest() {
+                if next <= self.state.newest() || self.state.replay.is_some() {
                     self.state.cursor = Cursor::At(next);
                 } else {
                     self.state.cursor = Cursor::Live;
                     self.reality.tell(RealityOrder::Step);
                 }
             }
+            Command::Reset if self.state.replay.is_some() => self.state.cursor = Cursor::At(0),
             Command::Reset => self
                 .reality
                 .tell(RealityOrder::Reset(self.state.record.seed)),
+            Command::Seed(_) | Command::RollSeed if !self.is_touchable() => {}
             Command::Seed(seed) => {
                 self.state.record.seed = seed;
                 self.reality.tell(RealityOrder::Reset(seed));
@@ -201,6 +175,7 @@ impl Session {
                 self.reality.tell(RealityOrder::Speed(self.state.speed));
             }
             Command::Scene(index) => self.open_scene(index),
+            Command::Driver(_) | Command::NextDriver if !self.is_touchable() => {}
             Command::Driver(choice) => {
                 self.wished = None;
                 self.driver_is_chosen = true;
@@ -228,6 +203,7 @@ impl Session {
             }
             Command::ToggleDifference => self.state.show_difference ^= true,
             Command::ToggleGhosts => self.state.show_ghosts ^= true,
+            Command::Intervene(..) | Command::ClearInterventions if !self.is_touchable() => {}
             Command::Intervene(target, value) => {
                 self.state.interventions.insert(target.clone(), value);
                 self.reality.tell(RealityOrder::Set(target, value));
@@ -245,6 +221,28 @@ impl Session {
             Command::Zoom(factor) => {
                 self.state.zoom = (self.state.zoom * factor).clamp(0.6, 2.5);
             }
+            Command::Grab(grip) => self.grab(grip),
+            Command::Lead(to) => self.lead(to),
+            Command::LetGo => self.let_go(),
+            Command::Undo | Command::SaveMoment | Command::RestoreMoment
+                if !self.is_touchable() => {}
+            Command::Undo if self.state.undo.is_none() => {
+                self.state
+                    .say("Nothing to undo: nobody has disturbed reality");
+            }
+            Command::Undo => self.reality.tell(RealityOrder::Undo),
+            Command::SaveMoment => self.reality.tell(RealityOrder::Save),
+            Command::RestoreMoment if self.state.saved.is_none() => {
+                self.state.say("No moment is saved: Ctrl+S saves one");
+            }
+            Command::RestoreMoment => self.reality.tell(RealityOrder::Restore),
+            Command::DismissFault => self.state.fault = None,
+            Command::ReplayEpisode(episode) => {
+                if let Some(shown) = &self.state.replay {
+                    let file = shown.replay.file.clone();
+                    self.open_replay(Replay { file, episode });
+                }
+            }
             // These belong to the 3-D view, which reads them itself.
             Command::ResetCamera | Command::Orbit(..) => {}
         }
@@ -258,7 +256,7 @@ impl Session {
     }
 
     /// The action held on the keyboard at this moment.
-    pub fn hold(&mut self, action: [f32; 2]) {
+    pub fn hold(&mut self, action: [f32; 4]) {
         if action != self.held {
             self.held = action;
             self.reality.tell(RealityOrder::Hold(action));
@@ -268,6 +266,8 @@ impl Session {
     /// Takes in everything that workers have reported, and gives them what is next.
     pub fn poll(&mut self) {
         self.hear_loading();
+        self.hear_watch();
+        self.hear_replays();
         while let Some(news) = self.reality.poll() {
             self.hear_reality(news);
         }
@@ -290,6 +290,54 @@ impl Session {
                     self.state.record.moments.push(moment);
                 }
             }
+            News::Rewound(rewound) => self.take_rewound(*rewound),
+            News::Amended {
+                episode,
+                moment,
+                goal,
+                goes_on,
+            } => {
+                let record = &mut self.state.record;
+                if episode != record.episode {
+                    return;
+                }
+                record.amended += 1;
+                if let Some(newest) = record.moments.last_mut() {
+                    *newest = moment;
+                }
+                if goes_on {
+                    record.outcome = None;
+                    record.reached = None;
+                }
+                let shown = std::mem::replace(&mut record.goal, goal);
+                // While the goal is being moved, the hand knows better where it is.
+                if let (Some(Grip::Goal(target, _)), Some(new), Some(shown)) =
+                    (&self.state.grip, &mut record.goal, shown)
+                    && let Some(hand) = shown.state.targets.get(*target)
+                    && let Some(t) = Arc::make_mut(&mut new.state).targets.get_mut(*target)
+                {
+                    (t.position[0], t.position[2]) = (hand.position[0], hand.position[2]);
+                }
+            }
+            News::Marked { episode, marks } => {
+                if episode == self.state.record.episode {
+                    self.state.record.marks = marks;
+                }
+            }
+            News::Ways { undo, saved } => {
+                if self.state.replay.is_none() {
+                    if saved.is_some() && saved != self.state.saved {
+                        self.state.say("This moment is saved: Ctrl+R returns to it");
+                    }
+                    self.state.undo = undo;
+                    self.state.saved = saved;
+                }
+            }
+            News::Solids(solids) => {
+                if self.state.replay.is_none() {
+                    self.state.solids = solids;
+                }
+            }
             News::Decided(decision) => {
                 // Following a plan is no decision: the newest plan stays on the screen.
                 if decision.plan.is_some() {
@@ -303,6 +351,7 @@ impl Session {
                     && let Some(success) = success
                 {
                     self.state.record.outcome = Some(success);
+                    self.state.record.reached = success.then_some(self.state.newest());
                     self.state.score.episodes += 1;
                     self.state.score.successes += usize::from(success);
                 }
@@ -315,11 +364,11 @@ impl Session {
     }
 
     fn begin_episode(&mut self, start: EpisodeStart) {
-        let current = self.state.scene.as_ref().map(|s| s.name.clone());
-        if current.as_deref() != Some(start.scene.name.as_str()) {
+        if !self.is_shown(&start.scene) {
             return;
         }
         self.forget_imaginations();
+        self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
         if self.state.note_is_error {
             self.state.note = None;
@@ -330,6 +379,9 @@ impl Session {
             goal: start.goal,
             moments: vec![start.first],
             outcome: None,
+            reached: None,
+            marks: Vec::new(),
+            amended: 0,
         };
     }
 }

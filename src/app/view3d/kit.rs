@@ -5,8 +5,9 @@ use bevy::light::NotShadowCaster;
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 
-use super::{OfScene, PATH_MARKS, Stands};
-use crate::scene::{Body, Shape};
+use super::{OfScene, PATH_MARKS, SoftSurface, Stands};
+use crate::app::convert;
+use crate::scene::{Body, Colour, Floor, Part, Shape};
 
 /// What is needed to make things.
 pub(super) struct Kit<'a, 'w, 's> {
@@ -16,7 +17,7 @@ pub(super) struct Kit<'a, 'w, 's> {
 }
 
 impl Kit<'_, '_, '_> {
-    pub fn floor(&mut self, light: bool) {
+    pub fn floor(&mut self, light: bool, look: Floor) {
         const HALF: f32 = 1.0;
         let ground = if light {
             Color::srgb_u8(214, 216, 220)
@@ -42,7 +43,10 @@ impl Kit<'_, '_, '_> {
             unlit: true,
             ..default()
         });
-        let mesh = self.meshes.add(grid_mesh(HALF, 0.1));
+        let mesh = self.meshes.add(match look {
+            Floor::Plain => grid_mesh(HALF, 0.1),
+            Floor::Checker { tile_m } => checker_mesh(HALF, tile_m.max(0.02)),
+        });
         self.commands.spawn((
             OfScene,
             Mesh3d(mesh),
@@ -52,34 +56,44 @@ impl Kit<'_, '_, '_> {
         ));
     }
 
-    pub fn body(&mut self, index: usize, body: &Body) {
-        let [r, g, b] = body.colour.rgb();
-        let colour = Color::srgb_u8(r, g, b);
-        let material = self.materials.add(StandardMaterial {
-            base_color: colour,
-            perceptual_roughness: 0.55,
-            reflectance: 0.3,
-            ..default()
-        });
-        let mesh = self.meshes.add(mesh_of(&body.shape));
-        let mut entity = self.commands.spawn((
+    /// A body at its present size and colour; a soft one gets the surface that is rewritten with each moment.
+    pub fn body(&mut self, index: usize, body: &Body, size: f32, colour: Colour, soft: bool) {
+        let root = (
             OfScene,
             Stands::Body(index),
-            Mesh3d(mesh),
-            MeshMaterial3d(material),
             Transform::default(),
-        ));
+            Visibility::default(),
+        );
+        let root = self.commands.spawn(root).id();
+        if soft {
+            let material = self.opaque(colour, 1.0);
+            let mesh = self.meshes.add(surface_mesh(Vec::new()));
+            self.commands.entity(root).insert((
+                SoftSurface(index),
+                Mesh3d(mesh),
+                MeshMaterial3d(material),
+                bevy::camera::visibility::NoFrustumCulling,
+            ));
+            return;
+        }
+        let shape = body.shape.scaled(size);
+        for part in shape.parts() {
+            let material = self.opaque(part.colour.unwrap_or(colour), 1.0);
+            let mesh = self.meshes.add(mesh_of(&part.shape));
+            let part = (
+                Mesh3d(mesh),
+                MeshMaterial3d(material),
+                part_transform(&part),
+            );
+            self.commands.entity(root).with_child(part);
+        }
         if body.marked
-            && let Shape::Cuboid { half: [x, y, z] } = body.shape
+            && let Shape::Cuboid { half: [x, y, z] } = shape
         {
             // The eye darkens what lies beyond 0.4 of the extent; a slab a hair larger does the same here.
-            let dark = self.materials.add(StandardMaterial {
-                base_color: Color::srgb_u8(r / 2, g / 2, b / 2),
-                perceptual_roughness: 0.6,
-                ..default()
-            });
+            let dark = self.opaque(colour, 0.5);
             let slab = self.meshes.add(Cuboid::new(0.6 * x, 2.002 * y, 2.002 * z));
-            entity.with_child((
+            self.commands.entity(root).with_child((
                 Mesh3d(slab),
                 MeshMaterial3d(dark),
                 Transform::from_xyz(0.702 * x, 0.0, 0.0),
@@ -87,8 +101,22 @@ impl Kit<'_, '_, '_> {
         }
     }
 
-    pub fn goal(&mut self, index: usize, body: &Body) {
-        self.pale(Stands::Goal(index), body, Color::srgba_u8(255, 196, 70, 90));
+    fn opaque(&mut self, colour: Colour, light: f32) -> Handle<StandardMaterial> {
+        let [r, g, b] = colour.rgb().map(|v| (f32::from(v) * light) as u8);
+        self.materials.add(StandardMaterial {
+            base_color: Color::srgb_u8(r, g, b),
+            perceptual_roughness: 0.55,
+            reflectance: 0.3,
+            ..default()
+        })
+    }
+
+    pub fn goal(&mut self, target: usize, body: &Body) {
+        self.pale(
+            Stands::Goal(target),
+            body,
+            Color::srgba_u8(255, 196, 70, 90),
+        );
     }
 
     pub fn ghost(&mut self, stands: Stands, body: &Body, alpha: f32) {
@@ -103,16 +131,17 @@ impl Kit<'_, '_, '_> {
             unlit: true,
             ..default()
         });
-        let mesh = self.meshes.add(mesh_of(&body.shape));
-        self.commands.spawn((
-            OfScene,
-            stands,
-            Mesh3d(mesh),
-            MeshMaterial3d(material),
-            NotShadowCaster,
-            Transform::default(),
-            Visibility::Hidden,
-        ));
+        let root = (OfScene, stands, Transform::default(), Visibility::Hidden);
+        let root = self.commands.spawn(root).id();
+        for part in body.shape.parts() {
+            let mesh = self.meshes.add(mesh_of(&part.shape));
+            self.commands.entity(root).with_child((
+                Mesh3d(mesh),
+                MeshMaterial3d(material.clone()),
+                NotShadowCaster,
+                part_transform(&part),
+            ));
+        }
     }
 
     pub fn path(&mut self, index: usize, body: &Body) {
@@ -142,7 +171,7 @@ impl Kit<'_, '_, '_> {
         }
     }
 
-    pub fn ring(&mut self, radius: f32) {
+    pub fn ring(&mut self, target: usize, radius: f32) {
         let material = self.materials.add(StandardMaterial {
             base_color: Color::srgb_u8(240, 150, 0),
             unlit: true,
@@ -154,7 +183,7 @@ impl Kit<'_, '_, '_> {
         });
         self.commands.spawn((
             OfScene,
-            Stands::Ring,
+            Stands::Ring(target),
             Mesh3d(mesh),
             MeshMaterial3d(material),
             NotShadowCaster,
@@ -164,19 +193,60 @@ impl Kit<'_, '_, '_> {
     }
 }
 
+fn part_transform(part: &Part) -> Transform {
+    Transform::from_translation(convert::vec3(part.position))
+        .with_rotation(convert::part_rotation(part.rotation))
+}
+
+/// The mesh of one part; compounds are made of parts and have none of their own.
 fn mesh_of(shape: &Shape) -> Mesh {
-    match *shape {
-        Shape::Ball { radius } => Sphere::new(radius).mesh().uv(32, 20),
+    match shape {
+        Shape::Ball { radius } => Sphere::new(*radius).mesh().uv(32, 20),
         Shape::Cuboid { half: [x, y, z] } => Cuboid::new(2.0 * x, 2.0 * y, 2.0 * z).into(),
         Shape::Cylinder {
             half_height,
             radius,
-        } => Cylinder::new(radius, 2.0 * half_height).into(),
+        } => Cylinder::new(*radius, 2.0 * half_height).into(),
         Shape::Capsule {
             half_height,
             radius,
-        } => Capsule3d::new(radius, 2.0 * half_height).into(),
+        } => Capsule3d::new(*radius, 2.0 * half_height).into(),
+        Shape::Convex { points } => surface_mesh(convert::hull(points)),
+        Shape::Compound { .. } => surface_mesh(Vec::new()),
     }
+}
+
+/// A mesh of flat triangles, three corners each.
+pub(super) fn surface_mesh(corners: Vec<[f32; 3]>) -> Mesh {
+    let uvs = vec![[0.0, 0.0]; corners.len()];
+    Mesh::new(
+        PrimitiveTopology::TriangleList,
+        RenderAssetUsages::default(),
+    )
+    .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, corners)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
+    .with_computed_flat_normals()
+}
+
+/// The dark squares of a checker in the floor plane, where the eye has them, metres.
+fn checker_mesh(half: f32, tile: f32) -> Mesh {
+    let mut corners = Vec::new();
+    let count = (half / tile).ceil() as i32;
+    for i in -count..count {
+        for k in -count..count {
+            if (i + k).rem_euclid(2) == 0 {
+                continue;
+            }
+            let side = |n: i32| {
+                let from = n as f32 * tile;
+                (from.clamp(-half, half), (from + tile).clamp(-half, half))
+            };
+            let ((x0, x1), (z0, z1)) = (side(i), side(k));
+            let square = [(x0, z0), (x1, z1), (x1, z0), (x0, z0), (x0, z1), (x1, z1)];
+            corners.extend(square.map(|(x, z)| [x, 0.0, z]));
+        }
+    }
+    surface_mesh(corners)
 }
 
 /// Lines of a grid in the floor plane as thin rectangles, metres.

@@ -2,6 +2,7 @@
 //! rendered into a texture that the layout shows, at a lower resolution and rate where there is no graphics card.
 
 mod kit;
+mod lens;
 mod poses;
 
 use bevy::camera::RenderTarget;
@@ -14,9 +15,11 @@ use bevy::render::renderer::RenderAdapterInfo;
 use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
 
 use self::kit::Kit;
+pub use self::lens::Lens;
 use super::command::Command;
 use super::convert;
-use crate::scene::Scene;
+use crate::scene::{Colour, Kind, Scene};
+use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
@@ -25,12 +28,14 @@ const SOFTWARE_SCALE: f32 = 0.62;
 /// Markers on the way of a plan.
 const PATH_MARKS: usize = 32;
 
+/// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
+type Built = (u64, bool, Vec<(u32, Colour)>);
+
 /// The picture and how it is looked at.
 #[derive(Resource)]
 pub struct View3d {
     image: Handle<Image>,
-    /// The texture in egui.
-    pub texture: egui::TextureId,
+    texture: egui::TextureId,
     size_px: UVec2,
     wanted_px: UVec2,
     software: bool,
@@ -38,8 +43,12 @@ pub struct View3d {
     pitch: f32,
     distance: f32,
     target: Vec3,
-    built_for: Option<(String, u64)>,
+    built_for: Option<Built>,
+    surfaces_of: (u64, usize),
+    framed_for: Option<String>,
+    poses: Vec<BodyState>,
     last_drawn: f32,
+    built_at: Option<f32>,
     dirty: bool,
     light: bool,
     newest: usize,
@@ -54,6 +63,20 @@ pub struct ViewCamera;
 #[derive(Component)]
 pub struct Sun;
 
+/// The picture, how the camera looks, and where the bodies are in it: what panels need to point into it.
+#[derive(Clone, Debug)]
+pub struct Scenery {
+    /// The picture.
+    pub texture: egui::TextureId,
+    /// The camera.
+    pub lens: Lens,
+    /// The bodies as they are drawn, in the scene's order.
+    pub poses: Vec<BodyState>,
+}
+
+/// Vertical field of view, radians.
+const FOV: f32 = std::f32::consts::FRAC_PI_4;
+
 /// Whatever belongs to the scene shown and goes with it.
 #[derive(Component)]
 pub struct OfScene;
@@ -63,15 +86,19 @@ pub struct OfScene;
 pub enum Stands {
     /// The body with this index.
     Body(usize),
-    /// The task's body at its goal.
+    /// One of the task's bodies at its goal: the number of the target.
     Goal(usize),
-    /// The ring of tolerance around the goal.
-    Ring,
+    /// The ring of tolerance around that goal.
+    Ring(usize),
     /// A probed body: model slot, body.
     Ghost(usize, usize),
     /// A mark on the way of the plan: body, step.
     Path(usize, usize),
 }
+
+/// The surface of the soft body with this index: its mesh is rewritten with each moment.
+#[derive(Component, Clone, Copy)]
+pub struct SoftSurface(usize);
 
 /// Models whose ghosts can be shown at once.
 const GHOST_SLOTS: usize = 2;
@@ -90,6 +117,10 @@ pub fn setup(
     commands.spawn((
         ViewCamera,
         Camera3d::default(),
+        Projection::Perspective(PerspectiveProjection {
+            fov: FOV,
+            ..default()
+        }),
         Camera {
             order: -1,
             clear_color: ClearColorConfig::Custom(Color::srgb_u8(24, 27, 33)),
@@ -134,7 +165,11 @@ pub fn setup(
         distance: 2.0,
         target: Vec3::ZERO,
         built_for: None,
+        surfaces_of: (0, usize::MAX),
+        framed_for: None,
+        poses: Vec::new(),
         last_drawn: -1.0,
+        built_at: None,
         dirty: true,
         light: false,
         newest: 0,
@@ -190,6 +225,16 @@ impl View3d {
         self.dirty = true;
     }
 
+    /// What panels need to point into the picture.
+    pub fn scenery(&self) -> Scenery {
+        let aspect = self.size_px.x as f32 / self.size_px.y.max(1) as f32;
+        Scenery {
+            texture: self.texture,
+            lens: Lens::new(&self.camera_transform(), FOV, aspect),
+            poses: self.poses.clone(),
+        }
+    }
+
     fn camera_transform(&self) -> Transform {
         let turn = Quat::from_euler(EulerRot::YXZ, self.yaw, -self.pitch, 0.0);
         let at = self.target + turn * Vec3::new(0.0, 0.0, self.distance);
@@ -211,15 +256,14 @@ pub fn build_scene(
     let Some(scene) = &state.scene else {
         return;
     };
-    let key = (scene.name.clone(), u64::from(state.light));
+    let looks = state.solids.iter().map(|s| (s.size.to_bits(), s.colour));
+    let key = (state.scene_version, state.light, looks.collect());
     if view.built_for.as_ref() == Some(&key) {
         return;
     }
-    if view
-        .built_for
-        .as_ref()
-        .is_none_or(|(name, _)| *name != key.0)
-    {
+    // A scene that was loaded anew is looked at as before.
+    if view.framed_for.as_ref() != Some(&scene.name) {
+        view.framed_for = Some(scene.name.clone());
         view.frame(scene);
     }
     view.built_for = Some(key);
@@ -236,19 +280,26 @@ pub fn build_scene(
         meshes: &mut meshes,
         materials: &mut materials,
     };
-    kit.floor(state.light);
+    kit.floor(state.light, scene.floor);
     for (i, body) in scene.bodies.iter().enumerate() {
-        kit.body(i, body);
+        let solid = state.solids.get(i);
+        let (size, colour) = solid.map_or((body.size, body.colour), |s| (s.size, s.colour));
+        kit.body(i, body, size, colour, body.kind == Kind::Soft);
         for slot in 0..GHOST_SLOTS {
             kit.ghost(Stands::Ghost(slot, i), body, 0.45);
         }
         kit.path(i, body);
     }
-    if let Some(task) = &scene.task
-        && let Some(i) = scene.body_index(&task.body)
-    {
-        kit.goal(i, &scene.bodies[i]);
-        kit.ring(task.tolerance_m);
+    view.surfaces_of = (0, usize::MAX);
+    view.built_at = None;
+    if let Some(task) = &scene.task {
+        let bodies = std::iter::once(&task.body).chain(&task.also);
+        for (target, name) in bodies.enumerate() {
+            if let Some(i) = scene.body_index(name) {
+                kit.goal(target, &scene.bodies[i]);
+                kit.ring(target, task.tolerance_m);
+            }
+        }
     }
 }
 
@@ -261,13 +312,15 @@ pub fn place(
 ) {
     let state = &session.state;
     let now = time.elapsed_secs();
-    if state.newest() != view.newest {
-        view.newest = state.newest();
+    if state.shown() != view.newest {
+        view.newest = state.shown();
         view.newest_at = now;
     }
     let Some(poses) = poses::poses(state, now - view.newest_at) else {
+        view.poses.clear();
         return;
     };
+    view.poses = poses.iter().map(convert::body_state).collect();
     let mut moved = false;
     for (stands, mut transform, mut visibility) in &mut things {
         let wanted = poses::where_is(*stands, state, &poses);
@@ -289,6 +342,37 @@ pub fn place(
     if moved {
         view.dirty = true;
     }
+}
+
+/// Gives soft bodies the form that they have in the moment shown.
+pub fn form(
+    session: NonSend<super::AppSession>,
+    mut view: ResMut<View3d>,
+    mut meshes: ResMut<Assets<Mesh>>,
+    soft: Query<(&SoftSurface, &Mesh3d)>,
+) {
+    let state = &session.state;
+    let now = (state.record.episode, state.shown());
+    if view.surfaces_of == now || soft.is_empty() {
+        return;
+    }
+    let Some(moment) = state.shown_moment() else {
+        return;
+    };
+    for (SoftSurface(body), mesh) in &soft {
+        let surface = moment.surfaces.iter().find(|(i, _)| i == body);
+        let triangles = state.solids.get(*body).and_then(|s| s.surface.as_ref());
+        let (Some((_, vertices)), Some(triangles)) = (surface, triangles) else {
+            return;
+        };
+        let corners = triangles.iter().flatten();
+        let corners = corners.filter_map(|&i| vertices.get(i as usize).copied());
+        if let Err(e) = meshes.insert(mesh.id(), kit::surface_mesh(corners.collect())) {
+            tracing::debug!("a soft body keeps its form: {e}");
+        }
+    }
+    view.surfaces_of = now;
+    view.dirty = true;
 }
 
 /// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.
@@ -320,8 +404,10 @@ pub fn look(
     camera.clear_color = ClearColorConfig::Custom(background);
     let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
-    // For two seconds after the start everything is drawn: pipelines compile in the background meanwhile.
-    let draw = (view.dirty || now < 2.0) && due;
+    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be there.
+    let since_built = now - *view.built_at.get_or_insert(now);
+    let late = since_built < 30.0 && now - view.last_drawn > 0.5;
+    let draw = (view.dirty || late || since_built < 2.0) && due;
     camera.is_active = draw;
     if draw {
         view.dirty = false;

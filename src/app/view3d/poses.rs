@@ -5,14 +5,15 @@ use bevy::prelude::*;
 use super::Stands;
 use crate::app::convert;
 use crate::app::state::{Cursor, State};
-use crate::scene::{Body, Scene};
+use crate::scene::{Body, Kind, Scene};
 use crate::sim::CONTROL_HZ;
 
 /// Poses of all bodies; live, they glide from the moment before to the newest one.
 pub(super) fn poses(state: &State, since: f32) -> Option<Vec<(Vec3, Quat)>> {
     let shown = state.shown();
     let to = state.record.moments.get(shown)?;
-    let glides = state.playing && matches!(state.cursor, Cursor::Live) && shown > 0;
+    let runs = matches!(state.cursor, Cursor::Live) || state.replay.is_some();
+    let glides = state.playing && runs && shown > 0;
     let from = if glides {
         state.record.moments.get(shown - 1)?
     } else {
@@ -31,17 +32,26 @@ pub(super) fn poses(state: &State, since: f32) -> Option<Vec<(Vec3, Quat)>> {
 pub(super) fn where_is(stands: Stands, state: &State, poses: &[(Vec3, Quat)]) -> Option<Transform> {
     let scene = state.scene.as_ref()?;
     match stands {
+        // A soft body's surface is in world metres already.
+        Stands::Body(i) if scene.bodies.get(i)?.kind == Kind::Soft => Some(Transform::IDENTITY),
+        Stands::Body(i) if state.shown_moment()?.hidden.contains(&i) => None,
         Stands::Body(i) => poses
             .get(i)
             .map(|(at, turn)| Transform::from_translation(*at).with_rotation(*turn)),
         Stands::Goal(i) => {
             let goal = state.record.goal.as_ref()?;
-            let y = scene.bodies.get(i)?.position[1];
-            Some(Transform::from_xyz(goal.place[0], y, goal.place[1]))
+            let target = goal.state.targets.get(i)?;
+            let turn = match goal.state.task.angle_degrees {
+                Some(_) => Quat::from_rotation_y(target.yaw),
+                None => Quat::IDENTITY,
+            };
+            Some(Transform::from_translation(convert::vec3(target.position)).with_rotation(turn))
         }
-        Stands::Ring => {
+        Stands::Ring(i) => {
             let goal = state.record.goal.as_ref()?;
-            Some(Transform::from_xyz(goal.place[0], 0.006, goal.place[1]))
+            let [x, y, z] = goal.state.targets.get(i)?.position;
+            let level = if goal.state.task.vertical { y } else { 0.006 };
+            Some(Transform::from_xyz(x, level, z))
         }
         Stands::Ghost(slot, body) => ghost(state, scene, slot, body),
         Stands::Path(body, step) => path_mark(state, scene, body, step),

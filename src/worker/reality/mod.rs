@@ -1,4 +1,10 @@
 //! The thread that owns reality: it steps, looks, asks for actions and tells what happened.
+//!
+//! `act.rs` is the episode that runs, `hands.rs` what people do to it, `undo.rs` the way back.
+
+mod act;
+mod hands;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,15 +13,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use self::act::{Act, moment};
+use self::undo::{Saved, Undo};
 use super::desk::panic_message;
-use super::news::{EpisodeStart, GoalShown, Moment, News, RealityHandle, RealityOrder, context_at};
+use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
 use super::{Decision, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
 use crate::eval::control::CONTEXT_FRAMES;
 use crate::eval::tasks::TaskInstance;
 use crate::planner::Sight;
 use crate::scene::Scene;
-use crate::sim::{CONTROL_HZ, Reality};
+use crate::sim::{CONTROL_HZ, Drag, Reality};
 
 /// Starts the reality thread.
 ///
@@ -41,16 +49,6 @@ pub fn spawn_reality() -> std::io::Result<RealityHandle> {
     Ok(RealityHandle { orders, news })
 }
 
-/// The episode that runs.
-struct Act {
-    episode: u64,
-    reality: Reality,
-    eye: Eye,
-    goal: Option<GoalShown>,
-    moments: Vec<Arc<Moment>>,
-    ended_at: Option<usize>,
-}
-
 struct Stage {
     inbox: Receiver<RealityOrder>,
     outbox: Sender<News>,
@@ -65,10 +63,14 @@ struct Stage {
     waits: bool,
     continues: bool,
     driver: Driver,
-    held: [f32; 2],
+    held: [f32; 4],
     next_action: Option<Vec<f32>>,
     asked_at: Option<usize>,
     interventions: BTreeMap<String, f32>,
+    pull: Option<Drag>,
+    goal_held: bool,
+    undo: Undo,
+    saved: Option<Saved>,
     next_tick: Instant,
 }
 
@@ -97,10 +99,14 @@ impl Stage {
             waits: true,
             continues: true,
             driver: Driver::Keyboard,
-            held: [0.0; 2],
+            held: [0.0; 4],
             next_action: None,
             asked_at: None,
             interventions: BTreeMap::new(),
+            pull: None,
+            goal_held: false,
+            undo: Undo::default(),
+            saved: None,
             next_tick: Instant::now(),
         }
     }
@@ -145,8 +151,11 @@ impl Stage {
         match order {
             RealityOrder::Load(scene, seed) => {
                 self.interventions.clear();
+                self.undo.clear();
+                self.saved = None;
                 self.scene = Some((scene, seed));
                 self.begin();
+                self.say_ways();
             }
             RealityOrder::Reset(seed) => {
                 if let Some((_, s)) = &mut self.scene {
@@ -169,21 +178,29 @@ impl Stage {
             RealityOrder::Hold(action) => self.held = action,
             RealityOrder::Waits(on) => self.waits = on,
             RealityOrder::Continue(on) => self.continues = on,
-            RealityOrder::Set(target, value) => {
-                let result = self.act.as_mut().map(|a| a.reality.set(&target, value));
-                match result {
-                    Some(Err(e)) => self.say(News::Failed(e.to_string())),
-                    _ => {
-                        self.interventions.insert(target, value);
-                    }
-                }
-            }
+            RealityOrder::Set(target, value) => self.set(target, value),
             RealityOrder::ClearInterventions => self.interventions.clear(),
-            RealityOrder::Pull(drag) => {
-                if let Some(act) = &mut self.act {
-                    act.reality.drag(drag);
+            RealityOrder::Pull(drag) => self.pull(drag),
+            RealityOrder::Strike(body, impulse) => self.strike(body, impulse),
+            RealityOrder::MoveGoal {
+                target,
+                place,
+                held,
+            } => self.move_goal(target, place, held),
+            RealityOrder::Undo => {
+                if let Some((what, saved)) = self.undo.pop() {
+                    self.go_back(&saved, format!("Undone: {what}"));
                 }
+                self.say_ways();
             }
+            RealityOrder::Save => {
+                self.saved = self
+                    .act
+                    .as_ref()
+                    .map(|act| Saved::new(act, &self.interventions));
+                self.say_ways();
+            }
+            RealityOrder::Restore => self.restore(),
         }
     }
 
@@ -195,18 +212,15 @@ impl Stage {
         self.forget_decision();
         self.reset_controller();
         self.steps_owed = 0;
+        self.pull = None;
+        self.goal_held = false;
         match self.open_act(&scene, seed) {
             Ok(act) => {
                 self.episodes += 1;
-                let start = EpisodeStart {
-                    episode: act.episode,
-                    scene,
-                    seed,
-                    goal: act.goal.clone(),
-                    first: act.moments[0].clone(),
-                };
+                let start = act.start();
                 self.act = Some(act);
                 self.say(News::Began(start));
+                self.say_solids();
                 self.next_tick = Instant::now() + self.period();
                 self.ask();
             }
@@ -240,11 +254,14 @@ impl Stage {
         let first = moment(&reality, &eye, goal.as_ref(), Vec::new()).0;
         Ok(Act {
             episode: self.episodes + 1,
+            seed,
             reality,
-            eye,
+            eye: Arc::new(eye),
             goal,
             moments: vec![Arc::new(first)],
-            ended_at: None,
+            marks: Vec::new(),
+            ended: None,
+            budget_from: 0,
         })
     }
 
@@ -326,7 +343,7 @@ impl Stage {
         let dim = act.reality.scene().actions.dim();
         let action = match (&self.driver, dim) {
             (_, 0) => Vec::new(),
-            (Driver::Keyboard, _) => self.held.to_vec(),
+            (Driver::Keyboard, dim) => hands::held_action(self.held, dim),
             (Driver::Controller { .. }, _) => match self.next_action.take() {
                 Some(action) => action,
                 // Reality does not wait: it goes on with the last action.
@@ -338,6 +355,11 @@ impl Stage {
                     }
                 }),
             },
+        };
+        // A pulled hand follows the pull and nobody else.
+        let action = match self.pull {
+            Some(drag) => hands::towards(&act.reality, drag, action),
+            None => action,
         };
         let clock = Instant::now();
         act.reality.act(&action);
@@ -353,6 +375,9 @@ impl Stage {
         let moment = Arc::new(moment);
         act.moments.push(moment.clone());
         let episode = act.episode;
+        let step = act.reality.steps();
+        let edits = &act.reality.scene().edits;
+        let edited = edits.iter().any(|e| u64::from(e.step) + 1 == step);
         self.steps_owed = self.steps_owed.saturating_sub(1);
         // A late tick is not made up for: reality slows down instead of rushing.
         self.next_tick = (self.next_tick + period).max(Instant::now());
@@ -362,29 +387,37 @@ impl Stage {
             step_ms,
             look_ms,
         });
+        if edited {
+            self.say_solids();
+        }
         self.end_or_go_on();
     }
 
     fn end_or_go_on(&mut self) {
+        let goal_held = self.goal_held;
         let Some(act) = &mut self.act else { return };
         let scene = act.reality.scene().clone();
-        let taken = act.moments.len() - 1;
+        let taken = act.newest();
         let goal = act.goal.as_ref();
         let success = goal.is_some_and(|g| g.state.is_met(&act.moments[taken].state));
         let budget = match &scene.task {
             Some(task) => task.budget_steps as usize,
             None => scene.episode_steps as usize,
         };
-        if act.ended_at.is_none() && (success || taken >= budget) {
-            act.ended_at = Some(taken);
+        let over = success || taken >= act.budget_from + budget;
+        if act.ended.is_none() && over && !goal_held {
+            let outcome = scene.task.as_ref().map(|_| success);
+            act.ended = Some((taken, outcome));
             let news = News::Ended {
                 episode: act.episode,
-                success: scene.task.as_ref().map(|_| success),
+                success: outcome,
             };
             self.say(news);
         }
-        let ended_at = self.act.as_ref().and_then(|a| a.ended_at);
-        let over = ended_at.is_some_and(|end| taken >= end + LINGER_STEPS);
+        let ended = self.act.as_ref().and_then(|a| a.ended);
+        // Whoever holds on to something does not want another episode under the hand.
+        let held = goal_held || self.pull.is_some();
+        let over = ended.is_some_and(|(end, _)| taken >= end + LINGER_STEPS) && !held;
         if (over && self.continues) || taken >= MAX_STEPS {
             if let Some((_, seed)) = &mut self.scene {
                 *seed = seed.wrapping_add(1);
@@ -396,24 +429,4 @@ impl Stage {
             self.ask();
         }
     }
-}
-
-fn moment(
-    reality: &Reality,
-    eye: &Eye,
-    goal: Option<&GoalShown>,
-    action: Vec<f32>,
-) -> (Moment, f32) {
-    let clock = Instant::now();
-    let view = eye.look(reality);
-    let look_ms = clock.elapsed().as_secs_f32() * 1e3;
-    let state = reality.measure();
-    let distance_m = goal.map(|g| g.state.distance(&state));
-    let moment = Moment {
-        state,
-        rgb: view.rgb,
-        action,
-        distance_m,
-    };
-    (moment, look_ms)
 }

@@ -1,0 +1,165 @@
+//! Which scenes there are, which one is shown, and its file while it is edited.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Session;
+use crate::app::state::*;
+use crate::camera::Eye;
+use crate::scene::{self, Scene};
+use crate::worker::{RealityOrder, watch};
+
+/// How often the scene's file is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// The order in which scenes are listed: tasks from easy to hard, then phenomena; what others add follows alphabetically.
+const ORDER: [&str; 18] = [
+    "push",
+    "reach",
+    "push_t",
+    "strike",
+    "gather",
+    "stack",
+    "fall",
+    "collide",
+    "collide3",
+    "projectile",
+    "ramp",
+    "pendulum",
+    "dominoes",
+    "tower",
+    "occluder",
+    "container",
+    "spin",
+    "jelly",
+];
+
+impl Session {
+    pub(super) fn list_scenes(&mut self, wished: Option<&str>) {
+        let mut names = scene::list(&scene::library_dir());
+        let rank = |n: &str| ORDER.iter().position(|k| *k == n);
+        names.sort_by_key(|n| (rank(n).unwrap_or(usize::MAX), n.clone()));
+        if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
+            names.insert(0, file.into());
+        }
+        self.state.scene_index = wished
+            .and_then(|w| names.iter().position(|n| n == w))
+            .unwrap_or(0);
+        self.state.scenes = names
+            .into_iter()
+            .map(|name| {
+                let scene = scene::load(&name);
+                SceneEntry {
+                    has_actions: scene.as_ref().is_ok_and(|s| !s.is_phenomenon()),
+                    summary: scene.map(|s| s.summary).map_err(|e| e.to_string()),
+                    name,
+                }
+            })
+            .collect();
+    }
+
+    pub(super) fn open_scene(&mut self, index: usize) {
+        let Some(entry) = self.state.scenes.get(index) else {
+            self.state.complain(format!(
+                "No scenes found in {}",
+                scene::library_dir().display()
+            ));
+            return;
+        };
+        let name = entry.name.clone();
+        match scene::load(&name) {
+            Ok(scene) => {
+                let scene = Arc::new(scene);
+                self.state.scene_index = index;
+                self.state.replay = None;
+                self.state.fault = None;
+                self.watch_file(&name, &scene);
+                self.run_scene(scene);
+            }
+            Err(e) => self.state.complain(e.to_string()),
+        }
+    }
+
+    fn watch_file(&mut self, name: &str, scene: &Arc<Scene>) {
+        let path = match name.ends_with(".ron") {
+            true => PathBuf::from(name),
+            false => scene::library_dir().join(format!("{name}.ron")),
+        };
+        let watch = watch(&path, scene.clone(), WATCH_EVERY);
+        self.watch = watch
+            .inspect_err(|e| tracing::warn!("{}: not watched: {e}", path.display()))
+            .ok();
+    }
+
+    /// Takes in what became of the scene's file.
+    pub(super) fn hear_watch(&mut self) {
+        match self.watch.as_ref().and_then(|w| w.poll()) {
+            Some(Ok(scene)) => {
+                let file_was_bad = self.state.fault.take().is_some();
+                let same = self.state.scene.as_ref().is_some_and(|s| **s == *scene);
+                if !same {
+                    let name = scene.name.clone();
+                    if let Some(entry) = self.state.scenes.get_mut(self.state.scene_index) {
+                        entry.summary = Ok(scene.summary.clone());
+                    }
+                    self.run_scene(scene);
+                    self.state.say(format!(
+                        "{name} was saved: it starts anew with the same seed"
+                    ));
+                } else if file_was_bad {
+                    self.state.say("The scene's file is as it was");
+                }
+            }
+            Some(Err(e)) => self.state.fault = Some(e),
+            None => {}
+        }
+    }
+
+    /// Runs a scene from the seed that is shown.
+    fn run_scene(&mut self, scene: Arc<Scene>) {
+        self.show_scene(scene.clone());
+        let seed = self.state.record.seed;
+        self.reality.tell(RealityOrder::Load(scene, seed));
+        self.reality.tell(RealityOrder::Play(self.state.playing));
+        self.choose_driver();
+        if !self.state.loading {
+            self.note_missing_planner();
+        }
+    }
+
+    /// Clears the screen for a scene.
+    pub(super) fn show_scene(&mut self, scene: Arc<Scene>) {
+        self.forget_imaginations();
+        self.state.eye = Eye::standard(&scene).ok().map(Arc::new);
+        self.state.scene = Some(scene);
+        self.state.scene_version += 1;
+        self.state.score = Score::default();
+        self.state.interventions.clear();
+        self.state.record.moments.clear();
+        self.state.record.marks.clear();
+        self.state.record.goal = None;
+        self.state.solids.clear();
+        self.state.grip = None;
+        self.state.cursor = Cursor::Live;
+        self.state.note = None;
+    }
+
+    /// Puts the eye where it stands for a seed, so that what is imagined is drawn over what was seen.
+    pub(super) fn place_eye(&mut self, scene: &Arc<Scene>, seed: u64) {
+        if scene.camera.jitter_m > 0.0 {
+            let eye = Eye::standard(scene).ok();
+            self.state.eye = eye.map(|e| Arc::new(e.for_seed(seed)));
+        }
+    }
+
+    /// Whether this very scene is shown; one that was loaded anew is another.
+    pub(super) fn is_shown(&self, scene: &Arc<Scene>) -> bool {
+        self.state.replay.is_none()
+            && self
+                .state
+                .scene
+                .as_ref()
+                .is_some_and(|s| Arc::ptr_eq(s, scene))
+    }
+}

@@ -1,0 +1,457 @@
+//! What people do to reality can be seen, and taken back: worker tests, no window.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use parallax::eval::control::CONTEXT_FRAMES;
+use parallax::model::{Cancel, ModelError};
+use parallax::planner::{Controller, Sight};
+use parallax::scene::Scene;
+use parallax::sim::Drag;
+use parallax::worker::{
+    Driver, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, Solid,
+    spawn_reality, watch,
+};
+
+use crate::support::{lab, scene, state_bits};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A reality that stands still until it is told to step, and what it told.
+struct Bench {
+    reality: RealityHandle,
+    episode: u64,
+    moments: Vec<Arc<Moment>>,
+    goal: Option<GoalShown>,
+    marks: Vec<Mark>,
+    undo: Option<String>,
+    saved: Option<String>,
+    solids: Vec<Solid>,
+    interventions: BTreeMap<String, f32>,
+    rewound: Option<Rewound>,
+    ended: Option<Option<bool>>,
+    failed: Option<String>,
+}
+
+impl Bench {
+    fn new(scene: &Arc<Scene>, seed: u64) -> Self {
+        let mut bench = Self {
+            reality: spawn_reality().unwrap(),
+            episode: 0,
+            moments: Vec::new(),
+            goal: None,
+            marks: Vec::new(),
+            undo: None,
+            saved: None,
+            solids: Vec::new(),
+            interventions: BTreeMap::new(),
+            rewound: None,
+            ended: None,
+            failed: None,
+        };
+        bench.tell(RealityOrder::Load(scene.clone(), seed));
+        bench.until("an episode", |b| {
+            !b.moments.is_empty() && !b.solids.is_empty()
+        });
+        bench
+    }
+
+    fn tell(&self, order: RealityOrder) {
+        self.reality.tell(order);
+    }
+
+    fn hear(&mut self) {
+        while let Some(news) = self.reality.poll() {
+            match news {
+                News::Began(start) => {
+                    self.episode = start.episode;
+                    self.moments = vec![start.first];
+                    self.goal = start.goal;
+                    self.marks.clear();
+                    self.ended = None;
+                }
+                News::Moment { moment, .. } => self.moments.push(moment),
+                News::Rewound(to) => {
+                    self.episode = to.start.episode;
+                    self.moments = to.moments.clone();
+                    self.goal = to.start.goal.clone();
+                    self.marks = to.marks.clone();
+                    self.interventions = to.interventions.clone();
+                    self.rewound = Some(*to);
+                }
+                News::Amended {
+                    moment,
+                    goal,
+                    goes_on,
+                    ..
+                } => {
+                    *self.moments.last_mut().unwrap() = moment;
+                    self.goal = goal;
+                    if goes_on {
+                        self.ended = None;
+                    }
+                }
+                News::Marked { marks, .. } => self.marks = marks,
+                News::Ways { undo, saved } => (self.undo, self.saved) = (undo, saved),
+                News::Solids(solids) => self.solids = solids,
+                News::Ended { success, .. } => self.ended = Some(success),
+                News::Failed(message) => self.failed = Some(message),
+                News::Decided(_) => {}
+            }
+        }
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Bench) -> bool) {
+        let start = Instant::now();
+        while !done(self) {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{what} did not come; {:?}",
+                self.failed
+            );
+            std::thread::sleep(Duration::from_millis(2));
+            self.hear();
+        }
+    }
+
+    fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            let next = self.moments.len() + 1;
+            self.tell(RealityOrder::Step);
+            self.until("a step", |b| b.moments.len() >= next);
+        }
+    }
+
+    fn newest(&self) -> &Moment {
+        self.moments.last().unwrap()
+    }
+
+    fn position(&self, body: usize) -> [f32; 3] {
+        self.newest().state.bodies[body].position
+    }
+
+    fn undo(&mut self) {
+        self.rewound = None;
+        self.tell(RealityOrder::Undo);
+        self.until("the way back", |b| b.rewound.is_some());
+    }
+}
+
+fn ball() -> Arc<Scene> {
+    lab(
+        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.1, 0.0), mass: 0.5)",
+        "",
+    )
+}
+
+#[test]
+fn a_pulled_body_follows_and_undo_brings_it_back_to_the_bit() {
+    let mut bench = Bench::new(&ball(), 0);
+    bench.steps(2);
+    let before = state_bits(&bench.newest().state);
+    let target = [0.4, 0.3, -0.2];
+    bench.tell(RealityOrder::Pull(Some(Drag { body: 0, target })));
+    bench.steps(8);
+    let at = bench.position(0);
+    assert!(
+        (at[0] - 0.4).abs() < 0.02 && (at[2] + 0.2).abs() < 0.02,
+        "{at:?}"
+    );
+    bench.tell(RealityOrder::Pull(None));
+    bench.steps(2);
+    assert_eq!(
+        bench.marks.len(),
+        1,
+        "one pull is one disturbance: {:?}",
+        bench.marks
+    );
+    assert_eq!(bench.marks[0].moment, 2);
+    assert_eq!(bench.undo.as_deref(), Some("pull on ball"));
+    let episode = bench.episode;
+    bench.undo();
+    assert_eq!(bench.moments.len(), 3);
+    assert_eq!(state_bits(&bench.newest().state), before);
+    assert!(
+        bench.episode > episode,
+        "late news of the old course must not be mistaken"
+    );
+    assert!(bench.marks.is_empty() && bench.undo.is_none());
+    // From here on it goes the way it would have gone without the pull.
+    bench.steps(3);
+    let undisturbed = {
+        let mut other = Bench::new(&ball(), 0);
+        other.steps(5);
+        state_bits(&other.newest().state)
+    };
+    assert_eq!(state_bits(&bench.newest().state), undisturbed);
+}
+
+#[test]
+fn a_pull_that_nothing_came_of_is_not_kept() {
+    let mut bench = Bench::new(&ball(), 0);
+    bench.tell(RealityOrder::Pull(Some(Drag {
+        body: 0,
+        target: [1.0; 3],
+    })));
+    bench.until("the pull", |b| b.undo.is_some());
+    bench.tell(RealityOrder::Pull(None));
+    bench.until("its end", |b| b.undo.is_none() && b.marks.is_empty());
+}
+
+#[test]
+fn an_impulse_gives_its_share_of_speed() {
+    let mut bench = Bench::new(&ball(), 0);
+    bench.tell(RealityOrder::Strike(0, [0.25, 0.0, 0.0]));
+    bench.steps(1);
+    let speed = bench.newest().state.bodies[0].velocity[0];
+    // 0.25 N·s on 0.5 kg, less what friction and rolling take in a tenth of a second.
+    assert!((0.3..=0.5).contains(&speed), "{speed}");
+    assert_eq!(bench.undo.as_deref(), Some("impulse on ball"));
+}
+
+#[test]
+fn a_pulled_hand_goes_there_by_its_own_action() {
+    let mut bench = Bench::new(&scene("reach"), 1_000_000);
+    let from = bench.position(0);
+    let target = [from[0] - 0.1 * from[0].signum(), from[1], from[2]];
+    bench.tell(RealityOrder::Pull(Some(Drag { body: 0, target })));
+    bench.steps(6);
+    assert!((bench.position(0)[0] - target[0]).abs() < 0.01);
+    assert!(
+        bench.moments[1].action[0].abs() > 0.9,
+        "the action is what moved it"
+    );
+}
+
+#[test]
+fn fixed_bodies_and_unknown_ones_are_left_alone() {
+    let mut bench = Bench::new(&scene("reach"), 1_000_000);
+    for body in [1, 7] {
+        bench.tell(RealityOrder::Pull(Some(Drag {
+            body,
+            target: [0.0, 1.0, 0.0],
+        })));
+        bench.tell(RealityOrder::Strike(body, [1.0, 0.0, 0.0]));
+    }
+    let wall = bench.position(1);
+    bench.steps(2);
+    assert_eq!(bench.position(1), wall);
+    assert!(
+        bench.marks.is_empty() && bench.undo.is_none(),
+        "{:?}",
+        bench.marks
+    );
+}
+
+/// The place and the picture of the goal that a controller was shown last.
+type Seen = Arc<Mutex<Option<([f32; 2], Vec<u8>)>>>;
+
+/// Tells the goal that it is shown, and does nothing.
+struct Watcher(Seen);
+
+impl Controller for Watcher {
+    fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        let goal = sight.truth.as_ref().map(|(_, goal)| goal.clone());
+        let place = goal.map_or([f32::NAN; 2], |g| g.targets[0].place());
+        assert!(sight.context.frames.len() <= CONTEXT_FRAMES);
+        *self.0.lock().unwrap() = Some((place, sight.goal.frame.clone()));
+        Ok(vec![0.0; sight.dim])
+    }
+
+    fn reset(&mut self, _seed: u64) {}
+}
+
+#[test]
+fn a_moved_goal_changes_picture_place_and_what_planners_are_shown() {
+    let mut bench = Bench::new(&scene("push"), 1_000_000);
+    let seen = Seen::default();
+    bench.tell(RealityOrder::Drive(Driver::Controller {
+        controller: Arc::new(Mutex::new(Box::new(Watcher(seen.clone())))),
+        preview: None,
+    }));
+    bench.steps(1);
+    let old = bench.goal.clone().unwrap();
+    let distance = bench.newest().distance_m;
+    let place = [-old.place[0].signum() * 0.2, 0.1];
+    for share in [0.3, 0.7, 1.0] {
+        let place = [place[0] * share, place[1]];
+        bench.tell(RealityOrder::MoveGoal {
+            target: 0,
+            place,
+            held: true,
+        });
+    }
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place,
+        held: false,
+    });
+    bench.until("the goal", |b| {
+        b.goal.as_ref().is_some_and(|g| g.place == place)
+    });
+    let goal = bench.goal.clone().unwrap();
+    assert_ne!(goal.picture, old.picture);
+    assert_ne!(
+        bench.newest().distance_m,
+        distance,
+        "the distance is that to the new goal"
+    );
+    bench.steps(2);
+    let (told, picture) = seen.lock().unwrap().clone().unwrap();
+    assert_eq!(told, place);
+    assert_eq!(picture, goal.picture.frame);
+    assert_eq!(bench.undo.as_deref(), Some("move of the goal"));
+    bench.undo();
+    assert_eq!(
+        bench.goal,
+        Some(old),
+        "one drag of the goal is one disturbance"
+    );
+    // Where no agent can bring it, it is put as near as can be.
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place: [9.0, 0.0],
+        held: false,
+    });
+    bench.until("the goal", |b| {
+        b.goal.as_ref().is_some_and(|g| g.place == [0.45, 0.0])
+    });
+}
+
+#[test]
+fn a_goal_under_the_body_ends_the_episode_only_when_it_is_let_go() {
+    let mut bench = Bench::new(&scene("push"), 1_000_000);
+    let [x, _, z] = bench.position(1);
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place: [x, z],
+        held: true,
+    });
+    bench.steps(3);
+    assert_eq!(bench.ended, None);
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place: [x, z],
+        held: false,
+    });
+    bench.steps(1);
+    bench.until("the end", |b| b.ended == Some(Some(true)));
+    let away = [if x > 0.0 { -0.3 } else { 0.3 }, z];
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place: away,
+        held: false,
+    });
+    bench.until("another task", |b| b.ended.is_none());
+}
+
+#[test]
+fn a_slider_is_one_disturbance_and_undo_takes_back_value_and_time() {
+    let mut bench = Bench::new(&ball(), 0);
+    bench.steps(3);
+    for value in [-5.0, -2.0, 3.0] {
+        bench.tell(RealityOrder::Set("gravity".into(), value));
+    }
+    bench.steps(5);
+    assert!(bench.position(0)[1] > 0.2, "it floats away");
+    assert_eq!(bench.marks.len(), 1);
+    bench.undo();
+    assert_eq!(bench.moments.len(), 4);
+    assert!(bench.interventions.is_empty());
+    bench.steps(5);
+    assert!((bench.position(0)[1] - 0.1).abs() < 0.01, "gravity is back");
+    // What is refused is no disturbance.
+    bench.tell(RealityOrder::Set("ball.mass".into(), -1.0));
+    bench.until("a refusal", |b| b.failed.is_some());
+    assert!(bench.undo.is_none());
+}
+
+#[test]
+fn undo_reaches_back_sixteen_disturbances_and_over_the_end_of_an_episode() {
+    let mut bench = Bench::new(&ball(), 0);
+    for i in 0..20 {
+        let along = if i % 2 == 0 { 0.02 } else { -0.02 };
+        bench.tell(RealityOrder::Strike(0, [along, 0.0, 0.0]));
+        bench.steps(1);
+    }
+    bench.tell(RealityOrder::Reset(5));
+    bench.until("the next episode", |b| b.moments.len() == 1);
+    let mut undone = 0;
+    while bench.undo.is_some() {
+        bench.undo();
+        undone += 1;
+        bench.hear();
+        let left = 20 - undone;
+        assert_eq!(bench.moments.len() - 1, left, "before disturbance {left}");
+        let undo = bench.undo.clone();
+        // The list of ways follows the way back.
+        std::thread::sleep(Duration::from_millis(20));
+        bench.hear();
+        assert!(undo.is_none() || bench.undo.is_some() || undone == 16);
+    }
+    assert_eq!(undone, 16);
+}
+
+#[test]
+fn a_saved_moment_is_returned_to_as_often_as_wanted() {
+    let mut bench = Bench::new(&scene("fall"), 1_000_001);
+    bench.steps(4);
+    bench.tell(RealityOrder::Restore);
+    bench.tell(RealityOrder::Save);
+    bench.until("saving", |b| b.saved.is_some());
+    let saved = state_bits(&bench.newest().state);
+    let mut went = Vec::new();
+    for _ in 0..2 {
+        bench.steps(6);
+        went.push(state_bits(&bench.newest().state));
+        bench.rewound = None;
+        bench.tell(RealityOrder::Restore);
+        bench.until("the saved moment", |b| b.rewound.is_some());
+        assert_eq!(bench.moments.len(), 5);
+        assert_eq!(state_bits(&bench.newest().state), saved);
+    }
+    assert_eq!(went[0], went[1], "the same future from the same moment");
+    bench.undo();
+    assert_eq!(bench.moments.len(), 11, "a return can be undone, too");
+}
+
+#[test]
+fn a_saved_scene_file_is_told_and_a_bad_one_is_named_until_it_is_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("push.ron");
+    let text = std::fs::read_to_string(parallax::scene::library_dir().join("push.ron")).unwrap();
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write(&text);
+    let shown = Arc::new(Scene::load(&path).unwrap());
+    let watch = watch(Path::new(&path), shown, Duration::from_millis(20)).unwrap();
+    let news = || {
+        let start = Instant::now();
+        loop {
+            if let Some(news) = watch.poll() {
+                return news;
+            }
+            assert!(start.elapsed() < PATIENCE, "no news of the file");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // The same scene in other words is no news; another gravity is.
+    write(&text.replace("summary", " summary"));
+    std::thread::sleep(Duration::from_millis(200));
+    write(&text.replace("actions: Planar", "gravity: -3.7,\n    actions: Planar"));
+    assert_eq!(news().unwrap().gravity, -3.7);
+    write(&text.replace("Ball(radius: 0.07)", "Ball(radius: -7)"));
+    let error = news().unwrap_err();
+    assert!(
+        error.contains("push.ron:6") && error.contains("shape"),
+        "{error}"
+    );
+    write("Scene(name: \"push\",");
+    let error = news().unwrap_err();
+    assert!(error.contains("push.ron:1"), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    assert!(news().unwrap_err().contains("cannot be read"));
+    write(&text);
+    assert_eq!(news().unwrap().gravity, -9.81);
+}
