@@ -16,7 +16,8 @@ pub struct Icem {
     pub elite_share: f32,
     /// Elites that are candidates again in the next iteration, and in the next decision.
     pub kept: usize,
-    /// Exponent of the noise's spectrum over tokens.
+    /// Exponent of the noise's spectrum over tokens: 2 in the paper, whose tokens last one step. Ours are held, which makes their noise slow
+    /// already; on `push` 2 did worse than 0 (80 against 89 % of 100 tuning episodes), for going round a cube takes turns.
     pub beta: f32,
     /// How much of the old distribution stays at an update.
     pub alpha: f32,
@@ -36,7 +37,7 @@ impl Default for Icem {
         Self {
             elite_share: 0.1,
             kept: 5,
-            beta: 2.0,
+            beta: 0.0,
             alpha: 0.1,
             decay: 1.25,
             sigma: 1.0,

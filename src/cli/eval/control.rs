@@ -45,6 +45,9 @@ pub struct ControlArgs {
     /// Control: standard deviation of actions at the start of a search
     #[arg(long)]
     sigma: Option<f32>,
+    /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
+    #[arg(long)]
+    beta: Option<f32>,
     /// Control: function evaluations an imagined frame (diffusion models)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
     nfe: u8,
@@ -96,6 +99,7 @@ impl ControlArgs {
                 let preset = Icem::default();
                 Box::new(Icem {
                     shape,
+                    beta: self.beta.unwrap_or(preset.beta),
                     sigma: sigma(preset.sigma),
                     ..preset
                 })
