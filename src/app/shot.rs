@@ -73,7 +73,7 @@ fn steps(scenes: usize) -> VecDeque<Step> {
     let mut all = VecDeque::new();
     for scene in 0..scenes {
         all.push_back(step("play a scene", Command::Scene(scene), |s, _| {
-            s.newest() >= 5 && s.playing
+            s.newest() >= 3 && s.playing
         }));
         all.push_back(step(
             "change the controller",
