@@ -11,7 +11,6 @@ and its best round counts, so that other work on the machine spoils one round ra
 
 import argparse
 import json
-import math
 import os
 import subprocess
 import sys
@@ -50,8 +49,8 @@ def shape_of(body):
 
 
 def rgba(body):
-    table = dict(Vermillion=(213, 94, 0), Blue=(0, 114, 178), Orange=(230, 159, 0), Purple=(204, 121, 167),
-                 Green=(0, 158, 115), Dark=(70, 70, 70), Yellow=(240, 228, 66))
+    table = dict(Vermillion=(223, 72, 0), Blue=(0, 90, 200), Orange=(230, 159, 0), Purple=(204, 80, 180),
+                 Green=(0, 158, 115), Dark=(70, 70, 74), Yellow=(240, 228, 66))
     return [c / 255 for c in table[body["colour"]]] + [1.0]
 
 

@@ -6,7 +6,7 @@ use candle_core::Device;
 use parallax::camera::Eye;
 use parallax::eval::tasks::TaskInstance;
 use parallax::model::{Cancel, Context, registry};
-use parallax::planner::{Budget, Cem, Planner};
+use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
 
@@ -34,16 +34,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for seed in 0..20 {
         let start = Instant::now();
         let latent = model.observe(&context)?;
-        Cem::default().plan(
-            model.as_ref(),
-            &latent,
-            &task.goal,
-            2,
-            &budget,
-            None,
+        Cem::default().plan(&Problem {
+            model: model.as_ref(),
+            latent: &latent,
+            goal: &task.goal,
+            dim: 2,
+            budget: &budget,
+            warm: None,
             seed,
-            &Cancel::new(),
-        )?;
+            cancel: &Cancel::new(),
+        })?;
         ms.push(start.elapsed().as_secs_f64() * 1e3);
     }
     ms.sort_by(f64::total_cmp);

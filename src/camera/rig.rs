@@ -157,7 +157,7 @@ impl Rig {
         for &p in points {
             let d = p - self.origin;
             let z = d.dot(self.forward);
-            if !(z > 0.02) {
+            if z.is_nan() || z <= 0.02 {
                 return whole;
             }
             let at = [

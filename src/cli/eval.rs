@@ -1,4 +1,6 @@
-//! `parallax eval`: control, rollout, judge. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, judge, probe. JSON as README describes it; its keys only grow.
+
+mod control;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use crate::camera::Eye;
-use crate::eval::control::{self, ControlResult};
-use crate::eval::{judge, rollout};
+use crate::eval::{judge, probe, rollout};
 use crate::judge::Thresholds;
-use crate::model::oracle::Oracle;
-use crate::model::{Camp, Cost, WorldModel, registry};
-use crate::planner::{Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Random};
+use crate::model::registry;
 use crate::scene::{self, Scene, home, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
@@ -31,50 +29,23 @@ pub struct EvalArgs {
     /// Model: a folder of models/ (control also takes `oracle` and `random`)
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// Episodes or clips
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    episodes: u64,
+    /// Episodes or clips [default: control 100, others 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    episodes: Option<u64>,
     /// First seed; from 1000000 up seeds are held out
     #[arg(long, value_name = "K", default_value_t = HELD_OUT_SEED)]
     seed: u64,
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Control: candidates an iteration
-    #[arg(long)]
-    candidates: Option<usize>,
-    /// Control: iterations a decision
-    #[arg(long)]
-    iterations: Option<usize>,
-    /// Control: tokens planned ahead
-    #[arg(long)]
-    horizon: Option<usize>,
-    /// Control: control steps that a plan is followed before the next
-    #[arg(long)]
-    replan: Option<usize>,
-    /// Control: function evaluations an imagined frame (diffusion models)
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
-    nfe: u8,
-    /// Control: cost of a plan, over all imagined steps or the last
-    #[arg(long, value_enum, default_value_t = Shape::Sum)]
-    cost: Shape,
-    /// Control: leave out the floor (random) and the ceiling (oracle)
-    #[arg(long)]
-    no_references: bool,
+    #[command(flatten)]
+    control: control::ControlArgs,
     /// Judge: make assets/judge.ron anew from so many clips a scene
     #[arg(long, value_name = "CLIPS")]
     calibrate: Option<u64>,
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    /// Sum over all imagined steps
-    Sum,
-    /// The last imagined step alone
-    Last,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +56,26 @@ enum Suite {
     Rollout,
     /// False positives and detection rate of the judge itself
     Judge,
+    /// What a representation holds: place, orientation, velocity, contact
+    Probe,
+}
+
+impl EvalArgs {
+    fn episodes(&self) -> u64 {
+        let preset = match self.suite {
+            Suite::Control => 100,
+            Suite::Rollout | Suite::Judge | Suite::Probe => 50,
+        };
+        self.episodes.unwrap_or(preset)
+    }
 }
 
 pub fn run(args: &EvalArgs) -> Result<()> {
     let result = match args.suite {
-        Suite::Control => eval_control(args)?,
+        Suite::Control => control::evaluate(args)?,
         Suite::Rollout => eval_rollout(args)?,
         Suite::Judge => eval_judge(args)?,
+        Suite::Probe => eval_probe(args)?,
     };
     if let Some(path) = &args.json {
         write_json(path, &result)?;
@@ -130,7 +114,7 @@ fn command_line() -> String {
 
 fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, Value> {
     let head = json!({
-        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "episodes": args.episodes,
+        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "episodes": args.episodes(),
         "command": command_line(), "version": env!("CARGO_PKG_VERSION"), "device": args.device.replace("auto", "cpu"),
     });
     match head {
@@ -150,112 +134,6 @@ fn bar(length: u64, what: &str) -> ProgressBar {
     bar
 }
 
-fn run_control(
-    scene: &Arc<Scene>,
-    args: &EvalArgs,
-    name: &str,
-    controller: &mut dyn Controller,
-) -> Result<ControlResult> {
-    let eye = Eye::standard(scene)?;
-    let bar = bar(args.episodes, name);
-    let mut successes = 0;
-    let result = control::run(scene, &eye, controller, args.seed, args.episodes, |e| {
-        successes += usize::from(e.success);
-        bar.set_message(format!("{successes} reached"));
-        bar.inc(1);
-    })?;
-    bar.finish_and_clear();
-    let r = result.success;
-    println!(
-        "{name:<14} success {:5.1} %  [{:.1}, {:.1}]  of {}  ({} solved at start)  {:.1} ms a decision",
-        100.0 * r.rate,
-        100.0 * r.low,
-        100.0 * r.high,
-        result.episodes,
-        result.excluded_solved_at_start,
-        result.decision_ms.median
-    );
-    Ok(result)
-}
-
-/// What differs from a preset is what was asked for.
-fn budget_of(args: &EvalArgs, preset: Budget) -> Budget {
-    Budget {
-        candidates: args.candidates.unwrap_or(preset.candidates),
-        iterations: args.iterations.unwrap_or(preset.iterations),
-        horizon: args.horizon.unwrap_or(preset.horizon),
-        ..preset
-    }
-}
-
-fn oracle(scene: &Arc<Scene>, budget: Budget, replan: usize) -> OracleMpc {
-    OracleMpc::new(Arc::new(Oracle::new(scene)), budget, replan)
-}
-
-fn eval_control(args: &EvalArgs) -> Result<Value> {
-    let scene = scene_of(args)?;
-    let name = model_name(args)?;
-    let mut out = head("control", args, &scene.name, name);
-    note_world(&mut out, &scene);
-    let mut planner = "cem";
-    let result = match name {
-        "random" => {
-            planner = "none";
-            run_control(&scene, args, name, &mut Random::new(args.seed))?
-        }
-        "oracle" => {
-            let budget = budget_of(args, Budget::oracle(&scene));
-            let replan = args.replan.unwrap_or(Budget::REPLAN);
-            out.insert("budget".into(), json!(budget));
-            out.insert("replan_steps".into(), json!(replan));
-            run_control(&scene, args, name, &mut oracle(&scene, budget, replan))?
-        }
-        _ => {
-            let model =
-                registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
-            let budget = budget_of(args, Budget::for_camp(model.card().camp));
-            let replan = args.replan.unwrap_or(Budget::REPLAN);
-            out.insert("budget".into(), json!(budget));
-            out.insert("replan_steps".into(), json!(replan));
-            out.insert(
-                "decision_flops".into(),
-                json!(decision_flops(model.as_ref(), &budget)),
-            );
-            out.insert("model_sha256".into(), json!(model.card().sha256));
-            model.set_nfe(usize::from(args.nfe));
-            if model.card().camp == Camp::Generative {
-                out.insert("nfe".into(), json!(args.nfe));
-            }
-            let shape = match args.cost {
-                Shape::Sum => CostShape::Sum,
-                Shape::Last => CostShape::Last,
-            };
-            let planner = Cem {
-                shape,
-                ..Cem::default()
-            };
-            let mut mpc = Mpc::new(model, planner, budget, replan);
-            run_control(&scene, args, name, &mut mpc)?
-        }
-    };
-    out.insert("planner".into(), json!(planner));
-    if !args.no_references {
-        let random = run_control(&scene, args, "random", &mut Random::new(args.seed))?;
-        let ceiling = run_control(
-            &scene,
-            args,
-            "oracle",
-            &mut oracle(&scene, Budget::oracle(&scene), Budget::REPLAN),
-        )?;
-        out.insert("floors".into(), json!({ "random": random.success }));
-        out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
-    }
-    if let Value::Object(numbers) = json!(result) {
-        out.extend(numbers);
-    }
-    Ok(Value::Object(out))
-}
-
 /// Which interventions the scene bears, and which of them lie outside what training saw.
 fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
     if !scene.interventions.is_empty() {
@@ -267,32 +145,19 @@ fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
     }
 }
 
-/// Floating-point operations of one decision: encode once (and the goal), then imagine.
-fn decision_flops(model: &dyn WorldModel, budget: &Budget) -> f64 {
-    let Cost {
-        encode_flops,
-        dynamics_flops,
-        rendering_flops,
-        ..
-    } = model.cost();
-    let steps = budget.candidates * budget.iterations * budget.horizon * budget.hold
-        / model.frameskip().max(1);
-    2.0 * encode_flops + steps as f64 * (dynamics_flops + rendering_flops)
-}
-
 fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
     let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
-    let bar = bar(args.episodes, name);
-    let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes, |_| {
+    let bar = bar(args.episodes(), name);
+    let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes(), |_| {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
     println!(
         "{name} in {}: {} clips, {} steps from {} real frames",
         scene.name,
-        args.episodes,
+        args.episodes(),
         rollout::STEPS,
         rollout::CONTEXT
     );
@@ -337,6 +202,39 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     Ok(Value::Object(out))
 }
 
+fn eval_probe(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let result = probe::run(&scene, model.as_ref(), args.seed, args.episodes())?;
+    println!(
+        "{name} in {}: r of linear and MLP probes on {} held-out rows, and on an 8x8 picture",
+        scene.name, result.rows_test
+    );
+    for (quantity, own) in &result.model.r {
+        let floor = result.pixels.r.get(quantity).copied().unwrap_or_default();
+        println!(
+            "{quantity:<18} {:6.3} {:6.3}    {:6.3} {:6.3}",
+            own.linear, own.mlp, floor.linear, floor.mlp
+        );
+    }
+    for (group, lowest) in &result.lowest_r {
+        println!(
+            "lowest {group:<11} {:6.3} {:6.3}",
+            lowest.linear, lowest.mlp
+        );
+    }
+    let mut out = head("probe", args, &scene.name, name);
+    note_world(&mut out, &scene);
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    out.insert("parameters".into(), json!(model.cost().parameters));
+    out.insert("encode_flops".into(), json!(model.cost().encode_flops));
+    if let Value::Object(numbers) = json!(result) {
+        out.extend(numbers);
+    }
+    Ok(Value::Object(out))
+}
+
 fn eval_judge(args: &EvalArgs) -> Result<Value> {
     let names = match &args.scene {
         Some(name) => vec![name.clone()],
@@ -352,7 +250,7 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     let mut out = head("judge", args, args.scene.as_deref().unwrap_or("all"), "-");
     let mut by_scene = Map::new();
     for scene in &scenes {
-        let r = judge::evaluate(scene, args.seed, args.episodes)?;
+        let r = judge::evaluate(scene, args.seed, args.episodes())?;
         println!(
             "{}: {:.2} % of real clips flagged",
             scene.name,

@@ -15,7 +15,8 @@ pub struct ModelsArgs {
 
 pub fn run(args: &ModelsArgs) -> Result<()> {
     let dir = models_dir();
-    let entries = registry::scan(&dir);
+    let mut entries = registry::scan(&dir);
+    entries.extend(registry::scan(&registry::baselines(&dir)));
     if entries.is_empty() {
         bail!(
             "no models in {}; train one with `parallax train models/lewm-push/train.ron`",
@@ -31,7 +32,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     }
     for entry in &entries {
         let loaded = match (&entry.card, args.check) {
-            (Ok(_), true) => registry::load(&entry.dir, &candle_core::Device::Cpu)
+            (Ok(_), true) => registry::load_any(&entry.dir, &candle_core::Device::Cpu)
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
             (Ok(_), false) => Ok(()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::{Rate, quantile};
+use super::stats::{Mean, Rate, Spread, quantile};
 use super::tasks::{TaskError, TaskInstance};
 use crate::camera::Eye;
 use crate::model::{Cancel, Context, ModelError};
@@ -31,6 +31,9 @@ pub struct EpisodeResult {
     /// Milliseconds of each decision that planned.
     #[serde(skip)]
     pub decision_ms: Vec<f64>,
+    /// Imagined model steps of each of them.
+    #[serde(skip)]
+    pub model_steps: Vec<usize>,
 }
 
 /// All episodes of one controller.
@@ -44,6 +47,12 @@ pub struct ControlResult {
     pub excluded_solved_at_start: usize,
     /// Milliseconds a decision: median and 99th percentile.
     pub decision_ms: Latency,
+    /// Imagined model steps a decision, mean.
+    #[serde(default)]
+    pub decision_model_steps: f64,
+    /// Control steps of the episodes that succeeded.
+    #[serde(default)]
+    pub steps_to_success: Spread,
     /// Every episode.
     pub per_episode: Vec<EpisodeResult>,
 }
@@ -55,6 +64,42 @@ pub struct Latency {
     pub median: f64,
     /// 99th percentile.
     pub p99: f64,
+}
+
+/// What a controller loses against another on the same episodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Regret {
+    /// Control steps more than the reference needed, mean over the episodes that count; a failure takes as long as it was tried.
+    pub steps: Mean,
+    /// Metres farther from the goal at the end, likewise.
+    pub final_distance_m: Mean,
+}
+
+impl Regret {
+    /// Of `result` against `reference`, paired by seed.
+    pub fn of(result: &ControlResult, reference: &ControlResult) -> Regret {
+        let pairs: Vec<(&EpisodeResult, &EpisodeResult)> = result
+            .per_episode
+            .iter()
+            .filter(|e| !e.solved_at_start)
+            .filter_map(|e| {
+                let other = reference.per_episode.iter().find(|r| r.seed == e.seed)?;
+                Some((e, other))
+            })
+            .collect();
+        let steps: Vec<f64> = pairs
+            .iter()
+            .map(|(a, b)| f64::from(a.steps) - f64::from(b.steps))
+            .collect();
+        let metres: Vec<f64> = pairs
+            .iter()
+            .map(|(a, b)| f64::from(a.final_distance_m) - f64::from(b.final_distance_m))
+            .collect();
+        Regret {
+            steps: Mean::bootstrap(&steps),
+            final_distance_m: Mean::bootstrap(&metres),
+        }
+    }
 }
 
 /// Why an evaluation stopped.
@@ -92,7 +137,18 @@ pub fn run(
         .iter()
         .flat_map(|r| r.decision_ms.iter().copied())
         .collect();
+    let imagined: Vec<usize> = results
+        .iter()
+        .flat_map(|r| r.model_steps.iter().copied())
+        .collect();
+    let steps: Vec<f64> = counted
+        .iter()
+        .filter(|r| r.success)
+        .map(|r| f64::from(r.steps))
+        .collect();
     Ok(ControlResult {
+        decision_model_steps: imagined.iter().sum::<usize>() as f64 / imagined.len().max(1) as f64,
+        steps_to_success: Spread::of(&steps),
         success: Rate::wilson(successes, counted.len()),
         episodes: counted.len(),
         excluded_solved_at_start: results.len() - counted.len(),
@@ -123,7 +179,8 @@ pub fn run_episode(
         ..Default::default()
     };
     let solved_at_start = instance.is_solved(&reality);
-    let (mut steps, mut success, mut decision_ms) = (0, solved_at_start, Vec::new());
+    let (mut steps, mut success) = (0, solved_at_start);
+    let (mut decision_ms, mut model_steps) = (Vec::new(), Vec::new());
     while !success && steps < instance.task.budget_steps {
         context.frames.push(eye.look(&reality).rgb);
         if context.frames.len() > CONTEXT_FRAMES {
@@ -141,6 +198,7 @@ pub fn run_episode(
         let action = controller.decide(&sight, &Cancel::new())?;
         if looked {
             decision_ms.push(start.elapsed().as_secs_f64() * 1e3);
+            model_steps.extend(controller.plan().map(|p| p.model_steps));
         }
         reality.act(&action);
         reality.step();
@@ -156,5 +214,6 @@ pub fn run_episode(
         final_distance_m,
         solved_at_start,
         decision_ms,
+        model_steps,
     })
 }

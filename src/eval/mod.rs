@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod judge;
+pub mod probe;
 pub mod rollout;
 pub mod stats;
 pub mod tasks;

@@ -1,5 +1,7 @@
 //! Rates with intervals, and order statistics.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// A rate with its 95 % interval.
@@ -31,6 +33,37 @@ impl Rate {
             rate: p,
             low: (centre - half).max(0.0),
             high: (centre + half).min(1.0),
+        }
+    }
+}
+
+/// A mean with its 95 % interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    /// Mean.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Mean {
+    /// Percentile bootstrap (Efron 1979), 2000 resamples, the same draws in every run; zeros when there are no values.
+    pub fn bootstrap(values: &[f64]) -> Mean {
+        const RESAMPLES: usize = 2000;
+        if values.is_empty() {
+            return Mean::default();
+        }
+        let n = values.len();
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let means: Vec<f64> = (0..RESAMPLES)
+            .map(|_| (0..n).map(|_| values[rng.random_range(0..n)]).sum::<f64>() / n as f64)
+            .collect();
+        Mean {
+            mean: values.iter().sum::<f64>() / n as f64,
+            low: quantile(&means, 0.025),
+            high: quantile(&means, 0.975),
         }
     }
 }

@@ -2,19 +2,22 @@
 //!
 //! Read `world_model.rs` first: the trait and the words (context, latent, rollout, goal). `card.rs` is the
 //! metadata of a shipped model, `registry.rs` fills itself from `models/`. The camps know neither the registry
-//! nor each other; whoever uses a model knows only the trait.
+//! nor each other; whoever uses a model knows only the trait. `policy.rs` and `cloning.rs` are the baseline that acts without imagining.
 
 pub mod card;
+pub mod cloning;
 pub mod generative;
 pub mod jepa;
 pub mod nn;
 pub mod oracle;
+pub mod policy;
 pub mod registry;
 pub mod world_model;
 
 pub use candle_core::Device;
 pub use card::{Camp, Card};
+pub use policy::Policy;
 pub use world_model::{
     Actions, Cancel, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Slope, WorldModel,
 };

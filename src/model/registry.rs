@@ -7,9 +7,10 @@ use candle_core::Device;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::cloning::{ClonedPolicy, CloningConfig};
 use super::generative::{PixelDiffusion, PixelDiffusionConfig};
 use super::jepa::{LewmConfig, LewmModel};
-use super::{Card, ModelError, WorldModel};
+use super::{Card, ModelError, Policy, WorldModel};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -32,6 +33,15 @@ struct Configuration {
 enum Architecture {
     Lewm(Part<LewmConfig>),
     PixelDiffusion(Part<PixelDiffusionConfig>),
+    Cloning(Part<CloningConfig>),
+}
+
+/// What a model folder holds.
+pub enum Trained {
+    /// Something that imagines.
+    World(Arc<dyn WorldModel>),
+    /// Something that only acts.
+    Policy(Arc<dyn Policy>),
 }
 
 #[derive(Deserialize)]
@@ -67,7 +77,7 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
 ///
 /// # Errors
 /// [`ModelError`] naming the file and the field or tensor at fault.
-pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
+pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
     let path = dir.join("train.ron");
@@ -81,14 +91,44 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
         message: e.code.to_string(),
     })?;
     Ok(match configuration.architecture {
-        Architecture::Lewm(part) => Arc::new(LewmModel::load(dir, card, &part.model, device)?),
-        Architecture::PixelDiffusion(part) => {
-            Arc::new(PixelDiffusion::load(dir, card, &part.model, device)?)
+        Architecture::Lewm(part) => {
+            Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
         }
+        Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
+            dir,
+            card,
+            &part.model,
+            device,
+        )?)),
+        Architecture::Cloning(part) => Trained::Policy(Arc::new(ClonedPolicy::load(
+            dir,
+            card,
+            &part.model,
+            device,
+        )?)),
     })
 }
 
-/// Loads `models/NAME` by its folder's name.
+/// As [`load_any`], of a folder that holds a world model.
+///
+/// # Errors
+/// [`ModelError`] naming what is at fault.
+pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
+    match load_any(dir, device)? {
+        Trained::World(model) => Ok(model),
+        Trained::Policy(policy) => Err(ModelError::Input {
+            model: policy.card().name.clone(),
+            message: "is a policy: it acts but imagines nothing".into(),
+        }),
+    }
+}
+
+/// Where baselines lie: folders like those of models, for comparison only, that the window does not offer.
+pub fn baselines(models: &Path) -> PathBuf {
+    models.join("baselines")
+}
+
+/// Loads `models/NAME` (or `models/baselines/NAME`) by its folder's name.
 ///
 /// # Errors
 /// [`ModelError::Input`] listing the names there are, or any error of [`load`].
@@ -97,20 +137,33 @@ pub fn load_named(
     name: &str,
     device: &Device,
 ) -> Result<Arc<dyn WorldModel>, ModelError> {
-    let dir = models.join(name);
-    if !dir.join("card.ron").is_file() {
-        let known: Vec<String> = scan(models).into_iter().map(|e| e.name).collect();
-        let message = format!(
-            "there is no such folder in {}; the models there are: {}",
-            models.display(),
-            known.join(", ")
-        );
-        return Err(ModelError::Input {
-            model: name.into(),
-            message,
-        });
+    load(&find(models, name)?, device)
+}
+
+/// The folder of a model or baseline.
+///
+/// # Errors
+/// [`ModelError::Input`] listing the names there are.
+pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
+    let places = [models.to_path_buf(), baselines(models)];
+    let found = places.iter().map(|p| p.join(name));
+    if let Some(dir) = found.into_iter().find(|d| d.join("card.ron").is_file()) {
+        return Ok(dir);
     }
-    load(&dir, device)
+    let known: Vec<String> = places
+        .iter()
+        .flat_map(|p| scan(p))
+        .map(|e| e.name)
+        .collect();
+    let message = format!(
+        "there is no such folder in {}; the models there are: {}",
+        models.display(),
+        known.join(", ")
+    );
+    Err(ModelError::Input {
+        model: name.into(),
+        message,
+    })
 }
 
 /// The weights are of a sane size and those that the card names.

@@ -230,6 +230,15 @@ impl ProbedStates {
     }
 }
 
+/// Distances to a goal, and how they change with the actions that led there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slope {
+    /// As [`WorldModel::distance`] gives them, `[N, T]`.
+    pub distances: Vec<f32>,
+    /// Derivative of each candidate's weighted sum of distances by its actions, `[N, control steps, A]`.
+    pub by_action: Vec<f32>,
+}
+
 /// What imagining costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
@@ -273,6 +282,18 @@ pub trait WorldModel: Send + Sync {
     /// Distance to the goal of every imagined step, `[N, T]` row-major, in the model's own units.
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError>;
 
+    /// Imagines, and differentiates Σₜ weightsₜ · distanceₜ by every action (`weights: [T]`); `None` for models that cannot.
+    fn gradient(
+        &self,
+        _latent: &Latent,
+        _actions: &Actions,
+        _goal: &Goal,
+        _weights: &[f32],
+        _cancel: &Cancel,
+    ) -> Result<Option<Slope>, ModelError> {
+        Ok(None)
+    }
+
     /// The imagined frames, for models that have pixels.
     fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError>;
 
@@ -282,6 +303,11 @@ pub trait WorldModel: Send + Sync {
     /// Body states read by the linear probe out of the context's last three observations, for models that have probes: what the
     /// model knows now, before it imagines (n = steps = 1).
     fn read_out(&self, _context: &Context) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+
+    /// The model's own representation of the context's last observation, `[D]`, for probes; `None` for models that have none to show.
+    fn features(&self, _context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
         Ok(None)
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Budget, Cem, Plan, Planner};
+use super::{Budget, Cem, Plan, Planner, Problem};
 use crate::model::oracle::Oracle;
-use crate::model::{Cancel, Context, Goal, ModelError, WorldModel};
+use crate::model::{Cancel, Context, Goal, ModelError, Policy, WorldModel};
 use crate::sim::{GoalState, Reality};
 
 /// What a controller may look at when it decides.
@@ -67,12 +67,32 @@ impl Controller for Random {
     }
 }
 
+/// A policy that looks anew at every step: the baseline without a world model.
+pub struct Reflex(Arc<dyn Policy>);
+
+impl Reflex {
+    /// Acts as `policy` says.
+    pub fn new(policy: Arc<dyn Policy>) -> Self {
+        Self(policy)
+    }
+}
+
+impl Controller for Reflex {
+    fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+        cancel.check()?;
+        self.0.act(&sight.context, &sight.goal, sight.dim)
+    }
+
+    fn reset(&mut self, _seed: u64) {}
+}
+
 /// Model-predictive control with any world model.
 pub struct Mpc {
     model: Arc<dyn WorldModel>,
-    planner: Cem,
+    planner: Box<dyn Planner>,
     budget: Budget,
     replan_every: usize,
+    warm: bool,
     queue: VecDeque<Vec<f32>>,
     plan: Option<Plan>,
     seed: u64,
@@ -83,21 +103,28 @@ impl Mpc {
     /// Plans within `budget` and follows a plan for `replan_every` control steps.
     pub fn new(
         model: Arc<dyn WorldModel>,
-        planner: Cem,
+        planner: impl Planner + 'static,
         budget: Budget,
         replan_every: usize,
     ) -> Self {
         let replan_every = replan_every.max(1);
         Self {
             model,
-            planner,
+            planner: Box::new(planner),
             budget,
             replan_every,
+            warm: true,
             queue: VecDeque::new(),
             plan: None,
             seed: 0,
             decisions: 0,
         }
+    }
+
+    /// Starts every search from nothing, not from the last plan.
+    pub fn cold(mut self) -> Self {
+        self.warm = false;
+        self
     }
 }
 
@@ -107,26 +134,24 @@ impl Controller for Mpc {
             return Ok(action);
         }
         let latent = self.model.observe(&sight.context)?;
-        let warm = self.plan.take().map(|mut p| {
-            p.actions.drain(..self.replan_every.min(p.actions.len()));
-            p
-        });
+        let (steps, hold) = (self.replan_every, self.budget.hold);
+        let last = self.plan.take().filter(|_| self.warm);
+        let warm = last.map(|plan| plan.shifted(steps, hold));
         let seed = self
             .seed
             .wrapping_mul(0x9E37_79B9)
             .wrapping_add(self.decisions);
         self.decisions += 1;
-        let model = self.model.as_ref();
-        let plan = self.planner.plan(
-            model,
-            &latent,
-            &sight.goal,
-            sight.dim,
-            &self.budget,
-            warm.as_ref(),
+        let plan = self.planner.plan(&Problem {
+            model: self.model.as_ref(),
+            latent: &latent,
+            goal: &sight.goal,
+            dim: sight.dim,
+            budget: &self.budget,
+            warm: warm.as_ref(),
             seed,
             cancel,
-        )?;
+        })?;
         self.queue
             .extend(plan.actions.iter().take(self.replan_every).cloned());
         self.plan = Some(plan);

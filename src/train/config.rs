@@ -1,7 +1,7 @@
 //! `train.ron`.
 
 use super::diffusion::DiffusionRecipe;
-use super::{LewmRecipe, TrainError};
+use super::{CloningRecipe, LewmRecipe, TrainError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,8 @@ pub enum Architecture {
     Lewm(LewmRecipe),
     /// An action-conditioned pixel diffusion model.
     PixelDiffusion(DiffusionRecipe),
+    /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
+    Cloning(CloningRecipe),
 }
 
 impl Architecture {
@@ -47,6 +49,7 @@ impl Architecture {
         match self {
             Self::Lewm(_) => "lewm",
             Self::PixelDiffusion(_) => "pixel_diffusion",
+            Self::Cloning(_) => "cloning",
         }
     }
 }
@@ -69,6 +72,7 @@ impl TrainConfig {
         let check = match &config.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
             Architecture::PixelDiffusion(recipe) => recipe.check(),
+            Architecture::Cloning(recipe) => recipe.check(),
         };
         let share = config.validation_share;
         let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
@@ -114,6 +118,7 @@ impl TrainConfig {
         match &self.architecture {
             Architecture::Lewm(recipe) => recipe.model.action_dim,
             Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
+            Architecture::Cloning(recipe) => recipe.model.action_dim,
         }
     }
 }

@@ -2,19 +2,22 @@
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
 //! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
-//! diffusion.
+//! diffusion, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
 mod checkpoint;
 mod clock;
+mod cloning;
 mod config;
 mod curve;
 pub mod diffusion;
 mod export;
 mod lewm;
+pub mod probing;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use clock::{Clock, Length};
+pub use cloning::CloningRecipe;
 pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
 pub use export::{Export, export};
@@ -148,5 +151,6 @@ pub fn run_on(
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
+        Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),
     }
 }

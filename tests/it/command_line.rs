@@ -306,6 +306,9 @@ fn eval_writes_the_documented_json() {
         "device",
         "model_sha256",
         "decision_flops",
+        "decision_model_steps",
+        "steps_to_success",
+        "warm_start",
         "excluded_solved_at_start",
     ] {
         assert!(!value[key].is_null(), "{key} is missing");

@@ -1,4 +1,5 @@
 //! All integration tests in one binary: a module a promise.
+mod baselines_are_fair;
 mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;
@@ -14,11 +15,13 @@ mod one_of_each;
 mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
+mod planners_search_alike;
 mod reality_is_disturbed;
 mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
+mod template_is_complete;
 mod vandal;
 mod weights_are_checked;
 #[cfg(feature = "app")]

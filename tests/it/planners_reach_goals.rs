@@ -11,7 +11,7 @@ use parallax::model::{
     Rollouts, WorldModel,
 };
 use parallax::planner::{
-    Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Random, Sight,
+    Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Problem, Random, Sight,
 };
 use parallax::sim::HELD_OUT_SEED;
 
@@ -128,6 +128,7 @@ const BUDGET: Budget = Budget {
     iterations: 8,
     horizon: 4,
     hold: 2,
+    milliseconds: None,
 };
 
 fn plan(
@@ -137,20 +138,20 @@ fn plan(
     cancel: &Cancel,
 ) -> Result<Plan, ModelError> {
     let latent = model.observe(&Context::default())?;
-    Cem {
+    let cem = Cem {
         shape: CostShape::Last,
         ..Cem::default()
-    }
-    .plan(
+    };
+    cem.plan(&Problem {
         model,
-        &latent,
-        &Goal::default(),
-        2,
-        &BUDGET,
+        latent: &latent,
+        goal: &Goal::default(),
+        dim: 2,
+        budget: &BUDGET,
         warm,
         seed,
         cancel,
-    )
+    })
 }
 
 #[test]
@@ -158,7 +159,8 @@ fn cem_brings_a_point_to_its_goal() {
     let model = Point::new([0.5, -0.35]);
     let plan = plan(&model, None, 1, &Cancel::new()).unwrap();
     assert_eq!((plan.actions.len(), plan.iterations.len()), (8, 8));
-    assert_eq!(plan.model_steps, 80 * 8 * 8);
+    // And once more eight: the plan itself, for its cost by step.
+    assert_eq!(plan.model_steps, 80 * 8 * 8 + 8);
     let end = plan
         .actions
         .iter()
@@ -273,6 +275,7 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
         iterations: 3,
         horizon: 5,
         hold: 5,
+        milliseconds: None,
     };
     let mut oracle = OracleMpc::new(Arc::new(Oracle::new(&reach)), budget, 5);
     let oracle = control::run(&reach, &eye, &mut oracle, seed, 6, |_| ()).unwrap();

@@ -231,7 +231,62 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
             "slider",
             "low: -20.0, high: -1.0",
             "low: -20000.0, high: -1.0",
-            &["sliders[0].low", "-20000", "-360 to 360"],
+            &["sliders[0].low", "-20000", "-50 to 50"],
+        ),
+        (
+            "empty compound",
+            "Cuboid(half: (0.11, 0.11, 0.11))",
+            "Compound(parts: [])",
+            &["bodies[1].shape", "0 parts", "1 to 16 parts"],
+        ),
+        (
+            "nested compound",
+            "Cuboid(half: (0.11, 0.11, 0.11))",
+            "Compound(parts: [(shape: Compound(parts: []), position: (0.0, 0.0, 0.0))])",
+            &["bodies[1].shape", "a compound within a compound"],
+        ),
+        (
+            "flat hull",
+            "Cuboid(half: (0.11, 0.11, 0.11))",
+            "Convex(points: [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 1.0)])",
+            &["bodies[1].shape", "solid hull"],
+        ),
+        (
+            "soft without softness",
+            "kind: Dynamic",
+            "kind: Soft",
+            &["bodies[1].soft", "frequency_hz"],
+        ),
+        (
+            "joint to nobody",
+            "episode_steps: 60",
+            "joints: [(kind: Spherical, a: \"world\", b: \"nobody\", anchor_a: (0.0, 1.0, 0.0), anchor_b: (0.0, 0.0, 0.0))], \
+             episode_steps: 60",
+            &["joints[0]", "nobody", "Dynamic"],
+        ),
+        (
+            "intervention on nothing",
+            "episode_steps: 60",
+            "interventions: [(\"cube.taste\", 1.0)], episode_steps: 60",
+            &["interventions[0]", "cube.taste", "friction"],
+        ),
+        (
+            "edit of nobody",
+            "episode_steps: 60",
+            "edits: [(step: 3, body: \"ghost\", what: Vanish)], episode_steps: 60",
+            &["edits[0].body", "ghost", "can move"],
+        ),
+        (
+            "goal of a second body that is no body",
+            "body: \"cube\", tolerance",
+            "body: \"cube\", also: [\"cube\"], tolerance",
+            &["task.also", "cube", "each once"],
+        ),
+        (
+            "colours for a number",
+            "(target: \"cube.mass\", low: 0.4, high: 0.6)",
+            "(target: \"cube.mass\", colours: [Blue])",
+            &["randomise[5]", "BODY.colour"],
         ),
     ];
     let sound = text("push");

@@ -1,5 +1,6 @@
 //! Every choice of a LeWM.
 
+use crate::model::nn::FrameEncoderSizes;
 use serde::{Deserialize, Serialize};
 
 /// How the raw actions of one token become the predictor's input.
@@ -84,6 +85,17 @@ impl LewmConfig {
         match self.action_block {
             ActionBlock::Concat => self.frameskip * self.action_dim,
             ActionBlock::Mean => self.action_dim,
+        }
+    }
+
+    /// Sizes of the encoder.
+    pub fn encoder(&self) -> FrameEncoderSizes {
+        FrameEncoderSizes {
+            image: self.image_size,
+            channels: self.encoder_channels,
+            residual_blocks: self.residual_blocks,
+            hidden: self.encoder_hidden,
+            out: self.latent_dim,
         }
     }
 

@@ -4,9 +4,9 @@ use super::{GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
 use crate::model::nn::{Init, Params, WeightsError};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Slope, WorldModel,
 };
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use std::path::Path;
 
 /// LeWM behind the trait: plans in its latents, has no pixels.
@@ -157,15 +157,38 @@ impl LewmModel {
         Ok(Tensor::from_vec(data, shape, self.model.device())?)
     }
 
+    /// Latents `[N, T, D]` that follow `start: [1, D]` under action blocks `[N, T, frameskip·A]`.
+    fn roll_out(
+        &self,
+        start: &Tensor,
+        blocks: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Tensor, ModelError> {
+        let (n, steps, _) = blocks.dims3()?;
+        let d = self.model.config().latent_dim;
+        let mut z = start.broadcast_as((n, d))?.contiguous()?;
+        let mut latents = Vec::with_capacity(steps);
+        for t in 0..steps {
+            cancel.check()?;
+            let block = blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
+            z = self.model.predict(&z, &block, None)?;
+            latents.push(z.clone());
+        }
+        Ok(match latents.is_empty() {
+            true => Tensor::zeros((n, 0, d), z.dtype(), z.device())?,
+            false => Tensor::stack(&latents, 1)?,
+        })
+    }
+
     /// Distance of latents `[.., D]` to `goal: [1, D]`, `[..]` flattened.
-    fn latent_distance(&self, z: &Tensor, goal: &Tensor) -> candle_core::Result<Vec<f32>> {
+    fn latent_distance(&self, z: &Tensor, goal: &Tensor) -> candle_core::Result<Tensor> {
         let d = self.model.config().latent_dim;
         let delta = z.reshape(((), d))?.broadcast_sub(goal)?;
         let delta = match &self.whitening {
             Some(w) => delta.matmul(w)?,
             None => delta,
         };
-        delta.sqr()?.sum(1)?.to_vec1()
+        delta.sqr()?.sum(1)
     }
 }
 
@@ -205,28 +228,53 @@ impl WorldModel for LewmModel {
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let start: &Tensor = latent.get(&self.card.name)?;
-        let blocks = self.blocks(actions)?;
-        let d = self.model.config().latent_dim;
-        let mut z = start.broadcast_as((actions.n, d))?.contiguous()?;
-        let mut steps = Vec::new();
-        for t in 0..blocks.dim(1)? {
-            cancel.check()?;
-            z = self
-                .model
-                .predict(&z, &blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?, None)?;
-            steps.push(z.clone());
-        }
-        let z = match steps.is_empty() {
-            true => Tensor::zeros((actions.n, 0, d), z.dtype(), z.device())?,
-            false => Tensor::stack(&steps, 1)?,
-        };
+        let z = self.roll_out(start, &self.blocks(actions)?, cancel)?;
         Ok(Rollouts::new(Imagined { z }))
     }
 
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
         let imagined: &Imagined = rollouts.get(&self.card.name)?;
         let goal = self.encode(goal.size, &goal.frame)?;
-        Ok(self.latent_distance(&imagined.z, &goal)?)
+        Ok(self.latent_distance(&imagined.z, &goal)?.to_vec1()?)
+    }
+
+    fn gradient(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        goal: &Goal,
+        weights: &[f32],
+        cancel: &Cancel,
+    ) -> Result<Option<Slope>, ModelError> {
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = Var::from_tensor(&self.blocks(actions)?)?;
+        let (n, steps, _) = blocks.dims3()?;
+        if weights.len() != steps {
+            return Err(self.input(format!(
+                "found {} weights, expected one for each of {steps} imagined steps",
+                weights.len()
+            )));
+        }
+        let z = self.roll_out(start, blocks.as_tensor(), cancel)?;
+        let goal = self.encode(goal.size, &goal.frame)?;
+        let distances = self.latent_distance(&z, &goal)?;
+        let weights = Tensor::from_slice(weights, (1, steps), self.model.device())?;
+        let total = distances
+            .reshape((n, steps))?
+            .broadcast_mul(&weights)?
+            .sum_all()?;
+        cancel.check()?;
+        let gradients = total.backward()?;
+        let by_block = gradients
+            .get(&blocks)
+            .ok_or_else(|| self.input("its distances do not depend on the actions".into()))?;
+        let by_action: Vec<f32> = by_block.flatten_all()?.to_vec1()?;
+        let padded = self.model.config().action_dim.max(1);
+        let own = |a: &[f32]| a[..actions.dim].to_vec();
+        Ok(Some(Slope {
+            distances: distances.to_vec1()?,
+            by_action: by_action.chunks_exact(padded).flat_map(own).collect(),
+        }))
     }
 
     fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
@@ -281,6 +329,15 @@ impl WorldModel for LewmModel {
         }))
     }
 
+    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        let frame = context
+            .frames
+            .last()
+            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let z = self.encode(context.size, frame)?;
+        Ok(Some(z.flatten_all()?.to_vec1()?))
+    }
+
     fn surprise(
         &self,
         context: &Context,
@@ -305,7 +362,7 @@ impl WorldModel for LewmModel {
             )));
         }
         let expected = self.model.predict(&z, &blocks.squeeze(1)?, None)?;
-        let error = self.latent_distance(&expected, &seen)?;
+        let error: Vec<f32> = self.latent_distance(&expected, &seen)?.to_vec1()?;
         Ok(error.first().copied().unwrap_or(f32::NAN) / self.model.config().latent_dim as f32)
     }
 

@@ -7,6 +7,7 @@
 //! functions are composed from candle's operations. Both are differentiable, and both are tested against PyTorch.
 
 mod attention;
+mod encoder;
 mod fused;
 mod layers;
 pub mod ops;
@@ -16,6 +17,7 @@ mod rng;
 mod weights;
 
 pub use attention::{AdaLnZeroBlock, Attention, Mlp, fourier_features, sinusoidal};
+pub use encoder::{FrameEncoder, FrameEncoderSizes};
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
 pub use params::{Init, Params};

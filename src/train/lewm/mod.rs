@@ -15,6 +15,7 @@ pub use bench::bench_lewm_step;
 pub use joint::JointPhase;
 pub use predictor::PredictorPhase;
 pub use readouts::ReadoutPhase;
+pub(super) use sampler::mean_image;
 
 use super::{
     Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,

@@ -1,0 +1,313 @@
+//! `parallax eval control`: a controller, its floors and its ceiling in one table and one JSON object.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
+use crate::camera::Eye;
+use crate::eval::control::{self, ControlResult, Regret};
+use crate::model::oracle::Oracle;
+use crate::model::{Camp, Cost, registry};
+use crate::planner::{
+    Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
+};
+use crate::scene::{Scene, models_dir};
+
+/// How `eval control` plans.
+#[derive(clap::Args, Debug)]
+pub struct ControlArgs {
+    /// Control: how to search
+    #[arg(long, value_enum, default_value_t = Search::Cem)]
+    planner: Search,
+    /// Control: candidates an iteration (gradient: starts)
+    #[arg(long)]
+    candidates: Option<usize>,
+    /// Control: iterations a decision
+    #[arg(long)]
+    iterations: Option<usize>,
+    /// Control: milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    ms: Option<u32>,
+    /// Control: tokens planned ahead
+    #[arg(long)]
+    horizon: Option<usize>,
+    /// Control: control steps for which a token holds its action
+    #[arg(long)]
+    hold: Option<usize>,
+    /// Control: control steps that a plan is followed before the next
+    #[arg(long)]
+    replan: Option<usize>,
+    /// Control: begin every search anew, not from the last plan
+    #[arg(long)]
+    cold: bool,
+    /// Control: standard deviation of actions at the start of a search
+    #[arg(long)]
+    sigma: Option<f32>,
+    /// Control: function evaluations an imagined frame (diffusion models)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
+    nfe: u8,
+    /// Control: cost of a plan, over all imagined steps or the last
+    #[arg(long, value_enum, default_value_t = Shape::Sum)]
+    cost: Shape,
+    /// Control: leave out the floor (random) and the ceiling (oracle)
+    #[arg(long)]
+    no_references: bool,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// Cross-entropy method
+    Cem,
+    /// CEM with coloured noise and elites that live on
+    Icem,
+    /// Path integral control: candidates weighted by cost
+    Mppi,
+    /// Adam along the model's gradient (LeWM)
+    Gradient,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Sum over all imagined steps
+    Sum,
+    /// The last imagined step alone
+    Last,
+}
+
+impl ControlArgs {
+    fn planner(&self) -> Box<dyn Planner> {
+        let shape = match self.cost {
+            Shape::Sum => CostShape::Sum,
+            Shape::Last => CostShape::Last,
+        };
+        let sigma = |preset: f32| self.sigma.unwrap_or(preset);
+        match self.planner {
+            Search::Cem => {
+                let preset = Cem::default();
+                Box::new(Cem {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Icem => {
+                let preset = Icem::default();
+                Box::new(Icem {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Mppi => {
+                let preset = Mppi::default();
+                Box::new(Mppi {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Gradient => {
+                let preset = Adam::default();
+                Box::new(Adam {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+        }
+    }
+
+    /// What differs from a preset is what was asked for.
+    fn within(&self, preset: Budget) -> Budget {
+        // By the clock alone: more iterations than any clock allows.
+        let iterations = match (self.iterations, self.ms) {
+            (Some(n), _) => n,
+            (None, Some(_)) => 100_000,
+            (None, None) => preset.iterations,
+        };
+        Budget {
+            candidates: self.candidates.unwrap_or(preset.candidates),
+            iterations,
+            horizon: self.horizon.unwrap_or(preset.horizon),
+            hold: self.hold.unwrap_or(preset.hold),
+            milliseconds: self.ms,
+        }
+    }
+
+    fn budget(&self, camp: Camp) -> Budget {
+        let preset = Budget::for_camp(camp);
+        self.within(match self.planner {
+            Search::Gradient => Budget {
+                candidates: 30,
+                iterations: 30,
+                ..preset
+            },
+            _ => preset,
+        })
+    }
+}
+
+/// Runs the controller and, unless told otherwise, its references on the same seeds.
+pub fn evaluate(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let mut out = head("control", args, &scene.name, name);
+    note_world(&mut out, &scene);
+    let mut controller = contestant(args, &scene, name, &mut out)?;
+    let result = run(&scene, args, name, controller.each.as_mut())?;
+    if let Some(cost) = controller.cost {
+        let flops = decision_flops(&cost, result.decision_model_steps);
+        out.insert("decision_flops".into(), json!(flops));
+        println!("{:<18} {flops:.2e} FLOPs a decision", "");
+    }
+    if !args.control.no_references {
+        let mut floors = Map::new();
+        let random = run(&scene, args, "random", &mut Random::new(args.seed))?;
+        floors.insert("random".into(), json!(random.success));
+        for (key, folder) in baselines(&scene).iter().filter(|(_, f)| f != name) {
+            let mut baseline = contestant(args, &scene, folder, &mut Map::new())?;
+            let found = run(&scene, args, folder, baseline.each.as_mut())?;
+            floors.insert((*key).into(), json!(found.success));
+        }
+        out.insert("floors".into(), Value::Object(floors));
+        let budget = Budget::oracle(&scene);
+        let mut ceiling = oracle(&scene, budget, budget.hold);
+        let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
+        out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
+        let regret = Regret::of(&result, &ceiling);
+        println!(
+            "{name} takes {:.1} steps more than the oracle [{:.1}, {:.1}] and ends {:.3} m farther away [{:.3}, {:.3}]",
+            regret.steps.mean,
+            regret.steps.low,
+            regret.steps.high,
+            regret.final_distance_m.mean,
+            regret.final_distance_m.low,
+            regret.final_distance_m.high
+        );
+        out.insert("regret".into(), json!(regret));
+    }
+    if let Value::Object(numbers) = json!(result) {
+        out.extend(numbers);
+    }
+    Ok(Value::Object(out))
+}
+
+/// What runs, and what a decision of it costs where that is known.
+struct Contestant {
+    each: Box<dyn Controller>,
+    cost: Option<Cost>,
+}
+
+/// The controller of a name; how it plans is written into `out`.
+fn contestant(
+    args: &EvalArgs,
+    scene: &Arc<Scene>,
+    name: &str,
+    out: &mut Map<String, Value>,
+) -> Result<Contestant> {
+    let mut note = |key: &str, value: Value| out.insert(key.into(), value);
+    let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
+    note("planner", json!("none"));
+    match name {
+        "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
+        "oracle" => {
+            let budget = args.control.within(Budget::oracle(scene));
+            let replan = args.control.replan.unwrap_or(budget.hold);
+            note("planner", json!(Cem::default().id()));
+            note("budget", json!(budget));
+            note("replan_steps", json!(replan));
+            return Ok(unmodelled(Box::new(oracle(scene, budget, replan))));
+        }
+        _ => {}
+    }
+    let dir = registry::find(&models_dir(), name)?;
+    let model = match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
+        registry::Trained::Policy(policy) => {
+            note("model_sha256", json!(policy.card().sha256));
+            // It encodes what it sees and the goal with the same network, like a planner.
+            return Ok(Contestant {
+                cost: Some(policy.cost()),
+                each: Box::new(Reflex::new(policy)),
+            });
+        }
+        registry::Trained::World(model) => model,
+    };
+    let chosen = args.control.planner();
+    let budget = args.control.budget(model.card().camp);
+    let replan = args.control.replan.unwrap_or(Budget::REPLAN);
+    note("planner", json!(chosen.id()));
+    note("budget", json!(budget));
+    note("replan_steps", json!(replan));
+    note("warm_start", json!(!args.control.cold));
+    note("model_sha256", json!(model.card().sha256));
+    model.set_nfe(usize::from(args.control.nfe));
+    if model.card().camp == Camp::Generative {
+        note("nfe", json!(args.control.nfe));
+    }
+    let cost = Some(model.cost());
+    let mpc = Mpc::new(model, chosen, budget, replan);
+    let mpc = if args.control.cold { mpc.cold() } else { mpc };
+    Ok(Contestant {
+        each: Box::new(mpc),
+        cost,
+    })
+}
+
+/// Trained floors of a scene: their word in JSON and their folder in `models/baselines`.
+fn baselines(scene: &Scene) -> Vec<(&'static str, String)> {
+    registry::scan(&registry::baselines(&models_dir()))
+        .into_iter()
+        .filter_map(|entry| {
+            let card = entry.card.ok()?;
+            let key = match card.architecture.as_str() {
+                "cloning" => "behaviour_cloning",
+                "lewm" => "random_encoder",
+                _ => return None,
+            };
+            card.scenes
+                .contains(&scene.name)
+                .then_some((key, entry.name))
+        })
+        .collect()
+}
+
+fn oracle(scene: &Arc<Scene>, budget: Budget, replan: usize) -> OracleMpc {
+    OracleMpc::new(Arc::new(Oracle::new(scene)), budget, replan)
+}
+
+/// One row of the table.
+fn run(
+    scene: &Arc<Scene>,
+    args: &EvalArgs,
+    name: &str,
+    controller: &mut dyn Controller,
+) -> Result<ControlResult> {
+    let eye = Eye::standard(scene)?;
+    let bar = bar(args.episodes(), name);
+    let mut successes = 0;
+    let result = control::run(scene, &eye, controller, args.seed, args.episodes(), |e| {
+        successes += usize::from(e.success);
+        bar.set_message(format!("{successes} reached"));
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    let r = result.success;
+    println!(
+        "{name:<18} success {:5.1} %  [{:.1}, {:.1}]  of {}  ({} solved at start)  {:.0} steps to success  {:.1} ms a decision",
+        100.0 * r.rate,
+        100.0 * r.low,
+        100.0 * r.high,
+        result.episodes,
+        result.excluded_solved_at_start,
+        result.steps_to_success.median,
+        result.decision_ms.median
+    );
+    Ok(result)
+}
+
+/// Floating-point operations of one decision: encode the observation and the goal, then imagine.
+fn decision_flops(cost: &Cost, model_steps: f64) -> f64 {
+    2.0 * cost.encode_flops + model_steps * (cost.dynamics_flops + cost.rendering_flops)
+}

@@ -1,0 +1,81 @@
+//! How much a decision may cost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Camp;
+use crate::scene::{Scene, Task};
+
+/// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Action sequences imagined in one iteration.
+    pub candidates: usize,
+    /// Iterations of the search.
+    pub iterations: usize,
+    /// Tokens planned ahead.
+    pub horizon: usize,
+    /// Control steps for which a token holds its action.
+    pub hold: usize,
+    /// Wall-clock of a decision: no iteration begins that would probably end later, but one always runs. With a
+    /// clock, the same seed gives the same plan only where the clock does not cut the search short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u32>,
+}
+
+impl Budget {
+    /// The paper's: 300 candidates, 10 iterations, 5 tokens of 5 steps (LeWM, arXiv 2603.19312).
+    pub const PAPER: Budget = Budget {
+        candidates: 300,
+        iterations: 10,
+        horizon: 5,
+        hold: 5,
+        milliseconds: None,
+    };
+    /// For the oracle: physics is exact but costs 12 steps a control step.
+    pub const ORACLE: Budget = Budget {
+        candidates: 64,
+        iterations: 4,
+        horizon: 5,
+        hold: 5,
+        milliseconds: None,
+    };
+    /// For pixel models on a processor: seconds a decision instead of minutes.
+    pub const SMALL: Budget = Budget {
+        candidates: 16,
+        iterations: 2,
+        horizon: 2,
+        hold: 5,
+        milliseconds: None,
+    };
+    /// Control steps that a plan is followed before the next one.
+    pub const REPLAN: usize = 2;
+
+    /// The budget that a camp's models plan with unless told otherwise.
+    pub fn for_camp(camp: Camp) -> Budget {
+        match camp {
+            Camp::Jepa | Camp::Hybrid => Budget::PAPER,
+            Camp::Generative => Budget::SMALL,
+            Camp::Reference => Budget::ORACLE,
+        }
+    }
+
+    /// The oracle's in a scene: more where a rotation, or the speed of one blow, has to be right.
+    pub fn oracle(scene: &Scene) -> Budget {
+        let exacting = |t: &Task| t.angle_degrees.or(t.rest_speed).is_some();
+        if scene.task.as_ref().is_some_and(exacting) {
+            Budget {
+                candidates: 128,
+                iterations: 6,
+                ..Budget::ORACLE
+            }
+        } else {
+            Budget::ORACLE
+        }
+    }
+
+    /// Control steps planned ahead.
+    pub fn steps(&self) -> usize {
+        self.horizon * self.hold.max(1)
+    }
+}

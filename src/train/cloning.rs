@@ -1,0 +1,245 @@
+//! How a cloned policy is trained: pairs of frames of one episode, and the action that led from the first towards the second.
+
+use super::curve::short;
+use super::lewm::mean_image;
+use super::{
+    Checkpoint, Clock, Curve, Export, Length, Outcome, Progress, TrainConfig, TrainError,
+    TrainOptions, export,
+};
+use crate::episode::Dataset;
+use crate::model::Camp;
+use crate::model::cloning::{Cloning, CloningConfig};
+use crate::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Instant;
+
+/// Model and training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CloningRecipe {
+    /// Architecture.
+    pub model: CloningConfig,
+    /// How long.
+    pub length: Length,
+    /// Pairs a batch.
+    pub batch: usize,
+    /// A goal lies 1 to this many control steps ahead, uniformly.
+    pub ahead: usize,
+    /// Optimiser; its rate is the peak of warm-up and cosine.
+    pub optimiser: AdamWConfig,
+    /// Share of the training that warms up.
+    pub warmup: f64,
+    /// Longest gradient.
+    pub clip: f64,
+    /// Steps between lines of the curve.
+    pub log_every: usize,
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: f64,
+}
+
+impl Default for CloningRecipe {
+    fn default() -> Self {
+        Self {
+            model: CloningConfig::default(),
+            length: Length::Steps(10_000),
+            batch: 80,
+            ahead: 25,
+            optimiser: AdamWConfig::default(),
+            warmup: 0.01,
+            clip: 1.,
+            log_every: 100,
+            checkpoint_seconds: 120.,
+        }
+    }
+}
+
+impl CloningRecipe {
+    /// The first field that makes no sense, with why.
+    ///
+    /// # Errors
+    /// Field name and message.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        self.model.check()?;
+        if self.batch < 2 {
+            return Err((
+                "batch",
+                format!("found {}, expected at least 2", self.batch),
+            ));
+        }
+        if self.ahead == 0 {
+            return Err(("ahead", "found 0, expected at least 1".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Pairs of frames and actions, drawn by seed and step alone.
+struct Pairs<'a> {
+    data: &'a Dataset,
+    /// Every frame that has a later one in its episode, and how many.
+    starts: Vec<(usize, usize)>,
+    ahead: usize,
+    batch: usize,
+    seed: u64,
+}
+
+impl<'a> Pairs<'a> {
+    fn new(data: &'a Dataset, episodes: &[usize], recipe: &CloningRecipe, seed: u64) -> Self {
+        let later = |&e: &usize| {
+            let span = data.episodes[e];
+            (0..span.len.saturating_sub(1)).map(move |t| (span.start + t, span.len - 1 - t))
+        };
+        Self {
+            data,
+            starts: episodes.iter().flat_map(later).collect(),
+            ahead: recipe.ahead,
+            batch: recipe.batch,
+            seed,
+        }
+    }
+
+    /// Frames that are seen, goals, actions `[N, A]`.
+    fn draw(&self, step: usize) -> (Vec<u8>, Vec<f32>) {
+        let mut rng = Rng::stream(self.seed ^ 0xC10_4E5, step as u64);
+        let (mut now, mut goals, mut actions) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..self.batch {
+            let (frame, left) = self.starts[rng.below(self.starts.len())];
+            let goal = frame + 1 + rng.below(self.ahead.min(left));
+            now.extend_from_slice(self.data.frame(frame));
+            goals.extend_from_slice(self.data.frame(goal));
+            actions.extend_from_slice(self.data.action(frame));
+        }
+        now.extend(goals);
+        (now, actions)
+    }
+}
+
+/// Trains a cloned policy into `options.out`.
+pub(super) fn train(
+    config: &TrainConfig,
+    recipe: &CloningRecipe,
+    data: &Dataset,
+    options: &TrainOptions,
+) -> Result<Outcome, TrainError> {
+    if data.size != recipe.model.image_size {
+        return Err(TrainError::TooLittle {
+            field: "frame side",
+            found: data.size,
+            expected: recipe.model.image_size,
+        });
+    }
+    let checkpoint = Checkpoint::new(&options.out, config)?;
+    let saved = if options.resume {
+        checkpoint.progress()?
+    } else {
+        None
+    };
+    let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
+    let params = match &saved {
+        Some(_) => checkpoint.weights(&options.device)?,
+        None => Params::fresh(config.seed, &options.device),
+    };
+    let mut model = Cloning::new(&recipe.model, &params)?;
+    if saved.is_none() {
+        let mean = mean_image(data, &train_episodes);
+        model
+            .encoder_mut()
+            .set_mean_image(mean, &params.pp("encoder"))?;
+    }
+    let pairs = Pairs::new(data, &train_episodes, recipe, config.seed);
+    let held_out = Pairs::new(data, &validation_episodes, recipe, config.seed ^ 1);
+    if pairs.starts.is_empty() || held_out.starts.is_empty() {
+        return Err(TrainError::TooLittle {
+            field: "pairs of frames",
+            found: 0,
+            expected: 1,
+        });
+    }
+    let mut optimiser = AdamW::new(params.vars(), recipe.optimiser)?;
+    let mut progress = Progress::default();
+    let resumed = saved.is_some();
+    if let Some((at, steps)) = saved {
+        checkpoint.restore(&mut optimiser, steps, &options.device)?;
+        progress = at;
+    }
+    let mut curve = Curve::open(&options.out, resumed)?;
+    let clock = Clock::start(options.minutes);
+    let (before, mut since, mut steps_since) = (progress.seconds, Instant::now(), 0usize);
+    let mut saved_at = Instant::now();
+    let tensors = |(frames, actions): (Vec<u8>, Vec<f32>)| -> Result<(Tensor, Tensor), TrainError> {
+        let shape = (recipe.batch, recipe.model.action_dim);
+        let actions = Tensor::from_vec(actions, shape, &options.device)?;
+        Ok((model.encoder().pixels(&frames)?, actions))
+    };
+    let validate = || -> Result<(f64, f64), TrainError> {
+        const BATCHES: usize = 10;
+        let (mut error, mut idle) = (0., 0.);
+        for batch in 0..BATCHES {
+            let (pixels, actions) = tensors(held_out.draw(batch))?;
+            let loss = model.loss(&pixels, &actions, false)?;
+            error += f64::from(loss.to_scalar::<f32>()?) / BATCHES as f64;
+            let square = actions.sqr()?.mean_all()?.to_scalar::<f32>()?;
+            idle += f64::from(square) / BATCHES as f64;
+        }
+        Ok((error, idle))
+    };
+    let (mut error, mut idle) = (f64::NAN, f64::NAN);
+    loop {
+        let step = progress.step;
+        progress.seconds = before + clock.seconds();
+        let done = recipe.length.progress(step, progress.seconds) >= 1.;
+        let stop = clock.is_up() && !done;
+        if stop || saved_at.elapsed().as_secs_f64() > recipe.checkpoint_seconds {
+            checkpoint.save(&params, &optimiser, &progress)?;
+            saved_at = Instant::now();
+        }
+        if stop {
+            return Ok(Outcome::Paused);
+        }
+        if done || step.is_multiple_of(recipe.log_every.max(1)) {
+            (error, idle) = validate()?;
+            let rate = (steps_since * recipe.batch) as f64 / since.elapsed().as_secs_f64();
+            curve.write(&json!({
+                "phase": "cloning", "step": step, "minutes": short(progress.seconds / 60.),
+                "validation_error": short(error), "validation_idle": short(idle), "pairs_per_s": rate.round(),
+            }))?;
+            (since, steps_since) = (Instant::now(), 0);
+        }
+        if done {
+            break;
+        }
+        let (pixels, actions) = tensors(pairs.draw(step))?;
+        let loss = model.loss(&pixels, &actions, true)?;
+        let lr = recipe
+            .length
+            .rate(step, progress.seconds, recipe.warmup, recipe.optimiser.lr);
+        let norm = optimiser.step(&loss.backward()?, lr, Some(recipe.clip))?;
+        if !norm.is_finite() {
+            return Err(TrainError::Diverged {
+                phase: "cloning",
+                step,
+                norm,
+            });
+        }
+        progress.step += 1;
+        progress.total_steps += 1;
+        steps_since += 1;
+    }
+    let what = Export {
+        camp: Camp::Reference,
+        parameters: params.count() as u64,
+        steps: progress.total_steps,
+        seconds: progress.seconds,
+        notes: format!(
+            "A policy, not a world model: goals up to {} steps ahead in hindsight, mean squared error of one action. On validation \
+             episodes {error:.3}; doing nothing {idle:.3}.",
+            recipe.ahead
+        ),
+        device: &options.device,
+    };
+    export(config, data, &params, &options.out, &what)?;
+    checkpoint.remove()?;
+    Ok(Outcome::Finished)
+}

@@ -1,0 +1,123 @@
+//! Fits a linear and an MLP probe from features to quantities, for evaluations that ask what a representation holds.
+
+use super::TrainError;
+use crate::model::jepa::{linalg, ridge};
+use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
+use candle_core::{Device, Tensor};
+
+/// Rows of features and of what is to be read from them.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// `[N, D]`.
+    pub x: Vec<f32>,
+    /// `[N, K]`.
+    pub y: Vec<f32>,
+}
+
+/// What both probes read from the test rows, `[N, K]` each, in the units of the targets.
+pub struct Readings {
+    /// Ridge regression.
+    pub linear: Vec<f32>,
+    /// One hidden layer.
+    pub mlp: Vec<f32>,
+}
+
+const RIDGE: f64 = 1e-4;
+const HIDDEN: usize = 128;
+const STEPS: usize = 2000;
+const BATCH: usize = 512;
+const RATE: f64 = 2e-3;
+
+/// Fits both probes on `fit` and reads `test`; `d` features and `k` quantities a row. The same seed reads the same bits.
+///
+/// # Errors
+/// [`TrainError::TooLittle`] for fewer than two rows; [`TrainError::Tensor`].
+pub fn fit_and_read(
+    fit: &Rows,
+    test: &Rows,
+    d: usize,
+    k: usize,
+    seed: u64,
+) -> Result<Readings, TrainError> {
+    let n = fit.x.len() / d.max(1);
+    let (mean_x, std_x) = spread(&fit.x, d);
+    let (mean_y, std_y) = spread(&fit.y, k);
+    let (x, y) = (
+        scaled(&fit.x, &mean_x, &std_x),
+        scaled(&fit.y, &mean_y, &std_y),
+    );
+    let test_x = scaled(&test.x, &mean_x, &std_x);
+    let (weight, bias) = ridge(&x, &y, d, k, RIDGE).ok_or(TrainError::TooLittle {
+        field: "rows to fit a probe on",
+        found: n,
+        expected: 2,
+    })?;
+    let row = |x: &[f32]| -> Vec<f32> {
+        weight
+            .chunks_exact(d)
+            .zip(&bias)
+            .map(|(w, b)| b + x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>())
+            .collect()
+    };
+    let linear: Vec<f32> = test_x.chunks_exact(d).flat_map(row).collect();
+    let params = Params::fresh(seed, &Device::Cpu);
+    let mlp = Mlp::new(d, HIDDEN, k, params.clone())?;
+    let config = AdamWConfig {
+        lr: RATE,
+        weight_decay: 1e-3,
+        ..Default::default()
+    };
+    let mut optimiser = AdamW::new(params.vars(), config)?;
+    let mut rng = Rng::stream(seed, 0x0B5E);
+    for step in 0..STEPS {
+        let (mut xs, mut ys) = (Vec::new(), Vec::new());
+        for _ in 0..BATCH {
+            let r = rng.below(n);
+            xs.extend_from_slice(&x[r * d..(r + 1) * d]);
+            ys.extend_from_slice(&y[r * k..(r + 1) * k]);
+        }
+        let xs = Tensor::from_vec(xs, (BATCH, d), &Device::Cpu)?;
+        let ys = Tensor::from_vec(ys, (BATCH, k), &Device::Cpu)?;
+        let loss = (mlp.forward(&xs)? - ys)?.sqr()?.mean_all()?;
+        let lr = cosine_lr(step, STEPS, 20, RATE);
+        optimiser.step(&loss.backward()?, lr, Some(1.))?;
+    }
+    let rows = test_x.len() / d;
+    let found = mlp.forward(&Tensor::from_vec(test_x, (rows, d), &Device::Cpu)?)?;
+    let found: Vec<f32> = found.detach().flatten_all()?.to_vec1()?;
+    let in_units = |v: Vec<f32>| -> Vec<f32> {
+        v.into_iter()
+            .enumerate()
+            .map(|(i, v)| v * std_y[i % k] + mean_y[i % k])
+            .collect()
+    };
+    Ok(Readings {
+        linear: in_units(linear),
+        mlp: in_units(found),
+    })
+}
+
+/// Mean and standard deviation of every column.
+fn spread(rows: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+    let mean: Vec<f32> = linalg::mean(rows, width)
+        .iter()
+        .map(|v| *v as f32)
+        .collect();
+    let n = (rows.len() / width.max(1)).max(1) as f32;
+    let mut variance = vec![0f32; width];
+    for row in rows.chunks_exact(width.max(1)) {
+        for ((v, x), m) in variance.iter_mut().zip(row).zip(&mean) {
+            *v += (x - m) * (x - m) / n;
+        }
+    }
+    (
+        mean,
+        variance.into_iter().map(|v| v.sqrt().max(1e-6)).collect(),
+    )
+}
+
+fn scaled(rows: &[f32], mean: &[f32], std: &[f32]) -> Vec<f32> {
+    rows.chunks_exact(mean.len().max(1))
+        .flat_map(|row| row.iter().zip(mean).zip(std).map(|((x, m), s)| (x - m) / s))
+        .collect()
+}
