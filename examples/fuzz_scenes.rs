@@ -50,7 +50,7 @@ fn one(vandal: &vandal::Vandal, case: u64) -> Tally {
         Ok(Err(_)) => tally.refused = 1,
         Ok(Ok(scene)) => {
             tally.accepted = 1;
-            if case % TRIED == 0 {
+            if case.is_multiple_of(TRIED) {
                 let start = Instant::now();
                 match catch_unwind(AssertUnwindSafe(|| vandal::try_out(scene, case))) {
                     Ok(true) => tally.tried = 1,

@@ -114,12 +114,13 @@ fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(least)
 }
 
-/// Side of the square pictures in the cards, so that two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     const BARS: f32 = 42.0 + 26.0 + 38.0;
     let strips = 38.0 * (u8::from(state.replay.is_some()) + u8::from(state.fault.is_some())) as f32;
     let height = window.y - BARS - strips - timeline_height(state, window) - 3.0 * GAP;
-    let by_height = height * 0.5 - CARD_MARGIN - HEADER - FOOTER;
+    let rows = (2 + state.scene_panes().count()).div_ceil(2).min(2);
+    let by_height = height / rows as f32 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;
     by_height.max(128.0).min(by_width).floor()
 }

@@ -33,9 +33,7 @@ impl WorldArgs {
     pub fn scene(&self, name: &str) -> Result<Arc<Scene>> {
         let mut scene = scene::load(name)?;
         for assignment in &self.set {
-            scene
-                .intervene(assignment)
-                .map_err(|e| super::wrong_use(e))?;
+            scene.intervene(assignment).map_err(super::wrong_use)?;
         }
         for text in &self.edit {
             let edit: Edit = ron::from_str(text)

@@ -116,12 +116,12 @@ impl TaskInstance {
                 GoalSampler::Experience {
                     ahead_steps,
                     min_move_m,
-                } => setting.from_experience(*ahead_steps as usize, *min_move_m)?,
+                } => setting.out_of_experience(*ahead_steps as usize, *min_move_m)?,
                 GoalSampler::Region {
                     low,
                     high,
                     min_distance_m,
-                } => setting.from_region(*low, *high, *min_distance_m)?,
+                } => setting.within_region(*low, *high, *min_distance_m)?,
                 GoalSampler::OnTop { base } => setting.on_top(base)?,
             };
             if let Some((reality, frame, targets)) = found {
@@ -190,7 +190,7 @@ struct Setting<'a> {
 
 impl Setting<'_> {
     /// Start and goal are two moments of one recorded episode.
-    fn from_experience(&self, ahead: usize, min_move: f32) -> Result<Found, TaskError> {
+    fn out_of_experience(&self, ahead: usize, min_move: f32) -> Result<Found, TaskError> {
         let (states, actions) = record_states(self.scene, self.seed)?;
         let goal_at = |t: usize| GoalState {
             task: self.task.clone(),
@@ -230,7 +230,7 @@ impl Setting<'_> {
     }
 
     /// The goals are free places of a rectangle; the picture shows the bodies there.
-    fn from_region(
+    fn within_region(
         &self,
         low: [f32; 2],
         high: [f32; 2],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::build::{self, Built};
 use super::hand::Command;
 use super::{BodyState, Drag, SUBSTEPS, State};
-use crate::scene::{Body, Colour, FieldError, Scene};
+use crate::scene::{Body, Colour, FieldError, Kind, Scene};
 
 /// Why a world could not be built, changed or restored.
 #[derive(Debug, thiserror::Error)]
@@ -219,14 +219,18 @@ impl Reality {
         }
     }
 
-    /// Pairs of a sensor and a body in it.
+    /// Pairs of a sensor and a body in it that can move.
     fn inside(&self) -> Vec<(usize, usize)> {
         let mut pairs = Vec::new();
         for (s, &sensor) in self.sensors.iter().enumerate() {
             for (a, _, b, _, intersects) in self.world.intersection_pairs_with(sensor) {
                 let other = if a == sensor { b } else { a };
                 let body = self.colliders.iter().position(|&c| c == other);
-                pairs.extend(body.filter(|_| intersects).map(|body| (s, body)));
+                let can_move = |&b: &usize| self.drawn[b].kind != Kind::Fixed;
+                pairs.extend(
+                    body.filter(|b| intersects && can_move(b))
+                        .map(|body| (s, body)),
+                );
             }
         }
         pairs.sort_unstable();

@@ -25,7 +25,7 @@ pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
 };
 pub use planning::{Decision, Driver, PlanRequest, planning};
-pub use reality::spawn_reality;
+pub use reality::{goal_bounds, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, replaying};
 pub use solid::Solid;
 pub use watching::{Watch, watch};

@@ -339,8 +339,8 @@ fn a_jittering_camera_stands_elsewhere_for_each_seed_and_for_the_same_seed_at_th
         );
         let there = eye.for_seed(seed);
         let mut moved = (*scene("push")).clone();
-        for axis in 0..3 {
-            moved.camera.position[axis] += shift[axis];
+        for (at, by) in moved.camera.position.iter_mut().zip(shift) {
+            *at += by;
         }
         let moved = Arc::new(moved);
         let still = Eye::standard(&moved).unwrap();

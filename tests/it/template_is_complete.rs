@@ -28,7 +28,8 @@ fn names(source: &str) -> Vec<String> {
             inside = reads;
         } else if line == "}" {
             inside = false;
-        } else if inside {
+        } else if inside && !line.contains(" = ") {
+            // Attributes that run over several lines assign; fields do not.
             let name: String = line
                 .trim()
                 .trim_start_matches("pub ")

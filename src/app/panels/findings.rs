@@ -27,7 +27,11 @@ pub fn findings_ui(ui: &mut Ui, state: &State, side: f32, out: &mut Vec<Command>
         ui.label(RichText::new(findings.len().to_string()).color(weak));
     });
     if findings.is_empty() {
-        ui.label(RichText::new("None so far: all that was imagined is lawful").color(weak));
+        let text = match state.scene_panes().next() {
+            Some(_) => "None so far: all that was imagined is lawful",
+            None => "No model was trained on this scene: nothing is imagined",
+        };
+        ui.label(RichText::new(text).color(weak));
         return;
     }
     ScrollArea::vertical()

@@ -6,7 +6,7 @@ use super::Session;
 use crate::app::convert;
 use crate::app::state::*;
 use crate::sim::Drag;
-use crate::worker::{RealityOrder, Rewound};
+use crate::worker::{RealityOrder, Rewound, goal_bounds};
 
 /// Arrows and springs end this far from the body at most, metres.
 const REACH_M: f32 = 3.0;
@@ -34,10 +34,8 @@ impl Session {
                 self.state.grip = Some(Grip::Body(grip));
             }
             Some(Grip::Goal(target, offset)) => {
-                let bounds = self.state.scene.as_ref();
-                let (low, high) = bounds
-                    .and_then(|s| s.actions.planar_bounds())
-                    .unwrap_or(([-1.0; 2], [1.0; 2]));
+                let scene = self.state.scene.as_deref();
+                let (low, high) = scene.map_or(([-1.0; 2], [1.0; 2]), goal_bounds);
                 let place = [to[0] - offset[0], to[2] - offset[1]];
                 let place = [0, 1].map(|i| place[i].clamp(low[i], high[i]));
                 // The mark follows the pointer at once; picture and height come with the news.

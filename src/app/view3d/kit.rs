@@ -67,7 +67,7 @@ impl Kit<'_, '_, '_> {
         let root = self.commands.spawn(root).id();
         if soft {
             let material = self.opaque(colour, 1.0);
-            let mesh = self.meshes.add(surface_mesh(Vec::new()));
+            let mesh = self.meshes.add(surface_mesh(vec![[0.0; 3]; 3]));
             self.commands.entity(root).insert((
                 SoftSurface(index),
                 Mesh3d(mesh),

@@ -353,7 +353,8 @@ pub fn form(
 ) {
     let state = &session.state;
     let now = (state.record.episode, state.shown());
-    if view.surfaces_of == now || soft.is_empty() {
+    // A mesh that is new in this frame must reach the renderer before it is replaced.
+    if view.surfaces_of == now || soft.is_empty() || view.built_at.is_none() {
         return;
     }
     let Some(moment) = state.shown_moment() else {

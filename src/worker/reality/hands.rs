@@ -136,7 +136,8 @@ impl Stage {
         self.disturb(Touch::Goal(target), "move of the goal".into());
         let Some(act) = &mut self.act else { return };
         let Some(old) = &act.goal else { return };
-        let [x, z] = within_reach(act.reality.scene(), place);
+        let (low, high) = goal_bounds(act.reality.scene());
+        let [x, z] = [0, 1].map(|i| place[i].clamp(low[i], high[i]));
         let mut state = (*old.state).clone();
         let moved = &mut state.targets[target];
         (moved.position[0], moved.position[2]) = (x, z);
@@ -232,7 +233,16 @@ pub(super) fn towards(reality: &Reality, drag: Drag, action: Vec<f32>) -> Vec<f3
     }
 }
 
-/// The nearest place that the agent can bring something to.
+/// Where a goal may be put, metres: lower and upper corner in x and z. A body can go where a hand may not follow.
+pub fn goal_bounds(scene: &Scene) -> ([f32; 2], [f32; 2]) {
+    match scene.actions {
+        ActionSpace::None => ([-1.0; 2], [1.0; 2]),
+        ActionSpace::Planar { limit, .. } => ([-limit; 2], [limit; 2]),
+        ActionSpace::Spatial { low, high, .. } => ([low[0], low[2]], [high[0], high[2]]),
+    }
+}
+
+/// The nearest place that the hand can go to.
 fn within_reach(scene: &Scene, place: [f32; 2]) -> [f32; 2] {
     let (low, high) = scene
         .actions
