@@ -278,7 +278,7 @@ fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
     let mut thresholds = Thresholds {
         seed: judge::CALIBRATION_SEED,
         clips,
-        ..Thresholds::shipped()
+        ..Thresholds::read(&path)?
     };
     for scene in scenes {
         let found = judge::calibrate(scene, clips)?;

@@ -1,6 +1,7 @@
 //! What calibration on reality found: a score above its law's threshold is a violation.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,18 @@ impl Thresholds {
     /// The thresholds that ship with the program.
     pub fn shipped() -> Thresholds {
         ron::from_str(include_str!("../../assets/judge.ron")).unwrap_or_default()
+    }
+
+    /// Those of a file; none where there is no such file yet.
+    ///
+    /// # Errors
+    /// A sentence that names the file, if it holds something else.
+    pub fn read(path: &Path) -> std::io::Result<Thresholds> {
+        if !path.exists() {
+            return Ok(Thresholds::default());
+        }
+        ron::from_str(&std::fs::read_to_string(path)?)
+            .map_err(|e| std::io::Error::other(format!("{}: {e}", path.display())))
     }
 
     /// Those of a scene.

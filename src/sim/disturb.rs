@@ -113,6 +113,13 @@ impl Reality {
                 let at = soft.particle_position(i) + by;
                 soft.set_particle_position(i, at);
             }
+            let world = &mut self.world;
+            let (bodies, colliders) = (&mut world.bodies, &mut world.colliders);
+            let parameters = &world.integration_parameters;
+            let mut broken = Vec::new();
+            world
+                .soft_bodies
+                .sync_particle_positions(bodies, colliders, parameters, &mut broken);
         } else {
             self.world.bodies[handle].set_translation(position, true);
         }

@@ -10,9 +10,6 @@ use crate::model::oracle::Oracle;
 use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
 use crate::worker::{Driver, RealityOrder};
 
-/// Control steps for which a plan is followed before the next one is made.
-const REPLAN_EVERY: usize = 5;
-
 impl Session {
     /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one does not.
     pub(super) fn choose_driver(&mut self) {
@@ -114,22 +111,20 @@ impl Session {
         let controller: Box<dyn Controller> = match (choice, &model) {
             (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
             (DriverChoice::Planner(_), Some(model)) => {
-                // Pixels cost a hundred times what latents cost: their planner gets a budget that a person can wait for.
-                let budget = match model.card().camp {
-                    Camp::Generative => Budget::SMALL,
-                    _ => Budget::PAPER,
+                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a plan for so
+                // long, that a person can wait for it.
+                let camp = model.card().camp;
+                let budget = Budget::for_camp(camp);
+                let replan = match camp {
+                    Camp::Generative => budget.hold,
+                    _ => Budget::REPLAN,
                 };
-                Box::new(Mpc::new(
-                    model.clone(),
-                    Cem::default(),
-                    budget,
-                    REPLAN_EVERY,
-                ))
+                Box::new(Mpc::new(model.clone(), Cem::default(), budget, replan))
             }
             (DriverChoice::Oracle, _) => {
                 let scene = self.state.scene.as_deref()?;
                 let (oracle, budget) = (Arc::new(Oracle::new(scene)), Budget::oracle(scene));
-                Box::new(OracleMpc::new(oracle, budget, REPLAN_EVERY))
+                Box::new(OracleMpc::new(oracle, budget, budget.hold))
             }
             _ => Box::new(Random::new(self.state.record.seed)),
         };
