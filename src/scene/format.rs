@@ -25,6 +25,10 @@ pub struct Scene {
     /// Floor friction coefficient.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
+    /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value lets piles rest
+    /// more exactly.
+    #[serde(default = "default_scale", skip_serializing_if = "is_one")]
+    pub scale_m: f32,
     /// What the floor looks like.
     #[serde(default, skip_serializing_if = "Floor::is_plain")]
     pub floor: Floor,
@@ -753,6 +757,9 @@ fn is_default_size(v: &usize) -> bool {
 }
 fn is_default_samples(v: &usize) -> bool {
     *v == default_samples()
+}
+fn default_scale() -> f32 {
+    1.0
 }
 fn unit_size() -> f32 {
     1.0

@@ -248,6 +248,7 @@ impl Check<'_> {
             ));
         }
         self.number("gravity", s.gravity, -50.0, 50.0)?;
+        self.number("scale_m", s.scale_m, 0.01, 10.0)?;
         self.number("floor_friction", s.floor_friction, 0.0, 5.0)?;
         if !(2..=1000).contains(&s.episode_steps) {
             return Err(self.fail("episode_steps", s.episode_steps, "2 to 1000"));

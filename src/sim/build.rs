@@ -37,6 +37,7 @@ pub(super) fn build(scene: &Arc<Scene>, start: Start) -> Built {
     let mut world = PhysicsWorld::new();
     world.gravity = Vector::new(0.0, start.gravity, 0.0);
     world.integration_parameters.dt = 1.0 / PHYSICS_HZ as f32;
+    world.integration_parameters.length_unit = scene.scale_m;
     let floor = ColliderBuilder::cuboid(50.0, 0.5, 50.0)
         .translation(Vector::new(0.0, -0.5, 0.0))
         .friction(start.floor_friction)

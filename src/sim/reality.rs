@@ -237,12 +237,25 @@ impl Reality {
         pairs
     }
 
-    /// The deepest overlap of any two colliders that touch, metres.
-    pub fn deepest_penetration(&self) -> f32 {
+    /// The deepest overlap of two bodies at rest (or one and the floor), metres; `None` where none rests on another.
+    /// A body rests while it is slower than `slow`, m/s and rad/s.
+    pub fn resting_overlap(&self, slow: f32) -> Option<f32> {
+        let rests = |collider: ColliderHandle| {
+            let parent = self.world.colliders[collider].parent();
+            parent.is_none_or(|b| {
+                let b = &self.world.bodies[b];
+                b.linvel().length() < slow && b.angvel().length() < slow
+            })
+        };
         let pairs = self.world.contact_pairs();
-        let manifolds = pairs.flat_map(|p| p.manifolds().iter());
-        let points = manifolds.flat_map(|m| m.points.iter());
-        points.map(|p| -p.dist).fold(0.0, f32::max)
+        let resting = pairs.filter(|p| {
+            p.has_any_active_contact() && rests(p.collider1) && rests(p.collider2)
+        });
+        let depths = resting.flat_map(|p| {
+            let points = p.manifolds().iter().flat_map(|m| m.points.iter());
+            points.map(|c| -c.dist).collect::<Vec<f32>>()
+        });
+        depths.reduce(f32::max).map(|d| d.max(0.0))
     }
 
     /// Whether rapier had to disable a body because its state was no longer finite.
