@@ -248,9 +248,8 @@ impl Reality {
             })
         };
         let pairs = self.world.contact_pairs();
-        let resting = pairs.filter(|p| {
-            p.has_any_active_contact() && rests(p.collider1) && rests(p.collider2)
-        });
+        let resting = pairs
+            .filter(|p| p.has_any_active_contact() && rests(p.collider1) && rests(p.collider2));
         let depths = resting.flat_map(|p| {
             let points = p.manifolds().iter().flat_map(|m| m.points.iter());
             points.map(|c| -c.dist).collect::<Vec<f32>>()
