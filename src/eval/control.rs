@@ -1,12 +1,13 @@
 //! Control: how often, how fast and how cheaply a controller reaches goals on held-out seeds.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::stats::{Mean, Rate, Spread, quantile};
-use super::tasks::{TaskError, TaskInstance};
+use super::tasks::{GoalKind, TaskError, TaskInstance};
 use crate::camera::Eye;
 use crate::model::{Cancel, Context, ModelError};
 use crate::planner::{Controller, Sight};
@@ -113,7 +114,7 @@ pub enum EvalError {
     Model(#[from] ModelError),
 }
 
-/// Runs one controller on seeds `seed..seed + episodes`, one after another (so that latency is its own).
+/// Runs one controller on `seeds`, with goals of a kind, one after another (so that latency is its own).
 ///
 /// # Errors
 /// [`EvalError`] of the first episode that fails.
@@ -121,13 +122,13 @@ pub fn run(
     scene: &Arc<Scene>,
     eye: &Eye,
     controller: &mut dyn Controller,
-    seed: u64,
-    episodes: u64,
+    seeds: Range<u64>,
+    goals: GoalKind,
     mut progress: impl FnMut(&EpisodeResult),
 ) -> Result<ControlResult, EvalError> {
     let mut results = Vec::new();
-    for seed in seed..seed + episodes {
-        let result = run_episode(scene, eye, controller, seed)?;
+    for seed in seeds {
+        let result = run_episode(scene, eye, controller, seed, goals)?;
         progress(&result);
         results.push(result);
     }
@@ -169,8 +170,9 @@ pub fn run_episode(
     eye: &Eye,
     controller: &mut dyn Controller,
     seed: u64,
+    goals: GoalKind,
 ) -> Result<EpisodeResult, EvalError> {
-    let instance = TaskInstance::new(scene, eye, seed)?;
+    let instance = TaskInstance::with_goals(scene, eye, seed, goals)?;
     let mut reality = instance.reality.fork();
     controller.reset(seed);
     let dim = scene.actions.dim();

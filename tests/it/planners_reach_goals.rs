@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use parallax::camera::Eye;
 use parallax::eval::control;
+use parallax::eval::tasks::GoalKind;
 use parallax::model::card::FORMAT;
 use parallax::model::oracle::Oracle;
 use parallax::model::{
@@ -278,7 +279,15 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
         milliseconds: None,
     };
     let mut oracle = OracleMpc::new(Arc::new(Oracle::new(&reach)), budget, 5);
-    let oracle = control::run(&reach, &eye, &mut oracle, seed, 6, |_| ()).unwrap();
+    let oracle = control::run(
+        &reach,
+        &eye,
+        &mut oracle,
+        seed..seed + 6,
+        GoalKind::Scene,
+        |_| (),
+    )
+    .unwrap();
     assert!(oracle.success.rate > 0.8, "{oracle:?}");
     assert!(
         oracle
@@ -287,7 +296,15 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
             .filter(|e| e.success)
             .all(|e| e.final_distance_m <= 0.14 && e.steps <= 50)
     );
-    let chance = control::run(&reach, &eye, &mut Random::new(seed), seed, 12, |_| ()).unwrap();
+    let chance = control::run(
+        &reach,
+        &eye,
+        &mut Random::new(seed),
+        seed..seed + 12,
+        GoalKind::Scene,
+        |_| (),
+    )
+    .unwrap();
     assert!(chance.success.rate < 0.4, "{chance:?}");
     assert_eq!(chance.episodes + chance.excluded_solved_at_start, 12);
 }

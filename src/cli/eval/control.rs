@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
+use crate::eval::tasks::GoalKind;
 use crate::model::oracle::Oracle;
 use crate::model::{Camp, Cost, registry};
 use crate::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
 };
-use crate::scene::{Scene, models_dir};
+use crate::scene::{GoalSampler, Scene, models_dir};
 
 /// How `eval control` plans.
 #[derive(clap::Args, Debug)]
@@ -54,9 +55,22 @@ pub struct ControlArgs {
     /// Control: cost of a plan, over all imagined steps or the last
     #[arg(long, value_enum, default_value_t = Shape::Sum)]
     cost: Shape,
+    /// Control: where goals come from
+    #[arg(long, value_enum, default_value_t = Goals::Scene)]
+    goals: Goals,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     no_references: bool,
+}
+
+/// The word for it in JSON: `experience` or `task`.
+fn goal_kind(scene: &Scene, goals: Goals) -> &'static str {
+    let usual = scene.task.as_ref().map(|t| &t.goal);
+    match goals {
+        Goals::Task => "task",
+        Goals::Scene if !matches!(usual, Some(GoalSampler::Experience { .. })) => "task",
+        _ => "experience",
+    }
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +83,26 @@ enum Search {
     Mppi,
     /// Adam along the model's gradient (LeWM)
     Gradient,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Goals {
+    /// As the scene's task says
+    Scene,
+    /// A later moment of an episode recorded with the scene's behaviour
+    Experience,
+    /// The task's own sampler
+    Task,
+}
+
+impl From<Goals> for GoalKind {
+    fn from(goals: Goals) -> Self {
+        match goals {
+            Goals::Scene => GoalKind::Scene,
+            Goals::Experience => GoalKind::Experience,
+            Goals::Task => GoalKind::Task,
+        }
+    }
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +193,8 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     let name = model_name(args)?;
     let mut out = head("control", args, &scene.name, name);
     note_world(&mut out, &scene);
+    let kind = goal_kind(&scene, args.control.goals);
+    out.insert("goals".into(), json!(kind));
     let mut controller = contestant(args, &scene, name, &mut out)?;
     let result = run(&scene, args, name, controller.each.as_mut())?;
     if let Some(cost) = controller.cost {
@@ -291,7 +327,9 @@ fn run(
     let eye = Eye::standard(scene)?;
     let bar = bar(args.episodes(), name);
     let mut successes = 0;
-    let result = control::run(scene, &eye, controller, args.seed, args.episodes(), |e| {
+    let seeds = args.seed..args.seed + args.episodes();
+    let goals = args.control.goals.into();
+    let result = control::run(scene, &eye, controller, seeds, goals, |e| {
         successes += usize::from(e.success);
         bar.set_message(format!("{successes} reached"));
         bar.inc(1);
