@@ -124,7 +124,7 @@ impl Session {
             (DriverChoice::Oracle, _) => {
                 let scene = self.state.scene.as_deref()?;
                 let (oracle, budget) = (Arc::new(Oracle::new(scene)), Budget::oracle(scene));
-                Box::new(OracleMpc::new(oracle, budget, budget.hold))
+                Box::new(OracleMpc::new(oracle, budget, Budget::oracle_replan(scene)))
             }
             _ => Box::new(Random::new(self.state.record.seed)),
         };

@@ -213,7 +213,7 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         }
         out.insert("floors".into(), Value::Object(floors));
         let budget = Budget::oracle(&scene);
-        let mut ceiling = oracle(&scene, budget, budget.hold);
+        let mut ceiling = oracle(&scene, budget, Budget::oracle_replan(&scene));
         let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
         let regret = Regret::of(&result, &ceiling);
@@ -254,7 +254,8 @@ fn contestant(
         "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
         "oracle" => {
             let budget = args.control.within(Budget::oracle(scene));
-            let replan = args.control.replan.unwrap_or(budget.hold);
+            let usual = Budget::oracle_replan(scene);
+            let replan = args.control.replan.unwrap_or(usual);
             note("planner", json!(Cem::default().id()));
             note("budget", json!(budget));
             note("replan_steps", json!(replan));
