@@ -75,9 +75,9 @@ impl Budget {
     }
 
     /// Control steps for which the oracle follows a plan in a scene: as long as a token, but [`Budget::REPLAN`] where
-    /// an angle has to be right or something has to be let go.
+    /// an angle has to be right.
     pub fn oracle_replan(scene: &Scene) -> usize {
-        let exacting = |t: &Task| t.angle_degrees.is_some() || t.released;
+        let exacting = |t: &Task| t.angle_degrees.is_some();
         match scene.task.as_ref().is_some_and(exacting) {
             true => Budget::REPLAN,
             false => Budget::ORACLE.hold,
