@@ -14,7 +14,7 @@ use crate::planner::{Controller, Sight};
 use crate::scene::Scene;
 
 /// Frames of context kept for controllers.
-pub const CONTEXT_FRAMES: usize = 8;
+pub const CONTEXT_FRAMES: usize = 16;
 
 /// One episode's outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this frame to that one (as GCSL, Ghosh
 //! et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal that its actions reached).
 
-use super::nn::{FrameEncoder, FrameEncoderSizes, LayerNorm, Linear, Params, WeightsError, ops};
+use super::nn::{
+    FrameEncoder, FrameEncoderSizes, Head, LayerNorm, Linear, Params, WeightsError, ops,
+};
 use super::{Card, Context, Cost, Goal, ModelError, policy::Policy};
 use candle_core::{D, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,7 @@ impl Cloning {
             bail!("{field}: {message}");
         }
         let sizes = FrameEncoderSizes {
+            head: Head::Flatten,
             image: config.image_size,
             channels: config.encoder_channels,
             residual_blocks: config.residual_blocks,

@@ -18,8 +18,13 @@ use crate::sim::{GoalState, Reality, Target};
 
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
-/// Weight of the hand's own place where it counts beside a body's: it must not keep the hand from pushing.
+/// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are nearly in theirs:
+/// until then the hand has to be free to go round them.
 const HAND_TARGET: f32 = 0.3;
+/// The hand's distance, metres, that is charged until then, so that bringing the bodies home never costs more.
+const HAND_AWAY: f32 = 0.9;
+/// How many tolerances from its goal a body may be for the hand's place to count.
+const NEARLY: f32 = 1.5;
 /// Metres that a radian of wrong orientation costs, where orientation counts.
 const METRES_PER_RADIAN: f32 = 0.12;
 /// Metres that holding a body costs which is to be let go.
@@ -85,16 +90,22 @@ impl Oracle {
 
     fn cost_of(&self, reality: &Reality, goal: &GoalState) -> f32 {
         let state = reality.measure();
-        let weight = |t: &Target| match Some(t.body) == self.hand && goal.targets.len() > 1 {
-            true => HAND_TARGET,
-            false => 1.0,
-        };
-        let targets = goal.targets.iter();
-        let mut cost: f32 = targets
-            .map(|t| weight(t) * goal.distance_of(t, &state))
-            .sum();
-        if goal.task.angle_degrees.is_some() {
-            cost += METRES_PER_RADIAN * goal.angle(&state);
+        let (hands, bodies): (Vec<&Target>, Vec<&Target>) = goal
+            .targets
+            .iter()
+            .partition(|t| Some(t.body) == self.hand && goal.targets.len() > 1);
+        let mut cost: f32 = bodies.iter().map(|t| goal.distance_of(t, &state)).sum();
+        let mut nearly = bodies
+            .iter()
+            .all(|t| goal.distance_of(t, &state) < NEARLY * goal.task.tolerance_m);
+        if let Some(degrees) = goal.task.angle_degrees {
+            let angle = goal.angle(&state);
+            nearly &= angle < NEARLY * degrees.to_radians();
+            cost += METRES_PER_RADIAN * angle;
+        }
+        for hand in hands {
+            let distance = goal.distance_of(hand, &state).min(HAND_AWAY);
+            cost += HAND_TARGET * if nearly { distance } else { HAND_AWAY };
         }
         let away = |t: &&Target| goal.distance_of(t, &state) > 0.7 * goal.task.tolerance_m;
         let pulls = goal.targets.iter().filter(|t| Some(t.body) != self.hand);

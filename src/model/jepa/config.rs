@@ -1,6 +1,6 @@
 //! Every choice of a LeWM.
 
-use crate::model::nn::FrameEncoderSizes;
+use crate::model::nn::{FrameEncoderSizes, Head};
 use serde::{Deserialize, Serialize};
 
 /// How the raw actions of one token become the predictor's input.
@@ -32,12 +32,16 @@ pub struct LewmConfig {
     pub image_size: usize,
     /// Width of the latent.
     pub latent_dim: usize,
-    /// Channels after the 1×1 convolution, in the residual blocks, and before flattening.
+    /// Channels after the 1×1 convolution, in the residual blocks, and before the head.
     pub encoder_channels: [usize; 3],
+    /// How the encoder's last map becomes a vector.
+    pub head: Head,
     /// Residual blocks of two 3×3 convolutions.
     pub residual_blocks: usize,
-    /// Width of the layer between the flattened map and the latent.
+    /// Width of the layer between a flattened map and the latent.
     pub encoder_hidden: usize,
+    /// Latents, a token apart, that the predictor sees (3 in the paper): one alone holds no velocity.
+    pub history: usize,
     /// Width of the predictor.
     pub predictor_width: usize,
     /// Residual blocks of the predictor.
@@ -64,8 +68,10 @@ impl Default for LewmConfig {
             image_size: 64,
             latent_dim: 64,
             encoder_channels: [32, 64, 32],
+            head: Head::Flatten,
             residual_blocks: 1,
             encoder_hidden: 256,
+            history: 1,
             predictor_width: 256,
             predictor_blocks: 2,
             dropout: 0.,
@@ -93,6 +99,7 @@ impl LewmConfig {
         FrameEncoderSizes {
             image: self.image_size,
             channels: self.encoder_channels,
+            head: self.head,
             residual_blocks: self.residual_blocks,
             hidden: self.encoder_hidden,
             out: self.latent_dim,
@@ -117,6 +124,7 @@ impl LewmConfig {
                 self.encoder_channels.iter().copied().min().unwrap_or(0),
             ),
             ("encoder_hidden", self.encoder_hidden),
+            ("history", self.history),
             ("predictor_width", self.predictor_width),
             ("inverse_width", self.inverse_width),
             ("frameskip", self.frameskip),

@@ -157,7 +157,23 @@ impl LewmModel {
         Ok(Tensor::from_vec(data, shape, self.model.device())?)
     }
 
-    /// Latents `[N, T, D]` that follow `start: [1, D]` under action blocks `[N, T, frameskip·A]`.
+    /// The last latents `[1, H·D]` of a context, oldest first, a token apart; the first frame stands in for what came before it.
+    fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
+        let c = self.model.config();
+        let newest = context
+            .frames
+            .len()
+            .checked_sub(1)
+            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let latents = (0..c.history)
+            .rev()
+            .map(|tokens| newest.saturating_sub(tokens * c.frameskip))
+            .map(|i| self.encode(context.size, &context.frames[i]))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::cat(&latents, 1)?)
+    }
+
+    /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`.
     fn roll_out(
         &self,
         start: &Tensor,
@@ -166,13 +182,14 @@ impl LewmModel {
     ) -> Result<Tensor, ModelError> {
         let (n, steps, _) = blocks.dims3()?;
         let d = self.model.config().latent_dim;
-        let mut z = start.broadcast_as((n, d))?.contiguous()?;
+        let mut z = start.broadcast_as((n, start.dim(1)?))?.contiguous()?;
         let mut latents = Vec::with_capacity(steps);
         for t in 0..steps {
             cancel.check()?;
             let block = blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
-            z = self.model.predict(&z, &block, None)?;
-            latents.push(z.clone());
+            let next = self.model.predict(&z, &block, None)?;
+            z = self.model.shift(&z, &next)?;
+            latents.push(next);
         }
         Ok(match latents.is_empty() {
             true => Tensor::zeros((n, 0, d), z.dtype(), z.device())?,
@@ -206,7 +223,8 @@ impl WorldModel for LewmModel {
     }
 
     fn context_frames(&self) -> usize {
-        1
+        let c = self.model.config();
+        (c.history - 1) * c.frameskip + 1
     }
 
     fn frameskip(&self) -> usize {
@@ -214,11 +232,7 @@ impl WorldModel for LewmModel {
     }
 
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
-        let frame = context
-            .frames
-            .last()
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
-        Ok(Latent::new(self.encode(context.size, frame)?))
+        Ok(Latent::new(self.encode_context(context)?))
     }
 
     fn imagine(
@@ -344,12 +358,8 @@ impl WorldModel for LewmModel {
         actions: &Actions,
         next: &[u8],
     ) -> Result<f32, ModelError> {
-        let frame = context
-            .frames
-            .last()
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
         let (z, seen) = (
-            self.encode(context.size, frame)?,
+            self.encode_context(context)?,
             self.encode(context.size, next)?,
         );
         let blocks = self.blocks(actions)?;

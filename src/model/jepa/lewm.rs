@@ -4,7 +4,7 @@ use super::{ActionBlock, LewmConfig};
 use crate::model::nn::{Dropout, FrameEncoder, LayerNorm, Linear, Params, Rng, ops};
 use candle_core::{D, Device, Result, Tensor, bail};
 
-/// LeWM (arXiv 2603.19312): an encoder from one frame to one latent, a predictor of the next latent from a latent and
+/// LeWM (arXiv 2603.19312): an encoder from one frame to one latent, a predictor of the next latent from the last H latents and
 /// a block of actions, and (ours) an inverse model from two latents to the mean action between them, which training
 /// needs and planning does not.
 pub struct Lewm {
@@ -39,7 +39,7 @@ impl Lewm {
             device: p.device().clone(),
             encoder: FrameEncoder::new(c.encoder(), &p.pp("encoder"))?,
             predict_in: Linear::new(
-                c.latent_dim + c.action_width(),
+                c.history * c.latent_dim + c.action_width(),
                 c.predictor_width,
                 q.pp("in"),
             )?,
@@ -89,7 +89,8 @@ impl Lewm {
         self.encoder.encode_frames(frames)
     }
 
-    /// The next latents `[N, D]` from `z: [N, D]` and action blocks `a: [N, frameskip·A]`; `rng` only in training.
+    /// The next latents `[N, D]` from the last `z: [N, H·D]`, oldest first, a token apart, and action blocks `a: [N, frameskip·A]`;
+    /// `rng` only in training.
     pub fn predict(&self, z: &Tensor, a: &Tensor, mut rng: Option<&mut Rng>) -> Result<Tensor> {
         let a = match self.config.action_block {
             ActionBlock::Concat => a.clone(),
@@ -104,19 +105,27 @@ impl Lewm {
             let inner = ops::gelu(&first.forward(&norm.forward(&h)?)?)?;
             h = (h + second.forward(&self.dropout.forward(&inner, rng.as_deref_mut())?)?)?;
         }
-        z + self.predict_out.forward(&h)?
+        let d = self.config.latent_dim;
+        z.narrow(1, (self.config.history - 1) * d, d)? + self.predict_out.forward(&h)?
     }
 
-    /// The latents `[N, T, D]` that follow `z: [N, D]` under action blocks `a: [N, T, frameskip·A]`, open loop.
+    /// The last latents `[N, H·D]` once `next: [N, D]` has followed `z: [N, H·D]`.
+    pub fn shift(&self, z: &Tensor, next: &Tensor) -> Result<Tensor> {
+        let (h, d) = (self.config.history, self.config.latent_dim);
+        match h {
+            1 => Ok(next.clone()),
+            _ => Tensor::cat(&[&z.narrow(1, d, (h - 1) * d)?, next], 1),
+        }
+    }
+
+    /// The latents `[N, T, D]` that follow `z: [N, H·D]` under action blocks `a: [N, T, frameskip·A]`, open loop.
     pub fn roll_out(&self, z: &Tensor, a: &Tensor, mut rng: Option<&mut Rng>) -> Result<Tensor> {
         let (mut z, mut steps) = (z.clone(), Vec::new());
         for t in 0..a.dim(1)? {
-            z = self.predict(
-                &z,
-                &a.narrow(1, t, 1)?.squeeze(1)?.contiguous()?,
-                rng.as_deref_mut(),
-            )?;
-            steps.push(z.clone());
+            let block = a.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
+            let next = self.predict(&z, &block, rng.as_deref_mut())?;
+            z = self.shift(&z, &next)?;
+            steps.push(next);
         }
         Tensor::stack(&steps, 1)
     }
@@ -142,7 +151,7 @@ impl Lewm {
     pub fn flops(&self) -> (f64, f64) {
         let c = &self.config;
         let w = c.predictor_width as f64;
-        let inputs = (2 * c.latent_dim + c.action_width()) as f64;
+        let inputs = ((c.history + 1) * c.latent_dim + c.action_width()) as f64;
         (
             self.encoder.flops(),
             2. * (inputs * w + c.predictor_blocks as f64 * 2. * w * w),

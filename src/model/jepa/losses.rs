@@ -52,7 +52,7 @@ pub struct JointLoss {
 }
 
 /// Loss of sequences: `pixels: [B·T, ..]` (sequence by sequence), `actions: [B, T-1, frameskip·A]`.
-/// No stop-gradient and no moving average: prediction pulls on both latents, SIGReg keeps them apart.
+/// With a history of H latents, prediction begins at frame H of each. No stop-gradient and no moving average: prediction pulls on both latents, SIGReg keeps them apart.
 pub fn joint_loss(
     model: &Lewm,
     pixels: &Tensor,
@@ -74,14 +74,29 @@ pub fn joint_loss(
         .contiguous()?
         .reshape((b * transitions, d))?;
     let flat_actions = actions.reshape((b * transitions, width))?;
-    let one_step = (model.predict(&now, &flat_actions, Some(&mut *rng))? - &next)?
+    let history = model.config().history;
+    let steps = t - history;
+    let (known, blocks) = match history {
+        1 => (now.clone(), flat_actions.clone()),
+        h => {
+            let slid: Vec<Tensor> = (0..h)
+                .map(|i| z.narrow(1, i, steps))
+                .collect::<Result<_>>()?;
+            let blocks = actions.narrow(1, h - 1, steps)?.contiguous()?;
+            (
+                Tensor::cat(&slid, 2)?.reshape((b * steps, h * d))?,
+                blocks.reshape((b * steps, width))?,
+            )
+        }
+    };
+    let following = z
+        .narrow(1, history, steps)?
+        .contiguous()?
+        .reshape((b * steps, d))?;
+    let one_step = (model.predict(&known, &blocks, Some(&mut *rng))? - following)?
         .sqr()?
         .mean_all()?;
-    let first = z.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
-    let imagined = model.roll_out(&first, actions, Some(&mut *rng))?;
-    let open_loop = (imagined - z.narrow(1, 1, transitions)?)?
-        .sqr()?
-        .mean_all()?;
+    let open_loop = open_loop_loss(model, &z, actions, Some(&mut *rng))?;
     let inverse = (model.invert(&now, &next)? - model.mean_action(&flat_actions)?)?
         .sqr()?
         .mean_all()?;
@@ -102,16 +117,18 @@ pub fn joint_loss(
     })
 }
 
-/// Mean squared error of open-loop prediction on stored latents `z: [B, T+1, D]` under `actions: [B, T, ..]`.
+/// Mean squared error of open-loop prediction on latents `z: [B, T+1, D]` under `actions: [B, T, ..]`, from the first H of them on.
 pub fn open_loop_loss(
     model: &Lewm,
     z: &Tensor,
     actions: &Tensor,
     rng: Option<&mut Rng>,
 ) -> Result<Tensor> {
-    let steps = actions.dim(1)?;
-    let imagined = model.roll_out(&z.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?, actions, rng)?;
-    (imagined - z.narrow(1, 1, steps)?)?.sqr()?.mean_all()
+    let h = model.config().history;
+    let steps = actions.dim(1)? + 1 - h;
+    let first = z.narrow(1, 0, h)?.flatten_from(1)?.contiguous()?;
+    let imagined = model.roll_out(&first, &actions.narrow(1, h - 1, steps)?, rng)?;
+    (imagined - z.narrow(1, h, steps)?)?.sqr()?.mean_all()
 }
 
 /// Directions on the unit sphere, `[D, n]`.

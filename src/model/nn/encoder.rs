@@ -3,26 +3,50 @@
 use super::{BatchNorm, Conv, Init, Linear, Params, ops};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 const FOLD: usize = 4;
+
+/// How a map of features becomes a vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Head {
+    /// All of it, one place after the other, at an eighth of the frame's side: holds anything, orientation hardly.
+    #[default]
+    Flatten,
+    /// The mean place of each of its channels under a softmax over places (spatial softmax: Finn et al. 2016, arXiv
+    /// 1509.06113, section V), at a quarter of the frame's side: parts of a body have places, so its orientation is linear.
+    /// The vector is a linear map of these places: behind a hidden layer training gives orientation up again.
+    Keypoints,
+}
+
+impl Head {
+    fn stride(self) -> usize {
+        match self {
+            Self::Flatten => 2,
+            Self::Keypoints => 1,
+        }
+    }
+}
 
 /// Sizes of a [`FrameEncoder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameEncoderSizes {
     /// Side of a frame in pixels; a multiple of 8.
     pub image: usize,
-    /// Channels after the 1×1 convolution, in the residual blocks, and before flattening.
+    /// Channels after the 1×1 convolution, in the residual blocks, and before the head.
     pub channels: [usize; 3],
+    /// How the last map becomes a vector.
+    pub head: Head,
     /// Residual blocks of two 3×3 convolutions.
     pub residual_blocks: usize,
-    /// Width of the layer between the flattened map and the vector.
+    /// Width of the layer between a flattened map and the vector.
     pub hidden: usize,
     /// Width of the vector, D.
     pub out: usize,
 }
 
-/// Subtracts the mean image, folds 4×4 pixels into channels, convolves, flattens (no pooling: places matter), and ends
-/// in a batch norm, so that every component has unit variance over the experience.
+/// Subtracts the mean image, folds 4×4 pixels into channels, convolves, flattens or finds keypoints (no pooling: places matter),
+/// and ends in a batch norm, so that every component has unit variance over the experience.
 pub struct FrameEncoder {
     sizes: FrameEncoderSizes,
     device: Device,
@@ -31,8 +55,8 @@ pub struct FrameEncoder {
     down: Conv,
     residual: Vec<(Conv, Conv)>,
     narrow: Conv,
-    hidden: Linear,
-    hidden_norm: BatchNorm,
+    /// Between a flattened map and the vector.
+    hidden: Option<(Linear, BatchNorm)>,
     project: Linear,
     out_norm: BatchNorm,
 }
@@ -51,17 +75,24 @@ impl FrameEncoder {
                 Conv::new(wide, wide, 3, 1, r.pp("1"))?,
             ));
         }
-        let side = sizes.image / FOLD / 2;
+        let side = sizes.image / FOLD / sizes.head.stride();
+        let (features, hidden) = match sizes.head {
+            Head::Flatten => {
+                let hidden = Linear::new_no_bias(side * side * last, sizes.hidden, p.pp("hidden"))?;
+                let norm = BatchNorm::new(sizes.hidden, true, p.pp("hidden_norm"))?;
+                (sizes.hidden, Some((hidden, norm)))
+            }
+            Head::Keypoints => (2 * last, None),
+        };
         Ok(Self {
             device: p.device().clone(),
             mean_image: mean_image.flatten_all()?.to_vec1()?,
             stem: Conv::new(FOLD * FOLD * 3, narrow, 1, 1, p.pp("stem"))?,
-            down: Conv::new(narrow, wide, 3, 2, p.pp("down"))?,
+            down: Conv::new(narrow, wide, 3, sizes.head.stride(), p.pp("down"))?,
             residual,
             narrow: Conv::new(wide, last, 1, 1, p.pp("narrow"))?,
-            hidden: Linear::new_no_bias(side * side * last, sizes.hidden, p.pp("hidden"))?,
-            hidden_norm: BatchNorm::new(sizes.hidden, true, p.pp("hidden_norm"))?,
-            project: Linear::new_no_bias(sizes.hidden, sizes.out, p.pp("project"))?,
+            hidden,
+            project: Linear::new_no_bias(features, sizes.out, p.pp("project"))?,
             out_norm: BatchNorm::new(sizes.out, false, p.pp("latent_norm"))?,
             sizes,
         })
@@ -101,11 +132,16 @@ impl FrameEncoder {
             let inner = second.forward(&ops::gelu(&first.forward(&x)?)?)?;
             x = ops::gelu(&(x + inner)?)?;
         }
-        let x = ops::gelu(&self.narrow.forward(&x)?)?.flatten_from(1)?;
-        let x = self
-            .hidden_norm
-            .forward_t(&self.hidden.forward(&x)?, train)?;
-        let x = self.project.forward(&ops::gelu(&x)?)?;
+        let x = self.narrow.forward(&x)?;
+        let x = match self.sizes.head {
+            Head::Flatten => ops::gelu(&x)?.flatten_from(1)?,
+            Head::Keypoints => keypoints(&x)?,
+        };
+        let x = match &self.hidden {
+            Some((hidden, norm)) => ops::gelu(&norm.forward_t(&hidden.forward(&x)?, train)?)?,
+            None => x,
+        };
+        let x = self.project.forward(&x)?;
         self.out_norm.forward_t(&x, train)
     }
 
@@ -129,13 +165,30 @@ impl FrameEncoder {
         let [narrow, wide, last] = s.channels.map(|n| n as f64);
         let (first, second) = (
             (s.image / FOLD).pow(2) as f64,
-            (s.image / FOLD / 2).pow(2) as f64,
+            (s.image / FOLD / s.head.stride()).pow(2) as f64,
         );
+        let head = match s.head {
+            Head::Flatten => (second * last + s.out as f64) * s.hidden as f64,
+            Head::Keypoints => 2. * last * s.out as f64,
+        };
         let maps = first * 48. * narrow
             + second
                 * (9. * narrow * wide + s.residual_blocks as f64 * 18. * wide * wide + wide * last);
-        2. * (maps + (second * last + s.out as f64) * s.hidden as f64)
+        2. * (maps + head)
     }
+}
+
+/// Mean place (x, y in [-1, 1]) of every channel of `[N, H, W, C]` under a softmax over places, `[N, C·2]`.
+fn keypoints(x: &Tensor) -> Result<Tensor> {
+    let (n, h, w, c) = x.dims4()?;
+    let by_channel = x.reshape((n, h * w, c))?.transpose(1, 2)?.contiguous()?;
+    let weights = ops::softmax(&by_channel.reshape((n * c, h * w))?, 1.)?;
+    let place = |i: usize, side: usize| 2. * (i as f32 + 0.5) / side as f32 - 1.;
+    let places: Vec<f32> = (0..h * w)
+        .flat_map(|i| [place(i % w, w), place(i / w, h)])
+        .collect();
+    let places = Tensor::from_vec(places, (h * w, 2), x.device())?;
+    weights.matmul(&places)?.reshape((n, c * 2))
 }
 
 /// Bytes `[N, H, W, 3]` to floats minus `mean`, with 4×4 pixels folded into channels.

@@ -55,10 +55,13 @@ impl LewmRecipe {
                 format!("found {}, expected at least 2", self.joint.batch),
             ));
         }
-        if self.joint.tokens < 2 {
+        if self.joint.tokens <= self.model.history {
             return Err((
                 "joint.tokens",
-                format!("found {}, expected at least 2", self.joint.tokens),
+                format!(
+                    "found {}, expected more than the history of {}",
+                    self.joint.tokens, self.model.history
+                ),
             ));
         }
         if self.predictor.batch == 0 || self.predictor.rollout == 0 {
@@ -166,8 +169,9 @@ pub(super) fn train(
         steps: session.progress.total_steps,
         seconds: session.seconds(),
         notes: format!(
-            "Convolutional encoder and residual MLP predictor with history 1 in place of transformers; inverse-dynamics \
-             loss; second phase on stored latents; whitened distance. {verdict} {quality}"
+            "Convolutional encoder and residual MLP predictor with history {} in place of transformers; inverse-dynamics \
+             loss; second phase on stored latents; whitened distance. {verdict} {quality}",
+            recipe.model.history
         ),
         device: &options.device,
     };

@@ -168,11 +168,12 @@ pub fn run(
             .checkpoint
             .restore(&mut optimiser, steps, params.device())?;
     }
+    let tokens = phase.rollout + config.history;
     let batches = |episodes: &[usize], salt: u64| Sampler {
         data,
-        starts: windows(data, episodes, phase.rollout + 1, frameskip),
+        starts: windows(data, episodes, tokens, frameskip),
         batch: phase.batch,
-        tokens: phase.rollout + 1,
+        tokens,
         frameskip,
         seed: session.config.seed ^ salt,
     };
@@ -193,12 +194,11 @@ pub fn run(
      -> Result<(Tensor, Tensor), TrainError> {
         let (mut z, mut actions) = (Vec::new(), Vec::new());
         for start in sampler.draw(step) {
-            (0..=phase.rollout)
-                .for_each(|t| z.extend_from_slice(latents.get(start + t * frameskip)));
+            (0..tokens).for_each(|t| z.extend_from_slice(latents.get(start + t * frameskip)));
             actions.extend_from_slice(sampler.actions(start));
         }
-        let z = Tensor::from_vec(z, (phase.batch, phase.rollout + 1, d), params.device())?;
-        let shape = (phase.batch, phase.rollout, frameskip * config.action_dim);
+        let z = Tensor::from_vec(z, (phase.batch, tokens, d), params.device())?;
+        let shape = (phase.batch, tokens - 1, frameskip * config.action_dim);
         Ok((z, Tensor::from_vec(actions, shape, params.device())?))
     };
     let (before, started) = (session.progress.phase_seconds, Instant::now());
@@ -221,8 +221,8 @@ pub fn run(
             } else {
                 let (z, actions) = gather(&held_out, &checker, 0)?;
                 let copied = z
-                    .narrow(1, 1, phase.rollout)?
-                    .broadcast_sub(&z.narrow(1, 0, 1)?)?
+                    .narrow(1, config.history, phase.rollout)?
+                    .broadcast_sub(&z.narrow(1, config.history - 1, 1)?)?
                     .sqr()?
                     .mean_all()?;
                 let error = open_loop_loss(&encoder, &z, &actions, None)?;
