@@ -1,7 +1,7 @@
 //! A trained LeWM as a world model.
 
-use super::{GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
-use crate::model::nn::{Init, Params, WeightsError};
+use super::{ActionBlock, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
+use crate::model::nn::{Init, Params, ResidualRollout, WeightsError};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
     Slope, WorldModel,
@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct LewmModel {
     card: Card,
     model: Lewm,
+    /// Its predictor as planning runs it, on a processor.
+    rollout: Option<ResidualRollout>,
     /// `[D, D]`, transposed for a product from the right.
     whitening: Option<Tensor>,
     probes: Option<(ProbeSpec, Probes)>,
@@ -70,6 +72,8 @@ impl LewmModel {
         let frozen = params.detached();
         let model = Lewm::new(config, &frozen)?;
         let d = config.latent_dim;
+        let by_rows = frozen.device().is_cpu() && config.action_block == ActionBlock::Concat;
+        let rollout = by_rows.then(|| model.rollout()).transpose()?;
         let whitening = match config.cost {
             GoalCost::Plain => None,
             GoalCost::Whitened => {
@@ -92,6 +96,7 @@ impl LewmModel {
         Ok(Self {
             card,
             model,
+            rollout,
             whitening,
             probes,
             parameters,
@@ -242,7 +247,24 @@ impl WorldModel for LewmModel {
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let start: &Tensor = latent.get(&self.card.name)?;
-        let z = self.roll_out(start, &self.blocks(actions)?, cancel)?;
+        let blocks = self.blocks(actions)?;
+        let z = match &self.rollout {
+            Some(rollout) => {
+                cancel.check()?;
+                let (n, steps, _) = blocks.dims3()?;
+                let (start, blocks): (Vec<f32>, Vec<f32>) = (
+                    start.flatten_all()?.to_vec1()?,
+                    blocks.flatten_all()?.to_vec1()?,
+                );
+                let z = rollout.run(&start, &blocks, steps);
+                Tensor::from_vec(
+                    z,
+                    (n, steps, self.model.config().latent_dim),
+                    self.model.device(),
+                )?
+            }
+            None => self.roll_out(start, &blocks, cancel)?,
+        };
         Ok(Rollouts::new(Imagined { z }))
     }
 

@@ -1,7 +1,9 @@
 //! The networks: encoder, latent predictor, inverse model.
 
 use super::{ActionBlock, LewmConfig};
-use crate::model::nn::{Dropout, FrameEncoder, LayerNorm, Linear, Params, Rng, ops};
+use crate::model::nn::{
+    Dropout, FrameEncoder, LayerNorm, Linear, Params, ResidualRollout, Rng, ops,
+};
 use candle_core::{D, Device, Result, Tensor, bail};
 
 /// LeWM (arXiv 2603.19312): an encoder from one frame to one latent, a predictor of the next latent from the last H latents and
@@ -116,6 +118,16 @@ impl Lewm {
             1 => Ok(next.clone()),
             _ => Tensor::cat(&[&z.narrow(1, d, (h - 1) * d)?, next], 1),
         }
+    }
+
+    /// The same predictor for planning on a processor.
+    pub fn rollout(&self) -> Result<ResidualRollout> {
+        ResidualRollout::new(
+            &self.predict_in,
+            &self.predict_blocks,
+            &self.predict_out,
+            self.config.history,
+        )
     }
 
     /// The latents `[N, T, D]` that follow `z: [N, H·D]` under action blocks `a: [N, T, frameskip·A]`, open loop.

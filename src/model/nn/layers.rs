@@ -37,6 +37,15 @@ impl Linear {
         })
     }
 
+    /// Copies of weight `[out, in]` and bias `[out]` (zeros where there is none).
+    pub fn values(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let bias = match &self.bias {
+            Some(bias) => bias.to_vec1()?,
+            None => vec![0.; self.weight.dim(0)?],
+        };
+        Ok((self.weight.flatten_all()?.to_vec1()?, bias))
+    }
+
     /// `[.., in]` to `[.., out]`; leading dimensions are flattened into one matrix product.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (output, input) = self.weight.dims2()?;
@@ -175,6 +184,15 @@ impl LayerNorm {
             bias: p.get(dim, "bias", Init::Zeros)?,
             eps,
         })
+    }
+
+    /// Copies of scale and shift, and epsilon.
+    pub fn values(&self) -> Result<(Vec<f32>, Vec<f32>, f32)> {
+        Ok((
+            self.weight.to_vec1()?,
+            self.bias.to_vec1()?,
+            self.eps as f32,
+        ))
     }
 
     /// Shape unchanged.

@@ -18,6 +18,7 @@ mod weights;
 
 pub use attention::{AdaLnZeroBlock, Attention, Mlp, fourier_features, sinusoidal};
 pub use encoder::{FrameEncoder, FrameEncoderSizes, Head};
+pub use fused::ResidualRollout;
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
 pub use params::{Init, Params};

@@ -1,6 +1,6 @@
 //! GELU, SiLU, and per-channel shift and scale.
 
-use super::{PIECE, math, piece_of_rows, tensor_like, values, with_values, with_values2};
+use super::{PIECE, math, piece_of_rows, tensor_like, values, wide, with_values, with_values2};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ impl Activation {
     #[inline(always)]
     fn value(self, x: f32) -> f32 {
         match self {
-            Self::Gelu => x * math::normal_cdf(x),
+            Self::Gelu => math::gelu(x),
             Self::Silu => x * math::sigmoid(x),
         }
     }
@@ -36,9 +36,7 @@ fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
     y.par_chunks_mut(PIECE)
         .zip(x.par_chunks(PIECE))
         .for_each(|(y, x)| {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = f(*x);
-            }
+            wide(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x)));
         });
     y
 }
@@ -49,9 +47,12 @@ fn map2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
         .zip(a.par_chunks(PIECE))
         .zip(b.par_chunks(PIECE))
         .for_each(|((y, a), b)| {
-            for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
-                *y = f(*a, *b);
-            }
+            let pairs = a.iter().zip(b);
+            wide(|| {
+                y.iter_mut()
+                    .zip(pairs)
+                    .for_each(|(y, (a, b))| *y = f(*a, *b))
+            });
         });
     y
 }
@@ -78,6 +79,11 @@ impl CustomOp1 for Activation {
         })?;
         tensor_like(dx, arg).map(Some)
     }
+}
+
+/// Exact GELU of values, in place: for kernels that keep their own buffers.
+pub fn gelu_in_place(x: &mut [f32]) {
+    wide(|| x.iter_mut().for_each(|x| *x = math::gelu(*x)));
 }
 
 /// Exact GELU.

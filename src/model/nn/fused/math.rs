@@ -43,6 +43,12 @@ pub fn sigmoid(x: f32) -> f32 {
     1. / (1. + exp(-x))
 }
 
+/// x Φ(x), the exact GELU.
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    x * normal_cdf(x)
+}
+
 /// Σ f(i) over `0..n` in sixteen lanes, so that it vectorises.
 #[inline(always)]
 pub fn sum(n: usize, f: impl Fn(usize) -> f32) -> f32 {

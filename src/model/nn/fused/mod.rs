@@ -9,6 +9,7 @@ mod inplace;
 pub(in crate::model) mod math;
 mod matmul;
 mod norm;
+mod residual;
 mod sigreg;
 
 pub(super) use conv::{conv2d, im2col};
@@ -16,6 +17,7 @@ pub(super) use elementwise::{add_bias, gelu, scale_channels, silu};
 pub(super) use inplace::{AdamRule, adam_in_place, lerp_in_place, sum_of_squares};
 pub(super) use matmul::linear;
 pub(super) use norm::{group_norm, layer_norm, softmax};
+pub use residual::ResidualRollout;
 pub(super) use sigreg::epps_pulley;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, bail};
@@ -26,6 +28,12 @@ const PIECE: usize = 16 * 1024;
 /// Length of a parallel piece of whole rows.
 fn piece_of_rows(row: usize) -> usize {
     row.max(1) * (PIECE / row.max(1)).max(1)
+}
+
+/// Runs a loop compiled for the widest vectors that this processor has. Nothing is contracted or reordered: the bits are the same on all.
+#[inline(always)]
+fn wide<T>(run: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(run)
 }
 
 /// The values a layout describes, which must be contiguous.

@@ -1,14 +1,38 @@
 //! Layer norm, group norm and softmax.
 
-use super::{math, piece_of_rows, tensor_like, values, with_values2, with_values3};
+use super::{math, piece_of_rows, tensor_like, values, wide, with_values2, with_values3};
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+#[inline(always)]
 fn mean_and_inverse_std(x: &[f32], eps: f32) -> (f32, f32) {
     let n = x.len() as f32;
     let mean = math::sum(x.len(), |i| x[i]) / n;
     let variance = math::sum(x.len(), |i| (x[i] - mean) * (x[i] - mean)) / n;
     (mean, 1. / (variance + eps).sqrt())
+}
+
+#[inline(always)]
+fn normalise(y: &mut [f32], x: &[f32], width: usize, eps: f32) {
+    for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+        let (mean, inverse) = mean_and_inverse_std(x, eps);
+        y.iter_mut()
+            .zip(x)
+            .for_each(|(y, x)| *y = (x - mean) * inverse);
+    }
+}
+
+/// Layer norm of every row of `x` into `y`, with scale and shift: for kernels that keep their own buffers.
+pub fn layer_norm_rows(y: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let width = weight.len();
+    wide(|| {
+        for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            let (mean, inverse) = mean_and_inverse_std(x, eps);
+            for (((y, x), w), b) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                *y = (x - mean) * inverse * w + b;
+            }
+        }
+    });
 }
 
 struct LayerNormOp {
@@ -27,17 +51,7 @@ impl CustomOp1 for LayerNormOp {
         let mut y = vec![0.; x.len()];
         y.par_chunks_mut(piece)
             .zip(x.par_chunks(piece))
-            .for_each(|(y, x)| {
-                for (y, x) in y
-                    .chunks_exact_mut(self.width)
-                    .zip(x.chunks_exact(self.width))
-                {
-                    let (mean, inverse) = mean_and_inverse_std(x, self.eps);
-                    y.iter_mut()
-                        .zip(x)
-                        .for_each(|(y, x)| *y = (x - mean) * inverse);
-                }
-            });
+            .for_each(|(y, x)| wide(|| normalise(y, x, self.width, self.eps)));
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -56,14 +70,16 @@ impl CustomOp1 for LayerNormOp {
                         .chunks_exact(width)
                         .zip(y.chunks_exact(width))
                         .zip(g.chunks_exact(width));
-                    for (dx, ((x, y), g)) in dx.chunks_exact_mut(width).zip(rows) {
-                        let (_, inverse) = mean_and_inverse_std(x, self.eps);
-                        let mean_g = math::sum(width, |i| g[i]) / width as f32;
-                        let mean_gy = math::sum(width, |i| g[i] * y[i]) / width as f32;
-                        for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
-                            *dx = inverse * (g - mean_g - y * mean_gy);
+                    wide(|| {
+                        for (dx, ((x, y), g)) in dx.chunks_exact_mut(width).zip(rows) {
+                            let (_, inverse) = mean_and_inverse_std(x, self.eps);
+                            let mean_g = math::sum(width, |i| g[i]) / width as f32;
+                            let mean_gy = math::sum(width, |i| g[i] * y[i]) / width as f32;
+                            for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
+                                *dx = inverse * (g - mean_g - y * mean_gy);
+                            }
                         }
-                    }
+                    });
                 });
             dx
         })?;
@@ -192,14 +208,16 @@ impl CustomOp1 for SoftmaxOp {
         y.par_chunks_mut(piece)
             .zip(x.par_chunks(piece))
             .for_each(|(y, x)| {
-                for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                    let peak = x.iter().fold(f32::NEG_INFINITY, |m, x| m.max(x * scale));
-                    y.iter_mut()
-                        .zip(x)
-                        .for_each(|(y, x)| *y = math::exp(x * scale - peak));
-                    let inverse = 1. / math::sum(width, |i| y[i]);
-                    y.iter_mut().for_each(|y| *y *= inverse);
-                }
+                wide(|| {
+                    for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                        let peak = x.iter().fold(f32::NEG_INFINITY, |m, x| m.max(x * scale));
+                        y.iter_mut()
+                            .zip(x)
+                            .for_each(|(y, x)| *y = math::exp(x * scale - peak));
+                        let inverse = 1. / math::sum(width, |i| y[i]);
+                        y.iter_mut().for_each(|y| *y *= inverse);
+                    }
+                });
             });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
@@ -212,12 +230,14 @@ impl CustomOp1 for SoftmaxOp {
                 .zip(y.par_chunks(piece).zip(g.par_chunks(piece)))
                 .for_each(|(dx, (y, g))| {
                     let rows = y.chunks_exact(width).zip(g.chunks_exact(width));
-                    for (dx, (y, g)) in dx.chunks_exact_mut(width).zip(rows) {
-                        let dot = math::sum(width, |i| y[i] * g[i]);
-                        for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
-                            *dx = scale * y * (g - dot);
+                    wide(|| {
+                        for (dx, (y, g)) in dx.chunks_exact_mut(width).zip(rows) {
+                            let dot = math::sum(width, |i| y[i] * g[i]);
+                            for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
+                                *dx = scale * y * (g - dot);
+                            }
                         }
-                    }
+                    });
                 });
             dx
         })?;
