@@ -1,4 +1,4 @@
-//! `parallax eval`: control, rollout, judge, probe. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, judge, probe, surprise. JSON as README describes it; its keys only grow.
 
 mod control;
 
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use crate::eval::{judge, probe, rollout};
+use crate::eval::{judge, probe, rollout, surprise};
 use crate::judge::Thresholds;
 use crate::model::registry;
 use crate::scene::{self, Scene, home, models_dir};
@@ -29,7 +29,7 @@ pub struct EvalArgs {
     /// Model: a folder of models/ (control also takes `oracle` and `random`)
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// Episodes or clips [default: control 100, others 50]
+    /// Episodes, clips or pairs [default: control and surprise 100, others 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     episodes: Option<u64>,
     /// First seed; from 1000000 up seeds are held out
@@ -58,12 +58,14 @@ enum Suite {
     Judge,
     /// What a representation holds: place, orientation, velocity, contact
     Probe,
+    /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through, freeze
+    Surprise,
 }
 
 impl EvalArgs {
     fn episodes(&self) -> u64 {
         let preset = match self.suite {
-            Suite::Control => 100,
+            Suite::Control | Suite::Surprise => 100,
             Suite::Rollout | Suite::Judge | Suite::Probe => 50,
         };
         self.episodes.unwrap_or(preset)
@@ -76,6 +78,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         Suite::Rollout => eval_rollout(args)?,
         Suite::Judge => eval_judge(args)?,
         Suite::Probe => eval_probe(args)?,
+        Suite::Surprise => eval_surprise(args)?,
     };
     if let Some(path) = &args.json {
         write_json(path, &result)?;
@@ -232,6 +235,44 @@ fn eval_probe(args: &EvalArgs) -> Result<Value> {
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }
+    Ok(Value::Object(out))
+}
+
+fn eval_surprise(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let result = surprise::run(&scene, model.as_ref(), args.seed, args.episodes())?;
+    if result.is_empty() {
+        bail!("{}: nothing in it can be broken", scene.name);
+    }
+    println!(
+        "{name} in {}: AUROC of its surprise at broken physics, of copy-last's, and pairs in the right order",
+        scene.name
+    );
+    let mut breaks = Map::new();
+    for (kind, found) in &result {
+        let json_name = json!(kind);
+        let label = json_name.as_str().unwrap_or_default();
+        let area = |s: &surprise::Separation| {
+            format!(
+                "{:.3} [{:.3}, {:.3}]",
+                s.auroc.mean, s.auroc.low, s.auroc.high
+            )
+        };
+        println!(
+            "{label:<14} {:>4} pairs   {}   copy-last {}   {:.0} % in order",
+            found.pairs,
+            area(&found.model),
+            area(&found.copy_last),
+            100.0 * found.model.paired.rate
+        );
+        breaks.insert(label.to_string(), json!(found));
+    }
+    let mut out = head("surprise", args, &scene.name, name);
+    note_world(&mut out, &scene);
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    out.insert("breaks".into(), Value::Object(breaks));
     Ok(Value::Object(out))
 }
 

@@ -5,4 +5,5 @@ pub mod judge;
 pub mod probe;
 pub mod rollout;
 pub mod stats;
+pub mod surprise;
 pub mod tasks;
