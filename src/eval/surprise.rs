@@ -102,6 +102,8 @@ fn moment(
         Break::Teleport | Break::Vanish | Break::Recolour => (BEFORE < last)
             .then(|| rng.random_range(BEFORE..last))
             .map(|t| (t, t)),
+        // A hand is moved by its actions alone: nothing stops it or lets it through.
+        Break::PassThrough | Break::Freeze if scene.bodies[body].kind != Kind::Dynamic => None,
         Break::PassThrough => {
             let hand = scene.hand();
             let touches = |s: &State| {

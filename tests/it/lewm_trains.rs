@@ -6,7 +6,7 @@ use parallax::episode::{Dataset, record};
 use parallax::model::jepa::{
     JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
 };
-use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
 use parallax::scene;
 use parallax::train::{
@@ -63,10 +63,25 @@ fn batch(model: &Lewm, sequences: usize) -> (Tensor, Tensor) {
     (model.pixels(&frames).unwrap(), actions)
 }
 
+/// The other head, and a predictor that sees what moves.
+fn keypoints() -> LewmConfig {
+    LewmConfig {
+        head: Head::Keypoints,
+        encoder_channels: [16, 16, 8],
+        history: 2,
+        ..small()
+    }
+}
+
 #[test]
 fn gradients_reach_every_variable_and_move_it() {
+    gradients_reach_every_variable_of(&small());
+    gradients_reach_every_variable_of(&keypoints());
+}
+
+fn gradients_reach_every_variable_of(config: &LewmConfig) {
     let params = Params::fresh(3, &Device::Cpu);
-    let model = Lewm::new(&small(), &params).unwrap();
+    let model = Lewm::new(config, &params).unwrap();
     let (pixels, actions) = batch(&model, 12);
     let mut optimiser = AdamW::new(params.vars(), AdamWConfig::default()).unwrap();
     let mut rng = Rng::seed(4);
@@ -109,6 +124,79 @@ fn gradients_reach_every_variable_and_move_it() {
             let after: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
             assert_ne!(before, after, "{name} did not move");
         }
+    }
+}
+
+/// A disc drawn at a known place: its keypoint is a linear function of the place, wherever it lies between pixels.
+#[test]
+fn keypoints_are_mean_places() {
+    let config = LewmConfig {
+        latent_dim: 4,
+        encoder_channels: [8, 8, 2],
+        ..keypoints()
+    };
+    let model = Lewm::new(&config, &Params::fresh(9, &Device::Cpu)).unwrap();
+    let draw = |x: usize| {
+        let mut frame = vec![127u8; 64 * 64 * 3];
+        for (i, p) in frame.chunks_exact_mut(3).enumerate() {
+            if (i % 64).abs_diff(x) < 6 && (i / 64).abs_diff(30) < 6 {
+                p.copy_from_slice(&[255, 0, 0]);
+            }
+        }
+        frame
+    };
+    // Whole cells of four pixels apart: the map is the same, shifted, and so are its means.
+    let frames: Vec<u8> = [20, 24, 28].into_iter().flat_map(draw).collect();
+    let z: Vec<Vec<f32>> = model.encode_frames(&frames).unwrap().to_vec2().unwrap();
+    let moved = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| b - a).collect::<Vec<_>>();
+    let (first, second) = (moved(&z[0], &z[1]), moved(&z[1], &z[2]));
+    let size = first.iter().fold(0f32, |m, v| m.max(v.abs()));
+    assert!(size > 0.);
+    for (a, b) in first.iter().zip(&second) {
+        assert!((a - b).abs() < 0.02 * size, "{first:?} {second:?}");
+    }
+}
+
+#[test]
+fn planning_by_rows_equals_the_layers() {
+    for config in [small(), keypoints()] {
+        let params = Params::fresh(8, &Device::Cpu);
+        let mut rng = Rng::seed(9);
+        let model = Lewm::new(&config, &params).unwrap();
+        // The last layer starts at zero and would hide the others.
+        for (_, var) in params.pp("predictor").vars() {
+            let noise: Tensor = rng
+                .uniform(-0.3, 0.3, var.dims().to_vec(), &Device::Cpu)
+                .unwrap();
+            var.set(&noise).unwrap();
+        }
+        let (n, steps, known) = (123, 4, config.history * config.latent_dim);
+        let start: Tensor = rng.uniform(-1., 1., (1, known), &Device::Cpu).unwrap();
+        let actions: Tensor = rng.uniform(-1., 1., (n, steps, 10), &Device::Cpu).unwrap();
+        let all = start
+            .broadcast_as((n, known))
+            .unwrap()
+            .contiguous()
+            .unwrap();
+        let layers = model.roll_out(&all, &actions, None).unwrap();
+        let layers: Vec<f32> = layers.flatten_all().unwrap().to_vec1().unwrap();
+        let start: Vec<f32> = start.flatten_all().unwrap().to_vec1().unwrap();
+        let actions: Vec<f32> = actions.flatten_all().unwrap().to_vec1().unwrap();
+        let rollout = model.rollout().unwrap();
+        let rows = rollout.run(&start, &actions, steps);
+        assert_eq!(rows.len(), layers.len());
+        let size = layers.iter().fold(0f32, |m, v| m.max(v.abs()));
+        for (a, b) in rows.iter().zip(&layers) {
+            assert!((a - b).abs() < 1e-5 * size, "{a} {b}");
+        }
+        let alone = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        assert!(
+            rows == alone.install(|| rollout.run(&start, &actions, steps)),
+            "the number of threads shows"
+        );
     }
 }
 

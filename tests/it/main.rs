@@ -21,6 +21,7 @@ mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
 mod support;
+mod surprise_is_fair;
 mod template_is_complete;
 mod vandal;
 mod weights_are_checked;

@@ -59,7 +59,7 @@ impl LewmModel {
         Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
     }
 
-    /// A model on weights in memory, such as those of a training that goes on.
+    /// A model on weights in memory as they are now, such as those of a training that goes on.
     ///
     /// # Errors
     /// Names the tensor that is missing or has another shape.

@@ -76,8 +76,8 @@ impl ResidualRollout {
         })
     }
 
-    /// The latents `[N, T, D]` that follow `start: [H·D]`, the same for all, under actions `[N, T, A]`. The bits of a row depend on no other
-    /// row and not on the number of threads.
+    /// The latents `[N, T, D]` that follow `start: [H·D]`, the same for all, under actions `[N, T, A]`. The bits do not depend on the
+    /// number of threads.
     pub fn run(&self, start: &[f32], actions: &[f32], steps: usize) -> Vec<f32> {
         let (d, width) = (self.output.bias.len(), self.input.bias.len());
         let known = self.history * d;
