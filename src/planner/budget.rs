@@ -60,17 +60,24 @@ impl Budget {
         }
     }
 
-    /// The oracle's in a scene: more where a rotation, or the speed of one blow, has to be right.
+    /// The oracle's in a scene: more where the speed of one blow has to be right, and more at once where an angle has to be, since
+    /// the ways round a body are many.
     pub fn oracle(scene: &Scene) -> Budget {
-        let exacting = |t: &Task| t.angle_degrees.or(t.rest_speed).is_some();
-        if scene.task.as_ref().is_some_and(exacting) {
-            Budget {
-                candidates: 128,
-                iterations: 6,
-                ..Budget::ORACLE
-            }
-        } else {
-            Budget::ORACLE
+        let (candidates, iterations) = match &scene.task {
+            Some(Task {
+                angle_degrees: Some(_),
+                ..
+            }) => (256, 4),
+            Some(Task {
+                rest_speed: Some(_),
+                ..
+            }) => (128, 6),
+            _ => (Budget::ORACLE.candidates, Budget::ORACLE.iterations),
+        };
+        Budget {
+            candidates,
+            iterations,
+            ..Budget::ORACLE
         }
     }
 
