@@ -87,11 +87,13 @@ fn help_lists_every_command_and_every_option() {
                 "control",
                 "rollout",
                 "judge",
+                "surprise",
                 "--scene",
                 "--model",
                 "--episodes",
                 "--seed",
                 "--json",
+                "--sweep",
                 "--device",
             ],
         ),
@@ -330,6 +332,39 @@ fn eval_writes_the_documented_json() {
     ] {
         assert!(!value[key].is_null(), "{key} is missing");
     }
+
+    let file = home.path().join("sweep.json");
+    let sweep = "eval control --scene reach --model random --episodes 2 --sweep gravity=-9.81,-3 --no-references --json";
+    let mut args: Vec<&str> = sweep.split(' ').collect();
+    args.push(file.to_str().unwrap());
+    at_home(home.path(), &args)
+        .assert()
+        .success()
+        .stdout(contains("beyond").or(contains("away from -9.81")));
+    let value: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let points = value["sweep"]["gravity"].as_array().expect("two points");
+    assert!(points[0]["departure"].is_null() && points[0]["success"]["high"].is_f64());
+    assert!((points[1]["departure"]["beyond"].as_f64().unwrap() - 6.81).abs() < 1e-3);
+    for wrong in ["gravity", "gravity=fast", "moon.mass=1"] {
+        let args = [
+            "eval", "control", "--scene", "reach", "--model", "random", "--sweep", wrong,
+        ];
+        at_home(home.path(), &args).assert().code(2);
+    }
+
+    let file = home.path().join("surprise.json");
+    let surprise = "eval surprise --scene push --model tiny --episodes 2 --json";
+    let mut args: Vec<&str> = surprise.split(' ').collect();
+    args.push(file.to_str().unwrap());
+    at_home(home.path(), &args)
+        .assert()
+        .success()
+        .stdout(contains("pass_through"));
+    let value: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(value["breaks"]["teleport"]["pairs"], 2);
+    assert!(value["breaks"]["vanish"]["copy_last"]["auroc"]["mean"].is_f64());
 
     let file = home.path().join("rollout.json");
     let args = [

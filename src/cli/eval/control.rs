@@ -58,6 +58,10 @@ pub struct ControlArgs {
     /// Control: where goals come from
     #[arg(long, value_enum, default_value_t = Goals::Scene)]
     goals: Goals,
+    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1 (repeatable), with how far each lies outside
+    /// the training range, and the oracle beside it
+    #[arg(long, value_name = "FIELD=A,B,..")]
+    sweep: Vec<String>,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     no_references: bool,
@@ -195,6 +199,11 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     note_world(&mut out, &scene);
     let kind = goal_kind(&scene, args.control.goals);
     out.insert("goals".into(), json!(kind));
+    if !args.control.sweep.is_empty() {
+        let points = sweep(args, &scene, name, &mut out)?;
+        out.insert("sweep".into(), Value::Object(points));
+        return Ok(Value::Object(out));
+    }
     let mut controller = contestant(args, &scene, name, &mut out)?;
     let result = run(&scene, args, name, controller.each.as_mut())?;
     if let Some(cost) = controller.cost {
@@ -232,6 +241,55 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         out.extend(numbers);
     }
     Ok(Value::Object(out))
+}
+
+/// Success at every value of every swept field, one field at a time.
+fn sweep(
+    args: &EvalArgs,
+    scene: &Arc<Scene>,
+    name: &str,
+    out: &mut Map<String, Value>,
+) -> Result<Map<String, Value>> {
+    let mut fields = Map::new();
+    for text in &args.control.sweep {
+        let Some((field, values)) = text.split_once('=') else {
+            let message =
+                format!("--sweep {text}: expected FIELD=A,B,.., such as cube.mass=0.1,0.3,1");
+            return Err(super::super::wrong_use(message));
+        };
+        let mut points = Vec::new();
+        for value in values.split(',') {
+            let mut changed = Scene::clone(scene);
+            let assignment = format!("{}={}", field.trim(), value.trim());
+            changed
+                .intervene(&assignment)
+                .map_err(super::super::wrong_use)?;
+            changed.check(&format!("{} with --sweep {assignment}", scene.name))?;
+            let departure = changed
+                .departures()
+                .into_iter()
+                .find(|d| d.target == field.trim());
+            match &departure {
+                Some(departure) => println!("{departure}"),
+                None => println!("{assignment}: within the training range"),
+            }
+            let changed = Arc::new(changed);
+            let mut controller = contestant(args, &changed, name, out)?;
+            let found = run(&changed, args, name, controller.each.as_mut())?;
+            let mut point = json!({
+                "value": changed.interventions.last().map(|(_, v)| v), "departure": departure, "episodes": found.episodes,
+                "success": found.success,
+            });
+            if !args.control.no_references {
+                let budget = Budget::oracle(&changed);
+                let mut ceiling = oracle(&changed, budget, Budget::oracle_replan(&changed));
+                point["oracle"] = json!(run(&changed, args, "oracle", &mut ceiling)?.success);
+            }
+            points.push(point);
+        }
+        fields.insert(field.trim().to_string(), Value::Array(points));
+    }
+    Ok(fields)
 }
 
 /// What runs, and what a decision of it costs where that is known.
