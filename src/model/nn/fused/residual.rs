@@ -44,11 +44,13 @@ impl Layer {
     }
 }
 
+/// Scale, shift and epsilon of the norm; first; second.
+type Block = (Vec<f32>, Vec<f32>, f32, Layer, Layer);
+
 /// `z' = z + out(blocks(gelu(in([z₋ₕ₊₁ .. z, a]))))`, each block `h + second(gelu(first(norm(h))))`, repeated: weights copied once.
 pub struct ResidualRollout {
     input: Layer,
-    /// Scale, shift and epsilon of the norm; first; second.
-    blocks: Vec<(Vec<f32>, Vec<f32>, f32, Layer, Layer)>,
+    blocks: Vec<Block>,
     output: Layer,
     history: usize,
 }
