@@ -329,3 +329,57 @@ fn the_average_holds_every_tensor_of_the_network() {
     Denoiser::new(&small_recipe().model, ema.params().detached()).unwrap();
     assert!(ema.params().unused().is_empty());
 }
+
+#[test]
+fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
+    use parallax::model::generative::{Conditions, Denoiser};
+    let data = moving_squares(8, 16);
+    let recipe = small_recipe();
+    let dir = tempfile::tempdir().unwrap();
+    let options = DiffusionOptions {
+        out: dir.path().into(),
+        steps: Some(8),
+        validate_every: 0,
+        ..Default::default()
+    };
+    train_pixel_diffusion(&config(&recipe), &recipe, &data, &options).unwrap();
+    let saved = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
+    let Architecture::PixelDiffusion(before) = saved.architecture else {
+        panic!("another architecture came back");
+    };
+    let wider = PixelDiffusionConfig {
+        action_dim: before.model.action_dim + 2,
+        ..before.model.clone()
+    };
+    let old = Params::load(&dir.path().join("model.safetensors"), &Device::Cpu).unwrap();
+    let old = Denoiser::new(&before.model, old).unwrap();
+    let new = parallax::train::diffusion::start_from(dir.path(), &wider, &Device::Cpu).unwrap();
+    let new = Denoiser::new(&wider, new).unwrap();
+    let (side, channels) = (wider.side(), wider.channels());
+    let mut rng = Rng::stream(3, 0);
+    let mut normal = |shape: &[usize]| rng.normal(shape, &Device::Cpu).unwrap();
+    let x = normal(&[2, side, side, channels]);
+    let context = normal(&[2, side, side, channels * wider.context]);
+    let known = normal(&[2, wider.actions, before.model.action_dim]);
+    let unknown = normal(&[2, wider.actions, 2]);
+    let level = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let with = |actions: Tensor| Conditions {
+        context: context.clone(),
+        context_level: level.clone(),
+        actions: actions.flatten_from(1).unwrap(),
+    };
+    let a = old.denoise(&x, 0.5, &with(known.clone())).unwrap();
+    let both = Tensor::cat(&[&known, &unknown], 2).unwrap();
+    let b = new.denoise(&x, 0.5, &with(both)).unwrap();
+    close(&a, &b);
+    // Other widths are refused by the name of the tensor.
+    let other = PixelDiffusionConfig { width: 96, ..wider };
+    let error = parallax::train::diffusion::start_from(dir.path(), &other, &Device::Cpu)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("tensor") && error.contains("expected"),
+        "{error}"
+    );
+}

@@ -2,14 +2,15 @@
 //!
 //! `batch.rs` prepares examples on a thread of its own, `trainer.rs` is the loop, `checkpoint.rs` keeps a killed
 //! training from losing more than a few minutes, `validate.rs` measures rollouts on held-back episodes against
-//! copy-last, `sheet.rs` draws them, because a loss does not show what a picture does, and `measure.rs` takes the
-//! data's scale.
+//! copy-last, `sheet.rs` draws them, because a loss does not show what a picture does, `measure.rs` takes the
+//! data's scale, and `start.rs` begins with the weights of a finished model.
 
 mod batch;
 mod checkpoint;
 mod measure;
 mod recipe;
 mod sheet;
+mod start;
 mod trainer;
 mod validate;
 
@@ -17,6 +18,7 @@ pub use batch::{Batch, Batches, Request, Stage};
 pub use measure::measure;
 pub use recipe::{DiffusionRecipe, DiffusionTraining};
 pub use sheet::contact_sheet;
+pub use start::start_from;
 pub(super) use trainer::train;
 pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
 pub use validate::{Clip, STEPS, Validation, clips, validate};

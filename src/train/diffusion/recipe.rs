@@ -1,5 +1,7 @@
 //! How a pixel diffusion model is trained: part of `models/NAME/train.ron`.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::generative::PixelDiffusionConfig;
@@ -10,6 +12,10 @@ use crate::train::Length;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiffusionTraining {
+    /// Folder of a finished model whose weights and data scale this training begins with; it may take fewer components
+    /// of an action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// How long; `--minutes` overrides it. Rate and self-rolled tail follow the spent fraction.
     pub length: Length,
     /// Frames predicted in one optimisation step.
@@ -45,6 +51,7 @@ pub struct DiffusionTraining {
 impl Default for DiffusionTraining {
     fn default() -> Self {
         Self {
+            start: None,
             length: Length::Minutes(60.0),
             batch: 16,
             adamw: AdamWConfig {

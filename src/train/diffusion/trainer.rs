@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::batch::{Batch, Batches, Request};
 use super::checkpoint::{Checkpoint, State};
+use super::start::{scale_of, start_from};
 use super::validate::{Clip, Validation, clips, validate};
 use super::{DiffusionRecipe, DiffusionTraining, contact_sheet, measure};
 use crate::episode::Dataset;
@@ -185,6 +186,9 @@ pub fn train_pixel_diffusion(
         recipe.model = state.model.clone();
     } else if recipe.model.sigma_data == 0.0 {
         measure(data, &mut recipe.model);
+        if let Some(folder) = &recipe.training.start {
+            scale_of(folder, &mut recipe.model)?;
+        }
     }
     recipe
         .check()
@@ -243,7 +247,10 @@ impl Run<'_> {
         let (recipe, training, options) = (self.recipe, &self.recipe.training, self.options);
         let params = match &saved {
             Some(state) => self.checkpoint.weights(state, &options.device)?,
-            None => Params::fresh(seed, &options.device),
+            None => match &training.start {
+                Some(folder) => start_from(folder, &recipe.model, &options.device)?,
+                None => Params::fresh(seed, &options.device),
+            },
         };
         let denoiser = Denoiser::new(&recipe.model, params.clone())?;
         let mut adam = AdamW::new(params.vars(), training.adamw)?;
