@@ -43,7 +43,7 @@ impl Rig {
     /// The scene's camera, moved by `shift`.
     pub fn new(scene: &Scene, size: usize, samples: usize, shift: [f32; 3]) -> Self {
         let c: &CameraSpec = &scene.camera;
-        let origin = Vector::from(c.position) + Vector::from(shift);
+        let origin = Vector::from(scene.camera_position()) + Vector::from(shift);
         let forward = (Vector::from(c.target) - origin).normalize();
         let world_up = if forward.y.abs() > 0.999 {
             -Vector::Z

@@ -27,6 +27,9 @@ pub struct TrainArgs {
     /// Stop after so many minutes, with a checkpoint to go on from
     #[arg(long, value_name = "M")]
     minutes: Option<f64>,
+    /// Fit only the read-outs (probes, diagnostic decoder) of a finished model anew, on its frozen latents
+    #[arg(long, conflicts_with = "resume")]
+    readouts: bool,
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
@@ -57,6 +60,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         out: args.out.clone().unwrap_or(own),
         data: args.data.clone(),
         skip_damaged: args.skip_damaged,
+        readouts_only: args.readouts,
     };
     match train(&args.config, &options)? {
         Outcome::Finished => println!("finished: {}", options.out.display()),

@@ -68,10 +68,12 @@ pub struct ProbeResult {
 /// From one frame to its features.
 type Features<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<f32>, ModelError>;
 
-/// Frames and states of some episodes.
+/// Frames and states of some episodes, and in which frames every body that moves can be seen: what is out of the picture cannot be
+/// read from it.
 struct Experience {
     frames: Vec<Vec<u8>>,
     states: Vec<Vec<State>>,
+    whole: Vec<Vec<bool>>,
 }
 
 fn experience(
@@ -80,14 +82,28 @@ fn experience(
     seed: u64,
     episodes: u64,
 ) -> Result<Experience, EvalError> {
-    let one = |seed: u64| -> Result<(Vec<u8>, Vec<State>), EpisodeError> {
+    let pixels = eye.size() * eye.size();
+    let movers: Vec<u8> = movers(scene).iter().map(|(i, _)| *i as u8 + 1).collect();
+    let one = |seed: u64| -> Result<(Vec<u8>, Vec<State>, Vec<bool>), EpisodeError> {
         let (states, _) = record_states(scene, seed)?;
-        Ok((record(scene, eye, seed)?.frames, states))
+        let episode = record(scene, eye, seed)?;
+        let whole = |ids: &[u8]| movers.iter().all(|m| ids.contains(m));
+        let whole = episode.ids.chunks_exact(pixels).map(whole).collect();
+        Ok((episode.frames, states, whole))
     };
     let all: Result<Vec<_>, EpisodeError> =
         (seed..seed + episodes).into_par_iter().map(one).collect();
-    let (frames, states) = all.map_err(TaskError::from)?.into_iter().unzip();
-    Ok(Experience { frames, states })
+    let mut experience = Experience {
+        frames: Vec::new(),
+        states: Vec::new(),
+        whole: Vec::new(),
+    };
+    for (frames, states, whole) in all.map_err(TaskError::from)? {
+        experience.frames.push(frames);
+        experience.states.push(states);
+        experience.whole.push(whole);
+    }
+    Ok(experience)
 }
 
 /// Fits and tests probes of `model` in `scene`: `episodes` from `seed` to test on.
@@ -168,11 +184,13 @@ fn rows(
     features: Features,
 ) -> Result<(Rows, usize), ModelError> {
     let (mut rows, mut d) = (Rows::default(), 0);
-    for (frames, states) in experience.frames.iter().zip(&experience.states) {
+    let episodes = experience.frames.iter().zip(&experience.states);
+    for ((frames, states), whole) in episodes.zip(&experience.whole) {
         let seen = frames.chunks_exact(size * size * 3).map(features);
         let seen = seen.collect::<Result<Vec<_>, _>>()?;
         d = seen.first().map_or(d, Vec::len);
-        for (window, state) in seen.windows(HISTORY).zip(&states[HISTORY - 1..]) {
+        let latest = states.iter().zip(whole).skip(HISTORY - 1);
+        for (window, (state, _)) in seen.windows(HISTORY).zip(latest).filter(|(_, l)| *l.1) {
             window.iter().for_each(|f| rows.x.extend_from_slice(f));
             rows.y.extend(truth(scene, state));
         }

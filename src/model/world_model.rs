@@ -306,6 +306,12 @@ pub trait WorldModel: Send + Sync {
         Ok(None)
     }
 
+    /// Pictures that a diagnostic decoder, trained afterwards, draws of the imagined latents, for models without pixels of their own
+    /// that have one. No planner sees them.
+    fn decoded(&self, _rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        Ok(None)
+    }
+
     /// The model's own representation of the context's last observation, `[D]`, for probes; `None` for models that have none to show.
     fn features(&self, _context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
         Ok(None)

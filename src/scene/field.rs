@@ -82,6 +82,9 @@ pub fn bounds(field: &str) -> (f32, f32) {
         "gravity" => (-50.0, 50.0),
         "action.noise" => (0.0, 2.0),
         "action.delay" => (0.0, 20.0),
+        "camera.x" | "camera.z" => (-50.0, 50.0),
+        // Above the floor.
+        "camera.y" => (0.01, 50.0),
         "x" | "y" | "z" | "vx" | "vy" | "vz" => (-20.0, 20.0),
         "yaw" | "pitch" | "roll" => (-360.0, 360.0),
         "wx" | "wy" | "wz" => (-100.0, 100.0),
@@ -154,11 +157,28 @@ impl Scene {
             "gravity" => Some(self.gravity),
             "floor_friction" => Some(self.floor_friction),
             "action.noise" | "action.delay" => (!self.is_phenomenon()).then_some(0.0),
+            "camera.x" => Some(self.camera.position[0]),
+            "camera.y" => Some(self.camera.position[1]),
+            "camera.z" => Some(self.camera.position[2]),
             _ => {
                 let (body, field) = target.split_once('.')?;
                 self.bodies[self.body_index(body)?].field(field)
             }
         }
+    }
+
+    /// Where the camera stands, with the interventions on it.
+    pub fn camera_position(&self) -> [f32; 3] {
+        let mut at = self.camera.position;
+        for (target, value) in &self.interventions {
+            match target.as_str() {
+                "camera.x" => at[0] = *value,
+                "camera.y" => at[1] = *value,
+                "camera.z" => at[2] = *value,
+                _ => {}
+            }
+        }
+        at
     }
 
     /// Lowest and highest value that episodes collected in this scene can have; `None` for an unknown field.
@@ -217,8 +237,8 @@ impl Scene {
             });
         }
         let field = match target.split_once('.') {
-            Some((body, field)) if body != "action" => field,
-            _ => target,
+            Some(("action" | "camera", _)) | None => target,
+            Some((_, field)) => field,
         };
         let (low, high) = bounds(field);
         if value.is_finite() && (low..=high).contains(&value) {

@@ -555,8 +555,16 @@ pub const BODY_FIELDS: [&str; 17] = [
 ];
 
 /// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of
-/// the noise on actions, and their delay in control steps.
-pub const WORLD_FIELDS: [&str; 4] = ["gravity", "floor_friction", "action.noise", "action.delay"];
+/// the noise on actions, their delay in control steps, and where the camera stands in metres (it goes on looking at its target).
+pub const WORLD_FIELDS: [&str; 7] = [
+    "gravity",
+    "floor_friction",
+    "action.noise",
+    "action.delay",
+    "camera.x",
+    "camera.y",
+    "camera.z",
+];
 
 /// What there is to achieve: bring bodies to a goal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -146,11 +146,11 @@ impl Check<'_> {
                 "colours only for BODY.colour, and at most 64 values",
             ));
         }
-        if r.target.starts_with("action.") {
+        if r.target.starts_with("action.") || r.target.starts_with("camera.") {
             return Err(self.fail(
                 &target,
                 format!("{:?}", r.target),
-                "a field of a body, gravity or floor_friction (actions cannot be randomised)",
+                "a field of a body, gravity or floor_friction (actions cannot be randomised, the camera by its jitter_m)",
             ));
         }
         for &value in &r.among {

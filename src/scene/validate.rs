@@ -223,16 +223,17 @@ impl Check<'_> {
             ));
         }
         self.actions(&s.actions)?;
+        let stands = s.camera_position();
         for axis in 0..3 {
-            self.number("camera.position", s.camera.position[axis], -50.0, 50.0)?;
+            self.number("camera.position", stands[axis], -50.0, 50.0)?;
             self.number("camera.target", s.camera.target[axis], -50.0, 50.0)?;
             self.number("sun", s.sun[axis], -10.0, 10.0)?;
         }
         self.number("camera.fov_degrees", s.camera.fov_degrees, 5.0, 120.0)?;
         let away: f32 = (0..3)
-            .map(|a| (s.camera.position[a] - s.camera.target[a]).powi(2))
+            .map(|a| (stands[a] - s.camera.target[a]).powi(2))
             .sum();
-        if away < 1e-4 || s.camera.position[1] <= 0.0 {
+        if away < 1e-4 || stands[1] <= 0.0 {
             return Err(self.fail(
                 "camera",
                 "a camera at its target or under the floor",
@@ -265,6 +266,13 @@ impl Check<'_> {
         }
         for (i, slider) in s.sliders.iter().enumerate() {
             let at = format!("sliders[{i}]");
+            if slider.target.starts_with("camera.") {
+                return Err(self.fail(
+                    &format!("{at}.target"),
+                    format!("{:?}", slider.target),
+                    "something of the world: the camera stands still while a scene runs",
+                ));
+            }
             for (end, value) in [("low", slider.low), ("high", slider.high)] {
                 self.field(
                     s,

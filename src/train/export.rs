@@ -36,13 +36,7 @@ pub fn export(
     out: &Path,
     what: &Export,
 ) -> Result<Card, TrainError> {
-    let path = out.join("model.safetensors");
-    params.save(&path, DType::F16)?;
-    let bytes = std::fs::read(&path).map_err(|source| TrainError::Io { path, source })?;
-    let sha256 = Sha256::digest(&bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let sha256 = weights_to(&out.join("model.safetensors"), params)?;
     let seeds = data.episodes.iter().map(|e| e.seed);
     let (first, last) = (seeds.clone().min().unwrap_or(0), seeds.max().unwrap_or(0));
     let place = if what.device.is_cpu() { "CPU" } else { "GPU" };
@@ -76,4 +70,17 @@ pub fn export(
     };
     card.save(out)?;
     Ok(card)
+}
+
+/// Writes the weights as f16 and returns their SHA-256, as a card names it.
+pub(super) fn weights_to(path: &Path, params: &Params) -> Result<String, TrainError> {
+    params.save(path, DType::F16)?;
+    let bytes = std::fs::read(path).map_err(|source| TrainError::Io {
+        path: path.into(),
+        source,
+    })?;
+    Ok(Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect())
 }

@@ -20,6 +20,7 @@ pub use clock::{Clock, Length};
 pub use cloning::CloningRecipe;
 pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
+use export::weights_to;
 pub use export::{Export, export};
 pub use lewm::{JointPhase, LewmRecipe, PredictorPhase, ReadoutPhase, bench_lewm_step};
 
@@ -99,6 +100,8 @@ pub struct TrainOptions {
     pub data: Vec<PathBuf>,
     /// Name damaged shards and train without them, rather than fail.
     pub skip_damaged: bool,
+    /// Of a finished model in `out`, fit only the read-outs anew (LeWM).
+    pub readouts_only: bool,
 }
 
 /// How a training ended.
@@ -148,6 +151,16 @@ pub fn run_on(
         source,
     })?;
     config.save(&out.join("train.ron"))?;
+    if options.readouts_only && !matches!(config.architecture, Architecture::Lewm(_)) {
+        return Err(TrainError::Config {
+            path: out.join("train.ron"),
+            field: "architecture".into(),
+            message: format!(
+                "found {}, expected Lewm to fit read-outs of",
+                config.architecture.id()
+            ),
+        });
+    }
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),

@@ -109,6 +109,7 @@ fn a_clone_learns_loads_and_acts_and_is_no_world_model() {
         out: out.into(),
         data: Vec::new(),
         skip_damaged: false,
+        readouts_only: false,
     };
     for out in [dir.path(), again.path()] {
         let outcome = run_on(&config(120), &data, &options(out)).unwrap();

@@ -334,7 +334,7 @@ fn eval_writes_the_documented_json() {
     }
 
     let file = home.path().join("sweep.json");
-    let sweep = "eval control --scene reach --model random --episodes 2 --sweep gravity=-9.81,-3 --no-references --json";
+    let sweep = "eval control --scene reach --model random --episodes 2 --sweep gravity=-9.81,-3 --sweep hand.colour=Vermillion,Blue --sweep camera.x=0,0.1 --no-references --json";
     let mut args: Vec<&str> = sweep.split(' ').collect();
     args.push(file.to_str().unwrap());
     at_home(home.path(), &args)
@@ -346,7 +346,21 @@ fn eval_writes_the_documented_json() {
     let points = value["sweep"]["gravity"].as_array().expect("two points");
     assert!(points[0]["departure"].is_null() && points[0]["success"]["high"].is_f64());
     assert!((points[1]["departure"]["beyond"].as_f64().unwrap() - 6.81).abs() < 1e-3);
-    for wrong in ["gravity", "gravity=fast", "moon.mass=1"] {
+    let points = value["sweep"]["hand.colour"]
+        .as_array()
+        .expect("two points");
+    assert!(points[0]["departure"].is_null() && points[0]["value"] == "Vermillion");
+    assert!(points[1]["departure"]["hue_degrees"].as_f64().unwrap() > 120.0);
+    let points = value["sweep"]["camera.x"].as_array().expect("two points");
+    assert!((points[1]["departure"]["beyond"].as_f64().unwrap() - 0.1).abs() < 1e-3);
+    for wrong in [
+        "gravity",
+        "gravity=fast",
+        "moon.mass=1",
+        "hand.colour=Mauve",
+        "moon.colour=Blue",
+        "camera.y=-1",
+    ] {
         let args = [
             "eval", "control", "--scene", "reach", "--model", "random", "--sweep", wrong,
         ];

@@ -1,10 +1,10 @@
 //! LeWM learns: gradients reach every variable, losses fall, an interrupted training goes on to the same bits.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
 use parallax::model::jepa::{
-    JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
+    Decoder, DecoderSizes, JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
@@ -275,6 +275,12 @@ fn config() -> TrainConfig {
             },
             readouts: ReadoutPhase {
                 steps: 20,
+                decoder: Some(DecoderSizes {
+                    width: 32,
+                    layers: 2,
+                    patch: 8,
+                }),
+                decoder_steps: 20,
                 ..Default::default()
             },
         }),
@@ -289,6 +295,7 @@ fn options(out: &Path) -> TrainOptions {
         out: out.into(),
         data: Vec::new(),
         skip_damaged: false,
+        readouts_only: false,
     }
 }
 
@@ -366,6 +373,16 @@ fn a_trained_folder_loads_and_imagines() {
         .expect("read-outs were trained");
     assert_eq!(states.bodies, ["hand", "cube"]);
     assert_eq!(states.poses.len(), 3 * 2 * 2);
+    assert!(
+        model.frames(&rollouts).unwrap().is_none(),
+        "a JEPA has no pixels of its own"
+    );
+    let drawn = model
+        .decoded(&rollouts)
+        .unwrap()
+        .expect("a decoder was trained");
+    assert_eq!((drawn.n, drawn.steps, drawn.size), (3, 2, 64));
+    assert_eq!(drawn.data.len(), 3 * 2 * 64 * 64 * 3);
     let one = Actions {
         n: 1,
         steps: 5,
@@ -386,6 +403,105 @@ fn a_trained_folder_loads_and_imagines() {
                 &Cancel::new()
             )
             .is_err()
+    );
+}
+
+#[test]
+fn read_outs_anew_leave_the_rest_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    run_on(&config(), experience(), &options(dir.path())).unwrap();
+    let weights = || Params::load(&dir.path().join("model.safetensors"), &Device::Cpu).unwrap();
+    let (before, card) = (weights(), Card::load(dir.path()).unwrap());
+    let mut more = config();
+    let Architecture::Lewm(recipe) = &mut more.architecture else {
+        panic!("the test trains a JEPA")
+    };
+    recipe.readouts.steps = 40;
+    recipe.readouts.decoder_steps = 40;
+    let anew = TrainOptions {
+        readouts_only: true,
+        ..options(dir.path())
+    };
+    run_on(&more, experience(), &anew).unwrap();
+    let (after, card_after) = (weights(), Card::load(dir.path()).unwrap());
+    let Architecture::Lewm(recipe) = &more.architecture else {
+        panic!("the test trains a JEPA")
+    };
+    let pixels = experience().frame(3).to_vec();
+    let encode = |p: &Params| {
+        let model = Lewm::new(&recipe.model, p).unwrap();
+        let z = model.encode_frames(&pixels).unwrap();
+        z.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    assert_eq!(encode(&before), encode(&after), "the encoder was frozen");
+    assert_ne!(card.sha256, card_after.sha256);
+    assert_eq!(
+        (card.steps, &card.notes),
+        (card_after.steps, &card_after.notes)
+    );
+    let sizes = recipe.readouts.decoder.unwrap();
+    let draw = |p: &Params| {
+        let decoder = Decoder::new(sizes, recipe.model.latent_dim, 64, p).unwrap();
+        let z = Tensor::ones((1, recipe.model.latent_dim), DType::F32, &Device::Cpu).unwrap();
+        decoder.draw(&z, &vec![0.5; 64 * 64 * 3]).unwrap()
+    };
+    assert_ne!(draw(&before), draw(&after), "the decoder was trained on");
+}
+
+#[test]
+fn every_variable_of_the_decoder_learns_and_it_draws_what_it_was_shown() {
+    let sizes = DecoderSizes {
+        width: 48,
+        layers: 2,
+        patch: 8,
+    };
+    let params = Params::fresh(3, &Device::Cpu);
+    let decoder = Decoder::new(sizes, 16, 64, &params).unwrap();
+    let z = Tensor::randn(0f32, 1., (6, 16), &Device::Cpu).unwrap();
+    let wanted = Tensor::randn(0f32, 0.3, (6, 64, 192), &Device::Cpu).unwrap();
+    let loss = || {
+        (decoder.forward(&z).unwrap() - &wanted)
+            .unwrap()
+            .sqr()
+            .unwrap()
+            .mean_all()
+            .unwrap()
+    };
+    let mut optimiser = AdamW::new(params.vars(), AdamWConfig::default()).unwrap();
+    let first = loss().to_scalar::<f32>().unwrap();
+    // The last layer starts at zero: what is before it has a gradient from the second step on.
+    optimiser
+        .step(&loss().backward().unwrap(), 3e-3, Some(1.))
+        .unwrap();
+    let gradients = loss().backward().unwrap();
+    for (name, var) in params.vars() {
+        let gradient = gradients
+            .get(&var)
+            .unwrap_or_else(|| panic!("{name} has no gradient"));
+        let size = gradient
+            .sqr()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
+        assert!(
+            size.is_finite() && size > 0.,
+            "{name}: squared gradient {size}"
+        );
+    }
+    for _ in 0..150 {
+        optimiser
+            .step(&loss().backward().unwrap(), 3e-3, Some(1.))
+            .unwrap();
+    }
+    let last = loss().to_scalar::<f32>().unwrap();
+    assert!(last < 0.7 * first, "loss went from {first} to {last}");
+    let mut places = decoder.places();
+    places.sort_unstable();
+    assert!(
+        places.into_iter().eq(0..64 * 64 * 3),
+        "every pixel is drawn once"
     );
 }
 

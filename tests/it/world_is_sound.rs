@@ -116,6 +116,35 @@ fn changed(name: &str, change: impl FnOnce(&mut Scene)) -> Arc<Scene> {
 }
 
 #[test]
+fn a_moved_camera_changes_pictures_and_nothing_else() {
+    let usual = scene("push");
+    let moved = changed("push", |s| s.intervene("camera.x=0.2").unwrap());
+    let (a, b) = (
+        Reality::new(&usual, 5).unwrap(),
+        Reality::new(&moved, 5).unwrap(),
+    );
+    assert_eq!(a.measure(), b.measure());
+    let look = |scene: &Arc<Scene>, reality: &Reality| {
+        let eye = parallax::camera::Eye::standard(scene).unwrap();
+        (eye.look(reality).rgb, eye.project([0.0, 0.0, 0.0]).unwrap())
+    };
+    let ((before, at), (after, target)) = (look(&usual, &a), look(&moved, &b));
+    assert!(before != after);
+    // It still looks at its target, which lies at the middle of the floor but for a centimetre.
+    assert!((at[0] - target[0]).abs() < 0.5, "{at:?} {target:?}");
+    let mut wrong = (*usual).clone();
+    wrong.randomise.push(parallax::scene::Randomise {
+        target: "camera.x".into(),
+        low: 0.0,
+        high: 0.1,
+        among: Vec::new(),
+        colours: Vec::new(),
+    });
+    let error = wrong.check("push").unwrap_err().to_string();
+    assert!(error.contains("jitter_m"), "{error}");
+}
+
+#[test]
 fn interventions_keep_the_start_and_know_how_far_they_go() {
     let usual = scene("push");
     let mars = changed("push", |s| {

@@ -14,7 +14,7 @@ use crate::model::{Camp, Cost, registry};
 use crate::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
 };
-use crate::scene::{GoalSampler, Scene, models_dir};
+use crate::scene::{Colour, GoalSampler, Scene, models_dir};
 
 /// How `eval control` plans.
 #[derive(clap::Args, Debug)]
@@ -58,7 +58,7 @@ pub struct ControlArgs {
     /// Control: where goals come from
     #[arg(long, value_enum, default_value_t = Goals::Scene)]
     goals: Goals,
-    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1 (repeatable), with how far each lies outside
+    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or cube.colour=Blue,Green (repeatable), with how far each lies outside
     /// the training range, and the oracle beside it
     #[arg(long, value_name = "FIELD=A,B,..")]
     sweep: Vec<String>,
@@ -261,23 +261,28 @@ fn sweep(
         for value in values.split(',') {
             let mut changed = Scene::clone(scene);
             let assignment = format!("{}={}", field.trim(), value.trim());
-            changed
-                .intervene(&assignment)
-                .map_err(super::super::wrong_use)?;
+            let (shown, departure) = match field.trim().strip_suffix(".colour") {
+                Some(body) => repaint(&mut changed, body, value.trim())?,
+                None => {
+                    changed
+                        .intervene(&assignment)
+                        .map_err(super::super::wrong_use)?;
+                    let departures = changed.departures();
+                    let departure = departures.into_iter().find(|d| d.target == field.trim());
+                    match &departure {
+                        Some(departure) => println!("{departure}"),
+                        None => println!("{assignment}: within the training range"),
+                    }
+                    let set = changed.interventions.last().map(|(_, v)| *v);
+                    (json!(set), json!(departure))
+                }
+            };
             changed.check(&format!("{} with --sweep {assignment}", scene.name))?;
-            let departure = changed
-                .departures()
-                .into_iter()
-                .find(|d| d.target == field.trim());
-            match &departure {
-                Some(departure) => println!("{departure}"),
-                None => println!("{assignment}: within the training range"),
-            }
             let changed = Arc::new(changed);
             let mut controller = contestant(args, &changed, name, out)?;
             let found = run(&changed, args, name, controller.each.as_mut())?;
             let mut point = json!({
-                "value": changed.interventions.last().map(|(_, v)| v), "departure": departure, "episodes": found.episodes,
+                "value": shown, "departure": departure, "episodes": found.episodes,
                 "success": found.success,
             });
             if !args.control.no_references {
@@ -290,6 +295,46 @@ fn sweep(
         fields.insert(field.trim().to_string(), Value::Array(points));
     }
     Ok(fields)
+}
+
+/// Gives a body another colour of the palette; returns its name and how far its hue is from the one in training, degrees.
+fn repaint(scene: &mut Scene, body: &str, colour: &str) -> Result<(Value, Value)> {
+    let wrong = |message: String| super::super::wrong_use(message);
+    let index = scene.body_index(body).ok_or_else(|| {
+        wrong(format!(
+            "--sweep {body}.colour: scene `{}` has no such body",
+            scene.name
+        ))
+    })?;
+    let painted: Colour = ron::from_str(colour).map_err(|_| {
+        wrong(format!(
+            "--sweep {body}.colour={colour}: expected colours of the palette, such as Orange, SkyBlue, Green, Yellow, Blue, Vermillion, Purple"
+        ))
+    })?;
+    let before = scene.bodies[index].colour;
+    scene.bodies[index].colour = painted;
+    let turned = hue_degrees(painted.rgb()) - hue_degrees(before.rgb());
+    let away = (turned + 540.0).rem_euclid(360.0) - 180.0;
+    match painted == before {
+        true => println!("{body}.colour = {colour}: as in training"),
+        false => println!(
+            "{body}.colour = {colour}: {:.0} degrees of hue from training",
+            away.abs()
+        ),
+    }
+    let departure = match painted == before {
+        true => Value::Null,
+        false => {
+            json!({ "target": format!("{body}.colour"), "value": colour, "hue_degrees": away.abs() })
+        }
+    };
+    Ok((json!(colour), departure))
+}
+
+/// Hue of an sRGB colour, degrees.
+fn hue_degrees([r, g, b]: [u8; 3]) -> f32 {
+    let [r, g, b] = [r, g, b].map(f32::from);
+    libm::atan2f(3f32.sqrt() * (g - b), 2.0 * r - g - b).to_degrees()
 }
 
 /// What runs, and what a decision of it costs where that is known.

@@ -1,6 +1,6 @@
 //! A trained LeWM as a world model.
 
-use super::{ActionBlock, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
+use super::{ActionBlock, Decoder, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
 use crate::model::nn::{Init, Params, ResidualRollout, WeightsError};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
@@ -18,6 +18,7 @@ pub struct LewmModel {
     /// `[D, D]`, transposed for a product from the right.
     whitening: Option<Tensor>,
     probes: Option<(ProbeSpec, Probes)>,
+    decoder: Option<Decoder>,
     parameters: u64,
 }
 
@@ -81,6 +82,13 @@ impl LewmModel {
                 Some(w.as_detached_tensor().t()?.contiguous()?)
             }
         };
+        let decoder = match &spec {
+            Some(spec) => spec
+                .decoder
+                .map(|sizes| Decoder::new(sizes, d, config.image_size, &frozen))
+                .transpose()?,
+            None => None,
+        };
         let probes = match spec {
             Some(spec) if frozen.contains("probe.mean") => {
                 let probes = Probes::new(d, spec.bodies.len(), &frozen)?;
@@ -99,6 +107,7 @@ impl LewmModel {
             rollout,
             whitening,
             probes,
+            decoder,
             parameters,
         })
     }
@@ -339,6 +348,21 @@ impl WorldModel for LewmModel {
             n,
             steps,
             poses,
+        }))
+    }
+
+    fn decoded(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let Some(decoder) = &self.decoder else {
+            return Ok(None);
+        };
+        let (n, steps, d) = imagined.z.dims3()?;
+        let z = imagined.z.reshape((n * steps, d))?;
+        Ok(Some(Frames {
+            n,
+            steps,
+            size: self.model.config().image_size,
+            data: decoder.draw(&z, self.model.mean_image())?,
         }))
     }
 

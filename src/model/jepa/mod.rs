@@ -1,10 +1,11 @@
 //! The JEPA camp: LeWM (arXiv 2603.19312), sized for 64-pixel frames and two CPU cores.
 //!
 //! `config.rs` names every choice, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
-//! distance to a goal, `probe.rs` the read-outs that no planner sees, `imagine.rs` the trained model as a
+//! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `imagine.rs` the trained model as a
 //! [`WorldModel`](crate::model::WorldModel).
 
 mod config;
+mod decoder;
 mod imagine;
 mod lewm;
 pub mod linalg;
@@ -13,6 +14,7 @@ mod probe;
 mod whiten;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};
+pub use decoder::{Decoder, DecoderSizes};
 pub use imagine::LewmModel;
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};

@@ -1,6 +1,6 @@
 //! Read-outs: body states from frozen latents. Trained afterwards, seen by no planner and no training loss.
 
-use super::linalg;
+use super::{DecoderSizes, linalg};
 use crate::model::nn::{Init, Linear, Mlp, Params};
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct ProbeSpec {
     /// Quality of every probe on validation episodes.
     #[serde(default)]
     pub quality: Vec<FittedProbe>,
+    /// Sizes of the diagnostic decoder, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderSizes>,
 }
 
 /// How well one quantity is read out on validation episodes.

@@ -5,6 +5,7 @@
 //! whitened distance took pushing from 46 to 76 % success.
 
 mod bench;
+mod decoding;
 mod gate;
 mod joint;
 mod predictor;
@@ -19,12 +20,12 @@ pub(super) use sampler::mean_image;
 
 use super::{
     Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,
-    export,
+    export, weights_to,
 };
 use crate::episode::Dataset;
-use crate::model::Camp;
 use crate::model::jepa::{Lewm, LewmConfig};
-use crate::model::nn::Params;
+use crate::model::nn::{Init, Params};
+use crate::model::{Camp, Card};
 use gate::Gate;
 use serde::{Deserialize, Serialize};
 
@@ -108,16 +109,20 @@ pub(super) fn train(
         });
     }
     let checkpoint = Checkpoint::new(&options.out, config)?;
-    let saved = if options.resume {
+    let saved = if options.resume && !options.readouts_only {
         checkpoint.progress()?
     } else {
         None
     };
+    let finished = options.out.join("model.safetensors");
     let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
     let params = match &saved {
         Some(_) => checkpoint
             .weights(&options.device)?
             .drawing_missing(config.seed),
+        None if options.readouts_only => {
+            Params::load(&finished, &options.device)?.drawing_missing(config.seed)
+        }
         None => Params::fresh(config.seed, &options.device),
     };
     let mut model = Lewm::new(&recipe.model, &params)?;
@@ -129,17 +134,20 @@ pub(super) fn train(
         validation_episodes,
         options,
         clock: Clock::start(options.minutes),
-        curve: Curve::open(&options.out, saved.is_some())?,
+        curve: Curve::open(&options.out, saved.is_some() || options.readouts_only)?,
         checkpoint,
         progress: saved.as_ref().map(|(p, _)| p.clone()).unwrap_or_default(),
         earlier_seconds: saved.as_ref().map_or(0., |(p, _)| p.seconds),
     };
-    if saved.is_none() {
+    if saved.is_none() && !options.readouts_only {
         let mean = sampler::mean_image(data, &session.train_episodes);
         model.set_mean_image(mean, &params)?;
     }
     let gate = Gate::new(&session);
     let mut optimiser_steps = saved.map(|(_, steps)| steps);
+    if options.readouts_only {
+        return readouts_anew(&mut session, &params);
+    }
     if session.progress.phase == 0 {
         if joint::run(&mut session, &model, &params, &gate, optimiser_steps.take())?
             == Outcome::Paused
@@ -177,5 +185,19 @@ pub(super) fn train(
     };
     export(config, data, &params, &options.out, &what)?;
     session.checkpoint.remove()?;
+    Ok(Outcome::Finished)
+}
+
+/// Fits the read-outs of a finished model again; its other weights stay as they are, and so does what its card says of them.
+fn readouts_anew(session: &mut Session, params: &Params) -> Result<Outcome, TrainError> {
+    // Read whole, so that what belongs to no read-out is written back as it was.
+    let _ = crate::model::jepa::Lewm::new(&session.recipe.model, params)?;
+    let d = session.recipe.model.latent_dim;
+    params.buffer((d, d), "whitening", Init::Zeros)?;
+    readouts::run(session, params)?;
+    let out = &session.options.out;
+    let before = Card::load(out)?;
+    let sha256 = weights_to(&out.join("model.safetensors"), params)?;
+    Card { sha256, ..before }.save(out)?;
     Ok(Outcome::Finished)
 }

@@ -5,7 +5,8 @@ use super::predictor::Latents;
 use crate::episode::Dataset;
 use crate::model::jepa::linalg;
 use crate::model::jepa::{
-    FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
+    DecoderSizes, FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES, pearson,
+    r_squared, ridge,
 };
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
 use crate::scene::Kind;
@@ -26,6 +27,11 @@ pub struct ReadoutPhase {
     pub steps: usize,
     /// Ridge of the linear probe, relative to the mean variance.
     pub ridge: f64,
+    /// The diagnostic decoder; none where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderSizes>,
+    /// Steps of the decoder.
+    pub decoder_steps: usize,
 }
 
 impl Default for ReadoutPhase {
@@ -34,6 +40,8 @@ impl Default for ReadoutPhase {
             max_frames: 30_000,
             steps: 1500,
             ridge: 1e-4,
+            decoder: None,
+            decoder_steps: 2000,
         }
     }
 }
@@ -242,6 +250,7 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
         yaw: vec![false; bodies.len()],
         bodies,
         quality: Vec::new(),
+        decoder: phase.decoder,
     };
     let mut summary = BTreeMap::new();
     for (b, body) in spec.bodies.iter().enumerate() {
@@ -277,6 +286,9 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
     session
         .curve
         .write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
+    if let Some(sizes) = phase.decoder {
+        super::decoding::run(session, &model, params, &latents, &held_out, sizes)?;
+    }
     let path = session.options.out.join("readouts.json");
     let text = serde_json::to_string_pretty(&spec).map_err(|e| TrainError::Io {
         path: path.clone(),
