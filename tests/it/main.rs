@@ -8,6 +8,7 @@ mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod judge_is_fair;
+mod latent_diffusion_learns;
 mod lewm_trains;
 mod nn_equals_pytorch;
 mod one_of_each;
