@@ -7,6 +7,7 @@ mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
+mod imagination_is_measured;
 mod judge_is_fair;
 mod latent_diffusion_learns;
 mod lewm_trains;
