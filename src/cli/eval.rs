@@ -1,6 +1,7 @@
-//! `parallax eval`: control, rollout, judge, probe, surprise. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, dream, following, judge, probe, surprise. JSON as README describes it; its keys only grow.
 
 mod control;
+mod imagining;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub struct EvalArgs {
     /// Model: a folder of models/ (control also takes `oracle` and `random`)
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// Episodes, clips or pairs [default: control and surprise 100, others 50]
+    /// Episodes, clips, pairs or dreams [default: control and surprise 100, dream 10, others 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     episodes: Option<u64>,
     /// First seed; from 1000000 up seeds are held out
@@ -54,6 +55,10 @@ enum Suite {
     Control,
     /// Accuracy and lawfulness of imagined clips
     Rollout,
+    /// Whether a world is still there after 500 imagined steps under random actions
+    Dream,
+    /// Whether a model does what the actions say
+    Following,
     /// False positives and detection rate of the judge itself
     Judge,
     /// What a representation holds: place, orientation, velocity, contact
@@ -66,7 +71,8 @@ impl EvalArgs {
     fn episodes(&self) -> u64 {
         let preset = match self.suite {
             Suite::Control | Suite::Surprise => 100,
-            Suite::Rollout | Suite::Judge | Suite::Probe => 50,
+            Suite::Rollout | Suite::Following | Suite::Judge | Suite::Probe => 50,
+            Suite::Dream => 10,
         };
         self.episodes.unwrap_or(preset)
     }
@@ -76,6 +82,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let result = match args.suite {
         Suite::Control => control::evaluate(args)?,
         Suite::Rollout => eval_rollout(args)?,
+        Suite::Dream => imagining::eval_dream(args)?,
+        Suite::Following => imagining::eval_following(args)?,
         Suite::Judge => eval_judge(args)?,
         Suite::Probe => eval_probe(args)?,
         Suite::Surprise => eval_surprise(args)?,

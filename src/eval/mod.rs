@@ -1,6 +1,8 @@
 //! Protocols, runs and the numbers that come out of them.
 
 pub mod control;
+pub mod dream;
+pub mod following;
 pub mod judge;
 pub mod probe;
 pub mod rollout;

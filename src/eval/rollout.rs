@@ -12,7 +12,7 @@ use super::stats::{Rate, Spread};
 use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
-use crate::judge::{Judge, Violation, foreground_psnr_db, object_error};
+use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
 use crate::model::jepa::pearson;
 use crate::model::{Actions, Cancel, Context, Rollouts, WorldModel};
 use crate::scene::Scene;
@@ -30,6 +30,9 @@ pub struct Numbers {
     /// Foreground PSNR, dB (pixels of moving bodies now or in the last real frame).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foreground_psnr_db: Option<Spread>,
+    /// PSNR over all pixels, dB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psnr_db: Option<Spread>,
     /// Distance of tracked centroids from the truth, pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_error_px: Option<Spread>,
@@ -57,7 +60,8 @@ pub struct Lawfulness {
 pub struct RolloutResult {
     /// Reported steps.
     pub horizons: Vec<usize>,
-    /// By contestant (`model`, `copy_last`, `constant_velocity`), one entry a horizon.
+    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent model's own latents
+    /// render it), one entry a horizon.
     pub numbers: BTreeMap<String, Vec<Numbers>>,
     /// Median foreground PSNR over copy-last, dB, one entry a horizon.
     pub gain_over_copy_last_db: Vec<f64>,
@@ -73,6 +77,7 @@ pub struct RolloutResult {
 #[derive(Default)]
 struct Tally {
     psnr: Vec<f64>,
+    whole: Vec<f64>,
     error_px: Vec<f64>,
     error_m: Vec<f64>,
     seen: usize,
@@ -97,6 +102,7 @@ impl Tally {
         let bodies = self.seen + self.lost;
         Numbers {
             foreground_psnr_db: spread(&self.psnr),
+            psnr_db: spread(&self.whole),
             object_error_px: spread(&self.error_px),
             object_error_m: spread(&self.error_m),
             survival: (bodies > 0).then(|| self.seen as f64 / bodies as f64),
@@ -138,12 +144,14 @@ impl Clip {
         &self.episode.frames[(self.start + t) * n..(self.start + t + 1) * n]
     }
 
-    fn ids(&self, t: usize) -> &[u8] {
+    /// Instance ids of frame `t`, `[H, W]`.
+    pub fn ids(&self, t: usize) -> &[u8] {
         let n = self.size * self.size;
         &self.episode.ids[(self.start + t) * n..(self.start + t + 1) * n]
     }
 
-    fn action(&self, t: usize) -> Vec<f32> {
+    /// The action between frames `t` and `t + 1`.
+    pub fn action(&self, t: usize) -> Vec<f32> {
         let at = (self.start + t) * self.dim;
         self.episode.actions[at..at + self.dim].to_vec()
     }
@@ -180,7 +188,6 @@ pub fn run(
     let moving: Vec<bool> = std::iter::once(false)
         .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
         .collect();
-    let names = ["model", "copy_last", "constant_velocity"];
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let mut violations: Vec<Vec<Violation>> = Vec::new();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
@@ -193,6 +200,11 @@ pub fn run(
         seconds += started.elapsed().as_secs_f64();
         let last = clip.frame(CONTEXT - 1);
         let frames = model.frames(&rollouts)?;
+        let mut futures = Vec::new();
+        for horizon in HORIZONS {
+            futures.extend_from_slice(clip.frame(CONTEXT - 1 + horizon));
+        }
+        let again = model.reconstruct(eye.size(), &futures)?;
         for horizon in HORIZONS {
             let (truth, ids) = (
                 clip.frame(CONTEXT - 1 + horizon),
@@ -203,13 +215,23 @@ pub fn run(
             };
             let floor = tallies.entry(("copy_last", horizon)).or_default();
             floor.psnr.extend(psnr(last));
+            floor.whole.extend(psnr_db(last, truth, None));
             floor.errors(object_error(judge.tracker(), eye.size(), last, truth));
             let constant = tallies.entry(("constant_velocity", horizon)).or_default();
             constant.errors(constant_velocity(&judge, &clip, horizon));
+            if let Some(again) = &again {
+                let i = HORIZONS.iter().position(|&h| h == horizon).unwrap_or(0);
+                let frame = &again[i * truth.len()..(i + 1) * truth.len()];
+                let floor = tallies.entry(("autoencoder", horizon)).or_default();
+                floor.psnr.extend(psnr(frame));
+                floor.whole.extend(psnr_db(frame, truth, None));
+                floor.errors(object_error(judge.tracker(), eye.size(), frame, truth));
+            }
             let tally = tallies.entry(("model", horizon)).or_default();
             if let Some(frames) = &frames {
                 let imagined = frames.at(0, horizon - 1);
                 tally.psnr.extend(psnr(imagined));
+                tally.whole.extend(psnr_db(imagined, truth, None));
                 tally.errors(object_error(judge.tracker(), eye.size(), imagined, truth));
             }
             tally
@@ -230,9 +252,13 @@ pub fn run(
         });
         progress(seed);
     }
+    let mut names = vec!["model", "copy_last", "constant_velocity"];
+    if tallies.contains_key(&("autoencoder", HORIZONS[0])) {
+        names.push("autoencoder");
+    }
     let numbers: BTreeMap<String, Vec<Numbers>> = names
-        .iter()
-        .map(|&n| {
+        .into_iter()
+        .map(|n| {
             (
                 n.to_string(),
                 HORIZONS

@@ -68,6 +68,35 @@ impl Mean {
     }
 }
 
+impl Mean {
+    /// Ratio of two sums over the same trials, with a percentile bootstrap over trials as in [`Mean::bootstrap`]; zeros when there
+    /// are no pairs or the lower sum is 0.
+    pub fn ratio(pairs: &[[f64; 2]]) -> Mean {
+        const RESAMPLES: usize = 2000;
+        let of = |picked: &mut dyn Iterator<Item = usize>| {
+            let (mut above, mut below) = (0.0, 0.0);
+            picked.for_each(|i| {
+                above += pairs[i][0];
+                below += pairs[i][1];
+            });
+            if below > 0.0 { above / below } else { 0.0 }
+        };
+        let n = pairs.len();
+        if n == 0 {
+            return Mean::default();
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let ratios: Vec<f64> = (0..RESAMPLES)
+            .map(|_| of(&mut (0..n).map(|_| rng.random_range(0..n))))
+            .collect();
+        Mean {
+            mean: of(&mut (0..n)),
+            low: quantile(&ratios, 0.025),
+            high: quantile(&ratios, 0.975),
+        }
+    }
+}
+
 /// Median and quartiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {

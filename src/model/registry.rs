@@ -8,7 +8,9 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::cloning::{ClonedPolicy, CloningConfig};
-use super::generative::{PixelDiffusion, PixelDiffusionConfig};
+use super::generative::{
+    LatentDiffusion, LatentDiffusionConfig, PixelDiffusion, PixelDiffusionConfig,
+};
 use super::jepa::{LewmConfig, LewmModel};
 use super::{Card, ModelError, Policy, WorldModel};
 
@@ -33,6 +35,7 @@ struct Configuration {
 enum Architecture {
     Lewm(Part<LewmConfig>),
     PixelDiffusion(Part<PixelDiffusionConfig>),
+    LatentDiffusion(Part<LatentDiffusionConfig>),
     Cloning(Part<CloningConfig>),
 }
 
@@ -95,6 +98,12 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
             Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
         }
         Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
+            dir,
+            card,
+            &part.model,
+            device,
+        )?)),
+        Architecture::LatentDiffusion(part) => Trained::World(Arc::new(LatentDiffusion::load(
             dir,
             card,
             &part.model,

@@ -317,6 +317,12 @@ pub trait WorldModel: Send + Sync {
         Ok(None)
     }
 
+    /// Frames `[N, H, W, 3]` as the model's own latents render them: the floor of its imagined pictures. `None` for models that
+    /// imagine pixels themselves, or none.
+    fn reconstruct(&self, _size: usize, _frames: &[u8]) -> Result<Option<Vec<u8>>, ModelError> {
+        Ok(None)
+    }
+
     /// Prediction error on the observation that followed, in the model's own space: `action` led from the context's last frame to `next`
     /// (`frameskip` control steps later; `actions` holds them all).
     fn surprise(

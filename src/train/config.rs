@@ -1,6 +1,7 @@
 //! `train.ron`.
 
 use super::diffusion::DiffusionRecipe;
+use super::latent::LatentRecipe;
 use super::{CloningRecipe, LewmRecipe, TrainError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub enum Architecture {
     Lewm(LewmRecipe),
     /// An action-conditioned pixel diffusion model.
     PixelDiffusion(DiffusionRecipe),
+    /// An action-conditioned diffusion model in the latents of an autoencoder.
+    LatentDiffusion(LatentRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
 }
@@ -49,6 +52,7 @@ impl Architecture {
         match self {
             Self::Lewm(_) => "lewm",
             Self::PixelDiffusion(_) => "pixel_diffusion",
+            Self::LatentDiffusion(_) => "latent_diffusion",
             Self::Cloning(_) => "cloning",
         }
     }
@@ -72,6 +76,7 @@ impl TrainConfig {
         let check = match &config.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
             Architecture::PixelDiffusion(recipe) => recipe.check(),
+            Architecture::LatentDiffusion(recipe) => recipe.check(),
             Architecture::Cloning(recipe) => recipe.check(),
         };
         let share = config.validation_share;
@@ -118,6 +123,7 @@ impl TrainConfig {
         match &self.architecture {
             Architecture::Lewm(recipe) => recipe.model.action_dim,
             Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
+            Architecture::LatentDiffusion(recipe) => recipe.model.action_dim,
             Architecture::Cloning(recipe) => recipe.model.action_dim,
         }
     }

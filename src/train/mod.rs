@@ -2,7 +2,7 @@
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
 //! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
-//! diffusion, `cloning.rs` the policy that both are measured against.
+//! diffusion, `latent/` the diffusion in latents, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
 mod checkpoint;
@@ -12,6 +12,7 @@ mod config;
 mod curve;
 pub mod diffusion;
 mod export;
+pub mod latent;
 mod lewm;
 pub mod probing;
 
@@ -164,6 +165,7 @@ pub fn run_on(
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
+        Architecture::LatentDiffusion(recipe) => latent::train(config, recipe, data, options),
         Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),
     }
 }

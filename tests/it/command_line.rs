@@ -416,6 +416,14 @@ fn eval_writes_the_documented_json() {
             ["eval", "control", "--scene", "fall", "--model", "random"],
             "no task",
         ),
+        (
+            ["eval", "dream", "--scene", "push", "--model", "tiny"],
+            "imagines no frames",
+        ),
+        (
+            ["eval", "following", "--scene", "push", "--model", "tiny"],
+            "imagines no frames",
+        ),
     ] {
         at_home(home.path(), &args)
             .assert()

@@ -13,11 +13,11 @@ use parallax::scene::Colour;
 
 use crate::diffusion_learns::{moving_squares, small_recipe};
 
-pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
+pub fn card() -> Card {
     let text = String::new;
-    let card = Card {
+    Card {
         format: FORMAT,
-        name: "test".into(),
+        name: "fake".into(),
         camp: Camp::Generative,
         summary: text(),
         architecture: "pixel_diffusion".into(),
@@ -31,8 +31,11 @@ pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
         sha256: text(),
         notes: text(),
         licence: text(),
-    };
-    PixelDiffusion::new(card, config, params).unwrap()
+    }
+}
+
+pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
+    PixelDiffusion::new(card(), config, params).unwrap()
 }
 
 /// A model whose zero-initialised branches speak too.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Objective;
 use super::goal::HUES;
 
 /// Network, noise and data scale of a [`PixelDiffusion`](super::PixelDiffusion).
@@ -32,6 +33,8 @@ pub struct PixelDiffusionConfig {
     pub groups: usize,
     /// Width of the embedding of noise levels and actions.
     pub embed: usize,
+    /// Sampling, or the mean of the futures.
+    pub objective: Objective,
     /// Standard deviation of centred pixels in [-1, 1]; 0 in a recipe means: measure it.
     pub sigma_data: f32,
     /// Mean colour in [-1, 1] that is subtracted from every pixel; measured together with `sigma_data`.
@@ -67,6 +70,7 @@ impl Default for PixelDiffusionConfig {
             heads: 3,
             groups: 8,
             embed: 128,
+            objective: Objective::Denoise,
             sigma_data: 0.0,
             mean: [0.0; 3],
             offset_noise: 0.1,

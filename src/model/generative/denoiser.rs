@@ -6,7 +6,7 @@
 use candle_core::{Result, Tensor};
 
 use super::edm::{Preconditioning, sigmas};
-use super::{Patches, PixelDiffusionConfig, UNet};
+use super::{Objective, Patches, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{Cancel, ModelError};
 
@@ -92,7 +92,7 @@ impl Denoiser {
     }
 
     /// Euler's method from `start` (standard normal) through `nfe` noise levels down to a clean frame (EDM, alg. 1
-    /// without churn), `[B, S, S, 3p²]`.
+    /// without churn), `[B, S, S, 3p²]`. A regression twin is asked once.
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
@@ -104,6 +104,10 @@ impl Denoiser {
         cancel: &Cancel,
     ) -> std::result::Result<Tensor, ModelError> {
         let config = &self.config;
+        let nfe = match config.objective {
+            Objective::Denoise => nfe,
+            Objective::Regression => 1,
+        };
         let levels = sigmas(nfe.max(1), config.sigma_min, config.sigma_max, config.rho);
         let mut x = (start * f64::from(config.sigma_max / Self::unit(config)))?;
         for pair in levels.windows(2) {
@@ -121,7 +125,7 @@ impl Denoiser {
     }
 
     /// Conditions out of clean folded context frames, noised by the small level that the model imagines with.
-    /// `shared` gives every row of the batch the same noise.
+    /// `shared` gives every row of the batch the same noise; a regression twin gets none.
     pub fn conditions(
         &self,
         context: Tensor,
@@ -130,7 +134,10 @@ impl Denoiser {
         rng: &mut Rng,
     ) -> Result<Conditions> {
         let (b, h, w, c) = context.dims4()?;
-        let level = self.config.context_noise;
+        let level = match self.config.objective {
+            Objective::Denoise => self.config.context_noise,
+            Objective::Regression => 0.0,
+        };
         let device = context.device().clone();
         let context = if level > 0.0 {
             let noise = noise((b, h, w, c), shared, rng, &device)?;
@@ -145,7 +152,7 @@ impl Denoiser {
         })
     }
 
-    /// Standard normal start for [`Denoiser::sample`].
+    /// Standard normal start for [`Denoiser::sample`]; nothing at all for a regression twin.
     pub fn start(
         &self,
         batch: usize,
@@ -154,12 +161,11 @@ impl Denoiser {
         device: &candle_core::Device,
     ) -> Result<Tensor> {
         let side = self.config.side();
-        noise(
-            (batch, side, side, self.config.channels()),
-            shared,
-            rng,
-            device,
-        )
+        let shape = (batch, side, side, self.config.channels());
+        match self.config.objective {
+            Objective::Denoise => noise(shape, shared, rng, device),
+            Objective::Regression => Tensor::zeros(shape, candle_core::DType::F32, device),
+        }
     }
 }
 

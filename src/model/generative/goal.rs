@@ -30,6 +30,8 @@ pub enum GoalDistance {
     /// experience: what is hard to move weighs more than the hand.
     #[default]
     ObjectColour,
+    /// Mean squared error of standardised latents; for a model that imagines pixels, the same as [`GoalDistance::PixelMse`].
+    Latent,
 }
 
 /// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in frame sides.

@@ -2,13 +2,16 @@
 //!
 //! [`PixelDiffusion`] is an action-conditioned diffusion model in the manner of DIAMOND (arXiv 2405.12399). Read
 //! `edm.rs` for the mathematics of denoising, `unet.rs` for the network, `denoiser.rs` for how the two make one frame
-//! out of four, and `pixel_diffusion.rs` for the world model around them.
+//! out of four, and `pixel_diffusion.rs` for the world model around them. [`LatentDiffusion`] (`latent/`) does not denoise pixels but
+//! the latents of an autoencoder. Either can be trained as its own regression twin ([`Objective`]).
 
 mod config;
 mod denoiser;
 pub mod edm;
 mod film;
 mod goal;
+mod latent;
+mod objective;
 mod patches;
 mod pixel_diffusion;
 mod unet;
@@ -17,6 +20,11 @@ pub use config::PixelDiffusionConfig;
 pub use denoiser::{Conditions, Denoiser};
 pub use film::film;
 pub use goal::{GoalDistance, HUES, HueMotion, Objects, pixel_mse};
+pub use latent::{
+    Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,
+    Window, channel_scale, flow,
+};
+pub use objective::Objective;
 pub use patches::Patches;
 pub use pixel_diffusion::PixelDiffusion;
 pub(crate) use pixel_diffusion::interleave;

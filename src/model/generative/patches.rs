@@ -28,6 +28,16 @@ impl Patches {
         }
     }
 
+    /// The folding of frames whose pixels are taken as they are, in [-1, 1].
+    pub fn plain(size: usize, patch: usize) -> Self {
+        Self {
+            size,
+            patch,
+            mean: [0.0; 3],
+            sigma_data: 1.0,
+        }
+    }
+
     /// Appends a frame in units of the data's standard deviation: zero mean, unit variance over the data.
     pub fn fold(&self, frame: &[u8], out: &mut Vec<f32>) {
         let scale = 1.0 / (127.5 * self.sigma_data);

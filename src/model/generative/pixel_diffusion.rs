@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::goal::{Objects, pixel_mse};
-use super::{Denoiser, GoalDistance, PixelDiffusionConfig, UNet};
+use super::{Denoiser, GoalDistance, Objective, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
@@ -313,7 +313,9 @@ impl WorldModel for PixelDiffusion {
             .chunks_exact(self.config().frame_len())
             .collect();
         Ok(match self.goal_distance {
-            GoalDistance::PixelMse => all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect(),
+            GoalDistance::PixelMse | GoalDistance::Latent => {
+                all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect()
+            }
             GoalDistance::ObjectColour => {
                 let wanted = Objects::find(&goal.frame, goal.size);
                 let usual = &self.config().hue_motion;
@@ -361,7 +363,11 @@ impl WorldModel for PixelDiffusion {
     /// only translate between pixels and features, are listed as rendering instead. Nothing is encoded beforehand.
     fn cost(&self) -> Cost {
         let (all, pixels) = UNet::multiply_adds(self.config());
-        let scale = 2.0 * self.nfe.load(Ordering::Relaxed) as f64;
+        let evaluations = match self.config().objective {
+            Objective::Denoise => self.nfe.load(Ordering::Relaxed),
+            Objective::Regression => 1,
+        };
+        let scale = 2.0 * evaluations as f64;
         Cost {
             parameters: self.parameters,
             encode_flops: 0.0,

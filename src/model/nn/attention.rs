@@ -1,7 +1,7 @@
 //! Transformer blocks: multi-head attention, the DiT block with adaptive layer norm, scalar embeddings.
 
 use super::{Init, Linear, Params, ops};
-use candle_core::{D, Device, Result, Tensor, bail};
+use candle_core::{D, Result, Tensor, bail};
 
 /// Multi-head self-attention over `[B, T, D]` with packed projections, the mathematics of
 /// `torch.nn.MultiheadAttention` (Vaswani et al. 2017, §3.2).
@@ -33,34 +33,10 @@ impl Attention {
 
     /// `[B, T, D]` to `[B, T, D]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (b, t, d) = x.dims3()?;
-        let head = d / self.heads;
-        let qkv = self
-            .qkv
-            .forward(x)?
-            .reshape((b, t, 3, self.heads, head))?
-            .permute((2, 0, 3, 1, 4))?;
-        let part = |i: usize| qkv.get(i)?.contiguous()?.reshape((b * self.heads, t, head));
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        let mut scores = q.matmul(&k.t()?)?;
-        if self.causal {
-            scores = scores.broadcast_add(&causal_mask(t, x.device())?)?;
-        }
-        let mixed = ops::softmax(&scores, 1. / (head as f64).sqrt())?.matmul(&v)?;
-        let mixed = mixed
-            .reshape((b, self.heads, t, head))?
-            .transpose(1, 2)?
-            .contiguous()?;
-        self.out.forward(&mixed.reshape((b, t, d))?)
+        let packed = self.qkv.forward(x)?;
+        self.out
+            .forward(&ops::attention(&packed, self.heads, self.causal)?)
     }
-}
-
-/// `[T, T]`: 0 where a row may look, -1e9 at later columns.
-fn causal_mask(t: usize, device: &Device) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..t * t)
-        .map(|i| if i % t > i / t { -1e9 } else { 0. })
-        .collect();
-    Tensor::from_vec(mask, (t, t), device)
 }
 
 /// Linear, GELU (erf), Linear.
@@ -114,11 +90,14 @@ impl AdaLnZeroBlock {
     /// `x: [B, T, D]`, `cond: [B, C]` for the whole sequence or `[B, T, C]` for each token; returns `[B, T, D]`.
     pub fn forward(&self, x: &Tensor, cond: &Tensor) -> Result<Tensor> {
         let modulation = self.modulation.forward(&ops::silu(cond)?)?;
-        let modulation = if modulation.rank() == 2 {
-            modulation.unsqueeze(1)?
-        } else {
-            modulation
-        };
+        if modulation.rank() == 2 {
+            let d = x.dim(D::Minus1)?;
+            let part = |start: usize, n: usize| modulation.narrow(D::Minus1, start * d, n * d);
+            let normed = ops::modulated_norm(x, &part(0, 2)?, 1e-6)?;
+            let x = ops::gated_add(x, &self.attention.forward(&normed)?, &part(2, 1)?)?;
+            let normed = ops::modulated_norm(&x, &part(3, 2)?, 1e-6)?;
+            return ops::gated_add(&x, &self.mlp.forward(&normed)?, &part(5, 1)?);
+        }
         let m = modulation.chunk(6, D::Minus1)?;
         let normed = modulate(&ops::layer_norm(x, None, None, 1e-6)?, &m[0], &m[1])?;
         let x = (x + self.attention.forward(&normed)?.broadcast_mul(&m[2])?)?;

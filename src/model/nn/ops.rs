@@ -79,6 +79,34 @@ pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
     }
 }
 
+/// Layer norm of `x: [B, T, D]` without a learned scale, then `· (1 + scale) + shift` with `condition: [B, 2·D]` = shift, scale,
+/// the same for all T tokens (DiT's adaptive layer norm).
+pub fn modulated_norm(x: &Tensor, condition: &Tensor, eps: f64) -> Result<Tensor> {
+    if fusable(&[x, condition]) {
+        fused::modulated_norm(x, condition, eps)
+    } else {
+        composed::modulated_norm(x, condition, eps)
+    }
+}
+
+/// `x + branch · gate` for `x, branch: [B, T, D]` and `gate: [B, D]`.
+pub fn gated_add(x: &Tensor, branch: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    if fusable(&[x, branch, gate]) {
+        fused::gated_add(x, branch, gate)
+    } else {
+        composed::gated_add(x, branch, gate)
+    }
+}
+
+/// Multi-head attention of packed queries, keys and values `[B, T, 3·D]` (Vaswani et al. 2017, §3.2): `[B, T, D]`.
+pub fn attention(packed: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+    if fusable(&[packed]) {
+        fused::attention(packed, heads, causal)
+    } else {
+        composed::attention(packed, heads, causal)
+    }
+}
+
 /// GELU in its exact form `x·Φ(x)`, PyTorch's default (candle's `gelu` is the tanh form).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if fusable(&[x]) {
@@ -230,6 +258,41 @@ pub fn depth_to_space(x: &Tensor, r: usize) -> Result<Tensor> {
 pub mod composed {
     use super::conv_size;
     use candle_core::{D, Result, Tensor};
+
+    /// See [`super::modulated_norm`].
+    pub fn modulated_norm(x: &Tensor, condition: &Tensor, eps: f64) -> Result<Tensor> {
+        let parts = condition.unsqueeze(1)?.chunk(2, D::Minus1)?;
+        layer_norm(x, eps)?
+            .broadcast_mul(&(&parts[1] + 1.)?)?
+            .broadcast_add(&parts[0])
+    }
+
+    /// See [`super::gated_add`].
+    pub fn gated_add(x: &Tensor, branch: &Tensor, gate: &Tensor) -> Result<Tensor> {
+        x + branch.broadcast_mul(&gate.unsqueeze(1)?)?
+    }
+
+    /// See [`super::attention`].
+    pub fn attention(packed: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+        let (b, t, width) = packed.dims3()?;
+        let (d, head) = (width / 3, width / 3 / heads.max(1));
+        let parts = packed
+            .reshape((b, t, 3, heads, head))?
+            .permute((2, 0, 3, 1, 4))?;
+        let part = |i: usize| parts.get(i)?.contiguous()?.reshape((b * heads, t, head));
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let mut scores = q.matmul(&k.t()?)?;
+        if causal {
+            let mask: Vec<f32> = (0..t * t)
+                .map(|i| if i % t > i / t { -1e9 } else { 0. })
+                .collect();
+            let mask = Tensor::from_vec(mask, (t, t), packed.device())?;
+            scores = scores.broadcast_add(&mask)?;
+        }
+        let mixed = softmax(&scores, 1. / (head as f64).sqrt())?.matmul(&v)?;
+        let mixed = mixed.reshape((b, heads, t, head))?.transpose(1, 2)?;
+        mixed.contiguous()?.reshape((b, t, d))
+    }
 
     /// See [`super::layer_norm`].
     pub fn layer_norm(x: &Tensor, eps: f64) -> Result<Tensor> {

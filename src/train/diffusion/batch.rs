@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::DiffusionRecipe;
 use crate::episode::Dataset;
 use crate::model::ModelError;
-use crate::model::generative::{Denoiser, Patches};
+use crate::model::generative::{Denoiser, Objective, Patches};
 use crate::model::nn::Rng;
 
 /// What the loop asks for.
@@ -154,21 +154,29 @@ impl<'a> Batches<'a> {
         for &(e, first) in firsts {
             let t = (first + roll).min(self.data.episodes[e].len - 1);
             let clean = self.folded(e, t);
+            let is_sampled = config.objective == Objective::Denoise;
             let ln_sigma = training.ln_sigma_mean + training.ln_sigma_std * rng.normal_f32();
-            let sigma = ln_sigma
-                .exp()
-                .clamp(training.sigma_range.0, training.sigma_range.1);
+            let sigma = match is_sampled {
+                true => ln_sigma
+                    .exp()
+                    .clamp(training.sigma_range.0, training.sigma_range.1),
+                false => config.sigma_max,
+            };
             let c = Denoiser::preconditioning(config, sigma);
             let offset = [0; 3].map(|_| config.offset_noise * rng.normal_f32());
             let drawn = rng.normal_vec(n);
             for (i, (y, z)) in clean.iter().zip(&drawn).enumerate() {
-                let x = y + (sigma * z + offset[i % 3]) / unit;
+                // A regression twin sees nothing where the noisy frame would be.
+                let x = match is_sampled {
+                    true => y + (sigma * z + offset[i % 3]) / unit,
+                    false => 0.0,
+                };
                 noisy.push(c.input * x);
                 target.push((y - c.skip * x) / c.out);
             }
             noise.push(c.noise);
             self.weights(e, t, &mut weight);
-            let level = match rng.f32() < training.context_noise_share {
+            let level = match is_sampled && rng.f32() < training.context_noise_share {
                 true => training.context_noise_max * rng.f32(),
                 false => 0.0,
             };
@@ -251,7 +259,7 @@ impl<'a> Batches<'a> {
 }
 
 /// For each scene, whether an instance id (0 is background) is a body that can move.
-pub(super) fn moving_ids(data: &Dataset) -> Vec<[bool; 256]> {
+pub(in crate::train) fn moving_ids(data: &Dataset) -> Vec<[bool; 256]> {
     let of = |scene: &crate::scene::Scene| {
         let mut ids = [false; 256];
         scene

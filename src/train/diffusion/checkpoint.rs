@@ -6,16 +6,17 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelError;
 use crate::model::generative::PixelDiffusionConfig;
 use crate::model::nn::{AdamW, Ema, Init, Params};
 
-/// Counters of a training.
+/// Counters of a training, and what else of its model has to be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub struct State<M = PixelDiffusionConfig> {
     /// Optimisation steps taken.
     pub step: u64,
     /// Frames predicted in training.
@@ -27,7 +28,7 @@ pub struct State {
     /// Updates of the average.
     pub average_updates: usize,
     /// The model, with the scale of the data that it was trained at.
-    pub model: PixelDiffusionConfig,
+    pub model: M,
 }
 
 /// The `checkpoint` folder of a training.
@@ -51,7 +52,7 @@ impl Checkpoint {
     }
 
     /// The newest state, if there is one.
-    pub fn state(&self) -> Result<Option<State>, ModelError> {
+    pub fn state<M: DeserializeOwned>(&self) -> Result<Option<State<M>>, ModelError> {
         let path = self.dir.join("state.json");
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -67,14 +68,14 @@ impl Checkpoint {
     }
 
     /// The weights of a state.
-    pub fn weights(&self, state: &State, device: &Device) -> Result<Params, ModelError> {
+    pub fn weights<M>(&self, state: &State<M>, device: &Device) -> Result<Params, ModelError> {
         read(&self.file("weights", state.step), device)
     }
 
     /// Gives average and optimiser what they held at a state.
-    pub fn restore(
+    pub fn restore<M>(
         &self,
-        state: &State,
+        state: &State<M>,
         adam: &mut AdamW,
         ema: &mut Ema,
         device: &Device,
@@ -90,9 +91,9 @@ impl Checkpoint {
     }
 
     /// Writes everything, then forgets older checkpoints.
-    pub fn save(
+    pub fn save<M: Serialize>(
         &self,
-        state: &State,
+        state: &State<M>,
         params: &Params,
         adam: &AdamW,
         ema: &Ema,

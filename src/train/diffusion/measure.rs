@@ -32,7 +32,8 @@ pub fn measure(data: &Dataset, config: &mut PixelDiffusionConfig) {
     config.hue_motion = hue_motion(data);
 }
 
-fn hue_motion(data: &Dataset) -> HueMotion {
+/// How far each hue moves in [`STEPS`] steps of ordinary experience.
+pub(in crate::train) fn hue_motion(data: &Dataset) -> HueMotion {
     let acts = |e: &&crate::episode::EpisodeSpan| {
         (0..e.len).any(|t| data.action(e.start + t).iter().any(|a| *a != 0.0))
     };

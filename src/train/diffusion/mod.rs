@@ -14,11 +14,15 @@ mod start;
 mod trainer;
 mod validate;
 
+pub(super) use batch::moving_ids;
 pub use batch::{Batch, Batches, Request, Stage};
+pub(super) use checkpoint::{Checkpoint, State};
+pub(super) use measure::hue_motion;
 pub use measure::measure;
 pub use recipe::{DiffusionRecipe, DiffusionTraining};
 pub use sheet::contact_sheet;
 pub use start::start_from;
 pub(super) use trainer::train;
+pub(super) use trainer::unfinished_card;
 pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
 pub use validate::{Clip, STEPS, Validation, clips, validate};

@@ -176,7 +176,7 @@ pub fn train_pixel_diffusion(
     }
     let mut recipe = recipe.clone();
     let checkpoint = Checkpoint::new(&options.out)?;
-    let saved = if options.resume {
+    let saved: Option<State> = if options.resume {
         checkpoint.state()?
     } else {
         None
@@ -353,7 +353,7 @@ impl Run<'_> {
         curve: &mut Curve,
     ) -> Result<BTreeMap<String, Validation>, TrainError> {
         let model = PixelDiffusion::new(
-            self.unfinished_card(state),
+            unfinished_card(self.config, state.step),
             &self.recipe.model,
             ema.params(),
         )?;
@@ -407,25 +407,26 @@ impl Run<'_> {
             &what,
         )
     }
+}
 
-    fn unfinished_card(&self, state: &State) -> Card {
-        Card {
-            format: FORMAT,
-            name: self.config.name.clone(),
-            camp: Camp::Generative,
-            summary: self.config.summary.clone(),
-            architecture: self.config.architecture.id().into(),
-            scenes: Vec::new(),
-            parameters: 0,
-            steps: state.step,
-            seed: self.config.seed,
-            data: String::new(),
-            hardware: String::new(),
-            minutes: state.minutes,
-            sha256: String::new(),
-            notes: String::new(),
-            licence: String::new(),
-        }
+/// The card of a model that is still being trained: enough for measuring it.
+pub(in crate::train) fn unfinished_card(config: &TrainConfig, steps: u64) -> Card {
+    Card {
+        format: FORMAT,
+        name: config.name.clone(),
+        camp: Camp::Generative,
+        summary: config.summary.clone(),
+        architecture: config.architecture.id().into(),
+        scenes: Vec::new(),
+        parameters: 0,
+        steps,
+        seed: config.seed,
+        data: String::new(),
+        hardware: String::new(),
+        minutes: 0.0,
+        sha256: String::new(),
+        notes: String::new(),
+        licence: String::new(),
     }
 }
 

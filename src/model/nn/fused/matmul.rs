@@ -28,6 +28,22 @@ impl<'a> Mat<'a> {
         }
     }
 
+    /// Row-major matrix whose rows begin `row_stride` values apart in `data`.
+    pub fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        let last = rows.saturating_sub(1) * row_stride + cols;
+        assert!(
+            cols <= row_stride && (rows == 0 || data.len() >= last),
+            "matrix does not fit its values"
+        );
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride: 1,
+        }
+    }
+
     /// Its transpose, without moving anything.
     pub fn t(self) -> Self {
         Self {
@@ -50,23 +66,42 @@ pub fn all_threads() -> Parallelism {
 
 /// `out = a b`, or `out += a b`; `out` is row-major.
 pub fn product(a: Mat, b: Mat, out: &mut [f32], accumulate: bool, parallelism: Parallelism) {
-    assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
     assert_eq!(
         out.len(),
         a.rows * b.cols,
         "result size of a matrix product"
     );
-    if out.is_empty() {
+    product_into(a, b, out, b.cols, accumulate, parallelism);
+}
+
+/// As [`product`], into rows that begin `row_stride` values apart in `out`; what lies between them stays.
+pub fn product_into(
+    a: Mat,
+    b: Mat,
+    out: &mut [f32],
+    row_stride: usize,
+    accumulate: bool,
+    parallelism: Parallelism,
+) {
+    assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
+    if a.rows * b.cols == 0 {
         return;
     }
+    assert!(
+        b.cols <= row_stride && out.len() >= (a.rows - 1) * row_stride + b.cols,
+        "result size of a matrix product"
+    );
     if a.cols == 0 {
         if !accumulate {
-            out.fill(0.);
+            for row in out.chunks_mut(row_stride).take(a.rows) {
+                row[..b.cols].fill(0.);
+            }
         }
         return;
     }
-    // SAFETY: `Mat` covers exactly rows × cols values of its slice with these strides (checked when made), the
-    // result covers a.rows × b.cols (checked above), and `out` is borrowed mutably, so nothing overlaps.
+    // SAFETY: `Mat` covers rows × cols values of its slice with these strides (checked when made), the result's
+    // a.rows × b.cols values lie within `out` at this stride (checked above), and `out` is borrowed mutably, so
+    // nothing overlaps.
     unsafe {
         gemm::gemm(
             a.rows,
@@ -74,7 +109,7 @@ pub fn product(a: Mat, b: Mat, out: &mut [f32], accumulate: bool, parallelism: P
             a.cols,
             out.as_mut_ptr(),
             1,
-            b.cols as isize,
+            row_stride as isize,
             accumulate,
             a.data.as_ptr(),
             a.col_stride as isize,

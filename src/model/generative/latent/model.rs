@@ -1,0 +1,411 @@
+//! The world model around autoencoder and transformer: rolling out many candidates in latents, decoding what somebody looks at.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
+use crate::model::generative::{GoalDistance, Objective, Objects, interleave, pixel_mse};
+use crate::model::nn::{Params, Rng};
+use crate::model::{
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
+    WorldModel,
+};
+
+/// Candidates that are denoised together.
+const CHUNK: usize = 16;
+
+/// Action-conditioned diffusion in the latents of a frozen autoencoder (GAIA-2 in kind).
+///
+/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares actions and
+/// not luck. [`LatentDiffusion::set_sample`] chooses another draw: several draws of one future show its spread.
+pub struct LatentDiffusion {
+    card: Card,
+    autoencoder: Autoencoder,
+    imagination: Imagination,
+    parameters: u64,
+    device: Device,
+    nfe: AtomicUsize,
+    sample: AtomicU64,
+    goal_distance: GoalDistance,
+}
+
+/// The context as the network sees it.
+struct History {
+    /// Latents, oldest first, as many as the model uses; zeros where there is no frame.
+    latents: Vec<Vec<f32>>,
+    /// Latents that are missing at the start.
+    missing: usize,
+    /// All but the newest of the embedded actions, each padded to the model's components.
+    actions: Vec<Vec<f32>>,
+}
+
+/// Imagined latents `[N, T, S·S·C]`.
+struct Imagined {
+    n: usize,
+    steps: usize,
+    latents: Vec<f32>,
+}
+
+impl LatentDiffusion {
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and `config` from
+    /// `train.ron`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file, and the field or tensor that does not fit.
+    pub fn load(
+        dir: &Path,
+        card: Card,
+        config: &LatentDiffusionConfig,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        config
+            .check()
+            .map_err(|(field, message)| ModelError::Invalid {
+                path: dir.join("train.ron"),
+                what: format!("model.{field}"),
+                message,
+            })?;
+        let path = dir.join("model.safetensors");
+        let invalid = |what: &str, message: String| ModelError::Invalid {
+            path: path.clone(),
+            what: what.into(),
+            message,
+        };
+        let params = Params::load(&path, device).map_err(|e| invalid("weights", e.to_string()))?;
+        let model =
+            Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
+        match params.unused().first() {
+            None => Ok(model),
+            Some(name) => Err(invalid(
+                name,
+                "train.ron describes a network without this tensor".into(),
+            )),
+        }
+    }
+
+    /// A model of the variables in `params`, which it shares: steps of an optimiser show at once.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] if a tensor is missing or has another shape.
+    pub fn new(
+        card: Card,
+        config: &LatentDiffusionConfig,
+        params: &Params,
+    ) -> Result<Self, ModelError> {
+        let shared = params.detached();
+        Ok(Self {
+            card,
+            autoencoder: Autoencoder::new(config, shared.pp("autoencoder"))?,
+            imagination: Imagination::new(config, shared.pp("dynamics"))?,
+            parameters: params.count() as u64,
+            device: params.device().clone(),
+            nfe: AtomicUsize::new(config.nfe),
+            sample: AtomicU64::new(0),
+            goal_distance: GoalDistance::default(),
+        })
+    }
+
+    /// Plans with this distance from now on.
+    pub fn with_goal_distance(mut self, distance: GoalDistance) -> Self {
+        self.goal_distance = distance;
+        self
+    }
+
+    /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
+    pub fn set_sample(&self, sample: u64) {
+        self.sample.store(sample, Ordering::Relaxed);
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &LatentDiffusionConfig {
+        self.imagination.config()
+    }
+
+    fn input_error(&self, message: String) -> ModelError {
+        ModelError::Input {
+            model: self.card.name.clone(),
+            message,
+        }
+    }
+
+    fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
+        let config = self.config();
+        if size != config.size || frame.len() != config.frame_len() {
+            return Err(self.input_error(format!(
+                "{what}: {} bytes at size {size}, expected {} at size {}",
+                frame.len(),
+                config.frame_len(),
+                config.size
+            )));
+        }
+        Ok(())
+    }
+
+    fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let dim = self.config().action_dim;
+        if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
+            return Err(self.input_error(format!(
+                "action {action:?}, expected at most {dim} finite components"
+            )));
+        }
+        let mut padded = action.to_vec();
+        padded.resize(dim, 0.0);
+        Ok(padded)
+    }
+
+    fn history(&self, context: &Context) -> Result<History, ModelError> {
+        let config = self.config();
+        let n = context.frames.len();
+        if n == 0 || context.actions.len() + 1 != n {
+            return Err(self.input_error(format!(
+                "context of {n} frames and {} actions, expected at least one frame and one action fewer",
+                context.actions.len()
+            )));
+        }
+        let known = n.min(config.context);
+        let missing = config.context - known;
+        let mut bytes = Vec::with_capacity(known * config.frame_len());
+        for frame in &context.frames[n - known..] {
+            self.check_frame("context", context.size, frame)?;
+            bytes.extend_from_slice(frame);
+        }
+        let mut latents = vec![vec![0.0; config.latent_len()]; missing];
+        let encoded = self.autoencoder.encode(&bytes)?;
+        latents.extend(
+            encoded
+                .chunks_exact(config.latent_len())
+                .map(<[f32]>::to_vec),
+        );
+        let past = config.actions - 1;
+        let mut actions =
+            vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
+        for action in &context.actions[context.actions.len().saturating_sub(past)..] {
+            actions.push(self.padded_action(action)?);
+        }
+        Ok(History {
+            latents,
+            missing,
+            actions,
+        })
+    }
+
+    /// Latents `[n, T, S·S·C]` of a few candidates.
+    fn roll(
+        &self,
+        history: &History,
+        actions: &[Vec<Vec<f32>>],
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        let config = self.config();
+        let (n, steps) = (actions.len(), actions.first().map_or(0, Vec::len));
+        let (side, channels, len) = (config.side(), config.channels(), config.latent_len());
+        let sample = self.sample.load(Ordering::Relaxed);
+        let mut windows: Vec<Vec<Vec<f32>>> = vec![history.latents.clone(); n];
+        let mut out = vec![0f32; n * steps * len];
+        for t in 0..steps {
+            let mut rng = Rng::stream(sample, t as u64);
+            let mut context = Vec::with_capacity(n * len * config.context);
+            let mut latest = Vec::with_capacity(n * config.actions * config.action_dim);
+            for (window, actions) in windows.iter().zip(actions) {
+                interleave(window, channels, &mut context);
+                let known = history.actions.iter().chain(&actions[..=t]);
+                known.skip(t).for_each(|a| latest.extend_from_slice(a));
+            }
+            let shape = (n, side, side, channels * config.context);
+            let context = Tensor::from_vec(context, shape, &self.device)?;
+            let latest = Tensor::from_vec(
+                latest,
+                (n, config.actions * config.action_dim),
+                &self.device,
+            )?;
+            let start = self.imagination.start(n, true, &mut rng, &self.device)?;
+            let missing = history.missing.saturating_sub(t);
+            let window = self
+                .imagination
+                .window(context, missing, latest, true, &mut rng)?;
+            let next = self.imagination.sample(&start, &window, nfe, cancel)?;
+            let next = next.flatten_all()?.to_vec1::<f32>()?;
+            for (i, values) in next.chunks_exact(len).enumerate() {
+                let place = (i * steps + t) * len;
+                out[place..place + len].copy_from_slice(values);
+                windows[i].rotate_left(1);
+                if let Some(newest) = windows[i].last_mut() {
+                    newest.copy_from_slice(values);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn imagine_latents(
+        &self,
+        history: &History,
+        actions: &Actions,
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> Result<Imagined, ModelError> {
+        if actions.data.len() != actions.n * actions.steps * actions.dim {
+            return Err(self.input_error(format!(
+                "{} action values, expected {} x {} x {}",
+                actions.data.len(),
+                actions.n,
+                actions.steps,
+                actions.dim
+            )));
+        }
+        let mut sequences = Vec::with_capacity(actions.n);
+        for n in 0..actions.n {
+            let sequence: Result<Vec<_>, _> = (0..actions.steps)
+                .map(|t| self.padded_action(actions.at(n, t)))
+                .collect();
+            sequences.push(sequence?);
+        }
+        // At least one chunk a thread, so that cores work on different candidates rather than on one product.
+        let chunk = actions
+            .n
+            .div_ceil(rayon::current_num_threads())
+            .clamp(1, CHUNK);
+        let chunks: Result<Vec<Vec<f32>>, ModelError> = sequences
+            .par_chunks(chunk)
+            .map(|s| self.roll(history, s, nfe, cancel))
+            .collect();
+        Ok(Imagined {
+            n: actions.n,
+            steps: actions.steps,
+            latents: chunks?.concat(),
+        })
+    }
+
+    /// Mean squared difference of latents, cell by cell.
+    fn latent_mse(&self, a: &[f32], b: &[f32]) -> f32 {
+        let total: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+        total / a.len().max(1) as f32
+    }
+}
+
+impl WorldModel for LatentDiffusion {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn context_frames(&self) -> usize {
+        self.config().context
+    }
+
+    fn frameskip(&self) -> usize {
+        1
+    }
+
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        Ok(Latent::new(self.history(context)?))
+    }
+
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        let history = latent.get::<History>(&self.card.name)?;
+        let nfe = self.nfe.load(Ordering::Relaxed);
+        Ok(Rollouts::new(
+            self.imagine_latents(history, actions, nfe, cancel)?,
+        ))
+    }
+
+    fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
+        let imagined = rollouts.get::<Imagined>(&self.card.name)?;
+        self.check_frame("goal", goal.size, &goal.frame)?;
+        let (len, frame_len) = (self.config().latent_len(), self.config().frame_len());
+        if self.goal_distance == GoalDistance::Latent {
+            let wanted = self.autoencoder.encode(&goal.frame)?;
+            let all = imagined.latents.par_chunks(len);
+            return Ok(all.map(|z| self.latent_mse(z, &wanted)).collect());
+        }
+        let frames = self.autoencoder.decode(&imagined.latents)?;
+        let all = frames.par_chunks(frame_len);
+        Ok(match self.goal_distance {
+            GoalDistance::ObjectColour => {
+                let wanted = Objects::find(&goal.frame, goal.size);
+                let usual = &self.config().hue_motion;
+                all.map(|f| Objects::find(f, goal.size).distance(&wanted, usual))
+                    .collect()
+            }
+            _ => all.map(|f| pixel_mse(f, &goal.frame)).collect(),
+        })
+    }
+
+    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        let imagined = rollouts.get::<Imagined>(&self.card.name)?;
+        Ok(Some(Frames {
+            n: imagined.n,
+            steps: imagined.steps,
+            size: self.config().size,
+            data: self.autoencoder.decode(&imagined.latents)?,
+        }))
+    }
+
+    fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+
+    /// The standardised latent of the last frame.
+    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        let Some(last) = context.frames.last() else {
+            return Ok(None);
+        };
+        self.check_frame("context", context.size, last)?;
+        Ok(Some(self.autoencoder.encode(last)?))
+    }
+
+    fn reconstruct(&self, size: usize, frames: &[u8]) -> Result<Option<Vec<u8>>, ModelError> {
+        for frame in frames.chunks(self.config().frame_len()) {
+            self.check_frame("frames", size, frame)?;
+        }
+        let latents = self.autoencoder.encode(frames)?;
+        Ok(Some(self.autoencoder.decode(&latents)?))
+    }
+
+    /// Mean squared error in standardised latents of a prediction in one denoising step: from pure noise that is the mean
+    /// over the futures that the model thinks possible, so the draw hardly matters.
+    fn surprise(
+        &self,
+        context: &Context,
+        actions: &Actions,
+        next: &[u8],
+    ) -> Result<f32, ModelError> {
+        self.check_frame("next", context.size, next)?;
+        if actions.n != 1 || actions.steps != 1 {
+            return Err(self.input_error(format!(
+                "surprise at {} sequences of {} steps, expected one of one",
+                actions.n, actions.steps
+            )));
+        }
+        let history = self.history(context)?;
+        let imagined = self.imagine_latents(&history, actions, 1, &Cancel::new())?;
+        Ok(self.latent_mse(&imagined.latents, &self.autoencoder.encode(next)?))
+    }
+
+    /// Encoding is the encoder's, dynamics the transformer's times the denoising steps in force, rendering the decoder's.
+    fn cost(&self) -> Cost {
+        let (encoder, decoder) = Autoencoder::multiply_adds(self.config());
+        let evaluations = match self.config().objective {
+            Objective::Denoise => self.nfe.load(Ordering::Relaxed),
+            Objective::Regression => 1,
+        };
+        Cost {
+            parameters: self.parameters,
+            encode_flops: 2.0 * encoder,
+            dynamics_flops: 2.0 * evaluations as f64 * Dit::multiply_adds(self.config()),
+            rendering_flops: 2.0 * decoder,
+        }
+    }
+
+    fn set_nfe(&self, nfe: usize) {
+        self.nfe.store(nfe.clamp(1, 64), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,207 @@
+//! Dreams and action following are measured soundly: a model that ignores actions is caught, one that knows reality passes, and a
+//! world that fades or multiplies is seen.
+
+use std::sync::Arc;
+
+use parallax::eval::stats::Mean;
+use parallax::eval::{dream, following};
+use parallax::model::{
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
+    WorldModel,
+};
+use parallax::scene::Scene;
+use parallax::sim::HELD_OUT_SEED;
+
+use crate::support::scene;
+
+/// What a fake makes of the last frame it saw, and of the actions so far.
+type Paint = fn(frame: &mut [u8], size: usize, step: usize, actions: &[f32]);
+
+struct Fake {
+    card: Card,
+    paint: Paint,
+}
+
+impl Fake {
+    fn new(paint: Paint) -> Self {
+        Self {
+            card: crate::diffusion_imagines::card(),
+            paint,
+        }
+    }
+}
+
+impl WorldModel for Fake {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    fn context_frames(&self) -> usize {
+        1
+    }
+    fn frameskip(&self) -> usize {
+        1
+    }
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        let last = context.frames.last().cloned().unwrap_or_default();
+        Ok(Latent::new((context.size, last)))
+    }
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        _: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        let (size, last) = latent.get::<(usize, Vec<u8>)>("fake")?;
+        let mut data = Vec::new();
+        for t in 0..actions.steps {
+            let mut frame = last.clone();
+            let so_far = &actions.data[..(t + 1) * actions.dim];
+            (self.paint)(&mut frame, *size, t, so_far);
+            data.extend(frame);
+        }
+        Ok(Rollouts::new(Frames {
+            n: 1,
+            steps: actions.steps,
+            size: *size,
+            data,
+        }))
+    }
+    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
+        Ok(Vec::new())
+    }
+    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+        Ok(Some(rollouts.get::<Frames>("fake")?.clone()))
+    }
+    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
+        Ok(None)
+    }
+    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
+        Ok(0.0)
+    }
+    fn cost(&self) -> Cost {
+        Cost::default()
+    }
+}
+
+/// Moves all that is coloured like the hand by whole pixels.
+fn shift_hand(frame: &mut [u8], size: usize, dx: i32, dy: i32) {
+    let is_hand = |p: &[u8]| i32::from(p[0]) - i32::from(p[2]) > 90;
+    let hand: Vec<usize> = (0..size * size)
+        .filter(|&p| is_hand(&frame[3 * p..3 * p + 3]))
+        .collect();
+    let colours: Vec<[u8; 3]> = hand
+        .iter()
+        .map(|&p| [frame[3 * p], frame[3 * p + 1], frame[3 * p + 2]])
+        .collect();
+    for &p in &hand {
+        frame[3 * p..3 * p + 3].copy_from_slice(&[170, 168, 160]);
+    }
+    for (&p, colour) in hand.iter().zip(colours) {
+        let (x, y) = ((p % size) as i32 + dx, (p / size) as i32 + dy);
+        if (0..size as i32).contains(&x) && (0..size as i32).contains(&y) {
+            let q = (y as usize * size + x as usize) * 3;
+            frame[q..q + 3].copy_from_slice(&colour);
+        }
+    }
+}
+
+/// The hand wanders, whatever the actions say.
+fn deaf(frame: &mut [u8], size: usize, step: usize, _: &[f32]) {
+    let wander = [0, 2, -1, 3, 0, -2, 1, 4, 2, 3];
+    shift_hand(frame, size, wander[step % 10], -wander[(step + 3) % 10]);
+}
+
+/// The hand goes where the actions say, three pixels a step.
+fn obedient(frame: &mut [u8], size: usize, _: usize, actions: &[f32]) {
+    let sum = |c: usize| actions.iter().skip(c).step_by(2).sum::<f32>();
+    shift_hand(frame, size, (3.0 * sum(0)) as i32, (3.0 * sum(1)) as i32);
+}
+
+fn reach() -> Arc<Scene> {
+    scene("reach")
+}
+
+#[test]
+fn a_model_that_ignores_actions_is_caught() {
+    let scene = reach();
+    let deaf = following::run(&scene, &Fake::new(deaf), HELD_OUT_SEED, 12).unwrap();
+    assert!(
+        (deaf.shuffled_ratio.mean - 1.0).abs() < 1e-9,
+        "other actions change nothing: {:?}",
+        deaf.shuffled_ratio
+    );
+    assert!(deaf.hand.lowest_r < 0.3, "{:?}", deaf.hand);
+    let obedient = following::run(&scene, &Fake::new(obedient), HELD_OUT_SEED, 12).unwrap();
+    assert!(obedient.hand.lowest_r > 0.6, "{:?}", obedient.hand);
+    assert!(
+        obedient.shuffled_ratio.mean > 1.05,
+        "{:?}",
+        obedient.shuffled_ratio
+    );
+    assert_eq!(
+        deaf.reality, obedient.reality,
+        "one map and one truth for all"
+    );
+    assert!(deaf.reality.lowest_r > 0.8 && deaf.reality.lost == 0.0);
+}
+
+#[test]
+fn a_scene_without_a_hand_is_refused() {
+    let error = following::run(&scene("fall"), &Fake::new(deaf), HELD_OUT_SEED, 2).unwrap_err();
+    assert!(error.to_string().contains("no hand"), "{error}");
+}
+
+/// Everything fades to grey after twenty steps.
+fn fading(frame: &mut [u8], _: usize, step: usize, _: &[f32]) {
+    if step >= 20 {
+        frame.iter_mut().for_each(|b| *b = 128);
+    }
+}
+
+/// A second hand beside the first.
+fn doubling(frame: &mut [u8], size: usize, _: usize, _: &[f32]) {
+    let before = frame.to_vec();
+    shift_hand(frame, size, 0, if size > 0 { 14 } else { 0 });
+    for (new, old) in frame.chunks_exact_mut(3).zip(before.chunks_exact(3)) {
+        if i32::from(old[0]) - i32::from(old[2]) > 90 {
+            new.copy_from_slice(old);
+        }
+    }
+}
+
+#[test]
+fn a_dream_that_fades_or_multiplies_is_seen_and_reality_passes() {
+    let scene = reach();
+    let still = dream::run(&scene, &Fake::new(|_, _, _, _| {}), HELD_OUT_SEED, 3, 40).unwrap();
+    assert_eq!(still.model.count_right.mean, 1.0);
+    assert!(still.model.background_psnr_db.mean > 50.0);
+    assert!(
+        still.reality.count_right.mean > 0.95 && still.reality.background_psnr_db.mean > 35.0,
+        "{:?}",
+        still.reality
+    );
+    let fading = dream::run(&scene, &Fake::new(fading), HELD_OUT_SEED, 3, 40).unwrap();
+    assert!(
+        (fading.model.count_right.mean - 0.5).abs() < 1e-9,
+        "half of forty frames"
+    );
+    assert!(fading.model.background_psnr_db.mean < still.model.background_psnr_db.mean - 10.0);
+    let doubling = dream::run(&scene, &Fake::new(doubling), HELD_OUT_SEED, 3, 40).unwrap();
+    assert!(
+        doubling.model.count_right.mean < 0.5,
+        "{:?}",
+        doubling.model.count_right
+    );
+    assert_eq!(doubling.reality, still.reality);
+}
+
+#[test]
+fn a_ratio_is_that_of_the_sums_and_lies_in_its_interval() {
+    let pairs: Vec<[f64; 2]> = (1..40).map(|i| [f64::from(3 * i), f64::from(i)]).collect();
+    let ratio = Mean::ratio(&pairs);
+    assert!((ratio.mean - 3.0).abs() < 1e-12 && (ratio.high - ratio.low).abs() < 1e-9);
+    let uneven: Vec<[f64; 2]> = (1..40).map(|i| [f64::from(i % 7), f64::from(i)]).collect();
+    let ratio = Mean::ratio(&uneven);
+    assert!(ratio.low < ratio.mean && ratio.mean < ratio.high);
+    assert_eq!(Mean::ratio(&[]), Mean::default());
+}
