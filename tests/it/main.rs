@@ -7,6 +7,9 @@ mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
+mod imaginations_are_open;
+#[cfg(feature = "app")]
+mod imaginations_are_shown;
 mod judge_is_fair;
 mod lewm_trains;
 mod nn_equals_pytorch;
