@@ -2,7 +2,7 @@
 
 use bevy_egui::egui::{Event, Key};
 
-use super::state::{DriverChoice, Grip};
+use super::state::{DriverChoice, Grip, PlanView};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,16 @@ pub enum Command {
     BranchHere,
     /// Function evaluations a frame for the model pane with this index.
     Nfe(usize, usize),
+    /// Dream in the model pane with this index, from the moment shown.
+    Dream(usize),
+    /// Dream in the first model that can, or wake.
+    ToggleDream,
+    /// Dream again from the moment of reality that is shown.
+    DreamAgain,
+    /// Show the plan in this way.
+    PlanView(PlanView),
+    /// Imagine several futures of the same actions and show their spread, or one.
+    ToggleSpread,
     /// Show difference heat maps instead of truth thumbnails.
     ToggleDifference,
     /// Show or hide the ghosts in the 3-D view.
@@ -184,6 +194,18 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "Difference heat map or truth",
         Key::X,
         Command::ToggleDifference,
+    ),
+    key(
+        "K",
+        "Several futures of the same actions: where they differ",
+        Key::K,
+        Command::ToggleSpread,
+    ),
+    key(
+        "O",
+        "Dream: drive what a generative model imagines, without reality; again to wake",
+        Key::O,
+        Command::ToggleDream,
     ),
     key("I", "Interventions", Key::I, Command::ToggleInterventions),
     key("T", "Timers", Key::T, Command::ToggleTimers),

@@ -7,8 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    banners, curve, findings, interventions, overlay, panes, pictures::Pictures, plan, reality,
-    timeline, timers, top, transport,
+    banners, curve, dream, findings, interventions, overlay, panes, pictures::Pictures, plan,
+    reality, timeline, timers, top, transport,
 };
 use super::state::State;
 use super::theme;
@@ -74,7 +74,10 @@ pub fn window_ui(
     });
     let view_size = CentralPanel::default()
         .frame(centre)
-        .show(&mut root, |ui| reality::reality_ui(ui, state, scenery, out))
+        .show(&mut root, |ui| match &state.dream {
+            Some(dream) => dream::dream_ui(ui, state, dream, pictures, out),
+            None => reality::reality_ui(ui, state, scenery, out),
+        })
         .inner;
     interventions::interventions_ui(ctx, state, out);
     timers::timers_ui(ctx, state, out);
@@ -153,7 +156,9 @@ fn cards_ui(
                             k if k <= models.len() => {
                                 panes::pane_ui(ui, state, models[k - 1], pictures, side, out);
                             }
-                            _ if state.has_actions() => plan::plan_ui(ui, state, side),
+                            _ if state.has_actions() => {
+                                plan::plan_ui(ui, state, pictures, side, out)
+                            }
                             _ => findings::findings_ui(ui, state, side, out),
                         });
                         card += 1;

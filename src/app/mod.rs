@@ -197,7 +197,8 @@ fn draw(
     view.want(laid.view_size * ctx.pixels_per_point());
     let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
-        let driving = state.driver == state::DriverChoice::Keyboard && state.has_actions();
+        let drives = state.driver == state::DriverChoice::Keyboard || state.dream.is_some();
+        let driving = drives && state.has_actions();
         let shown = state.shown();
         ctx.input(|i| {
             command::from_keys(i, driving, shown, &mut commands);

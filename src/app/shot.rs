@@ -87,6 +87,11 @@ fn steps(scenes: usize) -> VecDeque<Step> {
         all.push_back(step("branch", Command::BranchHere, |s, _| {
             s.note.is_some() || s.panes.iter().any(|p| p.busy || !p.rollouts.is_empty())
         }));
+        all.push_back(step("dream", Command::ToggleDream, |s, _| {
+            let unable = !s.scene_panes().any(|(_, p)| p.can_dream());
+            unable || s.dream.as_ref().is_some_and(|d| d.steps >= 2)
+        }));
+        all.push_back(step("wake", Command::ToggleDream, |s, _| s.dream.is_none()));
         all.push_back(step("go back to live", Command::Live, |s, _| {
             s.cursor == Cursor::Live
         }));

@@ -12,6 +12,8 @@ use crate::worker::{Decision, GoalShown, Imagined, Mark, Moment, Replay, Solid};
 
 /// Control steps that a rollout spans.
 pub const HORIZON: usize = 20;
+/// Futures of one action sequence that show its spread.
+pub const SAMPLES: usize = 6;
 
 /// Who drives, as it is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +141,84 @@ impl ActionSource {
     }
 }
 
+/// A world that only a model imagines, driven by a person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dream {
+    /// The dreaming model's folder.
+    pub model: String,
+    /// The moment of reality that it set out from.
+    pub from: usize,
+    /// Imagined steps since.
+    pub steps: usize,
+    /// The newest frame, `[size, size, 3]` bytes: real until the first step is imagined.
+    pub frame: Arc<Vec<u8>>,
+    /// The action that led to it, `[A]`.
+    pub action: Vec<f32>,
+    /// Frames a second, smoothed; 0 before it is known.
+    pub per_s: f32,
+    /// Whether it is stopped.
+    pub paused: bool,
+    /// Why it cannot go on.
+    pub problem: Option<String>,
+}
+
+/// How the plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanView {
+    /// What first actions would cost.
+    #[default]
+    Energy,
+    /// How the search narrowed.
+    Elites,
+    /// How far from the goal each imagined step is.
+    Cost,
+    /// The path through a JEPA's latents.
+    Latents,
+    /// The imagined frames.
+    Film,
+}
+
+impl PlanView {
+    /// All of them, in the order of the picker.
+    pub const ALL: [PlanView; 5] = [
+        PlanView::Energy,
+        PlanView::Elites,
+        PlanView::Cost,
+        PlanView::Latents,
+        PlanView::Film,
+    ];
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            PlanView::Energy => "Energy",
+            PlanView::Elites => "Elites",
+            PlanView::Cost => "Cost by step",
+            PlanView::Latents => "Latent path",
+            PlanView::Film => "Film",
+        }
+    }
+
+    /// What it shows, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            PlanView::Energy => {
+                "What the plan would cost with another first action: yellow leads nearest to the goal in imagination"
+            }
+            PlanView::Elites => {
+                "First actions of the best candidates, from the first iteration (violet) to the last (yellow), and their cost"
+            }
+            PlanView::Cost => {
+                "Distance to the goal at every imagined step of the plan, in the model's own units"
+            }
+            PlanView::Latents => {
+                "The plan's path through the model's latents, in their first two principal components; thin: other elites"
+            }
+            PlanView::Film => "The plan as the model imagines it, frame by frame",
+        }
+    }
+}
+
 /// One imagined future.
 #[derive(Clone, Debug, Default)]
 pub struct Rollout {
@@ -238,6 +318,13 @@ impl Pane {
             Some(card) => card.scenes.iter().any(|s| s == scene),
             None => true,
         }
+    }
+
+    /// Whether somebody can dream in it: it is ready, and it has pixels.
+    pub fn can_dream(&self) -> bool {
+        self.status == PaneStatus::Ready
+            && (self.camp() == Some(Camp::Generative)
+                || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
     }
 
     /// The rollout that starts at a moment.
@@ -345,6 +432,12 @@ pub struct State {
     pub show_shortcuts: bool,
     /// Heat maps instead of truth thumbnails.
     pub show_difference: bool,
+    /// Several futures of the same actions, and how far they spread, instead of one.
+    pub show_spread: bool,
+    /// What is dreamt, while somebody dreams.
+    pub dream: Option<Dream>,
+    /// How the plan is shown.
+    pub plan_view: PlanView,
     /// Ghosts in the 3-D view.
     pub show_ghosts: bool,
     /// Light theme.
@@ -389,6 +482,9 @@ impl Default for State {
             show_timers: false,
             show_shortcuts: false,
             show_difference: false,
+            show_spread: false,
+            dream: None,
+            plan_view: PlanView::default(),
             show_ghosts: true,
             light: false,
             zoom: 1.0,

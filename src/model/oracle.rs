@@ -3,7 +3,9 @@
 //! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the very same
 //! planner drives it. Its distance is that of the task: how far the task's bodies are from their places, with a small
 //! pull of the hand towards a body that is not there yet, without which 25 steps ahead are often flat. Where a body has
-//! to come to rest, the imagination lets it roll out.
+//! to come to rest, the imagination lets it roll out. Where places and an angle have to be right at one moment, a fork
+//! that meets the goal is better than any that only comes near it: followed to its end it will do in reality what it did
+//! in imagination, to the bit.
 
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +33,10 @@ const METRES_PER_RADIAN: f32 = 0.12;
 const HOLDING: f32 = 0.05;
 /// Control steps between two scored moments.
 const SCORE_EVERY: usize = 5;
+/// The cost of an imagination that meets the goal at once; below what any other can have.
+const MET: f32 = -1.0;
+/// What each control step costs that it takes until then.
+const LATER: f32 = 0.01;
 /// Most control steps for which a rolling body is imagined after the plan.
 const COAST_STEPS: usize = 40;
 
@@ -40,6 +46,8 @@ pub struct Oracle {
     hand: Option<usize>,
     /// For every body, the distance of centres at which the hand touches it.
     reach: Vec<f32>,
+    /// Whether success is a matter of one moment, at which an angle has to be right beside the places.
+    exacting: bool,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -78,8 +86,14 @@ impl Oracle {
             card,
             hand,
             reach,
+            exacting: (scene.task.as_ref()).is_some_and(|t| t.angle_degrees.is_some()),
             seen: Mutex::new(None),
         }
+    }
+
+    /// Whether a plan is only good as a whole: a mean of several good ones may miss the moment at which each succeeds.
+    pub fn is_exacting(&self) -> bool {
+        self.exacting
     }
 
     /// Shows it reality and the goal.
@@ -103,6 +117,8 @@ impl Oracle {
             nearly &= angle < NEARLY * degrees.to_radians();
             cost += METRES_PER_RADIAN * angle;
         }
+        // A hand that has a place of its own is not drawn to the body any more once the body is nearly there.
+        let is_drawn = hands.is_empty() || !nearly;
         for hand in hands {
             let distance = goal.distance_of(hand, &state).min(HAND_AWAY);
             cost += HAND_TARGET * if nearly { distance } else { HAND_AWAY };
@@ -112,6 +128,7 @@ impl Oracle {
         let unsolved = pulls.clone().find(away).or(pulls.clone().next());
         if let (Some(hand), Some(target)) = (self.hand, unsolved)
             && state.held.is_none()
+            && is_drawn
         {
             let body = &state.bodies[target.body];
             let hand = &state.bodies[hand];
@@ -192,6 +209,9 @@ impl WorldModel for Oracle {
                 for t in 0..actions.steps {
                     reality.act(actions.at(n, t));
                     reality.step();
+                    if self.exacting && truth.goal.is_met(&reality.measure()) {
+                        return Ok(vec![MET + LATER * t as f32; actions.steps / SCORE_EVERY]);
+                    }
                     if (t + 1) % SCORE_EVERY == 0 {
                         costs.push(self.cost_of(&reality, &truth.goal));
                     }

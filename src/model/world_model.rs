@@ -230,6 +230,29 @@ impl ProbedStates {
     }
 }
 
+/// Latents of imagined futures as plain rows, for drawing: no planner uses them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LatentRows {
+    /// Candidates, N.
+    pub n: usize,
+    /// Imagined steps, T.
+    pub steps: usize,
+    /// Numbers of one latent, D.
+    pub dim: usize,
+    /// `[N, T, D]`.
+    pub data: Vec<f32>,
+    /// The goal's latent, `[D]`.
+    pub goal: Vec<f32>,
+}
+
+impl LatentRows {
+    /// The latent of candidate `n` at step `t`, `[D]`.
+    pub fn at(&self, n: usize, t: usize) -> &[f32] {
+        let start = (n * self.steps + t) * self.dim;
+        &self.data[start..start + self.dim]
+    }
+}
+
 /// Distances to a goal, and how they change with the actions that led there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slope {
@@ -296,6 +319,27 @@ pub trait WorldModel: Send + Sync {
 
     /// The imagined frames, for models that have pixels.
     fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError>;
+
+    /// `samples` different futures of one action sequence (`actions.n` is 1), for models that draw theirs by chance: N of the frames is
+    /// `samples`, and the first is the one that [`imagine`](Self::imagine) gives.
+    fn samples(
+        &self,
+        _latent: &Latent,
+        _actions: &Actions,
+        _samples: usize,
+        _cancel: &Cancel,
+    ) -> Result<Option<Frames>, ModelError> {
+        Ok(None)
+    }
+
+    /// The latents of rollouts and of a goal as plain rows, for models that predict latents and have nothing else to show.
+    fn latents(
+        &self,
+        _rollouts: &Rollouts,
+        _goal: &Goal,
+    ) -> Result<Option<LatentRows>, ModelError> {
+        Ok(None)
+    }
 
     /// Body states read out by probes, for models that have them.
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError>;

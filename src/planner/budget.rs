@@ -60,14 +60,14 @@ impl Budget {
         }
     }
 
-    /// The oracle's in a scene: more where the speed of one blow has to be right, and more at once where an angle has to be, since
-    /// the ways round a body are many.
+    /// The oracle's in a scene: more where the speed of one blow has to be right or an angle has to be, since the ways round a
+    /// body are many. It follows a plan for as long as a token is held: its imagination does not err.
     pub fn oracle(scene: &Scene) -> Budget {
         let (candidates, iterations) = match &scene.task {
             Some(Task {
                 angle_degrees: Some(_),
                 ..
-            }) => (256, 4),
+            }) => (128, 4),
             Some(Task {
                 rest_speed: Some(_),
                 ..
@@ -78,16 +78,6 @@ impl Budget {
             candidates,
             iterations,
             ..Budget::ORACLE
-        }
-    }
-
-    /// Control steps for which the oracle follows a plan in a scene: as long as a token, but [`Budget::REPLAN`] where
-    /// an angle has to be right.
-    pub fn oracle_replan(scene: &Scene) -> usize {
-        let exacting = |t: &Task| t.angle_degrees.is_some();
-        match scene.task.as_ref().is_some_and(exacting) {
-            true => Budget::REPLAN,
-            false => Budget::ORACLE.hold,
         }
     }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Budget, Cem, Plan, Planner, Problem};
+use super::{Budget, Cem, Icem, Plan, Planner, Problem};
 use crate::model::oracle::Oracle;
 use crate::model::{Cancel, Context, Goal, ModelError, Policy, WorldModel};
+use crate::scene::Scene;
 use crate::sim::{GoalState, Reality};
 
 /// What a controller may look at when it decides.
@@ -177,17 +178,28 @@ impl Controller for Mpc {
     }
 }
 
-/// The ceiling: the same planner on forks of rapier itself.
+/// The ceiling: the same planners on forks of rapier itself.
 pub struct OracleMpc {
     oracle: Arc<Oracle>,
     mpc: Mpc,
 }
 
 impl OracleMpc {
-    /// An oracle for a task's body (index) in a scene.
-    pub fn new(oracle: Arc<Oracle>, budget: Budget, replan_every: usize) -> Self {
-        let mpc = Mpc::new(oracle.clone(), Cem::default(), budget, replan_every);
+    /// An oracle for a scene's task.
+    pub fn new(scene: &Scene, budget: Budget, replan_every: usize) -> Self {
+        let oracle = Arc::new(Oracle::new(scene));
+        let search = Self::search(scene);
+        let mpc = Mpc::new(oracle.clone(), search, budget, replan_every);
         Self { oracle, mpc }
+    }
+
+    /// What it searches with in a scene: CEM, or iCEM, which follows the best candidate instead of the mean, where a plan is
+    /// only good as a whole.
+    pub fn search(scene: &Scene) -> Box<dyn Planner> {
+        match Oracle::new(scene).is_exacting() {
+            true => Box::new(Icem::default()),
+            false => Box::new(Cem::default()),
+        }
     }
 }
 

@@ -16,12 +16,14 @@ pub struct Imagine {
     pub dim: usize,
     /// Function evaluations a frame (diffusion only).
     pub nfe: usize,
+    /// Different futures of the same actions, where the model draws them by chance.
+    pub samples: usize,
 }
 
 /// An imagined future.
 #[derive(Clone, Debug, Default)]
 pub struct Imagined {
-    /// Frames, where the model has pixels (candidate 0).
+    /// Frames, where the model has pixels: one candidate a sample.
     pub frames: Option<Frames>,
     /// Probed states, where the model has probes (candidate 0).
     pub states: Option<ProbedStates>,
@@ -50,6 +52,16 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
         model.set_nfe(order.nfe);
         let actions = Actions::one(&order.actions[..steps], order.dim);
         let latent = model.observe(&order.context)?;
+        if order.samples > 1
+            && let Some(frames) = model.samples(&latent, &actions, order.samples, cancel)?
+        {
+            return Ok(Imagined {
+                frames: Some(frames),
+                states: None,
+                frameskip,
+                steps,
+            });
+        }
         let rollouts = model.imagine(&latent, &actions, cancel)?;
         Ok::<_, crate::model::ModelError>(Imagined {
             frames: model.frames(&rollouts)?,

@@ -7,17 +7,20 @@
 //! scene's file; the others are plain functions behind a desk.
 
 mod desk;
+mod dreaming;
 mod imagination;
 mod judging;
 mod loading;
 mod news;
 mod planning;
+mod preview;
 mod reality;
 mod replaying;
 mod solid;
 mod watching;
 
 pub use desk::{Desk, Report};
+pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models};
@@ -25,7 +28,8 @@ pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
 };
 pub use planning::{Decision, Driver, PlanRequest, planning};
-pub use reality::{goal_bounds, spawn_reality};
+pub use preview::{ENERGY_SIDE, Energy, LatentPath, Preview, principal};
+pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, replaying};
 pub use solid::Solid;
 pub use watching::{Watch, watch};

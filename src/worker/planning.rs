@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Actions, Cancel, Context, ProbedStates, WorldModel};
+use super::preview::{Preview, preview};
+use crate::model::{Cancel, WorldModel};
 use crate::planner::{Controller, Plan, Sight};
 
 /// Who drives the hand.
@@ -10,11 +11,11 @@ use crate::planner::{Controller, Plan, Sight};
 pub enum Driver {
     /// The keyboard: the action held at the moment.
     Keyboard,
-    /// A controller; `preview` is the model whose probes show where its plan leads.
+    /// A controller; `preview` is the model that shows its plan.
     Controller {
         /// Decides.
         controller: Arc<Mutex<Box<dyn Controller>>>,
-        /// Shows the plan, where it has probes.
+        /// Shows the plan.
         preview: Option<Arc<dyn WorldModel>>,
     },
 }
@@ -23,7 +24,7 @@ pub enum Driver {
 pub struct PlanRequest {
     /// Who decides.
     pub controller: Arc<Mutex<Box<dyn Controller>>>,
-    /// Whose probes show the plan.
+    /// Who shows the plan.
     pub preview: Option<Arc<dyn WorldModel>>,
     /// What it may look at.
     pub sight: Sight,
@@ -36,8 +37,8 @@ pub struct Decision {
     pub action: Vec<f32>,
     /// The plan that it made just now; `None` while it follows an older one, and for controllers without plans.
     pub plan: Option<Plan>,
-    /// Where the plan leads, as the planner's own model imagines it.
-    pub path: Option<ProbedStates>,
+    /// The plan as the planner's own model imagines it.
+    pub preview: Preview,
     /// Milliseconds that deciding took (without the preview).
     pub decide_ms: f32,
 }
@@ -60,44 +61,21 @@ pub fn planning(order: PlanRequest, cancel: &Cancel) -> Result<Decision, String>
         .map_err(|e| e.to_string())?;
     let decide_ms = start.elapsed().as_secs_f32() * 1e3;
     let plan = controller.plan().filter(|_| looks).cloned();
-    let path = match (&plan, &order.preview) {
-        (Some(plan), Some(model)) if !cancel.is_cancelled() => imagined_path(
+    let preview = match (&plan, &order.preview) {
+        (Some(plan), Some(model)) if !cancel.is_cancelled() => preview(
             model.as_ref(),
             &sight.context,
-            &plan.actions,
+            &sight.goal,
+            plan,
             sight.dim,
             cancel,
         ),
-        _ => None,
+        _ => Preview::default(),
     };
     Ok(Decision {
         action,
         plan,
-        path,
+        preview,
         decide_ms,
-    })
-}
-
-/// The plan's probed states; `None` where the model has no probes (the plan itself is not affected by a failure here).
-fn imagined_path(
-    model: &dyn WorldModel,
-    context: &Context,
-    actions: &[Vec<f32>],
-    dim: usize,
-    cancel: &Cancel,
-) -> Option<ProbedStates> {
-    let frameskip = model.frameskip().max(1);
-    let steps = actions.len() / frameskip * frameskip;
-    if steps == 0 {
-        return None;
-    }
-    let path = || {
-        let latent = model.observe(context)?;
-        let rollouts = model.imagine(&latent, &Actions::one(&actions[..steps], dim), cancel)?;
-        model.states(&rollouts)
-    };
-    path().unwrap_or_else(|e| {
-        tracing::debug!("no preview of the plan: {e}");
-        None
     })
 }

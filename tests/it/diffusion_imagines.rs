@@ -76,6 +76,23 @@ fn actions(n: usize, steps: usize, dim: usize) -> Actions {
 }
 
 #[test]
+fn samples_are_different_futures_and_the_first_is_the_imagined_one() {
+    let model = awake_model();
+    let latent = model.observe(&context(3)).unwrap();
+    let one = actions(1, 2, model.config().action_dim);
+    let cancel = Cancel::new();
+    let futures = model.samples(&latent, &one, 3, &cancel).unwrap().unwrap();
+    assert_eq!((futures.n, futures.steps), (3, 2));
+    let rollouts = model.imagine(&latent, &one, &cancel).unwrap();
+    let frames = model.frames(&rollouts).unwrap().unwrap();
+    assert_eq!(futures.at(0, 1), frames.at(0, 1));
+    assert_ne!(futures.at(1, 1), futures.at(0, 1));
+    assert_ne!(futures.at(2, 1), futures.at(1, 1));
+    let two = actions(2, 2, model.config().action_dim);
+    assert!(model.samples(&latent, &two, 3, &cancel).is_err());
+}
+
+#[test]
 fn preconditioning_is_edms() {
     for (sigma, data) in [(0.002f32, 0.5f32), (0.7, 0.5), (5.0, 0.23)] {
         let c = Preconditioning::new(sigma, data, 0.0);

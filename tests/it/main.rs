@@ -8,6 +8,9 @@ mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod imagination_is_measured;
+mod imaginations_are_open;
+#[cfg(feature = "app")]
+mod imaginations_are_shown;
 mod judge_is_fair;
 mod latent_diffusion_learns;
 mod lewm_trains;

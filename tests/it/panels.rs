@@ -43,7 +43,7 @@ fn card(name: &str, camp: Camp) -> Card {
 }
 
 /// Thirty moments of `push`, paused, with one generative model.
-fn state() -> State {
+pub fn state() -> State {
     let mut state = State {
         scene: Some(Arc::new(scene::load("push").unwrap())),
         playing: false,
@@ -64,7 +64,7 @@ fn state() -> State {
     state
 }
 
-fn run_panel(
+pub fn run_panel(
     state: &State,
     mut draw: impl FnMut(&mut egui::Ui, &State, &mut Vec<Command>),
     act: impl FnOnce(&mut Harness<'_, Vec<Command>>),

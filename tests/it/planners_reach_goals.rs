@@ -14,7 +14,7 @@ use parallax::model::{
 use parallax::planner::{
     Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Problem, Random, Sight,
 };
-use parallax::sim::HELD_OUT_SEED;
+use parallax::sim::{GoalState, HELD_OUT_SEED, Reality, Target};
 
 use crate::support::scene;
 
@@ -267,6 +267,42 @@ fn a_latent_of_another_model_is_refused() {
 }
 
 #[test]
+fn the_oracle_knows_a_plan_that_meets_an_exacting_goal_from_one_that_does_not() {
+    let push_t = scene("push_t");
+    let start = Reality::new(&push_t, HELD_OUT_SEED + 30_000).unwrap();
+    // The hand goes straight for the block and some way on: where that ends is the goal.
+    let state = start.measure();
+    let (hand, tee) = (&state.bodies[0].position, &state.bodies[1].position);
+    let (dx, dz) = (tee[0] - hand[0], tee[2] - hand[2]);
+    let far = dx.hypot(dz);
+    let push = vec![dx / far, dz / far];
+    let mut there = start.fork();
+    for _ in 0..25 {
+        there.act(&push);
+        there.step();
+    }
+    let end = there.measure();
+    let goal = GoalState {
+        task: push_t.task.clone().unwrap(),
+        targets: vec![Target::of(1, &end.bodies[1]), Target::of(0, &end.bodies[0])],
+    };
+    assert!(!goal.is_met(&state));
+    let oracle = Oracle::new(&push_t);
+    oracle.see(start.fork(), Arc::new(goal));
+    let latent = oracle.observe(&Context::default()).unwrap();
+    let mut actions = Actions::one(&vec![push; 25], 2);
+    actions.data.extend(vec![0.0; 50]);
+    actions.n = 2;
+    let rollouts = oracle.imagine(&latent, &actions, &Cancel::new()).unwrap();
+    let costs = oracle.distance(&rollouts, &Goal::default()).unwrap();
+    let (meets, rests) = costs.split_at(5);
+    assert!(meets.iter().all(|c| *c < 0.0), "{costs:?}");
+    assert!(rests.iter().all(|c| *c > 0.0), "{costs:?}");
+    assert_eq!(OracleMpc::search(&push_t).id(), "icem");
+    assert_eq!(OracleMpc::search(&scene("push")).id(), "cem");
+}
+
+#[test]
 fn the_oracle_reaches_goals_that_chance_does_not() {
     let reach = scene("reach");
     let eye = Eye::standard(&reach).unwrap();
@@ -278,7 +314,7 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
         hold: 5,
         milliseconds: None,
     };
-    let mut oracle = OracleMpc::new(Arc::new(Oracle::new(&reach)), budget, 5);
+    let mut oracle = OracleMpc::new(&reach, budget, 5);
     let oracle = control::run(
         &reach,
         &eye,

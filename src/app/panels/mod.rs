@@ -2,6 +2,7 @@
 
 pub mod banners;
 pub mod curve;
+pub mod dream;
 pub mod findings;
 mod ghosts;
 pub mod interventions;
@@ -9,6 +10,7 @@ pub mod overlay;
 pub mod panes;
 pub mod pictures;
 pub mod plan;
+mod plan_views;
 pub mod reality;
 pub mod timeline;
 pub mod timers;

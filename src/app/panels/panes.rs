@@ -8,10 +8,11 @@ use bevy_egui::egui::{
 };
 
 use super::super::command::Command;
-use super::super::state::{Imagination, Pane, PaneStatus, Rollout, State};
+use super::super::state::{Imagination, Pane, PaneStatus, Rollout, SAMPLES, State};
 use super::super::theme;
+use super::dream::NFES;
 use super::ghosts::ghosts_ui;
-use super::pictures::{Pictures, difference_image, frame_image, square_image};
+use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
 use super::{badge, name};
 use crate::model::Camp;
 use crate::sim::CONTROL_HZ;
@@ -239,7 +240,22 @@ fn frames_ui(
     if let Some(texture) = texture {
         painter.image(texture, rect, WHOLE, Color32::WHITE);
     }
-    if let Some(truth) = truth {
+    if state.show_spread && frames.n > 1 {
+        let all: Vec<&[u8]> = (0..frames.n).map(|n| frames.at(n, index)).collect();
+        let texture = pictures.show(ui.ctx(), &format!("{} spread", pane.name), key, || {
+            spread_image(frames.size, &all)
+        });
+        if let Some(texture) = texture {
+            let what = format!("spread of {}", frames.n);
+            inset(
+                painter,
+                inset_rect(rect, state),
+                texture,
+                &what,
+                Color32::WHITE,
+            );
+        }
+    } else if let Some(truth) = truth {
         let place = format!("{} truth", pane.name);
         let key = stamp(&(key, state.show_difference));
         let texture = pictures.show(ui.ctx(), &place, key, || {
@@ -318,7 +334,7 @@ fn footer_ui(
         };
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if pane.camp() == Some(Camp::Generative) {
-                nfe_ui(ui, index, pane, out);
+                nfe_ui(ui, state, index, pane, out);
             }
             if pane.busy {
                 let spinner = bevy_egui::egui::Spinner::new().size(12.0);
@@ -340,12 +356,12 @@ fn footer_ui(
     });
 }
 
-fn nfe_ui(ui: &mut Ui, index: usize, pane: &Pane, out: &mut Vec<Command>) {
+fn nfe_ui(ui: &mut Ui, state: &State, index: usize, pane: &Pane, out: &mut Vec<Command>) {
     ComboBox::from_id_salt(("nfe", index))
         .selected_text(RichText::new(format!("{} NFE", pane.nfe)).small())
         .width(58.0)
         .show_ui(ui, |ui| {
-            for nfe in [1, 2, 3, 5, 10] {
+            for nfe in NFES {
                 let selected = nfe == pane.nfe;
                 if ui
                     .selectable_label(selected, format!("{nfe} NFE"))
@@ -353,6 +369,22 @@ fn nfe_ui(ui: &mut Ui, index: usize, pane: &Pane, out: &mut Vec<Command>) {
                 {
                     out.push(Command::Nfe(index, nfe));
                 }
+            }
+            ui.separator();
+            let spread = format!("Spread of {SAMPLES} futures");
+            let spread = ui.selectable_label(state.show_spread, spread);
+            if spread
+                .on_hover_text("Where futures of the same actions differ (K)")
+                .clicked()
+            {
+                out.push(Command::ToggleSpread);
+            }
+            let dream = ui.selectable_label(false, "Dream…");
+            if dream
+                .on_hover_text("Drive what it imagines, without reality (O)")
+                .clicked()
+            {
+                out.push(Command::Dream(index));
             }
         })
         .response

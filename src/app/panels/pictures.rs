@@ -51,6 +51,29 @@ pub fn square_image(rgb: &[u8]) -> Option<ColorImage> {
     frame_image((rgb.len() / 3).isqrt(), rgb)
 }
 
+/// How far several frames of one moment spread: the standard deviation over them, mean over channels, black (none) to yellow (64 or more).
+pub fn spread_image(size: usize, frames: &[&[u8]]) -> Option<ColorImage> {
+    let len = size * size * 3;
+    if frames.len() < 2 || frames.iter().any(|f| f.len() != len) {
+        return None;
+    }
+    let n = frames.len() as f32;
+    let deviation = |i: usize| {
+        let values = frames.iter().map(|f| f32::from(f[i]));
+        let mean = values.clone().sum::<f32>() / n;
+        (values.map(|v| (v - mean) * (v - mean)).sum::<f32>() / n).sqrt()
+    };
+    let rgb: Vec<u8> = (0..size * size)
+        .flat_map(|p| {
+            let spread = (0..3).map(|c| deviation(3 * p + c)).sum::<f32>() / 3.0;
+            let c = theme::viridis(spread / 64.0);
+            let dim = (spread / 6.0).min(1.0);
+            [c.r(), c.g(), c.b()].map(|v| (f32::from(v) * dim) as u8)
+        })
+        .collect();
+    Some(ColorImage::from_rgb([size, size], &rgb))
+}
+
 /// Where two frames differ: mean absolute difference over channels, black (none) to yellow (128 or more).
 pub fn difference_image(size: usize, a: &[u8], b: &[u8]) -> Option<ColorImage> {
     if a.len() != b.len() || a.len() != size * size * 3 {

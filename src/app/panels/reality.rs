@@ -72,7 +72,13 @@ fn legend_ui(ui: &mut Ui, state: &State, rect: Rect) {
         ));
     }
     let live = matches!(state.cursor, Cursor::Live);
-    if state.show_ghosts && live && state.decision.as_ref().is_some_and(|d| d.path.is_some()) {
+    if state.show_ghosts
+        && live
+        && state
+            .decision
+            .as_ref()
+            .is_some_and(|d| d.preview.path.is_some())
+    {
         entries.push((
             s.text,
             "Dots: where the plan leads, as its model imagines it",

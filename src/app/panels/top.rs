@@ -53,6 +53,15 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             {
                 out.push(Command::ToggleInterventions);
             }
+            let able = state.scene_panes().any(|(_, p)| p.can_dream());
+            let dream = Button::new("Dream").selected(state.dream.is_some());
+            let dream = ui
+                .add_enabled(able || state.dream.is_some(), dream)
+                .on_hover_text("Drive what a generative model imagines, without reality (O)")
+                .on_disabled_hover_text("No model with pixels is ready for this scene");
+            if dream.clicked() {
+                out.push(Command::ToggleDream);
+            }
             note_ui(ui, state);
         });
     });

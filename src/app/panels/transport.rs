@@ -15,7 +15,11 @@ use crate::sim::CONTROL_HZ;
 pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let (icon, word) = if state.playing {
+        let plays = match &state.dream {
+            Some(dream) => !dream.paused,
+            None => state.playing,
+        };
+        let (icon, word) = if plays {
             ("⏸", "Pause")
         } else {
             ("▶", "Play")

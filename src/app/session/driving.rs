@@ -6,7 +6,6 @@ use super::Session;
 use crate::app::command::Command;
 use crate::app::state::*;
 use crate::model::Camp;
-use crate::model::oracle::Oracle;
 use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
 use crate::worker::{Driver, RealityOrder};
 
@@ -123,14 +122,14 @@ impl Session {
             }
             (DriverChoice::Oracle, _) => {
                 let scene = self.state.scene.as_deref()?;
-                let (oracle, budget) = (Arc::new(Oracle::new(scene)), Budget::oracle(scene));
-                Box::new(OracleMpc::new(oracle, budget, Budget::oracle_replan(scene)))
+                let budget = Budget::oracle(scene);
+                Box::new(OracleMpc::new(scene, budget, Budget::ORACLE.hold))
             }
             _ => Box::new(Random::new(self.state.record.seed)),
         };
         Some(Driver::Controller {
             controller: Arc::new(Mutex::new(controller)),
-            preview: model.filter(|m| m.card().camp != Camp::Generative),
+            preview: model,
         })
     }
 

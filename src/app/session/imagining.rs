@@ -139,6 +139,23 @@ impl Session {
         self.imagine_from(branch);
     }
 
+    /// Shows several futures instead of one, or one again; what is shown is imagined anew.
+    pub(super) fn toggle_spread(&mut self) {
+        self.state.show_spread ^= true;
+        let (true, Some(scene)) = (self.state.show_spread, self.state.scene.clone()) else {
+            return;
+        };
+        let shown: Vec<_> = self
+            .state
+            .scene_panes()
+            .filter(|(_, p)| p.can_dream())
+            .filter_map(|(i, p)| Some((i, self.state.imagined(p)?.1.clone())))
+            .collect();
+        for (index, r) in shown {
+            self.ask_to_imagine(index, r.branch, &r.actions, r.source, &scene);
+        }
+    }
+
     /// Lets every model of the scene imagine [`HORIZON`] steps from a moment.
     pub(super) fn imagine_from(&mut self, branch: usize) {
         let Some(scene) = self.state.scene.clone() else {
@@ -184,6 +201,10 @@ impl Session {
             actions: actions.to_vec(),
             dim: scene.actions.dim(),
             nfe: pane.nfe,
+            samples: match self.state.show_spread {
+                true => SAMPLES,
+                false => 1,
+            },
         });
         pane.busy = true;
     }

@@ -1,8 +1,9 @@
 //! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for them.
 //!
-//! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining,
+//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining,
 //! `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
 
+mod dreaming;
 mod driving;
 mod hands;
 mod imagining;
@@ -23,8 +24,8 @@ use crate::model::WorldModel;
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
-    Desk, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News, RealityHandle, RealityOrder,
-    Replay, Replayed, Watch, load_models, replaying, spawn_reality,
+    Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News,
+    RealityHandle, RealityOrder, Replay, Replayed, Watch, load_models, replaying, spawn_reality,
 };
 
 /// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
@@ -72,6 +73,8 @@ pub struct Session {
     held: [f32; 4],
     /// Looks after the file of the scene shown.
     watch: Option<Watch>,
+    dreams: Desk<DreamStep, Dreamt>,
+    dreamer: Option<dreaming::Dreamer>,
     replays: Desk<Replay, Replayed>,
     replays_shown: u64,
     /// Until when a replay's time has been used up.
@@ -96,6 +99,8 @@ impl Session {
             branch: None,
             held: [0.0; 4],
             watch: None,
+            dreams: Desk::open("dreaming", || crate::worker::dreaming)?,
+            dreamer: None,
             replays: Desk::open("replaying", replaying)?,
             replays_shown: 0,
             played_until: Instant::now(),
@@ -129,6 +134,14 @@ impl Session {
     /// Does what a person asked for.
     pub fn apply(&mut self, command: Command) {
         match command {
+            Command::Dream(index) => self.dream_in(index),
+            Command::ToggleDream => self.toggle_dream(),
+            Command::DreamAgain => self.dream_again(),
+            Command::TogglePlay if self.state.dream.is_some() => self.hold_dream(),
+            Command::Step if self.state.dream.is_some() => self.step_dream(),
+            Command::Reset if self.state.dream.is_some() => self.dream_again(),
+            Command::PlanView(view) => self.state.plan_view = view,
+            Command::ToggleSpread => self.toggle_spread(),
             Command::TogglePlay => {
                 self.state.playing = !self.state.playing;
                 if self.state.replay.is_some() {
@@ -259,7 +272,9 @@ impl Session {
     pub fn hold(&mut self, action: [f32; 4]) {
         if action != self.held {
             self.held = action;
-            self.reality.tell(RealityOrder::Hold(action));
+            if self.state.dream.is_none() {
+                self.reality.tell(RealityOrder::Hold(action));
+            }
         }
     }
 
@@ -272,6 +287,7 @@ impl Session {
             self.hear_reality(news);
         }
         self.hear_imaginations();
+        self.dream_on();
         self.branch_by_itself();
     }
 
@@ -368,6 +384,7 @@ impl Session {
             return;
         }
         self.forget_imaginations();
+        self.wake();
         self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
         if self.state.note_is_error {

@@ -89,7 +89,7 @@ fn path_mark(state: &State, scene: &Scene, body: usize, step: usize) -> Option<T
     if !state.show_ghosts || !matches!(state.cursor, Cursor::Live) {
         return None;
     }
-    let path = state.decision.as_ref()?.path.as_ref()?;
+    let path = state.decision.as_ref()?.preview.path.as_ref()?;
     let body = scene.bodies.get(body)?;
     let column = path.bodies.iter().position(|n| *n == body.name)?;
     if step >= path.steps {

@@ -9,7 +9,6 @@ use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
 use crate::eval::tasks::GoalKind;
-use crate::model::oracle::Oracle;
 use crate::model::{Camp, Cost, registry};
 use crate::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
@@ -222,7 +221,7 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         }
         out.insert("floors".into(), Value::Object(floors));
         let budget = Budget::oracle(&scene);
-        let mut ceiling = oracle(&scene, budget, Budget::oracle_replan(&scene));
+        let mut ceiling = OracleMpc::new(&scene, budget, Budget::ORACLE.hold);
         let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
         let regret = Regret::of(&result, &ceiling);
@@ -287,7 +286,7 @@ fn sweep(
             });
             if !args.control.no_references {
                 let budget = Budget::oracle(&changed);
-                let mut ceiling = oracle(&changed, budget, Budget::oracle_replan(&changed));
+                let mut ceiling = OracleMpc::new(&changed, budget, Budget::ORACLE.hold);
                 point["oracle"] = json!(run(&changed, args, "oracle", &mut ceiling)?.success);
             }
             points.push(point);
@@ -357,12 +356,11 @@ fn contestant(
         "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
         "oracle" => {
             let budget = args.control.within(Budget::oracle(scene));
-            let usual = Budget::oracle_replan(scene);
-            let replan = args.control.replan.unwrap_or(usual);
-            note("planner", json!(Cem::default().id()));
+            let replan = args.control.replan.unwrap_or(Budget::ORACLE.hold);
+            note("planner", json!(OracleMpc::search(scene).id()));
             note("budget", json!(budget));
             note("replan_steps", json!(replan));
-            return Ok(unmodelled(Box::new(oracle(scene, budget, replan))));
+            return Ok(unmodelled(Box::new(OracleMpc::new(scene, budget, replan))));
         }
         _ => {}
     }
@@ -415,10 +413,6 @@ fn baselines(scene: &Scene) -> Vec<(&'static str, String)> {
                 .then_some((key, entry.name))
         })
         .collect()
-}
-
-fn oracle(scene: &Arc<Scene>, budget: Budget, replan: usize) -> OracleMpc {
-    OracleMpc::new(Arc::new(Oracle::new(scene)), budget, replan)
 }
 
 /// One row of the table.

@@ -173,18 +173,25 @@ impl PixelDiffusion {
         Ok(History { frames, actions })
     }
 
+    /// The actions of candidate `n`, `[T]`, each padded to the model's components.
+    fn sequence(&self, actions: &Actions, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+        (0..actions.steps)
+            .map(|t| self.padded_action(actions.at(n, t)))
+            .collect()
+    }
+
     /// Frames `[n, T, H, W, 3]` of a few candidates.
     fn roll(
         &self,
         history: &History,
         actions: &[Vec<Vec<f32>>],
         nfe: usize,
+        sample: u64,
         cancel: &Cancel,
     ) -> Result<Vec<u8>, ModelError> {
         let config = self.config();
         let (n, steps) = (actions.len(), actions.first().map_or(0, Vec::len));
         let (side, channels, frame_len) = (config.side(), config.channels(), config.frame_len());
-        let sample = self.sample.load(Ordering::Relaxed);
         let mut windows: Vec<Vec<Vec<f32>>> = vec![history.frames.clone(); n];
         let mut out = vec![0u8; n * steps * frame_len];
         for t in 0..steps {
@@ -239,21 +246,18 @@ impl PixelDiffusion {
                 actions.dim
             )));
         }
-        let mut sequences = Vec::with_capacity(actions.n);
-        for n in 0..actions.n {
-            let sequence: Result<Vec<_>, _> = (0..actions.steps)
-                .map(|t| self.padded_action(actions.at(n, t)))
-                .collect();
-            sequences.push(sequence?);
-        }
+        let sequences = (0..actions.n)
+            .map(|n| self.sequence(actions, n))
+            .collect::<Result<Vec<_>, _>>()?;
         // At least one chunk a thread, so that cores work on different candidates rather than on one product.
         let chunk = actions
             .n
             .div_ceil(rayon::current_num_threads())
             .clamp(1, CHUNK);
+        let sample = self.sample.load(Ordering::Relaxed);
         let chunks: Result<Vec<Vec<u8>>, ModelError> = sequences
             .par_chunks(chunk)
-            .map(|s| self.roll(history, s, nfe, cancel))
+            .map(|s| self.roll(history, s, nfe, sample, cancel))
             .collect();
         let data = chunks?.concat();
         Ok(Frames {
@@ -303,6 +307,33 @@ impl WorldModel for PixelDiffusion {
         Ok(Rollouts::new(Arc::new(
             self.imagine_frames(history, actions, nfe, cancel)?,
         )))
+    }
+
+    fn samples(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        samples: usize,
+        cancel: &Cancel,
+    ) -> Result<Option<Frames>, ModelError> {
+        let history = latent.get::<History>(&self.card.name)?;
+        if actions.n != 1 {
+            let message = format!("samples of {} action sequences, expected one", actions.n);
+            return Err(self.input_error(message));
+        }
+        let sequence = [self.sequence(actions, 0)?];
+        let nfe = self.nfe.load(Ordering::Relaxed);
+        let first = self.sample.load(Ordering::Relaxed);
+        let futures: Result<Vec<Vec<u8>>, ModelError> = (0..samples as u64)
+            .into_par_iter()
+            .map(|k| self.roll(history, &sequence, nfe, first + k, cancel))
+            .collect();
+        Ok(Some(Frames {
+            n: samples,
+            steps: actions.steps,
+            size: self.config().size,
+            data: futures?.concat(),
+        }))
     }
 
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {

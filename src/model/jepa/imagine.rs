@@ -3,8 +3,8 @@
 use super::{ActionBlock, Decoder, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes};
 use crate::model::nn::{Init, Params, ResidualRollout, WeightsError};
 use crate::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    Slope, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError,
+    ProbedStates, Rollouts, Slope, WorldModel,
 };
 use candle_core::{Device, Tensor, Var};
 use std::path::Path;
@@ -324,6 +324,21 @@ impl WorldModel for LewmModel {
 
     fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
         Ok(None)
+    }
+
+    fn latents(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Option<LatentRows>, ModelError> {
+        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let (n, steps, dim) = imagined.z.dims3()?;
+        Ok(Some(LatentRows {
+            n,
+            steps,
+            dim,
+            data: imagined.z.flatten_all()?.to_vec1()?,
+            goal: self
+                .encode(goal.size, &goal.frame)?
+                .flatten_all()?
+                .to_vec1()?,
+        }))
     }
 
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {

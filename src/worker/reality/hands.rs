@@ -206,7 +206,7 @@ impl Stage {
 }
 
 /// The action held on the keyboard, for an agent of so many components.
-pub(super) fn held_action([x, y, z, grip]: [f32; 4], dim: usize) -> Vec<f32> {
+pub fn held_action([x, y, z, grip]: [f32; 4], dim: usize) -> Vec<f32> {
     match dim {
         4 => vec![x, y, z, grip],
         _ => vec![x, z],

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use self::act::{Act, moment};
-pub use self::hands::goal_bounds;
+pub use self::hands::{goal_bounds, held_action};
 use self::undo::{Saved, Undo};
 use super::desk::panic_message;
 use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
