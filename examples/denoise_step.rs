@@ -11,9 +11,9 @@ use parallax::model::generative::{Conditions, Denoiser, Dit, Window};
 use parallax::model::nn::{Params, Rng};
 use parallax::train::{Architecture, TrainConfig};
 
-const REPEATS: usize = 15;
+const REPEATS: usize = 40;
 /// Frames denoised at once.
-const BATCHES: [usize; 2] = [1, 16];
+const BATCHES: [usize; 2] = [1, 4];
 
 /// The least milliseconds of some runs, and what the last returned.
 fn best<T>(mut run: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<(f64, T)> {

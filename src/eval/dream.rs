@@ -1,6 +1,7 @@
 //! Dream mode: a model imagines on for hundreds of steps under random actions, with no truth behind it. Nothing can be compared with
 //! reality for long, so what is asked is whether a world is still there: every object once and of a plausible size, and the
-//! background as it was. Reality under the same actions stands beside it: what the measure itself makes of a sound world.
+//! background as it was. Reality under the same actions stands beside it: an object that it has lost by then, pushed out of the
+//! picture or hidden, is not asked of a dream either.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +16,7 @@ use super::rollout::{CONTEXT, Clip};
 use super::stats::Mean;
 use super::tasks::TaskError;
 use crate::camera::Eye;
-use crate::judge::{Tracker, psnr_db};
+use crate::judge::{Blob, Tracker, psnr_db};
 use crate::model::{Actions, Cancel, ModelError, WorldModel};
 use crate::scene::Scene;
 use crate::sim::Reality;
@@ -36,7 +37,8 @@ const MARGIN: usize = 5;
 /// How a world held out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Constancy {
-    /// Share of frames in which every object that the branch showed is there once, at a plausible size; interval over dreams.
+    /// Share of frames in which every object that the branch showed is there once, at a plausible size; interval over dreams. Of a
+    /// dream, only objects are asked for that reality under the same actions still shows.
     pub count_right: Mean,
     /// The same in each hundred steps.
     pub count_right_by_part: Vec<f64>,
@@ -92,16 +94,18 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether every object is there once, and the background's PSNR.
-    fn look(&self, frame: &[u8]) -> (bool, f64) {
+    /// Whether each object is there once, and the background's PSNR.
+    fn look(&self, frame: &[u8]) -> (Vec<bool>, f64) {
         let blobs = self.tracker.blobs(self.size, frame);
-        let right = blobs.iter().zip(&self.areas).all(|(blob, &area)| {
+        let is_right = |blob: &Blob, area: f32| {
             let parts = blob.components.iter().filter(|&&a| a >= LEAST_PIXELS);
             area == 0.0
                 || parts.count() == 1
                     && blob.area * SIZE_FACTOR >= area
                     && blob.area <= area * SIZE_FACTOR
-        });
+        };
+        let by_area = blobs.iter().zip(&self.areas);
+        let right = by_area.map(|(b, &area)| is_right(b, area)).collect();
         let covered: Vec<bool> = (0..self.background.len())
             .map(|p| blobs.iter().any(|b| b.mask[p] > 0.0))
             .collect();
@@ -146,33 +150,32 @@ fn random_actions(seed: u64, steps: usize, dim: usize) -> Vec<Vec<f32>> {
     actions
 }
 
-/// Right count and background PSNR of every frame of one dream.
-type Track = Vec<(bool, f64)>;
+/// Right count and background PSNR of a frame.
+type Look = (bool, f64);
 
-fn constancy(tracks: &[Track]) -> Constancy {
-    let share = |t: &[(bool, f64)]| t.iter().filter(|f| f.0).count() as f64 / t.len().max(1) as f64;
-    let mean = |t: &[(bool, f64)]| t.iter().map(|f| f.1).sum::<f64>() / t.len().max(1) as f64;
-    let steps = tracks.first().map_or(0, Vec::len);
-    let parts = |of: &dyn Fn(&[(bool, f64)]) -> f64| -> Vec<f64> {
-        (0..steps)
-            .step_by(PART)
-            .map(|from| {
-                let frames: Vec<(bool, f64)> = tracks
-                    .iter()
-                    .flat_map(|t| &t[from..(from + PART).min(t.len())])
-                    .copied()
-                    .collect();
-                of(&frames)
-            })
-            .collect()
-    };
-    let each =
-        |of: &dyn Fn(&[(bool, f64)]) -> f64| -> Vec<f64> { tracks.iter().map(|t| of(t)).collect() };
+fn share(looks: &[Look]) -> f64 {
+    looks.iter().filter(|l| l.0).count() as f64 / looks.len().max(1) as f64
+}
+
+fn mean_psnr(looks: &[Look]) -> f64 {
+    looks.iter().map(|l| l.1).sum::<f64>() / looks.len().max(1) as f64
+}
+
+fn constancy(dreams: &[Vec<Look>]) -> Constancy {
+    let steps = dreams.first().map_or(0, Vec::len);
+    let parts: Vec<Vec<Look>> = (0..steps)
+        .step_by(PART)
+        .map(|from| {
+            let of = |dream: &Vec<Look>| dream[from..(from + PART).min(steps)].to_vec();
+            dreams.iter().flat_map(of).collect()
+        })
+        .collect();
+    let each = |of: fn(&[Look]) -> f64| -> Vec<f64> { dreams.iter().map(|d| of(d)).collect() };
     Constancy {
-        count_right: Mean::bootstrap(&each(&share)),
-        count_right_by_part: parts(&share),
-        background_psnr_db: Mean::bootstrap(&each(&mean)),
-        background_psnr_db_by_part: parts(&mean),
+        count_right: Mean::bootstrap(&each(share)),
+        count_right_by_part: parts.iter().map(|p| share(p)).collect(),
+        background_psnr_db: Mean::bootstrap(&each(mean_psnr)),
+        background_psnr_db_by_part: parts.iter().map(|p| mean_psnr(p)).collect(),
     }
 }
 
@@ -195,7 +198,7 @@ pub fn run(
     let dim = scene.actions.dim();
     let started = Instant::now();
     let mut spent = 0.0;
-    let one = |seed: u64| -> Result<(Track, Track, f64), EvalError> {
+    let one = |seed: u64| -> Result<(Vec<Look>, Vec<Look>, f64), EvalError> {
         let clip = Clip::new(scene, &eye, seed)?;
         let branch = clip.frame(CONTEXT - 1);
         let watch = Watch::new(&tracker, eye.size(), branch, clip.ids(CONTEXT - 1), &moving);
@@ -211,22 +214,21 @@ pub fn run(
             message: "imagines no frames, so it cannot dream".into(),
         })?;
         let seconds = began.elapsed().as_secs_f64();
-        let dreamt = (0..frames.steps)
-            .map(|t| watch.look(frames.at(0, t)))
-            .collect();
         let mut reality = Reality::new(scene, seed).map_err(TaskError::from)?;
         for t in 0..clip.start + CONTEXT - 1 {
             reality.act(&clip.episode.actions[t * dim..(t + 1) * dim]);
             reality.step();
         }
-        let real = sequence
-            .iter()
-            .map(|action| {
-                reality.act(action);
-                reality.step();
-                watch.look(&eye.look(&reality).rgb)
-            })
-            .collect();
+        let (mut dreamt, mut real) = (Vec::new(), Vec::new());
+        for (t, action) in sequence.iter().enumerate().take(frames.steps) {
+            reality.act(action);
+            reality.step();
+            let (there, psnr) = watch.look(&eye.look(&reality).rgb);
+            let (right, own_psnr) = watch.look(frames.at(0, t));
+            real.push((there.iter().all(|r| *r), psnr));
+            let mut asked = right.iter().zip(&there).filter(|(_, there)| **there);
+            dreamt.push((asked.all(|(right, _)| *right), own_psnr));
+        }
         Ok((dreamt, real, seconds))
     };
     let all: Result<Vec<_>, EvalError> = (seed..seed + dreams).into_par_iter().map(one).collect();

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use parallax::episode::{Dataset, EpisodeSpan};
-use parallax::model::generative::{Denoiser, PixelDiffusionConfig, film};
+use parallax::model::generative::{
+    Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig, film,
+};
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
+use parallax::model::{Actions, Cancel, Context, WorldModel};
 use parallax::scene;
 use parallax::train::diffusion::{
     Batches, DiffusionOptions, DiffusionRecipe, DiffusionTraining, Request, contact_sheet, loss,
@@ -156,6 +159,64 @@ fn values(params: &Params) -> Vec<Vec<f32>> {
         .iter()
         .map(|(_, v)| v.flatten_all().unwrap().to_vec1().unwrap())
         .collect()
+}
+
+#[test]
+fn a_regression_twin_sees_nothing_but_the_context_and_says_one_thing() {
+    let data = moving_squares(4, 10);
+    let mut recipe = small_recipe();
+    recipe.model.objective = Objective::Regression;
+    measure(&data, &mut recipe.model);
+    let batches = Batches::new(&data, &[0, 1, 2, 3], &recipe, 1, &Device::Cpu).unwrap();
+    let request = Request {
+        step: 0,
+        sequences: 4,
+        rolls: 1,
+    };
+    let stage = &batches.draw(request).unwrap().stages[0];
+    for (name, tensor) in [("frame", &stage.noisy), ("context", &stage.context_noise)] {
+        let largest = tensor.abs().unwrap().max_all().unwrap();
+        assert_eq!(
+            largest.to_scalar::<f32>().unwrap(),
+            0.0,
+            "noise of the {name}"
+        );
+    }
+    let params = Params::fresh(1, &Device::Cpu);
+    let denoiser = Denoiser::new(&recipe.model, params.clone()).unwrap();
+    let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
+    let mut curve = Vec::new();
+    for step in 0..60 {
+        let batch = batches.draw(Request { step, ..request }).unwrap();
+        let value = loss(&denoiser, &batch, not_rolled).unwrap();
+        curve.push(value.to_scalar::<f32>().unwrap());
+        adam.step(&value.backward().unwrap(), 2e-3, Some(1.0))
+            .unwrap();
+    }
+    assert!(
+        curve[50..].iter().sum::<f32>() < 0.5 * curve[..10].iter().sum::<f32>(),
+        "{curve:?}"
+    );
+    let model = crate::diffusion_imagines::model(&recipe.model, &params);
+    let context = Context {
+        size: data.size,
+        frames: (0..4).map(|t| data.frame(t).to_vec()).collect(),
+        actions: (0..3).map(|t| data.action(t).to_vec()).collect(),
+    };
+    let imagined = |model: &PixelDiffusion| {
+        let latent = model.observe(&context).unwrap();
+        let actions = Actions::one(&[data.action(3).to_vec(), data.action(4).to_vec()], 2);
+        let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
+        model.frames(&rollouts).unwrap().unwrap()
+    };
+    let first = imagined(&model);
+    model.set_sample(1);
+    model.set_nfe(7);
+    assert_eq!(first, imagined(&model), "no noise, one evaluation");
+    assert_eq!(model.cost(), {
+        model.set_nfe(1);
+        model.cost()
+    });
 }
 
 #[test]

@@ -117,14 +117,23 @@ struct Run<'a> {
     clips: Vec<Clip>,
 }
 
+/// What a step is taken from.
+struct Loss {
+    value: Tensor,
+    /// Frames it was computed over.
+    frames: usize,
+    /// Predictions in a row.
+    rolls: usize,
+}
+
 /// A phase's own part of the loop.
 struct Phase<'a> {
     name: &'static str,
     pace: &'a Pace,
     /// The variables that are trained.
     params: Params,
-    /// From step and progress to loss, frames, and predictions in a row.
-    loss: &'a dyn Fn(u64, f64, &Ema) -> Result<(Tensor, usize, usize), TrainError>,
+    /// From step and progress.
+    loss: &'a dyn Fn(u64, f64) -> Result<Loss, TrainError>,
     /// What is measured on held-back episodes, as a line of the curve.
     measure: &'a dyn Fn(&Ema, u64) -> Result<serde_json::Value, TrainError>,
 }
@@ -174,11 +183,14 @@ impl Run<'_> {
             name: "autoencoder",
             pace: &phase.pace,
             params: self.params.pp("autoencoder"),
-            loss: &|step, _, _| {
+            loss: &|step, _| {
                 let latent = (model.side(), model.channels());
                 let batch = frames.draw(&self.autoencoder, phase, latent, step, device)?;
-                let loss = reconstruction_loss(&self.autoencoder, &batch)?;
-                Ok((loss, phase.pace.batch, 1))
+                Ok(Loss {
+                    value: reconstruction_loss(&self.autoencoder, &batch)?,
+                    frames: phase.pace.batch,
+                    rolls: 1,
+                })
             },
             measure: &|_, _| {
                 let found = check_autoencoder(&average, self.data, &self.held_back)?;
@@ -220,15 +232,19 @@ impl Run<'_> {
             name: "dynamics",
             pace: &phase.pace,
             params: self.params.pp("dynamics"),
-            loss: &|step, progress, _| {
+            loss: &|step, progress| {
                 let rolls = self.rolls(progress);
                 let sequences = (phase.pace.batch / rolls).max(1);
                 let examples = windows.draw(step, sequences, rolls)?;
                 let mut rng = Rng::stream(seed, OWN_FRAMES + step);
-                let loss = dynamics_loss(&imagination, &examples, |context, before| {
+                let value = dynamics_loss(&imagination, &examples, |context, before| {
                     own_latent(&average, context, before, phase.self_rolled_nfe, &mut rng)
                 })?;
-                Ok((loss, sequences * rolls, rolls))
+                Ok(Loss {
+                    value,
+                    frames: sequences * rolls,
+                    rolls,
+                })
             },
             measure: &|ema, steps| self.validated(ema, steps),
         };
@@ -286,9 +302,9 @@ impl Run<'_> {
                 curve.write(&self.line(phase, ema, state)?)?;
                 return Ok(Outcome::Finished);
             }
-            let (loss, frames, rolls) = (phase.loss)(step, done, ema)?;
+            let loss = (phase.loss)(step, done)?;
             let lr = phase.pace.rate(step, done);
-            let norm = adam.step(&loss.backward()?, lr, Some(phase.pace.clip))?;
+            let norm = adam.step(&loss.value.backward()?, lr, Some(phase.pace.clip))?;
             ema.update(&self.params)?;
             bad = if norm.is_finite() { 0 } else { bad + 1 };
             if bad >= BAD_STEPS {
@@ -300,9 +316,9 @@ impl Run<'_> {
             }
             state.step += 1;
             state.model.step += 1;
-            state.frames += frames as u64;
-            since.1 += frames;
-            loss_sum += f64::from(loss.to_scalar::<f32>()?);
+            state.frames += loss.frames as u64;
+            since.1 += loss.frames;
+            loss_sum += f64::from(loss.value.to_scalar::<f32>()?);
             norm_sum += norm;
             summed += 1;
             if state.model.step.is_multiple_of(LOG_EVERY) {
@@ -310,7 +326,7 @@ impl Run<'_> {
                 curve.write(&json!({
                     "phase": phase.name, "step": state.model.step, "frames": state.frames, "minutes": state.minutes,
                     "progress": done, "loss": loss_sum / summed as f64, "grad_norm": norm_sum / summed as f64, "lr": lr,
-                    "rolls": rolls, "frames_per_s": since.1 as f64 / seconds.max(1e-9),
+                    "rolls": loss.rolls, "frames_per_s": since.1 as f64 / seconds.max(1e-9),
                 }))?;
                 (loss_sum, norm_sum, summed, since) = (0.0, 0.0, 0, (Instant::now(), 0));
             }
