@@ -317,6 +317,20 @@ pub trait WorldModel: Send + Sync {
         Ok(None)
     }
 
+    /// Action sequences `[n, steps, dim]` from a prior over what experience did in such a place with such an outcome, for models that learned
+    /// one: some of a search's first candidates. The same seed draws the same.
+    fn propose(
+        &self,
+        _latent: &Latent,
+        _goal: &Goal,
+        _n: usize,
+        _steps: usize,
+        _dim: usize,
+        _seed: u64,
+    ) -> Result<Option<Actions>, ModelError> {
+        Ok(None)
+    }
+
     /// The imagined frames, for models that have pixels.
     fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError>;
 

@@ -19,6 +19,8 @@ pub struct Cem {
     pub min_sigma: f32,
     /// How distances become a cost.
     pub shape: CostShape,
+    /// Candidates of the first iteration that come from the model's action prior, where it has one.
+    pub proposals: usize,
 }
 
 impl Default for Cem {
@@ -28,6 +30,7 @@ impl Default for Cem {
             sigma: 1.0,
             min_sigma: 0.05,
             shape: CostShape::Sum,
+            proposals: 0,
         }
     }
 }
@@ -45,6 +48,8 @@ impl Planner for Cem {
         let mut sigma = vec![self.sigma; genes];
         let elites = ((n as f32 * self.elite_share).round() as usize).clamp(2, n);
         let mut tokens = vec![0.0f32; n * genes];
+        let mut proposed = search.proposals(self.proposals)?;
+        proposed.truncate(n.saturating_sub(1));
         for _ in 0..problem.budget.iterations.max(1) {
             for (i, gene) in tokens.iter_mut().enumerate() {
                 let g = i % genes.max(1);
@@ -55,6 +60,10 @@ impl Planner for Cem {
                     rng.sample(StandardNormal)
                 };
                 *gene = (mean[g] + sigma[g] * noise).clamp(-1.0, 1.0);
+            }
+            // Beside the mean, and only once: afterwards they live on in the elites, if they are good.
+            for (i, candidate) in proposed.drain(..).enumerate() {
+                tokens[(i + 1) * genes..(i + 2) * genes].copy_from_slice(&candidate);
             }
             let costs = search.score(&tokens)?;
             let order = by_cost(&costs);

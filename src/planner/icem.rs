@@ -30,6 +30,8 @@ pub struct Icem {
     pub min_sigma: f32,
     /// How distances become a cost.
     pub shape: CostShape,
+    /// Candidates of the first iteration that come from the model's action prior, where it has one.
+    pub proposals: usize,
 }
 
 impl Default for Icem {
@@ -43,6 +45,7 @@ impl Default for Icem {
             sigma: 1.0,
             min_sigma: 0.02,
             shape: CostShape::Sum,
+            proposals: 0,
         }
     }
 }
@@ -65,6 +68,7 @@ impl Planner for Icem {
         let elites = ((n as f32 * self.elite_share).round() as usize).clamp(2, n);
         let mut kept: Vec<Vec<f32>> = search.start_elites();
         kept.truncate(self.kept);
+        kept.extend(search.proposals(self.proposals)?);
         let mut best = (f32::INFINITY, mean.clone());
         let iterations = problem.budget.iterations.max(1);
         let mut population = n as f32;

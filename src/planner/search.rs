@@ -106,6 +106,21 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// Up to `n` candidates from the model's action prior, token by token; none where it has no prior.
+    pub fn proposals(&self, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+        let p = self.problem;
+        let steps = self.grid.len();
+        let drawn = match n {
+            0 => None,
+            _ => p.model.propose(p.latent, p.goal, n, steps, p.dim, p.seed)?,
+        };
+        let tokens = |actions: Actions| -> Vec<Vec<f32>> {
+            let each = actions.data.chunks_exact((steps * p.dim).max(1));
+            each.map(|a| self.gather(a, None)).collect()
+        };
+        Ok(drawn.map_or_else(Vec::new, tokens))
+    }
+
     /// Tokens `[K, A]` from actions `[T, A]`: the action at each token's first step, `missing` (or zero) where there is none.
     fn gather(&self, actions: &[f32], missing: Option<&[f32]>) -> Vec<f32> {
         let dim = self.problem.dim;

@@ -23,7 +23,9 @@ pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
 use export::weights_to;
 pub use export::{Export, export};
-pub use lewm::{JointPhase, LewmRecipe, PredictorPhase, ReadoutPhase, bench_lewm_step};
+pub use lewm::{
+    JointPhase, LewmRecipe, PredictorPhase, ProposalPhase, ReadoutPhase, bench_lewm_step,
+};
 
 use crate::episode::{Dataset, EpisodeError};
 use crate::model::ModelError;
@@ -101,7 +103,7 @@ pub struct TrainOptions {
     pub data: Vec<PathBuf>,
     /// Name damaged shards and train without them, rather than fail.
     pub skip_damaged: bool,
-    /// Of a finished model in `out`, fit only the read-outs anew (LeWM).
+    /// Of a finished model in `out`, fit only the read-outs and the action prior anew (LeWM).
     pub readouts_only: bool,
 }
 

@@ -27,6 +27,8 @@ pub struct Imagined {
     pub frames: Option<Frames>,
     /// Probed states, where the model has probes (candidate 0).
     pub states: Option<ProbedStates>,
+    /// What a diagnostic decoder draws of the latents, where a model without pixels has one (candidate 0).
+    pub decoded: Option<Frames>,
     /// Control steps that one imagined step spans.
     pub frameskip: usize,
     /// Control steps imagined.
@@ -58,6 +60,7 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
             return Ok(Imagined {
                 frames: Some(frames),
                 states: None,
+                decoded: None,
                 frameskip,
                 steps,
             });
@@ -66,6 +69,7 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
         Ok::<_, crate::model::ModelError>(Imagined {
             frames: model.frames(&rollouts)?,
             states: model.states(&rollouts)?,
+            decoded: model.decoded(&rollouts)?,
             frameskip,
             steps,
         })

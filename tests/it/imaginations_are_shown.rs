@@ -197,6 +197,7 @@ fn a_spread_is_dark_where_futures_agree_and_the_pane_says_of_how_many() {
                 data,
             }),
             states: None,
+            decoded: None,
             frameskip: 1,
             steps: 20,
         }),

@@ -10,8 +10,8 @@ use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
 use parallax::scene;
 use parallax::train::{
-    Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ReadoutPhase,
-    TrainConfig, TrainOptions, run_on,
+    Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ProposalPhase,
+    ReadoutPhase, TrainConfig, TrainOptions, run_on,
 };
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -283,6 +283,11 @@ fn config() -> TrainConfig {
                 decoder_steps: 20,
                 ..Default::default()
             },
+            proposal: Some(ProposalPhase {
+                steps: 10,
+                batch: 16,
+                ..Default::default()
+            }),
         }),
     }
 }
@@ -373,6 +378,17 @@ fn a_trained_folder_loads_and_imagines() {
         .expect("read-outs were trained");
     assert_eq!(states.bodies, ["hand", "cube"]);
     assert_eq!(states.poses.len(), 3 * 2 * 2);
+    let goal = Goal {
+        size: 64,
+        frame: frame.clone(),
+    };
+    let propose = |seed| model.propose(&latent, &goal, 6, 12, 2, seed).unwrap();
+    let proposed = propose(5).expect("an action prior was trained");
+    assert_eq!((proposed.n, proposed.steps, proposed.dim), (6, 12, 2));
+    assert_eq!(proposed.data.len(), 6 * 12 * 2);
+    assert!(proposed.data.iter().all(|a| (-1. ..=1.).contains(a)));
+    assert!(propose(5).as_ref() == Some(&proposed), "a seed decides");
+    assert!(propose(6).as_ref() != Some(&proposed));
     assert!(
         model.frames(&rollouts).unwrap().is_none(),
         "a JEPA has no pixels of its own"

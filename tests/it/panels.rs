@@ -139,6 +139,7 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
                 data: vec![90; 20 * RGB],
             }),
             states: None,
+            decoded: None,
             frameskip: 1,
             steps: 20,
         }),

@@ -32,6 +32,8 @@ struct Mass {
     differentiable: bool,
     /// What one call of `imagine` takes.
     pause: Duration,
+    /// What its action prior always says, `[T, A]`.
+    prior: Option<Vec<f32>>,
 }
 
 const PUSH: f32 = 0.1;
@@ -46,6 +48,7 @@ impl Mass {
             goal,
             differentiable: true,
             pause: Duration::ZERO,
+            prior: None,
         }
     }
 
@@ -129,6 +132,22 @@ impl WorldModel for Mass {
         Ok(Some(Slope {
             distances: states.iter().map(|s| self.far(s)).collect(),
             by_action,
+        }))
+    }
+    fn propose(
+        &self,
+        _: &Latent,
+        _: &Goal,
+        n: usize,
+        steps: usize,
+        dim: usize,
+        _: u64,
+    ) -> Result<Option<Actions>, ModelError> {
+        Ok(self.prior.as_ref().map(|prior| Actions {
+            n,
+            steps,
+            dim,
+            data: prior[..steps * dim].repeat(n),
         }))
     }
     fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
@@ -557,4 +576,43 @@ fn lewms_gradient_is_that_of_its_distance() {
         .gradient(&latent, &actions(None), &goal, &[1.0], &Cancel::new())
         .unwrap_err();
     assert!(error.to_string().contains("weights"), "{error}");
+}
+
+#[test]
+fn a_prior_s_proposals_are_searched_from_where_they_are_asked_for() {
+    let plain = Mass::new([0.4, -0.2]);
+    let good = search(&Cem::default(), &plain, &BUDGET, None, 3).unwrap();
+    let mut knowing = Mass::new([0.4, -0.2]);
+    knowing.prior = Some(good.actions.concat());
+    let few = Budget {
+        candidates: 20,
+        iterations: 1,
+        ..BUDGET
+    };
+    let planners = |proposals: usize| -> [Box<dyn Planner>; 2] {
+        [
+            Box::new(Cem {
+                proposals,
+                ..Default::default()
+            }),
+            Box::new(Icem {
+                proposals,
+                ..Default::default()
+            }),
+        ]
+    };
+    let best = |planner: &dyn Planner, model: &Mass| {
+        let plan = search(planner, model, &few, None, 4).unwrap();
+        assert_eq!(plan.actions.len(), BUDGET.steps());
+        plan.iterations[0].best
+    };
+    let known = good.cost_by_step.iter().sum::<f32>() / good.cost_by_step.len() as f32;
+    for (with, without) in planners(8).iter().zip(&planners(0)) {
+        let found = best(with.as_ref(), &knowing);
+        assert!(found <= known + 1e-6, "{}: {found} {known}", with.id());
+        let blind = best(without.as_ref(), &knowing);
+        assert!(blind > 1.2 * known, "{}: {blind} {known}", with.id());
+        // Where there is no prior, nothing changes.
+        assert_eq!(best(with.as_ref(), &plain), blind);
+    }
 }

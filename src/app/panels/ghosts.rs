@@ -4,8 +4,8 @@ use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, 
 
 use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
-use super::panes::{WHOLE, corner_label, stamp};
-use super::pictures::{Pictures, square_image};
+use super::panes::{WHOLE, corner_label, inset, inset_rect, stamp};
+use super::pictures::{Pictures, frame_image, square_image};
 use crate::scene::Shape;
 
 /// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
@@ -40,6 +40,7 @@ pub(super) fn ghosts_ui(
         return;
     }
     let broken: Vec<_> = rollout.violations_at(at.k).collect();
+    decoded_ui(painter, ui, state, pane, rollout, at, rect, pictures);
     for (column, body_name) in states.bodies.iter().enumerate() {
         let Some(pose) = state.probed(rollout, column, at.k) else {
             continue;
@@ -94,6 +95,37 @@ pub(super) fn ghosts_ui(
             FontId::proportional(12.0),
             Color32::WHITE,
         );
+    }
+}
+
+/// What the diagnostic decoder draws of the same moment, in the corner where generative panes show the truth.
+#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
+fn decoded_ui(
+    painter: &Painter,
+    ui: &Ui,
+    state: &State,
+    pane: &Pane,
+    rollout: &Rollout,
+    at: Imagination,
+    rect: Rect,
+    pictures: &mut Pictures,
+) {
+    let (Some(decoded), Some(index)) = (&rollout.imagined.decoded, rollout.index(at.k)) else {
+        return;
+    };
+    let key = stamp(&(
+        state.record.episode,
+        rollout.branch,
+        index,
+        rollout.took_ms.to_bits(),
+    ));
+    let place = format!("{} decoded", pane.name);
+    let texture = pictures.show(ui.ctx(), &place, key, || {
+        frame_image(decoded.size, decoded.at(0, index))
+    });
+    if let Some(texture) = texture {
+        let corner = inset_rect(rect, state);
+        inset(painter, corner, texture, "diagnostic", Color32::WHITE);
     }
 }
 

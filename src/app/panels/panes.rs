@@ -401,7 +401,7 @@ pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
 }
 
 /// Where a small picture covers least: up in the sky where the eye looks from the side, else at the lower right.
-fn inset_rect(rect: Rect, state: &State) -> Rect {
+pub(super) fn inset_rect(rect: Rect, state: &State) -> Rect {
     let size = rect.width() * 0.3;
     let from_the_side = state.scene.as_ref().is_some_and(|s| {
         let [_, up, back] = s.camera.position;
@@ -415,7 +415,7 @@ fn inset_rect(rect: Rect, state: &State) -> Rect {
     Rect::from_min_size(pos2(rect.right() - size - 6.0, y), vec2(size, size))
 }
 
-fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
+pub(super) fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
     painter.image(texture, rect, WHOLE, Color32::WHITE);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.5, edge), StrokeKind::Outside);
     let galley = painter.layout_no_wrap(what.into(), FontId::proportional(11.0), Color32::WHITE);

@@ -61,6 +61,9 @@ pub struct ControlArgs {
     /// the training range, and the oracle beside it
     #[arg(long, value_name = "FIELD=A,B,..")]
     sweep: Vec<String>,
+    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one (cem, icem)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    proposals: usize,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     no_references: bool,
@@ -128,6 +131,7 @@ impl ControlArgs {
                 let preset = Cem::default();
                 Box::new(Cem {
                     shape,
+                    proposals: self.proposals,
                     sigma: sigma(preset.sigma),
                     ..preset
                 })
@@ -136,6 +140,7 @@ impl ControlArgs {
                 let preset = Icem::default();
                 Box::new(Icem {
                     shape,
+                    proposals: self.proposals,
                     beta: self.beta.unwrap_or(preset.beta),
                     sigma: sigma(preset.sigma),
                     ..preset
@@ -383,6 +388,9 @@ fn contestant(
     note("budget", json!(budget));
     note("replan_steps", json!(replan));
     note("warm_start", json!(!args.control.cold));
+    if args.control.proposals > 0 {
+        note("proposals", json!(args.control.proposals));
+    }
     note("model_sha256", json!(model.card().sha256));
     model.set_nfe(usize::from(args.control.nfe));
     if model.card().camp == Camp::Generative {

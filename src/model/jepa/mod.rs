@@ -11,6 +11,7 @@ mod lewm;
 pub mod linalg;
 mod losses;
 mod probe;
+mod proposal;
 mod whiten;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};
@@ -21,4 +22,5 @@ pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
 pub use probe::{
     FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
 };
+pub use proposal::Proposal;
 pub use whiten::{difference_covariance, whitening};

@@ -9,12 +9,14 @@ mod decoding;
 mod gate;
 mod joint;
 mod predictor;
+mod proposing;
 mod readouts;
 mod sampler;
 
 pub use bench::bench_lewm_step;
 pub use joint::JointPhase;
 pub use predictor::PredictorPhase;
+pub use proposing::ProposalPhase;
 pub use readouts::ReadoutPhase;
 pub(super) use sampler::mean_image;
 
@@ -41,6 +43,9 @@ pub struct LewmRecipe {
     pub predictor: PredictorPhase,
     /// Probes of the frozen latents.
     pub readouts: ReadoutPhase,
+    /// The action prior that a search may take candidates from; none where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<ProposalPhase>,
 }
 
 impl LewmRecipe {
@@ -165,6 +170,9 @@ pub(super) fn train(
     if predictor::run(&mut session, &params, optimiser_steps)? == Outcome::Paused {
         return Ok(Outcome::Paused);
     }
+    if let Some(phase) = recipe.proposal {
+        proposing::run(&mut session, &params, phase)?;
+    }
     let quality = readouts::run(&mut session, &params)?;
     let frozen = params.detached();
     let parts = ["encoder", "predictor"];
@@ -188,12 +196,15 @@ pub(super) fn train(
     Ok(Outcome::Finished)
 }
 
-/// Fits the read-outs of a finished model again; its other weights stay as they are, and so does what its card says of them.
+/// Fits the read-outs and the action prior of a finished model again; its other weights stay as they are, and so does what its card says of them.
 fn readouts_anew(session: &mut Session, params: &Params) -> Result<Outcome, TrainError> {
     // Read whole, so that what belongs to no read-out is written back as it was.
     let _ = crate::model::jepa::Lewm::new(&session.recipe.model, params)?;
     let d = session.recipe.model.latent_dim;
     params.buffer((d, d), "whitening", Init::Zeros)?;
+    if let Some(phase) = session.recipe.proposal {
+        proposing::run(session, params, phase)?;
+    }
     readouts::run(session, params)?;
     let out = &session.options.out;
     let before = Card::load(out)?;
