@@ -1,7 +1,7 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
-//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
+//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` and `vjepa/` train the JEPAs, `diffusion/` the pixel
 //! diffusion, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
@@ -14,6 +14,7 @@ pub mod diffusion;
 mod export;
 mod lewm;
 pub mod probing;
+mod vjepa;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use clock::{Clock, Length};
@@ -22,6 +23,7 @@ pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
 pub use export::{Export, export};
 pub use lewm::{JointPhase, LewmRecipe, PredictorPhase, ReadoutPhase, bench_lewm_step};
+pub use vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
 
 use crate::episode::{Dataset, EpisodeError};
 use crate::model::ModelError;
@@ -150,6 +152,7 @@ pub fn run_on(
     config.save(&out.join("train.ron"))?;
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
+        Architecture::VjepaAc(recipe) => vjepa::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
         Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),
     }

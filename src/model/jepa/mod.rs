@@ -1,6 +1,6 @@
-//! The JEPA camp: LeWM (arXiv 2603.19312), sized for 64-pixel frames and two CPU cores.
+//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC (arXiv 2506.09985) in `vjepa/`.
 //!
-//! `config.rs` names every choice, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
+//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
 //! distance to a goal, `probe.rs` the read-outs that no planner sees, `imagine.rs` the trained model as a
 //! [`WorldModel`](crate::model::WorldModel).
 
@@ -10,6 +10,7 @@ mod lewm;
 pub mod linalg;
 mod losses;
 mod probe;
+pub mod vjepa;
 mod whiten;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};

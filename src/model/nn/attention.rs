@@ -1,7 +1,7 @@
 //! Transformer blocks: multi-head attention, the DiT block with adaptive layer norm, scalar embeddings.
 
-use super::{Init, Linear, Params, ops};
-use candle_core::{D, Device, Result, Tensor, bail};
+use super::{Init, LayerNorm, Linear, Params, ops};
+use candle_core::{D, Result, Tensor, bail};
 
 /// Multi-head self-attention over `[B, T, D]` with packed projections, the mathematics of
 /// `torch.nn.MultiheadAttention` (Vaswani et al. 2017, §3.2).
@@ -33,34 +33,9 @@ impl Attention {
 
     /// `[B, T, D]` to `[B, T, D]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (b, t, d) = x.dims3()?;
-        let head = d / self.heads;
-        let qkv = self
-            .qkv
-            .forward(x)?
-            .reshape((b, t, 3, self.heads, head))?
-            .permute((2, 0, 3, 1, 4))?;
-        let part = |i: usize| qkv.get(i)?.contiguous()?.reshape((b * self.heads, t, head));
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        let mut scores = q.matmul(&k.t()?)?;
-        if self.causal {
-            scores = scores.broadcast_add(&causal_mask(t, x.device())?)?;
-        }
-        let mixed = ops::softmax(&scores, 1. / (head as f64).sqrt())?.matmul(&v)?;
-        let mixed = mixed
-            .reshape((b, self.heads, t, head))?
-            .transpose(1, 2)?
-            .contiguous()?;
-        self.out.forward(&mixed.reshape((b, t, d))?)
+        let mixed = ops::attention(&self.qkv.forward(x)?, self.heads, self.causal)?;
+        self.out.forward(&mixed)
     }
-}
-
-/// `[T, T]`: 0 where a row may look, -1e9 at later columns.
-fn causal_mask(t: usize, device: &Device) -> Result<Tensor> {
-    let mask: Vec<f32> = (0..t * t)
-        .map(|i| if i % t > i / t { -1e9 } else { 0. })
-        .collect();
-    Tensor::from_vec(mask, (t, t), device)
 }
 
 /// Linear, GELU (erf), Linear.
@@ -82,6 +57,41 @@ impl Mlp {
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.second.forward(&ops::gelu(&self.first.forward(x)?)?)
+    }
+}
+
+/// The block of a vision transformer (Dosovitskiy et al. 2021): what attention and then an MLP make of the normed tokens is added to
+/// them, as `torch.nn.TransformerEncoderLayer(norm_first=True, activation="gelu")`.
+#[derive(Clone, Debug)]
+pub struct PreNormBlock {
+    norms: [LayerNorm; 2],
+    attention: Attention,
+    mlp: Mlp,
+}
+
+impl PreNormBlock {
+    /// Tokens `dim` wide that all see each other, MLP `hidden` wide.
+    pub fn new(dim: usize, heads: usize, hidden: usize, p: Params) -> Result<Self> {
+        Ok(Self {
+            norms: [
+                LayerNorm::new(dim, 1e-5, p.pp("norm1"))?,
+                LayerNorm::new(dim, 1e-5, p.pp("norm2"))?,
+            ],
+            attention: Attention::new(dim, heads, false, p.pp("attention"))?,
+            mlp: Mlp::new(dim, hidden, dim, p.pp("mlp"))?,
+        })
+    }
+
+    /// `[B, T, D]` to `[B, T, D]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = (x + self.attention.forward(&self.norms[0].forward(x)?)?)?;
+        &x + self.mlp.forward(&self.norms[1].forward(&x)?)?
+    }
+
+    /// Floating-point operations (two a multiply-add) for sequences of `tokens` tokens, a sequence.
+    pub fn flops(tokens: usize, dim: usize, hidden: usize) -> f64 {
+        let (t, d, h) = (tokens as f64, dim as f64, hidden as f64);
+        2. * t * (4. * d * d + 2. * d * h) + 4. * t * t * d
     }
 }
 

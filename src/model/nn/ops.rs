@@ -79,6 +79,16 @@ pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
     }
 }
 
+/// Multi-head attention `softmax(q kᵀ / √(D / heads)) v` of packed projections `qkv: [B, T, 3·D]`, `[B, T, D]`; `causal` hides later
+/// tokens (Vaswani et al. 2017, §3.2).
+pub fn attention(qkv: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+    if fusable(&[qkv]) {
+        fused::attention(qkv, heads, causal)
+    } else {
+        composed::attention(qkv, heads, causal)
+    }
+}
+
 /// GELU in its exact form `x·Φ(x)`, PyTorch's default (candle's `gelu` is the tanh form).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if fusable(&[x]) {
@@ -229,7 +239,7 @@ pub fn depth_to_space(x: &Tensor, r: usize) -> Result<Tensor> {
 /// The same operations out of candle's own, for devices without fused kernels; public for tests that compare them.
 pub mod composed {
     use super::conv_size;
-    use candle_core::{D, Result, Tensor};
+    use candle_core::{D, Device, Result, Tensor};
 
     /// See [`super::layer_norm`].
     pub fn layer_norm(x: &Tensor, eps: f64) -> Result<Tensor> {
@@ -256,6 +266,35 @@ pub mod composed {
     /// See [`super::softmax`].
     pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
         candle_nn::ops::softmax(&(x * scale)?, D::Minus1)
+    }
+
+    /// See [`super::attention`].
+    pub fn attention(qkv: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+        let (b, t, packed) = qkv.dims3()?;
+        let head = packed / (3 * heads.max(1));
+        let qkv = qkv
+            .reshape((b, t, 3, heads, head))?
+            .permute((2, 0, 3, 1, 4))?;
+        let part = |i: usize| qkv.get(i)?.contiguous()?.reshape((b * heads, t, head));
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let mut scores = q.matmul(&k.t()?)?;
+        if causal {
+            scores = scores.broadcast_add(&causal_mask(t, scores.device())?)?;
+        }
+        let mixed = super::softmax(&scores, 1. / (head as f64).sqrt())?.matmul(&v)?;
+        mixed
+            .reshape((b, heads, t, head))?
+            .transpose(1, 2)?
+            .contiguous()?
+            .reshape((b, t, heads * head))
+    }
+
+    /// `[T, T]`: 0 where a row may look, -1e9 at later columns.
+    fn causal_mask(t: usize, device: &Device) -> Result<Tensor> {
+        let mask: Vec<f32> = (0..t * t)
+            .map(|i| if i % t > i / t { -1e9 } else { 0. })
+            .collect();
+        Tensor::from_vec(mask, (t, t), device)
     }
 
     /// See [`super::im2col`].

@@ -3,6 +3,7 @@
 //! Work is cut into pieces of a fixed size, never by the number of threads, and partial sums are added in order:
 //! results do not depend on how many cores there are.
 
+mod attention;
 mod conv;
 mod elementwise;
 mod inplace;
@@ -12,6 +13,7 @@ mod norm;
 mod residual;
 mod sigreg;
 
+pub(super) use attention::attention;
 pub(super) use conv::{conv2d, im2col};
 pub(super) use elementwise::{add_bias, gelu, scale_channels, silu};
 pub(super) use inplace::{AdamRule, adam_in_place, lerp_in_place, sum_of_squares};
