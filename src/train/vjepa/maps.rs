@@ -100,10 +100,13 @@ impl Maps {
                 break;
             }
             let span = data.episodes[e];
-            for i in span.start..span.start + span.len {
-                index[i] = frames.len() as u32;
-                frames.push(i);
-            }
+            let own = span.start..span.start + span.len;
+            let first = frames.len() as u32;
+            index[own.clone()]
+                .iter_mut()
+                .zip(first..)
+                .for_each(|(to, row)| *to = row);
+            frames.extend(own);
             episodes.push(e);
         }
         let mut rows = Vec::new();

@@ -301,7 +301,7 @@ impl WorldModel for VjepaModel {
         for frame in frames {
             self.check_frame(size, frame)?;
         }
-        let blocks = if seed % 2 == 0 { SHORT } else { LONG };
+        let blocks = if seed.is_multiple_of(2) { SHORT } else { LONG };
         let mask = Mask::draw(blocks, c.grid(), &mut Rng::seed(seed));
         let clip: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
         let batch = ClipBatch::new(c, &[clip], std::slice::from_ref(&mask), self.model.device())?;

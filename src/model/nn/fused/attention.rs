@@ -21,10 +21,6 @@ struct AttentionOp {
 ///
 /// # Safety
 /// The views cover their matrices, and `out` overlaps neither.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a matrix product has sizes, two operands and a result"
-)]
 unsafe fn multiply(
     (m, k, n): (usize, usize, usize),
     a: View,
