@@ -1,7 +1,8 @@
-//! `parallax eval`: control, rollout, dream, following, judge, probe, surprise. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, dream, following, judge, probe, surprise, masked. JSON as README describes it; its keys only grow.
 
 mod control;
 mod imagining;
+mod masked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,9 @@ pub struct EvalArgs {
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Masked: write the picture to this PNG
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     #[command(flatten)]
     control: control::ControlArgs,
     /// Judge: make assets/judge.ron anew from so many clips a scene
@@ -65,6 +69,8 @@ enum Suite {
     Probe,
     /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through, freeze
     Surprise,
+    /// A picture of hidden tubelets and how well their embeddings are predicted (V-JEPA)
+    Masked,
 }
 
 impl EvalArgs {
@@ -73,6 +79,7 @@ impl EvalArgs {
             Suite::Control | Suite::Surprise => 100,
             Suite::Rollout | Suite::Following | Suite::Judge | Suite::Probe => 50,
             Suite::Dream => 10,
+            Suite::Masked => 1,
         };
         self.episodes.unwrap_or(preset)
     }
@@ -87,6 +94,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         Suite::Judge => eval_judge(args)?,
         Suite::Probe => eval_probe(args)?,
         Suite::Surprise => eval_surprise(args)?,
+        Suite::Masked => masked::evaluate(args)?,
     };
     if let Some(path) = &args.json {
         write_json(path, &result)?;

@@ -18,6 +18,6 @@ pub use candle_core::Device;
 pub use card::{Camp, Card};
 pub use policy::Policy;
 pub use world_model::{
-    Actions, Cancel, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError, ProbedStates,
-    Rollouts, Slope, WorldModel,
+    Actions, Cancel, Context, Cost, Frames, Goal, Latent, LatentRows, MaskedClip, ModelError,
+    ProbedStates, Rollouts, Slope, WorldModel,
 };

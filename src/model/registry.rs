@@ -11,6 +11,7 @@ use super::cloning::{ClonedPolicy, CloningConfig};
 use super::generative::{
     LatentDiffusion, LatentDiffusionConfig, PixelDiffusion, PixelDiffusionConfig,
 };
+use super::jepa::vjepa::{VjepaConfig, VjepaModel};
 use super::jepa::{LewmConfig, LewmModel};
 use super::{Card, ModelError, Policy, WorldModel};
 
@@ -34,6 +35,7 @@ struct Configuration {
 #[derive(Deserialize)]
 enum Architecture {
     Lewm(Part<LewmConfig>),
+    VjepaAc(Part<VjepaConfig>),
     PixelDiffusion(Part<PixelDiffusionConfig>),
     LatentDiffusion(Part<LatentDiffusionConfig>),
     Cloning(Part<CloningConfig>),
@@ -96,6 +98,9 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     Ok(match configuration.architecture {
         Architecture::Lewm(part) => {
             Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
+        }
+        Architecture::VjepaAc(part) => {
+            Trained::World(Arc::new(VjepaModel::load(dir, card, &part.model, device)?))
         }
         Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
             dir,

@@ -253,6 +253,30 @@ impl LatentRows {
     }
 }
 
+/// A clip of which a model saw some tubelets and predicted the embeddings of the others: what a masked pretraining does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MaskedClip {
+    /// Side of a frame in pixels.
+    pub size: usize,
+    /// The clip, T frames of `[H, W, 3]` bytes.
+    pub frames: Vec<Vec<u8>>,
+    /// Tubelets on a side of a frame, G; each is two frames deep.
+    pub grid: usize,
+    /// `[T/2, G, G]`: whether the context encoder saw the tubelet.
+    pub visible: Vec<bool>,
+    /// `[T/2, G, G]`: mean absolute error of the predicted embedding; NaN where there was nothing to predict.
+    pub error: Vec<f32>,
+}
+
+impl MaskedClip {
+    /// Index into [`visible`](Self::visible) and [`error`](Self::error) of pixel `pixel` (row by row) of frame `t`.
+    pub fn tubelet(&self, t: usize, pixel: usize) -> usize {
+        let side = (self.size / self.grid.max(1)).max(1);
+        let (y, x) = (pixel / self.size / side, pixel % self.size / side);
+        (t / 2 * self.grid + y) * self.grid + x
+    }
+}
+
 /// Distances to a goal, and how they change with the actions that led there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slope {
@@ -379,6 +403,27 @@ pub trait WorldModel: Send + Sync {
     /// imagine pixels themselves, or none.
     fn reconstruct(&self, _size: usize, _frames: &[u8]) -> Result<Option<Vec<u8>>, ModelError> {
         Ok(None)
+    }
+
+    /// Frames of a clip that [`masked`](Self::masked) takes; `None` for models that were not trained by masking.
+    fn clip_frames(&self) -> Option<usize> {
+        None
+    }
+
+    /// Hides blocks of a clip (frames `[H, W, 3]` of side `size`, as many as [`clip_frames`](Self::clip_frames) says) and predicts the
+    /// embeddings of what is hidden; `seed` draws the blocks: even seeds eight small ones, odd seeds two large ones.
+    fn masked(
+        &self,
+        _size: usize,
+        _frames: &[Vec<u8>],
+        _seed: u64,
+    ) -> Result<Option<MaskedClip>, ModelError> {
+        Ok(None)
+    }
+
+    /// Candidates and iterations of a search that this model can afford on a processor; `None` leaves its camp's budget.
+    fn search(&self) -> Option<(usize, usize)> {
+        None
     }
 
     /// Prediction error on the observation that followed, in the model's own space: `action` led from the context's last frame to `next`

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Camp;
+use crate::model::{Camp, WorldModel};
 use crate::scene::{Scene, Task};
 
 /// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
@@ -57,6 +57,19 @@ impl Budget {
             Camp::Jepa | Camp::Hybrid => Budget::PAPER,
             Camp::Generative => Budget::SMALL,
             Camp::Reference => Budget::ORACLE,
+        }
+    }
+
+    /// The budget of a model: its camp's, with as many candidates and iterations as the model can afford.
+    pub fn for_model(model: &dyn WorldModel) -> Budget {
+        let camp = Budget::for_camp(model.card().camp);
+        match model.search() {
+            Some((candidates, iterations)) => Budget {
+                candidates,
+                iterations,
+                ..camp
+            },
+            None => camp,
         }
     }
 

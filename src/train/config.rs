@@ -2,7 +2,7 @@
 
 use super::diffusion::DiffusionRecipe;
 use super::latent::LatentRecipe;
-use super::{CloningRecipe, LewmRecipe, TrainError};
+use super::{CloningRecipe, LewmRecipe, TrainError, VjepaRecipe};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,8 @@ fn default_validation() -> f64 {
 pub enum Architecture {
     /// A joint-embedding predictive model.
     Lewm(LewmRecipe),
+    /// A JEPA in two stages: masked clips, then actions.
+    VjepaAc(VjepaRecipe),
     /// An action-conditioned pixel diffusion model.
     PixelDiffusion(DiffusionRecipe),
     /// An action-conditioned diffusion model in the latents of an autoencoder.
@@ -51,6 +53,7 @@ impl Architecture {
     pub fn id(&self) -> &'static str {
         match self {
             Self::Lewm(_) => "lewm",
+            Self::VjepaAc(_) => "vjepa_ac",
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
             Self::Cloning(_) => "cloning",
@@ -75,6 +78,7 @@ impl TrainConfig {
         })?;
         let check = match &config.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
+            Architecture::VjepaAc(recipe) => recipe.check(),
             Architecture::PixelDiffusion(recipe) => recipe.check(),
             Architecture::LatentDiffusion(recipe) => recipe.check(),
             Architecture::Cloning(recipe) => recipe.check(),
@@ -122,6 +126,7 @@ impl TrainConfig {
     pub fn action_dim(&self) -> usize {
         match &self.architecture {
             Architecture::Lewm(recipe) => recipe.model.action_dim,
+            Architecture::VjepaAc(recipe) => recipe.model.action_dim,
             Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
             Architecture::LatentDiffusion(recipe) => recipe.model.action_dim,
             Architecture::Cloning(recipe) => recipe.model.action_dim,

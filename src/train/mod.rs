@@ -1,8 +1,8 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
 //! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
-//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` trains the JEPA, `diffusion/` the pixel
-//! diffusion, `latent/` the diffusion in latents, `cloning.rs` the policy that both are measured against.
+//! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` and `vjepa/` train the JEPAs, `diffusion/` the
+//! pixel diffusion, `latent/` the diffusion in latents, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
 mod checkpoint;
@@ -15,6 +15,7 @@ mod export;
 pub mod latent;
 mod lewm;
 pub mod probing;
+mod vjepa;
 
 pub use checkpoint::{Checkpoint, Progress};
 pub use clock::{Clock, Length};
@@ -26,6 +27,7 @@ pub use export::{Export, export};
 pub use lewm::{
     JointPhase, LewmRecipe, PredictorPhase, ProposalPhase, ReadoutPhase, bench_lewm_step,
 };
+pub use vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
 
 use crate::episode::{Dataset, EpisodeError};
 use crate::model::ModelError;
@@ -166,6 +168,7 @@ pub fn run_on(
     }
     match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
+        Architecture::VjepaAc(recipe) => vjepa::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
         Architecture::LatentDiffusion(recipe) => latent::train(config, recipe, data, options),
         Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),

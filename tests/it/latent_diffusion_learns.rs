@@ -86,6 +86,7 @@ fn train(recipe: &LatentRecipe, out: &Path, minutes: Option<f64>, resume: bool) 
         out: out.into(),
         data: Vec::new(),
         skip_damaged: false,
+        readouts_only: false,
     };
     run_on(&config(recipe), &moving_squares(8, 16), &options).unwrap()
 }

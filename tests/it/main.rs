@@ -29,6 +29,7 @@ mod support;
 mod surprise_is_fair;
 mod template_is_complete;
 mod vandal;
+mod vjepa_trains;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use parallax::model::nn::{
-    AdaLnZeroBlock, AdamW, AdamWConfig, Attention, BatchNorm, Init, Params, ops,
+    AdaLnZeroBlock, AdamW, AdamWConfig, Attention, BatchNorm, Init, Params, PreNormBlock, Rng, ops,
 };
 use std::collections::HashMap;
 
@@ -190,6 +190,50 @@ fn attention_and_adaptive_blocks() {
     check_layer("adaln", &block, |p, x, all| {
         AdaLnZeroBlock::new(16, 9, 4, 32, false, p.clone())?.forward(x, &all["adaln.cond"])
     });
+}
+
+#[test]
+fn pre_norm_blocks() {
+    let own = [
+        ("norm1.weight", "n1_w"),
+        ("norm1.bias", "n1_b"),
+        ("norm2.weight", "n2_w"),
+        ("norm2.bias", "n2_b"),
+        ("mlp.first.weight", "m1_w"),
+        ("mlp.first.bias", "m1_b"),
+        ("mlp.second.weight", "m2_w"),
+        ("mlp.second.bias", "m2_b"),
+        ("attention.qkv.weight", "qkv_w"),
+        ("attention.qkv.bias", "qkv_b"),
+        ("attention.out.weight", "out_w"),
+        ("attention.out.bias", "out_b"),
+    ];
+    check_layer("pre_norm", &own, |p, x, _| {
+        PreNormBlock::new(16, 4, 32, p.clone())?.forward(x)
+    });
+}
+
+/// The fused attention against the one composed of candle's operations, at sizes that fill no vector evenly.
+#[test]
+fn fused_attention_equals_the_composed_one() {
+    for (tokens, heads, head, causal) in [(1, 1, 3, false), (37, 3, 8, false), (21, 2, 5, true)] {
+        let mut rng = Rng::seed(tokens as u64);
+        let shape = (3, tokens, 3 * heads * head);
+        let qkv = Var::from_tensor(&rng.normal(shape, &Device::Cpu).unwrap()).unwrap();
+        let g = rng.normal((3, tokens, heads * head), &Device::Cpu).unwrap();
+        let run = |f: &dyn Fn(&Tensor) -> Result<Tensor>| {
+            let y = f(qkv.as_tensor()).unwrap();
+            let total = (&y * &g).unwrap().sum_all().unwrap();
+            let grads = total.backward().unwrap();
+            (y, grads.get(qkv.as_tensor()).unwrap().clone())
+        };
+        let (own, composed) = (
+            run(&|x| ops::attention(x, heads, causal)),
+            run(&|x| ops::composed::attention(x, heads, causal)),
+        );
+        assert_close(&own.0, &composed.0, "output");
+        assert_close(&own.1, &composed.1, "gradient");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
 use crate::eval::tasks::GoalKind;
-use crate::model::{Camp, Cost, registry};
+use crate::model::{Camp, Cost, WorldModel, registry};
 use crate::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
 };
@@ -182,8 +182,8 @@ impl ControlArgs {
         }
     }
 
-    fn budget(&self, camp: Camp) -> Budget {
-        let preset = Budget::for_camp(camp);
+    fn budget(&self, model: &dyn WorldModel) -> Budget {
+        let preset = Budget::for_model(model);
         self.within(match self.planner {
             Search::Gradient => Budget {
                 candidates: 30,
@@ -382,7 +382,7 @@ fn contestant(
         registry::Trained::World(model) => model,
     };
     let chosen = args.control.planner();
-    let budget = args.control.budget(model.card().camp);
+    let budget = args.control.budget(model.as_ref());
     let replan = args.control.replan.unwrap_or(Budget::REPLAN);
     note("planner", json!(chosen.id()));
     note("budget", json!(budget));

@@ -50,19 +50,7 @@ impl LewmModel {
             WeightsError::Io { path, source } => ModelError::Io { path, source },
             other => invalid(&path, "weights", other),
         })?;
-        let spec_path = dir.join("readouts.json");
-        let spec: Option<ProbeSpec> = match std::fs::read_to_string(&spec_path) {
-            Ok(text) => {
-                Some(serde_json::from_str(&text).map_err(|e| invalid(&spec_path, "read-outs", e))?)
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => {
-                return Err(ModelError::Io {
-                    path: spec_path,
-                    source,
-                });
-            }
-        };
+        let spec = read_outs_of(dir)?;
         Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
     }
 
@@ -149,36 +137,12 @@ impl LewmModel {
     /// Action blocks `[N, T, frameskip·A]`.
     fn blocks(&self, actions: &Actions) -> Result<Tensor, ModelError> {
         let c = self.model.config();
-        if actions.dim > c.action_dim || !actions.steps.is_multiple_of(c.frameskip) {
-            return Err(self.input(format!(
-                "found {} steps of {} action components, expected a multiple of {} steps and at most {} components",
-                actions.steps, actions.dim, c.frameskip, c.action_dim
-            )));
-        }
-        if actions.data.len() != actions.n * actions.steps * actions.dim {
-            return Err(self.input(format!(
-                "found {} action values for their shape",
-                actions.data.len()
-            )));
-        }
-        let shape = (
-            actions.n,
-            actions.steps / c.frameskip,
-            c.frameskip * c.action_dim,
-        );
-        let data = if actions.dim == c.action_dim {
-            actions.data.clone()
-        } else {
-            let mut padded = vec![0f32; actions.n * actions.steps * c.action_dim];
-            if actions.dim > 0 {
-                let rows = padded
-                    .chunks_exact_mut(c.action_dim)
-                    .zip(actions.data.chunks_exact(actions.dim));
-                rows.for_each(|(to, from)| to[..actions.dim].copy_from_slice(from));
-            }
-            padded
-        };
-        Ok(Tensor::from_vec(data, shape, self.model.device())?)
+        action_blocks(
+            &self.card.name,
+            actions,
+            (c.frameskip, c.action_dim),
+            self.model.device(),
+        )
     }
 
     /// The last latents `[1, H·D]` of a context, oldest first, a token apart; the first frame stands in for what came before it.
@@ -233,7 +197,80 @@ impl LewmModel {
     }
 }
 
-fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
+/// `readouts.json` of a model folder, if it has one.
+pub(super) fn read_outs_of(dir: &Path) -> Result<Option<ProbeSpec>, ModelError> {
+    let path = dir.join("readouts.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|e| invalid(&path, "read-outs", e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ModelError::Io { path, source }),
+    }
+}
+
+/// Action blocks `[N, T, frameskip·A]` for a model that takes A components; scenes with fewer are padded with zeros.
+pub(super) fn action_blocks(
+    model: &str,
+    actions: &Actions,
+    (frameskip, action_dim): (usize, usize),
+    device: &Device,
+) -> Result<Tensor, ModelError> {
+    let input = |message: String| ModelError::Input {
+        model: model.into(),
+        message,
+    };
+    if actions.dim > action_dim || !actions.steps.is_multiple_of(frameskip) {
+        return Err(input(format!(
+            "found {} steps of {} action components, expected a multiple of {frameskip} steps and at most {action_dim} components",
+            actions.steps, actions.dim
+        )));
+    }
+    if actions.data.len() != actions.n * actions.steps * actions.dim {
+        return Err(input(format!(
+            "found {} action values for their shape",
+            actions.data.len()
+        )));
+    }
+    let shape = (actions.n, actions.steps / frameskip, frameskip * action_dim);
+    let data = if actions.dim == action_dim {
+        actions.data.clone()
+    } else {
+        let mut padded = vec![0f32; actions.n * actions.steps * action_dim];
+        if actions.dim > 0 {
+            let rows = padded
+                .chunks_exact_mut(action_dim)
+                .zip(actions.data.chunks_exact(actions.dim));
+            rows.for_each(|(to, from)| to[..actions.dim].copy_from_slice(from));
+        }
+        padded
+    };
+    Ok(Tensor::from_vec(data, shape, device)?)
+}
+
+/// Poses that probes read from single latents `z: [N·steps, D]`; yaw is NaN where the probe does not know it.
+pub(super) fn probed_states(
+    spec: &ProbeSpec,
+    probes: &Probes,
+    z: &Tensor,
+    steps: usize,
+) -> Result<ProbedStates, ModelError> {
+    let mut poses = probes.poses(z)?;
+    let bodies = spec.bodies.len().max(1);
+    for (i, pose) in poses.iter_mut().enumerate() {
+        if !spec.yaw.get(i % bodies).copied().unwrap_or(false) {
+            pose[2] = f32::NAN;
+        }
+    }
+    Ok(ProbedStates {
+        bodies: spec.bodies.clone(),
+        n: z.dim(0)? / steps.max(1),
+        steps,
+        poses,
+    })
+}
+
+pub(super) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
     ModelError::Invalid {
         path: path.into(),
         what: what.into(),
@@ -407,23 +444,8 @@ impl WorldModel for LewmModel {
             return Ok(None);
         };
         let (n, steps, d) = imagined.z.dims3()?;
-        let mut poses = probes.poses(&imagined.z.reshape((n * steps, d))?)?;
-        for (i, pose) in poses.iter_mut().enumerate() {
-            if !spec
-                .yaw
-                .get(i % spec.bodies.len().max(1))
-                .copied()
-                .unwrap_or(false)
-            {
-                pose[2] = f32::NAN;
-            }
-        }
-        Ok(Some(ProbedStates {
-            bodies: spec.bodies.clone(),
-            n,
-            steps,
-            poses,
-        }))
+        let z = imagined.z.reshape((n * steps, d))?;
+        Ok(Some(probed_states(spec, probes, &z, steps)?))
     }
 
     fn decoded(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {

@@ -141,3 +141,26 @@ pub fn effective_rank(rows: &[f32], n: usize) -> (f64, f64) {
         .sum();
     (entropy.exp(), std)
 }
+
+/// Σ aᵢ bᵢ in eight lanes, so that it vectorises.
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0f64; 8];
+    let (whole_a, whole_b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = whole_a
+        .remainder()
+        .iter()
+        .zip(whole_b.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
+    for (a, b) in whole_a.zip(whole_b) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
+}
+
+/// Σ aᵢ bᵢ.
+pub fn dot32(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

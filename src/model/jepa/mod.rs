@@ -1,7 +1,8 @@
-//! The JEPA camp: LeWM (arXiv 2603.19312), sized for 64-pixel frames and two CPU cores.
+//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC (arXiv 2506.09985) in `vjepa/`.
 //!
-//! `config.rs` names every choice, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
-//! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `imagine.rs` the trained model as a
+//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
+//! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `proposal.rs` the action prior that a search
+//! may take candidates from, `imagine.rs` the trained model as a
 //! [`WorldModel`](crate::model::WorldModel).
 
 mod config;
@@ -12,6 +13,7 @@ pub mod linalg;
 mod losses;
 mod probe;
 mod proposal;
+pub mod vjepa;
 mod whiten;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};

@@ -1,6 +1,6 @@
 //! Transformer blocks: multi-head attention, the DiT block with adaptive layer norm, scalar embeddings.
 
-use super::{Init, Linear, Params, ops};
+use super::{Init, LayerNorm, Linear, Params, ops};
 use candle_core::{D, Result, Tensor, bail};
 
 /// Multi-head self-attention over `[B, T, D]` with packed projections, the mathematics of
@@ -58,6 +58,41 @@ impl Mlp {
     /// `[.., in]` to `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.second.forward(&ops::gelu(&self.first.forward(x)?)?)
+    }
+}
+
+/// The block of a vision transformer (Dosovitskiy et al. 2021): what attention and then an MLP make of the normed tokens is added to
+/// them, as `torch.nn.TransformerEncoderLayer(norm_first=True, activation="gelu")`.
+#[derive(Clone, Debug)]
+pub struct PreNormBlock {
+    norms: [LayerNorm; 2],
+    attention: Attention,
+    mlp: Mlp,
+}
+
+impl PreNormBlock {
+    /// Tokens `dim` wide that all see each other, MLP `hidden` wide.
+    pub fn new(dim: usize, heads: usize, hidden: usize, p: Params) -> Result<Self> {
+        Ok(Self {
+            norms: [
+                LayerNorm::new(dim, 1e-5, p.pp("norm1"))?,
+                LayerNorm::new(dim, 1e-5, p.pp("norm2"))?,
+            ],
+            attention: Attention::new(dim, heads, false, p.pp("attention"))?,
+            mlp: Mlp::new(dim, hidden, dim, p.pp("mlp"))?,
+        })
+    }
+
+    /// `[B, T, D]` to `[B, T, D]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = (x + self.attention.forward(&self.norms[0].forward(x)?)?)?;
+        &x + self.mlp.forward(&self.norms[1].forward(&x)?)?
+    }
+
+    /// Floating-point operations (two a multiply-add) for sequences of `tokens` tokens, a sequence.
+    pub fn flops(tokens: usize, dim: usize, hidden: usize) -> f64 {
+        let (t, d, h) = (tokens as f64, dim as f64, hidden as f64);
+        2. * t * (4. * d * d + 2. * d * h) + 4. * t * t * d
     }
 }
 

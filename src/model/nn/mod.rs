@@ -16,11 +16,11 @@ mod params;
 mod rng;
 mod weights;
 
-pub use attention::{AdaLnZeroBlock, Attention, Mlp, fourier_features, sinusoidal};
+pub use attention::{AdaLnZeroBlock, Attention, Mlp, PreNormBlock, fourier_features, sinusoidal};
 pub use encoder::{FrameEncoder, FrameEncoderSizes, Head};
 pub use fused::ResidualRollout;
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
-pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr};
+pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr, follow};
 pub use params::{Init, Params};
 pub use rng::Rng;
 pub use weights::WeightsError;

@@ -207,6 +207,40 @@ pub fn cosine_lr(step: usize, total: usize, warmup: usize, base: f64) -> f64 {
     base * 0.5 * (1. + (std::f64::consts::PI * progress.min(1.)).cos())
 }
 
+/// Moves every `average` to `decay · average + (1 − decay) · value`.
+fn approach(averages: &[(String, Var)], values: &[(String, Var)], decay: f64) -> Result<()> {
+    for ((_, average), (_, value)) in averages.iter().zip(values) {
+        if average.device().is_cpu() {
+            fused::lerp_in_place(average, value, 1. - decay)?;
+        } else {
+            let old = (average.as_detached_tensor() * decay)?;
+            average.set(&(old + (value.as_detached_tensor() * (1. - decay))?)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the variables of one subtree towards those of another of the same shape, as a target network follows:
+/// `average = decay · average + (1 − decay) · value`.
+///
+/// # Errors
+/// Where the subtrees do not hold the same tensors.
+pub fn follow(average: &Params, value: &Params, decay: f64) -> Result<()> {
+    let (averages, values) = (average.vars(), value.vars());
+    let tail = |p: &Params, name: &str| name.strip_prefix(p.prefix()).map(str::to_owned);
+    let alike = |((a, x), (b, y)): (&(String, Var), &(String, Var))| {
+        tail(average, a) == tail(value, b) && x.shape() == y.shape()
+    };
+    if averages.len() != values.len() || !averages.iter().zip(&values).all(alike) {
+        bail!(
+            "moving average: {} and {} hold different tensors",
+            average.prefix(),
+            value.prefix()
+        );
+    }
+    approach(&averages, &values, decay)
+}
+
 /// Exponential moving average of all variables and buffers, in a store of its own.
 pub struct Ema {
     decay: f64,
@@ -237,25 +271,14 @@ impl Ema {
         let decay = self
             .decay
             .min((1 + self.updates) as f64 / (10 + self.updates) as f64);
-        let averages = self
-            .average
-            .vars()
-            .into_iter()
-            .chain(self.average.buffers());
-        for ((name, average), (other, var)) in
-            averages.zip(params.vars().into_iter().chain(params.buffers()))
-        {
+        let both = |p: &Params| p.vars().into_iter().chain(p.buffers()).collect::<Vec<_>>();
+        let (averages, values) = (both(&self.average), both(params));
+        for ((name, _), (other, _)) in averages.iter().zip(&values) {
             if name != other {
                 bail!("moving average: expected tensor {name}, found {other}");
             }
-            if average.device().is_cpu() {
-                fused::lerp_in_place(&average, &var, 1. - decay)?;
-            } else {
-                let old = (average.as_detached_tensor() * decay)?;
-                average.set(&(old + (var.as_detached_tensor() * (1. - decay))?)?)?;
-            }
         }
-        Ok(())
+        approach(&averages, &values, decay)
     }
 
     /// The averaged weights: save them, or build a model for evaluation from them.

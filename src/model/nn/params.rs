@@ -156,6 +156,11 @@ impl Params {
         }
     }
 
+    /// The full name of this subtree; empty at the root.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Where the variables live.
     pub fn device(&self) -> &Device {
         &self.device

@@ -15,10 +15,12 @@ mod sampler;
 
 pub use bench::bench_lewm_step;
 pub use joint::JointPhase;
+pub(super) use predictor::Latents;
 pub use predictor::PredictorPhase;
 pub use proposing::ProposalPhase;
 pub use readouts::ReadoutPhase;
-pub(super) use sampler::mean_image;
+pub(super) use readouts::{Place, Targets, fit as fit_readouts, moving_bodies};
+pub(super) use sampler::{frames_of, mean_image, windows};
 
 use super::{
     Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,

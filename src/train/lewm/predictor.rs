@@ -98,6 +98,29 @@ impl Latents {
         Ok(latents)
     }
 
+    /// Latents `rows: [frames, dim]` that are there already; `index` says which row a frame of the dataset has, `u32::MAX` for none.
+    pub fn of_rows(episodes: Vec<usize>, index: Vec<u32>, rows: Vec<f32>, dim: usize) -> Self {
+        Self {
+            episodes,
+            index,
+            rows,
+            dim,
+        }
+    }
+
+    /// Of these latents' episodes so many, evenly spread, that about `max_frames` frames are left.
+    pub fn thinned(mut self, data: &Dataset, max_frames: usize) -> Self {
+        let frames: usize = self.episodes.iter().map(|&e| data.episodes[e].len).sum();
+        let step = frames.div_ceil(max_frames.max(1)).max(1);
+        self.episodes = self.episodes.into_iter().step_by(step).collect();
+        self
+    }
+
+    /// Width of a latent.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// Latent of frame `i`; empty if it was not encoded.
     pub fn get(&self, i: usize) -> &[f32] {
         let row = self.index[i] as usize;
@@ -114,7 +137,7 @@ impl Latents {
     }
 
     /// Differences of latents `span` frames apart, at most about 200 000 of them.
-    fn differences(&self, data: &Dataset, span: usize) -> Vec<f32> {
+    pub fn differences(&self, data: &Dataset, span: usize) -> Vec<f32> {
         let starts = windows(data, &self.episodes, 2, span);
         let step = (starts.len() / 200_000).max(1);
         let chosen: Vec<usize> = starts.into_iter().step_by(step).collect();

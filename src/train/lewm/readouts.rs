@@ -10,12 +10,13 @@ use crate::model::jepa::{
 };
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
 use crate::scene::Kind;
-use crate::train::TrainError;
 use crate::train::curve::short;
+use crate::train::{Curve, TrainError};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Settings of the read-outs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,23 +173,50 @@ fn rows(data: &Dataset, latents: &Latents, targets: &Targets) -> Rows {
     out
 }
 
-/// Fits the probes, writes `readouts.json`, and returns a sentence for the card.
+/// Fits the probes of a LeWM, writes `readouts.json`, and returns a sentence for the card.
 pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError> {
     let (phase, data) = (&session.recipe.readouts, session.data);
-    let bodies = moving_bodies(data);
-    let (k, d) = (bodies.len() * 6, session.recipe.model.latent_dim);
     let model = Lewm::new(&session.recipe.model, &params.detached())?;
-    let latents = Latents::encode(&model, data, &session.train_episodes, phase.max_frames)?;
-    let held_out = Latents::encode(
-        &model,
-        data,
-        &session.validation_episodes,
-        phase.max_frames / 4,
-    )?;
+    let encode = |episodes: &[usize], frames| Latents::encode(&model, data, episodes, frames);
+    let latents = encode(&session.train_episodes, phase.max_frames)?;
+    let held_out = encode(&session.validation_episodes, phase.max_frames / 4)?;
+    let place = Place {
+        out: &session.options.out,
+        seed: session.config.seed,
+        params,
+    };
+    let found = fit(phase, data, &latents, &held_out, &place, &mut session.curve)?;
+    if let Some(sizes) = phase.decoder {
+        super::decoding::run(session, &model, params, &latents, &held_out, sizes)?;
+    }
+    Ok(found)
+}
+
+/// Where read-outs go, and what decides their draws.
+pub struct Place<'a> {
+    /// The model folder.
+    pub out: &'a Path,
+    /// Seed of the training.
+    pub seed: u64,
+    /// The model's root, under which `probe` is made.
+    pub params: &'a Params,
+}
+
+/// Fits the probes on stored latents, writes `readouts.json`, and returns a sentence for the card.
+pub fn fit(
+    phase: &ReadoutPhase,
+    data: &Dataset,
+    latents: &Latents,
+    held_out: &Latents,
+    place: &Place,
+    curve: &mut Curve,
+) -> Result<String, TrainError> {
+    let (bodies, params) = (moving_bodies(data), place.params);
+    let (k, d) = (bodies.len() * 6, latents.dim());
     let targets = Targets::new(data, bodies.clone());
     let (mut fit, mut test) = (
-        rows(data, &latents, &targets),
-        rows(data, &held_out, &targets),
+        rows(data, latents, &targets),
+        rows(data, held_out, &targets),
     );
     if k == 0 || fit.n < 2 || test.n < 2 {
         tracing::warn!("no moving body, or too few episodes, to read out");
@@ -221,7 +249,7 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
             .flat_map(|h| h[d * (HISTORY - 1)..].iter().copied())
             .collect()
     };
-    let seed = session.config.seed;
+    let seed = place.seed;
     fit_mlp(
         &probes.history,
         &fit.history,
@@ -283,13 +311,8 @@ pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError>
         let own = &spec.quality[b * 6 + 2..b * 6 + 4];
         spec.yaw[b] = own.iter().all(|f| f.single_r2.is_some_and(|r2| r2 > 0.3));
     }
-    session
-        .curve
-        .write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
-    if let Some(sizes) = phase.decoder {
-        super::decoding::run(session, &model, params, &latents, &held_out, sizes)?;
-    }
-    let path = session.options.out.join("readouts.json");
+    curve.write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
+    let path = place.out.join("readouts.json");
     let text = serde_json::to_string_pretty(&spec).map_err(|e| TrainError::Io {
         path: path.clone(),
         source: e.into(),

@@ -1,0 +1,120 @@
+//! `parallax eval masked`: what a masked pretraining sees, hides and misses, as a picture.
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+use super::{EvalArgs, head, model_name, scene_of};
+use crate::camera::Eye;
+use crate::episode::{Sheet, record};
+use crate::model::{MaskedClip, registry};
+use crate::scene::models_dir;
+
+/// Pixels of the picture to a pixel of the eye.
+const ZOOM: usize = 2;
+/// Error that is drawn in full colour, in deviations of a layer-normalised embedding: what guessing the mean would miss by.
+const FULL: f32 = 0.8;
+
+/// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of every hidden tubelet.
+pub fn evaluate(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let path = args
+        .out
+        .as_deref()
+        .ok_or_else(|| super::super::wrong_use("--out FILE.png is needed for this suite"))?;
+    let device = crate::cli::device::pick(&args.device)?;
+    let model = registry::load_named(&models_dir(), name, &device)?;
+    let Some(length) = model.clip_frames() else {
+        bail!("{name}: it was not trained by masking, so there is nothing to show");
+    };
+    let eye = Eye::standard(&scene)?;
+    let episode = record(&scene, &eye, args.seed)?;
+    let frame = eye.size() * eye.size() * 3;
+    let frames: Vec<&[u8]> = episode.frames.chunks_exact(frame).collect();
+    if frames.len() < length {
+        bail!(
+            "{}: an episode has {} frames, a clip {length}",
+            scene.name,
+            frames.len()
+        );
+    }
+    let (mut sheet, mut errors) = (Sheet::new(), Vec::new());
+    for (i, start) in [frames.len() / 4, frames.len() / 2].into_iter().enumerate() {
+        let start = start.min(frames.len() - length);
+        let clip: Vec<Vec<u8>> = frames[start..start + length]
+            .iter()
+            .map(|f| f.to_vec())
+            .collect();
+        let Some(shown) = model.masked(eye.size(), &clip, 2 * args.seed + i as u64)? else {
+            bail!("{name}: it was not trained by masking, so there is nothing to show");
+        };
+        for picture in [plain, seen, heat] {
+            let row: Vec<u8> = (0..length)
+                .flat_map(|t| enlarged(&picture(&shown, t), shown.size))
+                .collect();
+            sheet.add(ZOOM * shown.size, &row);
+        }
+        let hidden: Vec<f32> = shown
+            .error
+            .iter()
+            .copied()
+            .filter(|e| !e.is_nan())
+            .collect();
+        let mean = hidden.iter().sum::<f32>() / hidden.len().max(1) as f32;
+        let blocks = if i == 0 { "small" } else { "large" };
+        println!(
+            "{blocks} blocks: {} of {} tubelets hidden, mean error {mean:.3} (an embedding has deviation 1)",
+            hidden.len(),
+            shown.error.len()
+        );
+        errors.push(json!({
+            "blocks": blocks, "first_frame": start, "hidden": hidden.len(), "tubelets": shown.error.len(), "mean_error": mean,
+        }));
+    }
+    sheet.save(path)?;
+    println!("wrote {}", path.display());
+    let mut out = head("masked", args, &scene.name, name);
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    out.insert("clips".into(), Value::Array(errors));
+    Ok(Value::Object(out))
+}
+
+fn plain(clip: &MaskedClip, t: usize) -> Vec<u8> {
+    clip.frames[t].clone()
+}
+
+/// The frame with what the context encoder does not see in grey.
+fn seen(clip: &MaskedClip, t: usize) -> Vec<u8> {
+    let pixels = clip.frames[t].chunks_exact(3).enumerate();
+    pixels
+        .flat_map(|(i, p)| match clip.visible[clip.tubelet(t, i)] {
+            true => [p[0], p[1], p[2]],
+            false => [70; 3],
+        })
+        .collect()
+}
+
+/// The frame, dimmed, under the error of every hidden tubelet: from black by red and yellow to white.
+fn heat(clip: &MaskedClip, t: usize) -> Vec<u8> {
+    let pixels = clip.frames[t].chunks_exact(3).enumerate();
+    pixels
+        .flat_map(|(i, p)| {
+            let error = clip.error[clip.tubelet(t, i)];
+            if error.is_nan() {
+                return [p[0] / 3, p[1] / 3, p[2] / 3];
+            }
+            let level = (error / FULL).clamp(0., 1.) * 3.;
+            [0., 1., 2.].map(|from| (255. * (level - from).clamp(0., 1.)) as u8)
+        })
+        .collect()
+}
+
+fn enlarged(frame: &[u8], size: usize) -> Vec<u8> {
+    let side = size * ZOOM;
+    (0..side * side)
+        .flat_map(|i| {
+            let at = (i / side / ZOOM * size + i % side / ZOOM) * 3;
+            [frame[at], frame[at + 1], frame[at + 2]]
+        })
+        .collect()
+}

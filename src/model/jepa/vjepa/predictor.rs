@@ -1,0 +1,179 @@
+//! The second stage: the frozen encoder's map of a frame, and how actions change it.
+
+use super::config::{TUBELET, VjepaConfig};
+use super::encoder::{TubeletEncoder, positions, tubelets};
+use crate::model::nn::{LayerNorm, Linear, Params, PreNormBlock, ops};
+use candle_core::{D, Device, Result, Tensor, bail};
+
+/// Frames encoded at a time.
+const CHUNK: usize = 64;
+
+/// A map of a frame: its tokens' layer-normalised embeddings, squares of `merge × merge` tokens side by side, so that `[N, map]` is
+/// also `[N, squares, merge²·width]` and nothing need be turned round between encoding, predicting and comparing.
+pub struct ActionJepa {
+    config: VjepaConfig,
+    encoder: TubeletEncoder,
+    /// Cells of the grid in the map's order.
+    order: Tensor,
+    input: Linear,
+    positions: Tensor,
+    blocks: Vec<PreNormBlock>,
+    norm: LayerNorm,
+    output: Linear,
+}
+
+impl ActionJepa {
+    /// The encoder under `target`, which stays as it is, and the predictor under `predictor`.
+    pub fn new(config: &VjepaConfig, p: &Params) -> Result<Self> {
+        let (c, w, q) = (config, config.predictor_width, p.pp("predictor"));
+        let (side, square) = (c.grid() / c.merge, c.merge * c.merge * c.width);
+        let order: Vec<u32> = (0..c.cells())
+            .map(|i| {
+                let (square, within) = (i / (c.merge * c.merge), i % (c.merge * c.merge));
+                let row = square / side * c.merge + within / c.merge;
+                let column = square % side * c.merge + within % c.merge;
+                (row * c.grid() + column) as u32
+            })
+            .collect();
+        let actions = c.frameskip * c.action_dim;
+        let block = |i| {
+            let p = q.pp(format!("blocks.{i}"));
+            PreNormBlock::new(w, c.predictor_heads, c.predictor_mlp_width, p)
+        };
+        let shape = (1, side * side, w);
+        Ok(Self {
+            encoder: TubeletEncoder::new(config, &p.pp("target").detached())?,
+            order: Tensor::from_vec(order, c.cells(), p.device())?,
+            input: Linear::new(c.history * square + actions, w, q.pp("in"))?,
+            positions: Tensor::from_vec(positions(1, side, w), shape, p.device())?,
+            blocks: (0..c.predictor_layers).map(block).collect::<Result<_>>()?,
+            norm: LayerNorm::new(w, 1e-5, q.pp("norm"))?,
+            output: Linear::zeros(w, square, q.pp("out"))?,
+            config: config.clone(),
+        })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &VjepaConfig {
+        &self.config
+    }
+
+    /// Where it runs.
+    pub fn device(&self) -> &Device {
+        self.positions.device()
+    }
+
+    /// Maps `[N, map]` of frames `[N, H, W, 3]` as bytes. As in the paper, a frame is encoded as the tubelet of itself twice.
+    pub fn encode_frames(&self, frames: &[u8]) -> Result<Tensor> {
+        let (c, size) = (&self.config, self.config.image_size.pow(2) * 3);
+        if !frames.len().is_multiple_of(size) {
+            bail!("frames: {} bytes are not whole frames", frames.len());
+        }
+        let mut maps = Vec::new();
+        for chunk in frames.chunks(CHUNK * size) {
+            let n = chunk.len() / size;
+            let mut rows = Vec::new();
+            for frame in chunk.chunks_exact(size) {
+                tubelets(c, &[frame; TUBELET], &mut rows);
+            }
+            let rows = Tensor::from_vec(rows, (n * c.cells(), ()), self.device())?;
+            let places: Vec<u32> = (0..n).flat_map(|_| 0..c.cells() as u32).collect();
+            let places = Tensor::from_vec(places, n * c.cells(), self.device())?;
+            let x = self.encoder.forward(&rows, &places, n)?;
+            let x = x.index_select(&self.order, 1)?;
+            maps.push(ops::layer_norm(&x, None, None, 1e-5)?.reshape((n, c.map_len()))?);
+        }
+        match maps.is_empty() {
+            true => Tensor::zeros((0, c.map_len()), candle_core::DType::F32, self.device()),
+            false => Tensor::cat(&maps, 0),
+        }
+    }
+
+    /// The next maps `[N, map]` from the last `z: [N, history·map]`, oldest first, an imagined step apart, and the actions
+    /// `a: [N, frameskip·A]`, which every square's token is told (as in DINO-WM).
+    pub fn predict(&self, z: &Tensor, a: &Tensor) -> Result<Tensor> {
+        let c = &self.config;
+        let (n, map) = (z.dim(0)?, c.map_len());
+        let squares = self.positions.dim(1)?;
+        let last = z.narrow(1, (c.history - 1) * map, map)?;
+        let mut parts = Vec::with_capacity(c.history + 1);
+        for h in 0..c.history {
+            parts.push(z.narrow(1, h * map, map)?.reshape((n, squares, ()))?);
+        }
+        let actions = a.unsqueeze(1)?;
+        parts.push(actions.broadcast_as((n, squares, a.dim(1)?))?);
+        let x = self.input.forward(&Tensor::cat(&parts, D::Minus1)?)?;
+        let mut x = x.broadcast_add(&self.positions)?;
+        for block in &self.blocks {
+            x = block.forward(&x)?;
+        }
+        let change = self.output.forward(&self.norm.forward(&x)?)?;
+        let next = (last.reshape(((), c.width))? + change.reshape(((), c.width))?)?;
+        ops::layer_norm(&next, None, None, 1e-5)?.reshape((n, map))
+    }
+
+    /// The last maps `[N, history·map]` once `next: [N, map]` has followed `z`.
+    pub fn shift(&self, z: &Tensor, next: &Tensor) -> Result<Tensor> {
+        let (h, map) = (self.config.history, self.config.map_len());
+        match h {
+            1 => Ok(next.clone()),
+            _ => Tensor::cat(&[&z.narrow(1, map, (h - 1) * map)?, next], 1),
+        }
+    }
+
+    /// The maps that follow `z: [N, history·map]` under actions `a: [N, T, frameskip·A]`, open loop: T of `[N, map]`.
+    pub fn roll_out(&self, z: &Tensor, a: &Tensor) -> Result<Vec<Tensor>> {
+        let (mut z, mut maps) = (z.clone(), Vec::new());
+        for t in 0..a.dim(1)? {
+            let block = a.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
+            let next = self.predict(&z, &block)?;
+            z = self.shift(&z, &next)?;
+            maps.push(next);
+        }
+        Ok(maps)
+    }
+
+    /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R, frameskip·A]` between them:
+    /// mean absolute errors of R next maps, each from true ones, and of the last R − 1 of an open-loop rollout from the first (0 for
+    /// R = 1).
+    pub fn losses(&self, z: &Tensor, a: &Tensor) -> Result<(Tensor, Tensor)> {
+        let h = self.config.history;
+        let (b, tokens, map) = z.dims3()?;
+        let steps = tokens - h;
+        let window = |t: usize| z.narrow(1, t, h)?.contiguous()?.reshape((b, h * map));
+        let block = |t: usize| a.narrow(1, h - 1 + t, 1)?.squeeze(1)?.contiguous();
+        let truth = |t: usize| z.narrow(1, h + t, 1)?.squeeze(1)?.contiguous();
+        let windows = (0..steps).map(window).collect::<Result<Vec<_>>>()?;
+        let blocks = (0..steps).map(block).collect::<Result<Vec<_>>>()?;
+        let truths = (0..steps).map(truth).collect::<Result<Vec<_>>>()?;
+        let forced = self.predict(&Tensor::cat(&windows, 0)?, &Tensor::cat(&blocks, 0)?)?;
+        let teacher = (&forced - Tensor::cat(&truths, 0)?)?.abs()?.mean_all()?;
+        let mut next = forced.narrow(0, 0, b)?;
+        let mut known = windows[0].clone();
+        let mut open = Vec::new();
+        for t in 1..steps {
+            known = self.shift(&known, &next)?;
+            next = self.predict(&known, &blocks[t])?;
+            open.push((&next - &truths[t])?.abs()?.mean_all()?);
+        }
+        let rollout = match open.is_empty() {
+            true => teacher.zeros_like()?,
+            false => Tensor::stack(&open, 0)?.mean_all()?,
+        };
+        Ok((teacher, rollout))
+    }
+
+    /// Floating-point operations (two a multiply-add) of encoding one frame and of predicting one map.
+    pub fn flops(&self) -> (f64, f64) {
+        let c = &self.config;
+        let (cells, d, w) = (c.cells(), c.width, c.predictor_width);
+        let squares = cells / (c.merge * c.merge);
+        let square = c.merge * c.merge * d;
+        let embed = 2. * (cells * TUBELET * c.patch * c.patch * 3 * d) as f64;
+        let encode = embed + c.layers as f64 * PreNormBlock::flops(cells, d, c.mlp_width);
+        let inputs = c.history * square + c.frameskip * c.action_dim;
+        let ends = 2. * (squares * w * (inputs + square)) as f64;
+        let inner = PreNormBlock::flops(squares, w, c.predictor_mlp_width);
+        (encode, ends + c.predictor_layers as f64 * inner)
+    }
+}

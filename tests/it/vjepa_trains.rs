@@ -1,0 +1,521 @@
+//! V-JEPA 2-AC learns: what is hidden stays hidden, the target encoder only follows, gradients reach every variable of a stage, and a
+//! training repeats to the bit.
+
+use candle_core::{Device, Tensor};
+use parallax::camera::Eye;
+use parallax::episode::{Dataset, record};
+use parallax::model::jepa::GoalCost;
+use parallax::model::jepa::vjepa::{
+    ActionJepa, Blocks, ClipBatch, LONG, Mask, MaskedJepa, SHORT, VjepaConfig, VjepaModel,
+};
+use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
+use parallax::scene;
+use parallax::train::{
+    ActionPhase, Architecture, Length, MaskedPhase, Outcome, ReadoutPhase, TrainConfig,
+    TrainOptions, VjepaRecipe, run_on,
+};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+fn experience() -> &'static Dataset {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    DATA.get_or_init(|| {
+        let mut push = scene::load("push").expect("built-in scene");
+        push.episode_steps = 24;
+        let push = Arc::new(push);
+        let eye = Eye::standard(&push).expect("a camera");
+        let mut data = Dataset {
+            size: 64,
+            action_dim: 2,
+            scenes: vec![push.clone()],
+            ..Default::default()
+        };
+        for seed in 0..12 {
+            data.push(record(&push, &eye, seed).expect("a built-in scene runs"), 0);
+        }
+        data
+    })
+}
+
+fn small() -> VjepaConfig {
+    VjepaConfig {
+        clip_frames: 4,
+        width: 24,
+        layers: 2,
+        heads: 2,
+        mlp_width: 32,
+        masked_width: 16,
+        masked_layers: 1,
+        predictor_width: 24,
+        predictor_layers: 2,
+        predictor_heads: 2,
+        predictor_mlp_width: 32,
+        summary: 12,
+        search: (8, 2),
+        ..Default::default()
+    }
+}
+
+/// Clips that begin at these frames, under masks of the given blocks.
+fn clips(config: &VjepaConfig, starts: &[usize], blocks: Blocks, rng: &mut Rng) -> ClipBatch {
+    let data = experience();
+    let clips: Vec<Vec<&[u8]>> = starts
+        .iter()
+        .map(|s| (0..config.clip_frames).map(|t| data.frame(s + t)).collect())
+        .collect();
+    let masks: Vec<Mask> = starts
+        .iter()
+        .map(|_| Mask::draw_sized(blocks, config.grid(), (8, 24), rng))
+        .collect();
+    ClipBatch::new(config, &clips, &masks, &Device::Cpu).unwrap()
+}
+
+fn values(params: &Params) -> Vec<(String, Vec<f32>)> {
+    let read = |v: &Tensor| v.flatten_all().unwrap().to_vec1().unwrap();
+    params
+        .vars()
+        .iter()
+        .map(|(n, v)| (n.clone(), read(v.as_tensor())))
+        .collect()
+}
+
+fn bits(t: &Tensor) -> Vec<u32> {
+    let values: Vec<f32> = t.flatten_all().unwrap().to_vec1().unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn masks_lie_in_the_frame_and_repeat_for_a_seed() {
+    for seed in 0..200 {
+        for (blocks, sizes) in [(SHORT, (16, 32)), (LONG, (8, 40))] {
+            let mask = Mask::draw(blocks, 8, &mut Rng::seed(seed));
+            assert_eq!(mask, Mask::draw(blocks, 8, &mut Rng::seed(seed)));
+            assert!(!mask.visible.is_empty() && !mask.hidden.is_empty());
+            let mut all = [mask.visible.clone(), mask.hidden.clone()].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..64).collect::<Vec<u32>>());
+            let sized = Mask::draw_sized(blocks, 8, sizes, &mut Rng::seed(seed));
+            assert_eq!((sized.visible.len(), sized.hidden.len()), sizes);
+            assert!(
+                sized
+                    .visible
+                    .iter()
+                    .all(|c| *c < 64 && !sized.hidden.contains(c))
+            );
+        }
+    }
+    // Two blocks of 70 % hide more than eight of 15 %.
+    let share = |blocks| -> usize {
+        (0..300)
+            .map(|s| Mask::draw(blocks, 8, &mut Rng::seed(s)).hidden.len())
+            .sum()
+    };
+    assert!(share(LONG) > share(SHORT));
+}
+
+#[test]
+fn a_hidden_tubelet_is_never_seen() {
+    let config = small();
+    let networks = MaskedJepa::new(&config, &Params::fresh(1, &Device::Cpu)).unwrap();
+    let mask = Mask::draw(SHORT, config.grid(), &mut Rng::seed(5));
+    let see = |frames: &[Vec<u8>]| {
+        let clip = vec![frames.iter().map(Vec::as_slice).collect()];
+        let batch =
+            ClipBatch::new(&config, &clip, std::slice::from_ref(&mask), &Device::Cpu).unwrap();
+        bits(&networks.see(&batch).unwrap())
+    };
+    let frames: Vec<Vec<u8>> = (0..config.clip_frames)
+        .map(|t| experience().frame(t).to_vec())
+        .collect();
+    let before = see(&frames);
+    let changed = |cells: &[u32]| {
+        let mut frames = frames.clone();
+        for frame in &mut frames {
+            for (i, pixel) in frame.chunks_exact_mut(3).enumerate() {
+                let cell = (i / 64 / 8 * 8 + i % 64 / 8) as u32;
+                if cells.contains(&cell) {
+                    pixel.iter_mut().for_each(|v| *v = !*v);
+                }
+            }
+        }
+        frames
+    };
+    assert!(
+        before == see(&changed(&mask.hidden)),
+        "hidden pixels reach the context encoder"
+    );
+    assert!(
+        before != see(&changed(&mask.visible[..1])),
+        "visible pixels do not"
+    );
+}
+
+#[test]
+fn in_the_masked_stage_everything_learns_and_the_target_only_follows() {
+    let config = small();
+    let params = Params::fresh(3, &Device::Cpu);
+    let networks = MaskedJepa::new(&config, &params).unwrap();
+    MaskedJepa::follow(&params, 0.).unwrap();
+    for ((_, context), (_, target)) in values(&params.pp("context"))
+        .iter()
+        .zip(values(&params.pp("target")))
+    {
+        let apart = context.iter().zip(&target).map(|(c, t)| (c - t).abs());
+        assert!(apart.fold(0., f32::max) < 1e-6, "they start alike");
+    }
+    let learned = || [params.pp("context").vars(), params.pp("masked").vars()].concat();
+    let mut optimiser = AdamW::new(learned(), AdamWConfig::default()).unwrap();
+    let mut rng = Rng::seed(4);
+    let batch = clips(&config, &[0, 24, 50, 75], SHORT, &mut rng);
+    let before = values(&params);
+    let grads = networks.loss(&batch).unwrap().backward().unwrap();
+    for (name, var) in params.pp("target").vars() {
+        assert!(
+            grads.get(var.as_tensor()).is_none(),
+            "a gradient reaches {name}"
+        );
+    }
+    for (name, var) in learned() {
+        let grad = grads
+            .get(var.as_tensor())
+            .unwrap_or_else(|| panic!("no gradient reaches {name}"));
+        let size = grad.sqr().unwrap().sum_all().unwrap();
+        let size = size.to_scalar::<f32>().unwrap();
+        assert!(size.is_finite() && size > 1e-16, "{name}: {size}");
+    }
+    optimiser.step(&grads, 1e-3, Some(1.)).unwrap();
+    for ((name, after), (_, before)) in values(&params).iter().zip(&before) {
+        let moved = after != before;
+        assert_eq!(moved, !name.starts_with("target"), "{name}");
+    }
+    let old = values(&params.pp("target"));
+    MaskedJepa::follow(&params, 0.9).unwrap();
+    let (new, context) = (values(&params.pp("target")), values(&params.pp("context")));
+    for (((name, new), (_, old)), (_, context)) in new.iter().zip(&old).zip(&context) {
+        for ((new, old), context) in new.iter().zip(old).zip(context) {
+            let expected = 0.9 * old + 0.1 * context;
+            assert!(
+                (new - expected).abs() < 1e-6,
+                "{name}: {new}, expected {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn masked_clips_are_learned() {
+    let config = small();
+    let params = Params::fresh(6, &Device::Cpu);
+    let networks = MaskedJepa::new(&config, &params).unwrap();
+    MaskedJepa::follow(&params, 0.).unwrap();
+    let vars = [params.pp("context").vars(), params.pp("masked").vars()].concat();
+    let mut optimiser = AdamW::new(vars, AdamWConfig::default()).unwrap();
+    let mut rng = Rng::seed(7);
+    let batch = clips(&config, &[0, 24, 50, 75], LONG, &mut rng);
+    let loss = || networks.loss(&batch).unwrap();
+    let first = loss().to_scalar::<f32>().unwrap();
+    for _ in 0..60 {
+        optimiser
+            .step(&loss().backward().unwrap(), 2e-3, Some(1.))
+            .unwrap();
+    }
+    let last = loss().to_scalar::<f32>().unwrap();
+    assert!(last < 0.7 * first, "loss went from {first} to {last}");
+}
+
+/// Maps of 6 frames of each of some episodes, 5 control steps apart, and the actions between.
+fn sequences(model: &ActionJepa, tokens: usize) -> (Tensor, Tensor) {
+    let data = experience();
+    let (mut frames, mut actions) = (Vec::new(), Vec::new());
+    for episode in &data.episodes {
+        for t in 0..tokens {
+            frames.extend_from_slice(data.frame(episode.start + 5 * t));
+        }
+        for t in 0..5 * (tokens - 1) {
+            actions.extend_from_slice(data.action(episode.start + t));
+        }
+    }
+    let n = data.episodes.len();
+    let z = model.encode_frames(&frames).unwrap();
+    (
+        z.reshape((n, tokens, ())).unwrap(),
+        Tensor::from_vec(actions, (n, tokens - 1, 10), &Device::Cpu).unwrap(),
+    )
+}
+
+#[test]
+fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
+    for history in [1, 2] {
+        let config = VjepaConfig { history, ..small() };
+        let params = Params::fresh(8, &Device::Cpu);
+        let model = ActionJepa::new(&config, &params).unwrap();
+        let (z, actions) = sequences(&model, history + 2);
+        let mut optimiser =
+            AdamW::new(params.pp("predictor").vars(), AdamWConfig::default()).unwrap();
+        let frozen = values(&params.pp("target"));
+        let mut first = f32::NAN;
+        let mut best = f32::INFINITY;
+        // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
+        for step in 0..80 {
+            let (teacher, rollout) = model.losses(&z, &actions).unwrap();
+            let total = (teacher + rollout).unwrap();
+            let loss = total.to_scalar::<f32>().unwrap();
+            best = best.min(loss);
+            let grads = total.backward().unwrap();
+            let before = values(&params.pp("predictor"));
+            optimiser.step(&grads, 2e-3, Some(1.)).unwrap();
+            if step == 0 {
+                first = loss;
+            }
+            if step != 1 {
+                continue;
+            }
+            for ((name, var), (_, before)) in params.pp("predictor").vars().iter().zip(before) {
+                let grad = grads
+                    .get(var.as_tensor())
+                    .unwrap_or_else(|| panic!("no gradient reaches {name}"));
+                let size = grad.sqr().unwrap().sum_all().unwrap();
+                let size = size.to_scalar::<f32>().unwrap();
+                assert!(size.is_finite() && size > 1e-16, "{name}: {size}");
+                let after: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
+                assert_ne!(before, after, "{name} did not move");
+            }
+        }
+        // Little, since most of a map stays as it is and the absolute error holds on to that.
+        assert!(best < 0.995 * first, "loss went from {first} to {best}");
+        assert!(
+            frozen == values(&params.pp("target")),
+            "the encoder moved in the second stage"
+        );
+    }
+}
+
+/// A predictor whose last layer says something.
+fn lively(config: &VjepaConfig, seed: u64) -> (Params, ActionJepa) {
+    let params = Params::fresh(seed, &Device::Cpu);
+    let model = ActionJepa::new(config, &params).unwrap();
+    let mut rng = Rng::seed(seed + 1);
+    for (_, var) in params.pp("predictor").vars() {
+        let noise = rng.uniform(-0.2, 0.2, var.dims().to_vec(), &Device::Cpu);
+        var.set(&noise.unwrap()).unwrap();
+    }
+    (params, model)
+}
+
+#[test]
+fn two_steps_of_a_rollout_are_two_single_steps() {
+    for history in [1, 2] {
+        let config = VjepaConfig { history, ..small() };
+        let (_, model) = lively(&config, 9);
+        let (z, actions) = sequences(&model, history + 2);
+        let n = z.dim(0).unwrap();
+        let start = z
+            .narrow(1, 0, history)
+            .unwrap()
+            .contiguous()
+            .unwrap()
+            .reshape((n, ()))
+            .unwrap();
+        let after = actions.narrow(1, history - 1, 2).unwrap();
+        let both = model.roll_out(&start, &after).unwrap();
+        let block = |t: usize| {
+            let block = after.narrow(1, t, 1).unwrap().squeeze(1).unwrap();
+            block.contiguous().unwrap()
+        };
+        let first = model.predict(&start, &block(0)).unwrap();
+        let shifted = model.shift(&start, &first).unwrap();
+        let second = model.predict(&shifted, &block(1)).unwrap();
+        assert!(bits(&both[0]) == bits(&first) && bits(&both[1]) == bits(&second));
+        assert!(bits(&first) != bits(&second));
+        // And the rollout loss is the second step's error.
+        let (_, rollout) = model.losses(&z, &actions).unwrap();
+        let truth = z.narrow(1, history + 1, 1).unwrap().squeeze(1).unwrap();
+        let error = (second - truth).unwrap().abs().unwrap().mean_all().unwrap();
+        let (found, expected) = (
+            rollout.to_scalar::<f32>().unwrap(),
+            error.to_scalar::<f32>().unwrap(),
+        );
+        assert!(
+            (found - expected).abs() < 1e-6 * expected,
+            "{found} {expected}"
+        );
+    }
+}
+
+fn config(cost: GoalCost) -> TrainConfig {
+    TrainConfig {
+        name: "test".into(),
+        summary: "A test".into(),
+        seed: 11,
+        data: Vec::new(),
+        episodes: None,
+        validation_share: 0.2,
+        architecture: Architecture::VjepaAc(VjepaRecipe {
+            model: VjepaConfig { cost, ..small() },
+            masked: MaskedPhase {
+                length: Length::Steps(5),
+                clips: 2,
+                stills: 2,
+                judge_every: 3,
+                ..Default::default()
+            },
+            actions: ActionPhase {
+                length: Length::Steps(5),
+                batch: 4,
+                summary_frames: 60,
+                ..Default::default()
+            },
+            readouts: ReadoutPhase {
+                steps: 20,
+                ..Default::default()
+            },
+        }),
+    }
+}
+
+fn options(out: &Path) -> TrainOptions {
+    TrainOptions {
+        device: Device::Cpu,
+        minutes: None,
+        resume: false,
+        out: out.into(),
+        data: Vec::new(),
+        skip_damaged: false,
+        readouts_only: false,
+    }
+}
+
+#[test]
+fn an_interrupted_training_of_both_stages_ends_in_the_same_bits() {
+    let config = config(GoalCost::Plain);
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert_eq!(
+        run_on(&config, experience(), &options(whole.path())).unwrap(),
+        Outcome::Finished
+    );
+    // No time at all: every run takes one step and stops.
+    let go_on = |resume| TrainOptions {
+        resume,
+        minutes: Some(0.),
+        ..options(parts.path())
+    };
+    let mut outcome = run_on(&config, experience(), &go_on(false)).unwrap();
+    let mut runs = 1;
+    while outcome == Outcome::Paused {
+        outcome = run_on(&config, experience(), &go_on(true)).unwrap();
+        runs += 1;
+        assert!(runs < 20, "the training does not end");
+    }
+    assert!(
+        runs > 8,
+        "the training was cut {runs} times, expected after every step"
+    );
+    for file in ["model.safetensors", "readouts.json", "train.ron"] {
+        let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
+        assert!(read(whole.path()) == read(parts.path()), "{file} differs");
+    }
+}
+
+#[test]
+fn a_trained_folder_of_two_stages_loads_and_imagines_the_same() {
+    for cost in [GoalCost::Plain, GoalCost::Whitened] {
+        let dir = tempfile::tempdir().unwrap();
+        run_on(&config(cost), experience(), &options(dir.path())).unwrap();
+        let read = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
+        assert_eq!(read, config(cost));
+        let Architecture::VjepaAc(recipe) = &read.architecture else {
+            panic!("another architecture was read")
+        };
+        let load = || {
+            let card = Card::load(dir.path()).unwrap();
+            VjepaModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap()
+        };
+        let (model, again) = (load(), load());
+        let frame = experience().frame(0).to_vec();
+        let later = experience().frame(15).to_vec();
+        let context = Context {
+            size: 64,
+            frames: vec![frame.clone()],
+            actions: Vec::new(),
+        };
+        let mut rng = Rng::seed(3);
+        // More candidates than are imagined together.
+        let actions = Actions {
+            n: 70,
+            steps: 10,
+            dim: 2,
+            data: (0..70 * 20).map(|_| 2. * rng.f32() - 1.).collect(),
+        };
+        let goal = Goal {
+            size: 64,
+            frame: later.clone(),
+        };
+        let imagine = |model: &VjepaModel| {
+            let latent = model.observe(&context).unwrap();
+            let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
+            let distances = model.distance(&rollouts, &goal).unwrap();
+            (rollouts, distances)
+        };
+        let (rollouts, distances) = imagine(&model);
+        assert_eq!(distances.len(), 140);
+        assert!(distances.iter().all(|d| d.is_finite() && *d > 0.));
+        assert!(distances == imagine(&again).1);
+        let states = model
+            .states(&rollouts)
+            .unwrap()
+            .expect("read-outs were trained");
+        assert_eq!(states.bodies, ["hand", "cube"]);
+        assert_eq!(states.poses.len(), 70 * 2 * 2);
+        assert!(model.read_out(&context).unwrap().is_some());
+        let features = model.features(&context).unwrap().expect("a JEPA has them");
+        assert_eq!(features.len(), recipe.model.summary);
+        let one = Actions {
+            n: 1,
+            steps: 5,
+            dim: 2,
+            data: vec![0.1; 10],
+        };
+        assert!(model.surprise(&context, &one, &later).unwrap() > 0.);
+        let short = Actions {
+            n: 1,
+            steps: 7,
+            dim: 2,
+            data: vec![0.; 14],
+        };
+        let latent = model.observe(&context).unwrap();
+        assert!(model.imagine(&latent, &short, &Cancel::new()).is_err());
+        let stop = Cancel::new();
+        stop.cancel();
+        assert!(model.imagine(&latent, &actions, &stop).is_err());
+    }
+}
+
+#[test]
+fn a_masked_clip_shows_what_was_hidden_and_missed() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(GoalCost::Plain);
+    run_on(&config, experience(), &options(dir.path())).unwrap();
+    let card = Card::load(dir.path()).unwrap();
+    let model = VjepaModel::load(dir.path(), card, &small(), &Device::Cpu).unwrap();
+    assert_eq!(model.clip_frames(), Some(4));
+    let frames: Vec<Vec<u8>> = (0..4).map(|t| experience().frame(t).to_vec()).collect();
+    let clip = model.masked(64, &frames, 8).unwrap().expect("it masks");
+    assert_eq!((clip.visible.len(), clip.error.len()), (2 * 64, 2 * 64));
+    for (visible, error) in clip.visible.iter().zip(&clip.error) {
+        assert_eq!(*visible, error.is_nan());
+        assert!(*visible || *error > 0.);
+    }
+    // As deep as the clip.
+    assert_eq!(clip.visible[..64], clip.visible[64..]);
+    assert_eq!(clip.tubelet(3, 63 * 64 + 63), 127);
+    assert_eq!(clip.tubelet(1, 8), 1);
+    let hidden = |seed| {
+        let clip = model.masked(64, &frames, seed).unwrap().unwrap();
+        clip.visible.iter().filter(|v| !**v).count()
+    };
+    assert!(
+        (0..40).map(|s| hidden(2 * s)).sum::<usize>() < (0..40).map(|s| hidden(2 * s + 1)).sum()
+    );
+    assert!(model.masked(64, &frames[..3], 8).is_err());
+}
