@@ -39,7 +39,7 @@ enum Command {
     /// Train the model that a train.ron describes
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
-    Eval(eval::EvalArgs),
+    Eval(Box<eval::EvalArgs>),
     /// Record reality beside the models' imagination as a GIF
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
