@@ -2,7 +2,21 @@
 
 use clap::Parser as _;
 
+/// Whoever reads what a command prints may stop when they have seen enough (`parallax scenes | head`): that ends the command, and is
+/// no failure of ours.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to stdout") && message.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> std::process::ExitCode {
+    end_quietly_when_nobody_reads();
     parallax::model::nn::quiet_candle_threads();
     let cli = parallax::cli::Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()

@@ -45,6 +45,8 @@ pub enum Command {
     DreamAgain,
     /// Show the plan in this way.
     PlanView(PlanView),
+    /// Show the plan in the next way.
+    NextPlanView,
     /// Imagine several futures of the same actions and show their spread, or one.
     ToggleSpread,
     /// Show difference heat maps instead of truth thumbnails.
@@ -194,6 +196,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "Difference heat map or truth",
         Key::X,
         Command::ToggleDifference,
+    ),
+    key(
+        "P",
+        "Plan: energy, elites, cost by step, latent path, film",
+        Key::P,
+        Command::NextPlanView,
     ),
     key(
         "K",

@@ -89,8 +89,6 @@ pub struct BodyGrip {
     pub body: usize,
     /// From the body's centre to where it is held, in the body's own frame.
     pub point_in_body: [f32; 3],
-    /// From where it was held to the body's centre, in the world, when it was taken hold of.
-    pub to_centre: [f32; 3],
     /// Where it was taken hold of.
     pub from: [f32; 3],
     /// The direction in which the view looked then: the pointer moves in the plane across it.
@@ -359,13 +357,34 @@ impl Imagination {
     }
 }
 
-/// Successes over episodes, since the controller or the scene changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How episodes ended since the controller or the scene changed.
+#[derive(Clone, Debug, Default)]
 pub struct Score {
-    /// Episodes with success.
-    pub successes: usize,
+    /// The first moment of each episode that ended, by which it is known again, and whether with success.
+    ended: Vec<(Arc<Moment>, bool)>,
+}
+
+impl Score {
+    /// Counts an episode that ended.
+    pub fn count(&mut self, first: &Arc<Moment>, success: bool) {
+        self.forget(first);
+        self.ended.push((first.clone(), success));
+    }
+
+    /// An end that was told no longer holds.
+    pub fn forget(&mut self, first: &Arc<Moment>) {
+        self.ended.retain(|(m, _)| !Arc::ptr_eq(m, first));
+    }
+
     /// Episodes that ended.
-    pub episodes: usize,
+    pub fn episodes(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// Episodes that ended with success.
+    pub fn successes(&self) -> usize {
+        self.ended.iter().filter(|(_, success)| *success).count()
+    }
 }
 
 /// The whole screen.

@@ -11,14 +11,15 @@ mod format;
 mod library;
 mod palette;
 mod parts;
+mod shape;
 mod validate;
 
 pub use field::{Departure, FieldError, bounds};
 pub use format::{
     ActionSpace, BODY_FIELDS, Behaviour, Body, CameraSpec, Edit, EditKind, Floor, GoalSampler,
-    Joint, JointKind, Kind, Law, Part, Randomise, Scene, Sensor, Shape, Slider, Softness, Task,
-    WORLD_FIELDS,
+    Joint, JointKind, Kind, Law, Randomise, Scene, Sensor, Slider, Softness, Task, WORLD_FIELDS,
 };
 pub use library::{home, library_dir, list, load, load_named, models_dir};
 pub use palette::Colour;
+pub use shape::{Part, Shape};
 pub use validate::SceneError;

@@ -1,8 +1,8 @@
 //! Checks of a scene's parts: shapes, actions, randomisation, joints, sensors, edits.
 
-use super::SceneError;
 use super::format::*;
 use super::validate::Check;
+use super::{SceneError, Shape};
 
 impl Check<'_> {
     pub(super) fn actions(&self, actions: &ActionSpace) -> Result<(), SceneError> {

@@ -10,12 +10,14 @@ use super::{Reality, SimError};
 pub struct Drag {
     /// Body index.
     pub body: usize,
+    /// Where the body is held, metres from its centre, in its own frame; a soft body is held at its centre.
+    pub point_in_body: [f32; 3],
     /// Where the spring pulls to, metres, world frame.
     pub target: [f32; 3],
 }
 
 impl Reality {
-    /// Starts, moves or ends a drag; the spring acts at the body's centre until it is ended.
+    /// Starts, moves or ends a drag; the spring acts where the body is held until it is ended.
     pub fn drag(&mut self, drag: Option<Drag>) {
         self.drag = drag.filter(|d| d.body < self.bodies.len());
     }
@@ -163,18 +165,34 @@ impl Reality {
         bodies.propagate_modified_body_positions_to_colliders(colliders);
     }
 
-    /// Pulls the dragged body: a critically damped spring scaled by its mass.
+    /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point held, in the direction
+    /// of the pull.
     pub(super) fn apply_drag(&mut self) {
         let Some(drag) = self.drag else { return };
+        let is_soft = self.soft[drag.body].is_some();
         let body = &mut self.world.bodies[self.bodies[drag.body]];
         if !body.is_dynamic() {
             return;
         }
         const NATURAL_FREQUENCY: f32 = 12.0;
-        let pull = (Vector::from(drag.target) - body.translation())
-            * (NATURAL_FREQUENCY * NATURAL_FREQUENCY)
-            - body.linvel() * (2.0 * NATURAL_FREQUENCY);
-        let impulse = pull * (body.mass() / super::PHYSICS_HZ as f32);
-        body.apply_impulse(impulse, true);
+        let spring = |from: Vector, velocity: Vector| {
+            (Vector::from(drag.target) - from) * (NATURAL_FREQUENCY * NATURAL_FREQUENCY)
+                - velocity * (2.0 * NATURAL_FREQUENCY)
+        };
+        let dt = 1.0 / super::PHYSICS_HZ as f32;
+        if is_soft {
+            let pull = spring(body.translation(), body.linvel());
+            body.apply_impulse(pull * (body.mass() * dt), true);
+            return;
+        }
+        let held = body.position() * Vector::from(drag.point_in_body);
+        let pull = spring(held, body.velocity_at_point(held));
+        let (along, arm) = (pull.normalize_or_zero(), held - body.center_of_mass());
+        let masses = body.mass_properties();
+        let turn = masses.effective_world_inv_inertia * arm.cross(along);
+        let lightness = masses.effective_inv_mass.dot(along * along) + along.dot(turn.cross(arm));
+        if lightness > 0.0 {
+            body.apply_impulse_at_point(pull * (dt / lightness), held, true);
+        }
     }
 }

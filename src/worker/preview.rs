@@ -183,10 +183,10 @@ pub fn principal(rows: &[&[f32]]) -> (Vec<[f32; 2]>, f32) {
             for (i, place) in out.iter_mut().enumerate() {
                 place[component] = v[i] * value.sqrt();
             }
-            for i in 0..n {
-                for j in 0..n {
-                    gram[i][j] -= value * v[i] * v[j];
-                }
+            for (row, a) in gram.iter_mut().zip(&v) {
+                row.iter_mut()
+                    .zip(&v)
+                    .for_each(|(g, b)| *g -= value * a * b);
             }
             held += value;
         }

@@ -27,7 +27,7 @@ impl Solid {
             .map(|i| {
                 let (collider, body) = (reality.collider(i), reality.body(i));
                 let (shape, in_body, surface) = if reality.is_soft(i) {
-                    // It changes its form all the time: for the pointer a ball of about its size stands in.
+                    // It changes its form all the time: where no moment's surface is at hand, a ball of about its size stands in.
                     let radius = 0.75 * body.shape.bounding_radius() * body.size;
                     let mesh = collider.shape().as_trimesh();
                     let surface = mesh.map(|m| m.indices().to_vec());
@@ -69,6 +69,31 @@ impl Solid {
         self.shape
             .cast_ray(&self.pose(state), &ray, FAR, true)
             .filter(|d| d.is_finite())
+    }
+
+    /// As [`cast`](Self::cast), for a soft body with its surface as it is in a moment: vertices in world metres.
+    pub fn cast_surface(
+        &self,
+        vertices: &[[f32; 3]],
+        origin: [f32; 3],
+        direction: [f32; 3],
+    ) -> Option<f32> {
+        let (origin, direction) = (Vector::from(origin), Vector::from(direction));
+        let vertex = |i: u32| vertices.get(i as usize).map(|v| Vector::from(*v));
+        // Möller and Trumbore (1997), from either side.
+        let meets = |&[a, b, c]: &[u32; 3]| {
+            let (a, b, c) = (vertex(a)?, vertex(b)?, vertex(c)?);
+            let (ab, ac, from) = (b - a, c - a, origin - a);
+            let across = direction.cross(ac);
+            let volume = ab.dot(across);
+            let (u, turned) = (from.dot(across) / volume, from.cross(ab));
+            let v = direction.dot(turned) / volume;
+            let distance = ac.dot(turned) / volume;
+            let inside = u >= 0.0 && v >= 0.0 && u + v <= 1.0 && distance >= 0.0;
+            inside.then_some(distance)
+        };
+        let triangles = self.surface.as_deref().unwrap_or_default();
+        triangles.iter().filter_map(meets).reduce(f32::min)
     }
 
     /// The body's farthest points along a direction, in world metres: one for each convex part.
@@ -120,6 +145,23 @@ mod tests {
 
     use super::*;
     use crate::scene;
+
+    #[test]
+    fn a_ray_meets_a_soft_body_at_its_surface_and_not_at_a_ball_around_it() {
+        let scene = Arc::new(scene::load("jelly").unwrap());
+        let reality = Reality::new(&scene, 3).unwrap();
+        let (solids, surfaces) = (Solid::all(&reality), Solid::surfaces(&reality));
+        let (soft, vertices) = &surfaces[0];
+        let solid = &solids[*soft];
+        let highest = vertices.iter().map(|v| v[1]).fold(f32::MIN, f32::max);
+        let [x, y, z] = reality.measure().bodies[*soft].position;
+        let from_above = |x: f32| solid.cast_surface(vertices, [x, y + 2.0, z], [0.0, -1.0, 0.0]);
+        let met = y + 2.0 - from_above(x).unwrap();
+        assert!(met > y && met <= highest + 1e-4, "{met}, {highest}");
+        let widest = vertices.iter().map(|v| v[0]).fold(f32::MIN, f32::max);
+        assert!(from_above(widest - 0.002).is_some() || from_above(widest + 0.002).is_none());
+        assert_eq!(from_above(widest + 0.002), None);
+    }
 
     #[test]
     fn a_ray_meets_a_body_where_the_state_has_it() {

@@ -41,6 +41,23 @@ fn at_home(home: &Path, args: &[&str]) -> Command {
     command
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_command_quietly() {
+    let home = home();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_parallax"))
+        .args(["scenes"])
+        .env("PARALLAX_HOME", home.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "{out:?}");
+    assert!(out.stderr.is_empty(), "{out:?}");
+}
+
 #[test]
 fn help_lists_every_command_and_every_option() {
     let commands = [

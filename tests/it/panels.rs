@@ -95,6 +95,26 @@ fn the_play_button_sends_play_and_says_pause_while_playing() {
 }
 
 #[test]
+fn an_episode_counts_once_and_not_when_its_end_was_undone() {
+    let mut state = state();
+    let episodes: Vec<Arc<Moment>> = (0..3).map(|_| Arc::new(Moment::default())).collect();
+    state.record.goal = Some(GoalShown::default());
+    for (first, success) in episodes.iter().zip([true, false, true]) {
+        state.score.count(first, success);
+    }
+    let lamp = |ui: &mut egui::Ui, s: &State, _: &mut Vec<Command>| transport::lamp_ui(ui, s);
+    run_panel(&state, lamp, |h| {
+        h.get_by_label("Successes 2/3");
+    });
+    state.score.forget(&episodes[2]);
+    run_panel(&state, lamp, |h| {
+        h.get_by_label("Successes 1/2");
+    });
+    state.score.count(&episodes[1], true);
+    assert_eq!((state.score.successes(), state.score.episodes()), (2, 2));
+}
+
+#[test]
 fn a_click_on_the_timeline_scrubs_to_that_moment() {
     let state = state();
     let sent = run_panel(&state, timeline::timeline_ui, |h| {

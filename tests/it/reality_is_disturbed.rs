@@ -9,7 +9,7 @@ use parallax::eval::control::CONTEXT_FRAMES;
 use parallax::model::{Cancel, ModelError};
 use parallax::planner::{Controller, Sight};
 use parallax::scene::Scene;
-use parallax::sim::Drag;
+use parallax::sim::{Drag, Reality};
 use parallax::worker::{
     Driver, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, Solid,
     spawn_reality, watch,
@@ -152,7 +152,11 @@ fn a_pulled_body_follows_and_undo_brings_it_back_to_the_bit() {
     bench.steps(2);
     let before = state_bits(&bench.newest().state);
     let target = [0.4, 0.3, -0.2];
-    bench.tell(RealityOrder::Pull(Some(Drag { body: 0, target })));
+    bench.tell(RealityOrder::Pull(Some(Drag {
+        body: 0,
+        point_in_body: [0.0; 3],
+        target,
+    })));
     bench.steps(8);
     let at = bench.position(0);
     assert!(
@@ -193,11 +197,41 @@ fn a_pull_that_nothing_came_of_is_not_kept() {
     let mut bench = Bench::new(&ball(), 0);
     bench.tell(RealityOrder::Pull(Some(Drag {
         body: 0,
+        point_in_body: [0.0; 3],
         target: [1.0; 3],
     })));
     bench.until("the pull", |b| b.undo.is_some());
     bench.tell(RealityOrder::Pull(None));
     bench.until("its end", |b| b.undo.is_none() && b.marks.is_empty());
+}
+
+#[test]
+fn a_pull_acts_where_the_body_is_held() {
+    let push = scene("push");
+    let pulled = |point_in_body: [f32; 3]| {
+        let mut reality = Reality::new(&push, 1_000_000).unwrap();
+        reality.put(0, [-0.4, 0.08, -0.4], None);
+        reality.put(1, [0.1, 0.11, 0.1], Some(0.0));
+        // Across the line from the centre to the point.
+        let target = [0.1 + point_in_body[0], 0.11, 0.1 + 0.25];
+        reality.drag(Some(Drag {
+            body: 1,
+            point_in_body,
+            target,
+        }));
+        (0..40).for_each(|_| reality.step());
+        reality.measure().bodies[1]
+    };
+    let (centre, edge) = (pulled([0.0; 3]), pulled([0.1, 0.0, 0.0]));
+    assert!(centre.yaw().abs() < 0.05, "{}", centre.yaw());
+    assert!(centre.planar_distance([0.1, 0.35]) < 0.05, "{centre:?}");
+    assert!(edge.yaw().abs() > 0.4, "{}", edge.yaw());
+    // The held point is where it was led, as near as friction lets it come; the centre is not.
+    let (sin, cos) = edge.yaw().sin_cos();
+    let held = [edge.position[0] + 0.1 * cos, edge.position[2] - 0.1 * sin];
+    let far = (held[0] - 0.2).hypot(held[1] - 0.35);
+    assert!(far < 0.08, "{held:?}");
+    assert!(edge.planar_distance([0.1, 0.35]) > 0.05, "{edge:?}");
 }
 
 #[test]
@@ -216,7 +250,11 @@ fn a_pulled_hand_goes_there_by_its_own_action() {
     let mut bench = Bench::new(&scene("reach"), 1_000_000);
     let from = bench.position(0);
     let target = [from[0] - 0.1 * from[0].signum(), from[1], from[2]];
-    bench.tell(RealityOrder::Pull(Some(Drag { body: 0, target })));
+    bench.tell(RealityOrder::Pull(Some(Drag {
+        body: 0,
+        point_in_body: [0.0; 3],
+        target,
+    })));
     bench.steps(6);
     assert!((bench.position(0)[0] - target[0]).abs() < 0.01);
     assert!(
@@ -231,6 +269,7 @@ fn fixed_bodies_and_unknown_ones_are_left_alone() {
     for body in [1, 7] {
         bench.tell(RealityOrder::Pull(Some(Drag {
             body,
+            point_in_body: [0.0; 3],
             target: [0.0, 1.0, 0.0],
         })));
         bench.tell(RealityOrder::Strike(body, [1.0, 0.0, 0.0]));

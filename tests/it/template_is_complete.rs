@@ -7,6 +7,7 @@ use parallax::scene::{BODY_FIELDS, Colour, Scene, WORLD_FIELDS};
 use parallax::sim::{HELD_OUT_SEED, Reality};
 
 const FORMAT: &str = include_str!("../../src/scene/format.rs");
+const SHAPE: &str = include_str!("../../src/scene/shape.rs");
 const PALETTE: &str = include_str!("../../src/scene/palette.rs");
 
 /// The RON of the page.
@@ -67,13 +68,13 @@ fn it_names_every_field_and_every_choice() {
         .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
         .flat_map(|word| [word].into_iter().chain(word.split('.')))
         .collect();
-    let known = names(FORMAT);
+    let known = [names(FORMAT), names(SHAPE)].concat();
     assert!(
         known.len() > 90
-            && ["bodies", "Checker", "grip_reach_m", "PassThrough"]
+            && ["bodies", "Checker", "Cuboid", "grip_reach_m", "PassThrough"]
                 .iter()
                 .all(|n| known.contains(&n.to_string())),
-        "the walk over format.rs no longer finds its fields: {known:?}"
+        "the walk over format.rs and shape.rs no longer finds its fields: {known:?}"
     );
     let colours = names(PALETTE);
     assert!(colours.contains(&format!("{:?}", Colour::Orange)));

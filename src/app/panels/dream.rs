@@ -77,7 +77,7 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
     ui.label(RichText::new("Dream").heading().strong());
     let camp = state.panes.iter().find(|p| p.name == dream.model);
     let colour = theme::camp_colour(camp.and_then(|p| p.camp()));
-    badge(ui, &dream.model, colour);
+    ui.allocate_ui(vec2(0.0, 22.0), |ui| badge(ui, &dream.model, colour));
     ui.label(RichText::new("no truth behind it").color(weak))
         .on_hover_text("Every frame is imagined from the model's own frames before: nothing real comes in until you set out anew");
     ui.with_layout(

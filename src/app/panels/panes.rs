@@ -59,7 +59,10 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
     }
     row_ui(ui, |ui| {
         let side = state.eye.as_ref().map_or(64, |e| e.size());
-        let text = format!("{side} × {side} pixels: all that models see");
+        let text = match ui.available_width() > 200.0 {
+            true => format!("{side} × {side} pixels: all that models see"),
+            false => format!("{side} × {side} pixels"),
+        };
         let text = RichText::new(text).small().color(s.weak);
         ui.add(bevy_egui::egui::Label::new(text).truncate());
     });
@@ -246,14 +249,8 @@ fn frames_ui(
             spread_image(frames.size, &all)
         });
         if let Some(texture) = texture {
-            let what = format!("spread of {}", frames.n);
-            inset(
-                painter,
-                inset_rect(rect, state),
-                texture,
-                &what,
-                Color32::WHITE,
-            );
+            let corner = inset_rect(rect, state);
+            inset(painter, corner, texture, "spread", Color32::WHITE);
         }
     } else if let Some(truth) = truth {
         let place = format!("{} truth", pane.name);

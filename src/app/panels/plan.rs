@@ -27,7 +27,8 @@ pub fn plan_ui(
             .on_hover_text("What the controller plans, as the planner's own model imagines it");
         picker_ui(ui, view, out);
         let known = state.timers.decision.last();
-        if let Some(ms) = known.filter(|_| state.decision.is_some()) {
+        let fits = ui.available_width() > 56.0;
+        if let Some(ms) = known.filter(|_| state.decision.is_some() && fits) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.label(
                     RichText::new(format!("{ms:.0} ms"))

@@ -84,7 +84,13 @@ impl Sight<'_> {
         let hits = state.solids.iter().zip(&self.scenery.poses).enumerate();
         let nearest = hits
             .filter_map(|(i, (solid, pose))| {
-                let distance = solid.cast(pose, lens.at.to_array(), direction.to_array())?;
+                let (from, along) = (lens.at.to_array(), direction.to_array());
+                let moment = state.shown_moment();
+                let surface = moment.and_then(|m| m.surfaces.iter().find(|(body, _)| *body == i));
+                let distance = match surface {
+                    Some((_, vertices)) => solid.cast_surface(vertices, from, along),
+                    None => solid.cast(pose, from, along),
+                }?;
                 Some((i, distance))
             })
             .min_by(|a, b| a.1.total_cmp(&b.1));
@@ -120,7 +126,6 @@ impl Sight<'_> {
         Some(BodyGrip {
             body,
             point_in_body: (turn.inverse() * (point - centre)).to_array(),
-            to_centre: (centre - point).to_array(),
             from: point.to_array(),
             across: self.scenery.lens.forward.to_array(),
             to: point.to_array(),

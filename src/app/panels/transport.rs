@@ -206,9 +206,14 @@ pub fn lamp_ui(ui: &mut Ui, state: &State) {
             ui.label(RichText::new(format!("{:.1} cm to go", d * 100.0)).color(s.weak));
         }
     });
-    let score = state.score;
+    let score = &state.score;
     ui.label(
-        RichText::new(format!("Successes {}/{}", score.successes, score.episodes)).color(s.weak),
+        RichText::new(format!(
+            "Successes {}/{}",
+            score.successes(),
+            score.episodes()
+        ))
+        .color(s.weak),
     );
 }
 

@@ -74,11 +74,11 @@ impl Session {
     }
 
     fn pull(&self, grip: &BodyGrip) {
-        // The spring acts at the centre: the centre goes where the held point is led.
-        let target = [0, 1, 2].map(|axis| grip.to[axis] + grip.to_centre[axis]);
-        let body = grip.body;
-        self.reality
-            .tell(RealityOrder::Pull(Some(Drag { body, target })));
+        self.reality.tell(RealityOrder::Pull(Some(Drag {
+            body: grip.body,
+            point_in_body: grip.point_in_body,
+            target: grip.to,
+        })));
     }
 
     fn strike(&self, grip: &BodyGrip) {
@@ -132,6 +132,11 @@ impl Session {
             .last()
             .copied()
             .filter(|b| newest < b + HORIZON);
+        // An end that was undone is none.
+        if let (Some(first), None) = (rewound.moments.first(), rewound.outcome) {
+            self.state.score.forget(first);
+        }
+        self.wake();
         self.place_eye(&rewound.start.scene, rewound.start.seed);
         self.state.decision = None;
         self.state.grip = None;

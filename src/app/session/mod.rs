@@ -141,6 +141,10 @@ impl Session {
             Command::Step if self.state.dream.is_some() => self.step_dream(),
             Command::Reset if self.state.dream.is_some() => self.dream_again(),
             Command::PlanView(view) => self.state.plan_view = view,
+            Command::NextPlanView => {
+                let at = self.state.plan_view as usize + 1;
+                self.state.plan_view = PlanView::ALL[at % PlanView::ALL.len()];
+            }
             Command::ToggleSpread => self.toggle_spread(),
             Command::TogglePlay => {
                 self.state.playing = !self.state.playing;
@@ -324,6 +328,9 @@ impl Session {
                 if goes_on {
                     record.outcome = None;
                     record.reached = None;
+                    if let Some(first) = record.moments.first() {
+                        self.state.score.forget(first);
+                    }
                 }
                 let shown = std::mem::replace(&mut record.goal, goal);
                 // While the goal is being moved, the hand knows better where it is.
@@ -368,8 +375,9 @@ impl Session {
                 {
                     self.state.record.outcome = Some(success);
                     self.state.record.reached = success.then_some(self.state.newest());
-                    self.state.score.episodes += 1;
-                    self.state.score.successes += usize::from(success);
+                    if let Some(first) = self.state.record.moments.first() {
+                        self.state.score.count(first, success);
+                    }
                 }
             }
             News::Failed(message) => {

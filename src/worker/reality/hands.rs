@@ -226,7 +226,9 @@ pub(super) fn towards(reality: &Reality, drag: Drag, action: Vec<f32>) -> Vec<f3
         return action;
     };
     let a_step = max_speed / CONTROL_HZ as f32;
-    let share = |axis: usize| ((drag.target[axis] - at[axis]) / a_step).clamp(-1.0, 1.0);
+    let share = |axis: usize| {
+        ((drag.target[axis] - drag.point_in_body[axis] - at[axis]) / a_step).clamp(-1.0, 1.0)
+    };
     match action[..] {
         [_, _, _, grip] => vec![share(0), share(1), share(2), grip],
         _ => vec![share(0), share(2)],
