@@ -76,6 +76,9 @@ struct Experience {
     whole: Vec<Vec<bool>>,
 }
 
+/// Frames, states, and whether each frame shows every body that moves.
+type Seen = (Vec<u8>, Vec<State>, Vec<bool>);
+
 fn experience(
     scene: &Arc<Scene>,
     eye: &Eye,
@@ -84,14 +87,14 @@ fn experience(
 ) -> Result<Experience, EvalError> {
     let pixels = eye.size() * eye.size();
     let movers: Vec<u8> = movers(scene).iter().map(|(i, _)| *i as u8 + 1).collect();
-    let one = |seed: u64| -> Result<(Vec<u8>, Vec<State>, Vec<bool>), EpisodeError> {
+    let one = |seed: u64| -> Result<Seen, EpisodeError> {
         let (states, _) = record_states(scene, seed)?;
         let episode = record(scene, eye, seed)?;
         let whole = |ids: &[u8]| movers.iter().all(|m| ids.contains(m));
         let whole = episode.ids.chunks_exact(pixels).map(whole).collect();
         Ok((episode.frames, states, whole))
     };
-    let all: Result<Vec<_>, EpisodeError> =
+    let all: Result<Vec<Seen>, EpisodeError> =
         (seed..seed + episodes).into_par_iter().map(one).collect();
     let mut experience = Experience {
         frames: Vec::new(),

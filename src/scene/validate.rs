@@ -224,8 +224,8 @@ impl Check<'_> {
         }
         self.actions(&s.actions)?;
         let stands = s.camera_position();
-        for axis in 0..3 {
-            self.number("camera.position", stands[axis], -50.0, 50.0)?;
+        for (axis, stands) in stands.iter().enumerate() {
+            self.number("camera.position", *stands, -50.0, 50.0)?;
             self.number("camera.target", s.camera.target[axis], -50.0, 50.0)?;
             self.number("sun", s.sun[axis], -10.0, 10.0)?;
         }

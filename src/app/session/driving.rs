@@ -113,7 +113,7 @@ impl Session {
                 // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a plan for so
                 // long, that a person can wait for it.
                 let camp = model.card().camp;
-                let budget = Budget::for_camp(camp);
+                let budget = Budget::for_model(model.as_ref());
                 let replan = match camp {
                     Camp::Generative => budget.hold,
                     _ => Budget::REPLAN,
