@@ -10,6 +10,7 @@ mod denoiser;
 pub mod edm;
 mod film;
 mod goal;
+mod input;
 mod latent;
 mod objective;
 mod patches;

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
+use crate::model::generative::input;
 use crate::model::generative::{GoalDistance, Objective, Objects, interleave, pixel_mse};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
@@ -132,28 +133,11 @@ impl LatentDiffusion {
     }
 
     fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
-        let config = self.config();
-        if size != config.size || frame.len() != config.frame_len() {
-            return Err(self.input_error(format!(
-                "{what}: {} bytes at size {size}, expected {} at size {}",
-                frame.len(),
-                config.frame_len(),
-                config.size
-            )));
-        }
-        Ok(())
+        input::check_frame(&self.card.name, what, (size, frame), self.config().size)
     }
 
     fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let dim = self.config().action_dim;
-        if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
-            return Err(self.input_error(format!(
-                "action {action:?}, expected at most {dim} finite components"
-            )));
-        }
-        let mut padded = action.to_vec();
-        padded.resize(dim, 0.0);
-        Ok(padded)
+        input::padded_action(&self.card.name, action, self.config().action_dim)
     }
 
     fn history(&self, context: &Context) -> Result<History, ModelError> {
