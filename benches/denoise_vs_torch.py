@@ -1,7 +1,7 @@
 """One denoising step of a generative model, candle (this repository) and PyTorch on the same weights, machine and threads, in one run.
 
     cargo build --release --no-default-features --example denoise_step
-    python3 benches/denoise_vs_torch.py target/release/examples/denoise_step [models/diffusion models/latent-diffusion]
+    python3 benches/denoise_vs_torch.py target/release/examples/denoise_step [models/diffusion models/latent-diffusion] [--json FILE]
 
 Of a pixel diffusion one evaluation of the U-Net, of a latent diffusion one of the transformer; one frame and four at once. Threads are
 those of RAYON_NUM_THREADS, for both (default 2). The two are measured in turns, three times, and the best of each counts. PyTorch
@@ -18,6 +18,16 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+
+def json_path():
+    """Takes `--json FILE` out of the arguments."""
+    if "--json" not in sys.argv:
+        return None
+    at = sys.argv.index("--json")
+    return [sys.argv.pop(at) for _ in range(2)][1]
+
+
+JSON = json_path()
 THREADS = int(os.environ.get("RAYON_NUM_THREADS", "2"))
 FOLDERS = sys.argv[2:] or ["models/diffusion", "models/latent-diffusion"]
 REPEATS, TURNS = 40, 3
@@ -173,7 +183,7 @@ def candle(folder, out):
     return json.loads(subprocess.run([sys.argv[1], folder, out], env=env, capture_output=True, check=True, text=True).stdout)
 
 
-worst = 0.0
+worst, all_of = 0.0, {}
 for folder in FOLDERS:
     weights = {k: v.float() for k, v in load_file(f"{folder}/model.safetensors").items()}
     ours, theirs, off = {}, {}, 0.0
@@ -194,5 +204,11 @@ for folder in FOLDERS:
         print(f"  {n:>2} at once  candle {ms:8.2f} ms   PyTorch {torch.__version__} {theirs[n]:8.2f} ms   ratio {theirs[n] / ms:.2f}")
     print(f"  largest difference (relative above 1): {off:.1e}")
     worst = max(worst, off)
+    all_of[folder] = {"candle_ms": ours, "pytorch_ms": theirs, "ratio": {n: theirs[n] / ms for n, ms in ours.items()}, "largest_difference": off}
+if JSON:
+    os.makedirs(os.path.dirname(JSON) or ".", exist_ok=True)
+    with open(JSON, "w") as file:
+        json.dump({"threads": THREADS, "pytorch": torch.__version__, "models": all_of}, file, indent=2)
+        file.write("\n")
 if worst > 1e-4:
     sys.exit("outputs differ by more than 1e-4")

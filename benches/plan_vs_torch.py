@@ -1,7 +1,7 @@
 """What LeWM does in control, candle (this repository) and PyTorch on the same weights, machine and threads, in one run.
 
     cargo build --release --no-default-features --example lewm_plan
-    python3 benches/plan_vs_torch.py target/release/examples/lewm_plan [models/lewm-push]
+    python3 benches/plan_vs_torch.py target/release/examples/lewm_plan [models/lewm-push] [--json FILE]
 
 Encoding (one frame, 64 frames), imagining 300 candidates over 5 tokens with their distances to the goal, and a whole plan (CEM, 300
 candidates, 10 iterations, 5 tokens, with the same noise). Threads are those of RAYON_NUM_THREADS, for both (default 2). The two are
@@ -19,6 +19,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+
+def json_path():
+    """Takes `--json FILE` out of the arguments."""
+    if "--json" not in sys.argv:
+        return None
+    at = sys.argv.index("--json")
+    return [sys.argv.pop(at) for _ in range(2)][1]
+
+
+JSON = json_path()
 THREADS = int(os.environ.get("RAYON_NUM_THREADS", "2"))
 FOLDER = sys.argv[2] if len(sys.argv) > 2 else "models/lewm-push"
 HOLD, DIM, REPEATS, TURNS = 5, 2, 7, 3
@@ -142,5 +152,10 @@ print(f"{FOLDER}, {THREADS} threads")
 for name, ms in ours.items():
     print(f"{name:<10} candle {ms:8.2f} ms   PyTorch {torch.__version__} {theirs[name]:8.2f} ms   ratio {theirs[name] / ms:.2f}")
 print("largest differences (relative above 1): " + ", ".join(f"{name} {off:.1e}" for name, off in worst.items()))
+if JSON:
+    os.makedirs(os.path.dirname(JSON) or ".", exist_ok=True)
+    with open(JSON, "w") as file:
+        json.dump({"model": FOLDER, "threads": THREADS, "pytorch": torch.__version__, "candle_ms": ours, "pytorch_ms": theirs, "ratio": {k: theirs[k] / v for k, v in ours.items()}, "largest_difference": worst}, file, indent=2)
+        file.write("\n")
 if max(worst.values()) > 1e-4:
     sys.exit("outputs differ by more than 1e-4")

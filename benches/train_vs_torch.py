@@ -1,11 +1,12 @@
 """Frames per second of one LeWM training step, candle (this repository) and PyTorch, same model, one run.
 
     cargo build --release --no-default-features --example lewm_step
-    python3 benches/train_vs_torch.py target/release/examples/lewm_step [STEPS]
+    python3 benches/train_vs_torch.py target/release/examples/lewm_step [STEPS] [--json FILE]
 
 The batch is 32 sequences of 5 frames; the threads are those of RAYON_NUM_THREADS, for both (default 2).
 The two are measured in turns, three times, and the best of each counts: other work disturbs both alike.
 """
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+
+def json_path():
+    """Takes `--json FILE` out of the arguments."""
+    if "--json" not in sys.argv:
+        return None
+    at = sys.argv.index("--json")
+    return [sys.argv.pop(at) for _ in range(2)][1]
+
+
+JSON = json_path()
 STEPS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 THREADS = int(os.environ.get("RAYON_NUM_THREADS", "2"))
 B, T, SKIP, A, D, W = 32, 5, 5, 2, 64, 256
@@ -111,3 +122,8 @@ def candle_rate():
 rates = [(candle_rate(), torch_rate()) for _ in range(3)]
 candle, torch_best = max(r[0] for r in rates), max(r[1] for r in rates)
 print(f"{THREADS} threads, frames/s: candle {candle:.0f}, PyTorch {torch_best:.0f}, ratio {candle / torch_best:.2f}")
+if JSON:
+    os.makedirs(os.path.dirname(JSON) or ".", exist_ok=True)
+    with open(JSON, "w") as file:
+        json.dump({"threads": THREADS, "pytorch": torch.__version__, "candle_frames_per_s": candle, "pytorch_frames_per_s": torch_best, "ratio": candle / torch_best}, file, indent=2)
+        file.write("\n")

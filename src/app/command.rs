@@ -2,7 +2,7 @@
 
 use bevy_egui::egui::{Event, Key};
 
-use super::state::{DriverChoice, Grip, PlanView};
+use super::state::{DriverChoice, Grip, MaskView, PlanView};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,10 @@ pub enum Command {
     NextPlanView,
     /// Imagine several futures of the same actions and show their spread, or one.
     ToggleSpread,
+    /// Hide parts of a clip from models that were trained to predict them, or show what they imagine.
+    MaskView(MaskView),
+    /// Hide more, or nothing again.
+    NextMaskView,
     /// Show difference heat maps instead of truth thumbnails.
     ToggleDifference,
     /// Show or hide the ghosts in the 3-D view.
@@ -208,6 +212,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "Several futures of the same actions: where they differ",
         Key::K,
         Command::ToggleSpread,
+    ),
+    key(
+        "J",
+        "Masked clip: what a V-JEPA predicts of what it does not see",
+        Key::J,
+        Command::NextMaskView,
     ),
     key(
         "O",

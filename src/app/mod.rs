@@ -1,11 +1,12 @@
 //! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
 //!
-//! `session.rs` conducts workers and keeps `state.rs`, plain data that `panels/` draw and `command.rs` changes. Bevy systems
+//! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data that `panels/` draw and `command.rs` changes. Bevy systems
 //! only move data between the two. Read `state.rs` first, then `layout.rs`.
 
 pub mod command;
 pub mod convert;
 pub mod layout;
+pub mod pane;
 pub mod panels;
 pub mod session;
 pub mod shot;

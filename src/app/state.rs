@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use super::pane::*;
 use super::timing::Timers;
 use crate::camera::Eye;
-use crate::judge::Violation;
-use crate::model::{Camp, Card};
-use crate::scene::{ActionSpace, Scene};
-use crate::worker::{Decision, GoalShown, Imagined, Mark, Moment, Replay, Solid};
+use crate::model::Camp;
+use crate::scene::{ActionSpace, Law, Scene};
+use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
 
 /// Control steps that a rollout spans.
 pub const HORIZON: usize = 20;
@@ -113,32 +113,6 @@ pub struct ReplayShown {
     pub verdict: Option<Result<(), (usize, String)>>,
 }
 
-/// Where the actions of a rollout came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ActionSource {
-    /// There are none in this scene.
-    #[default]
-    None,
-    /// Reality took them.
-    Taken,
-    /// The controller plans them.
-    Planned,
-    /// The last action, held.
-    Held,
-}
-
-impl ActionSource {
-    /// In words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            ActionSource::None => "without actions",
-            ActionSource::Taken => "with the actions that reality took",
-            ActionSource::Planned => "with the actions of the plan",
-            ActionSource::Held => "with the last action held",
-        }
-    }
-}
-
 /// A world that only a model imagines, driven by a person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dream {
@@ -158,177 +132,10 @@ pub struct Dream {
     pub paused: bool,
     /// Why it cannot go on.
     pub problem: Option<String>,
-}
-
-/// How the plan is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlanView {
-    /// What first actions would cost.
-    #[default]
-    Energy,
-    /// How the search narrowed.
-    Elites,
-    /// How far from the goal each imagined step is.
-    Cost,
-    /// The path through a JEPA's latents.
-    Latents,
-    /// The imagined frames.
-    Film,
-}
-
-impl PlanView {
-    /// All of them, in the order of the picker.
-    pub const ALL: [PlanView; 5] = [
-        PlanView::Energy,
-        PlanView::Elites,
-        PlanView::Cost,
-        PlanView::Latents,
-        PlanView::Film,
-    ];
-
-    /// In words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            PlanView::Energy => "Energy",
-            PlanView::Elites => "Elites",
-            PlanView::Cost => "Cost by step",
-            PlanView::Latents => "Latent path",
-            PlanView::Film => "Film",
-        }
-    }
-
-    /// What it shows, in a sentence.
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            PlanView::Energy => {
-                "What the plan would cost with another first action: yellow leads nearest to the goal in imagination"
-            }
-            PlanView::Elites => {
-                "First actions of the best candidates, from the first iteration (violet) to the last (yellow), and their cost"
-            }
-            PlanView::Cost => {
-                "Distance to the goal at every imagined step of the plan, in the model's own units"
-            }
-            PlanView::Latents => {
-                "The plan's path through the model's latents, in their first two principal components; thin: other elites"
-            }
-            PlanView::Film => "The plan as the model imagines it, frame by frame",
-        }
-    }
-}
-
-/// One imagined future.
-#[derive(Clone, Debug, Default)]
-pub struct Rollout {
-    /// The moment it starts from.
-    pub branch: usize,
-    /// The actions it imagines.
-    pub source: ActionSource,
-    /// Those actions, `[T][A]`.
-    pub actions: Vec<Vec<f32>>,
-    /// What was imagined.
-    pub imagined: Arc<Imagined>,
-    /// What the judge found; frames count from the first imagined one.
-    pub violations: Vec<Violation>,
-    /// Whether the judge is through.
-    pub judged: bool,
-    /// Milliseconds that imagining took.
-    pub took_ms: f32,
-}
-
-impl Rollout {
-    /// Index of the imagined step that shows moment `branch + k` (k from 1), if it reaches so far.
-    pub fn index(&self, k: usize) -> Option<usize> {
-        let skip = self.imagined.frameskip.max(1);
-        (k >= 1 && k <= self.imagined.steps).then(|| k.div_ceil(skip) - 1)
-    }
-
-    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span several control steps, so
-    /// it glides from one to the next, the first time from `start`, where the body really was at the branch.
-    pub fn pose(&self, column: usize, k: usize, start: [f32; 3]) -> Option<[f32; 3]> {
-        let states = self.imagined.states.as_ref()?;
-        let skip = self.imagined.frameskip.max(1);
-        let after = self.index(k)?;
-        let at = |step: usize| {
-            (step < states.steps)
-                .then(|| states.at(0, step).get(column).copied())
-                .flatten()
-        };
-        let to = at(after)?;
-        let from = if after == 0 { start } else { at(after - 1)? };
-        let share = (k - after * skip) as f32 / skip as f32;
-        let mut pose = to;
-        for axis in 0..2 {
-            pose[axis] = from[axis] + (to[axis] - from[axis]) * share;
-        }
-        Some(pose)
-    }
-
-    /// Violations at moment `branch + k`.
-    pub fn violations_at(&self, k: usize) -> impl Iterator<Item = &Violation> {
-        let frame = self.index(k);
-        self.violations
-            .iter()
-            .filter(move |v| frame.is_some_and(|f| (v.first_frame..=v.last_frame).contains(&f)))
-    }
-}
-
-/// One model's pane.
-#[derive(Clone, Debug, Default)]
-pub struct Pane {
-    /// The model's folder.
-    pub name: String,
-    /// Its card, once read.
-    pub card: Option<Card>,
-    /// Loading, ready or failed.
-    pub status: PaneStatus,
-    /// Rollouts of this episode, by branch.
-    pub rollouts: Vec<Rollout>,
-    /// Function evaluations a frame.
-    pub nfe: usize,
-    /// Learned numbers.
-    pub parameters: u64,
-    /// Whether it imagines at the moment.
-    pub busy: bool,
-}
-
-/// Whether a model can be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PaneStatus {
-    /// Not yet.
-    #[default]
-    Loading,
-    /// Yes.
-    Ready,
-    /// No, and why.
-    Failed(String),
-}
-
-impl Pane {
-    /// The camp, once the card is read.
-    pub fn camp(&self) -> Option<Camp> {
-        self.card.as_ref().map(|c| c.camp)
-    }
-
-    /// Whether the pane belongs to a scene: it was trained on it, or it has something to complain about.
-    pub fn is_for(&self, scene: &str) -> bool {
-        match &self.card {
-            Some(card) => card.scenes.iter().any(|s| s == scene),
-            None => true,
-        }
-    }
-
-    /// Whether somebody can dream in it: it is ready, and it has pixels.
-    pub fn can_dream(&self) -> bool {
-        self.status == PaneStatus::Ready
-            && (self.camp() == Some(Camp::Generative)
-                || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
-    }
-
-    /// The rollout that starts at a moment.
-    pub fn rollout(&self, branch: usize) -> Option<&Rollout> {
-        self.rollouts.iter().find(|r| r.branch == branch)
-    }
+    /// Where the newest judged frame breaks which law: x0, y0, x1, y1 in pixels (exclusive).
+    pub marks: Vec<(Law, [u16; 4])>,
+    /// Violations since it set out, by law.
+    pub found: BTreeMap<Law, usize>,
 }
 
 /// Which moment is looked at.
@@ -339,22 +146,6 @@ pub enum Cursor {
     Live,
     /// This one, everywhere.
     At(usize),
-}
-
-/// Imagined moment to show: `branch + k`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Imagination {
-    /// The branch.
-    pub branch: usize,
-    /// Control steps after it, from 0 (the branch itself) to [`HORIZON`].
-    pub k: usize,
-}
-
-impl Imagination {
-    /// The moment it stands for.
-    pub fn moment(self) -> usize {
-        self.branch + self.k
-    }
 }
 
 /// How episodes ended since the controller or the scene changed.
@@ -453,6 +244,8 @@ pub struct State {
     pub show_difference: bool,
     /// Several futures of the same actions, and how far they spread, instead of one.
     pub show_spread: bool,
+    /// Instead of what masked models imagine: what they make of a clip of which they see parts.
+    pub mask_view: MaskView,
     /// What is dreamt, while somebody dreams.
     pub dream: Option<Dream>,
     /// How the plan is shown.
@@ -502,6 +295,7 @@ impl Default for State {
             show_shortcuts: false,
             show_difference: false,
             show_spread: false,
+            mask_view: MaskView::Off,
             dream: None,
             plan_view: PlanView::default(),
             show_ghosts: true,

@@ -1,4 +1,4 @@
-//! `parallax eval`: control, rollout, dream, following, judge, probe, surprise, masked. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, dream, following, attributes, judge, probe, surprise, masked. JSON as README describes it; its keys only grow.
 
 mod control;
 mod imagining;
@@ -28,7 +28,7 @@ pub struct EvalArgs {
     /// Scene: a name from `parallax scenes` (judge: all scenes without it)
     #[arg(long, value_name = "S")]
     scene: Option<String>,
-    /// Model: a folder of models/ (control also takes `oracle` and `random`)
+    /// Model: a folder of models/ (control also takes `oracle`, `constant-velocity` and `random`)
     #[arg(long, value_name = "M")]
     model: Option<String>,
     /// Episodes, clips, pairs or dreams [default: control and surprise 100, dream 10, others 50]
@@ -63,6 +63,8 @@ enum Suite {
     Dream,
     /// Whether a model does what the actions say
     Following,
+    /// What a model keeps of a body of a colour, size, velocity or shape that it has never seen
+    Attributes,
     /// False positives and detection rate of the judge itself
     Judge,
     /// What a representation holds: place, orientation, velocity, contact
@@ -77,7 +79,9 @@ impl EvalArgs {
     fn episodes(&self) -> u64 {
         let preset = match self.suite {
             Suite::Control | Suite::Surprise => 100,
-            Suite::Rollout | Suite::Following | Suite::Judge | Suite::Probe => 50,
+            Suite::Rollout | Suite::Following | Suite::Attributes | Suite::Judge | Suite::Probe => {
+                50
+            }
             Suite::Dream => 10,
             Suite::Masked => 1,
         };
@@ -91,6 +95,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         Suite::Rollout => eval_rollout(args)?,
         Suite::Dream => imagining::eval_dream(args)?,
         Suite::Following => imagining::eval_following(args)?,
+        Suite::Attributes => imagining::eval_attributes(args)?,
         Suite::Judge => eval_judge(args)?,
         Suite::Probe => eval_probe(args)?,
         Suite::Surprise => eval_surprise(args)?,

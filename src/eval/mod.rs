@@ -1,5 +1,6 @@
 //! Protocols, runs and the numbers that come out of them.
 
+pub mod attributes;
 pub mod control;
 pub mod dream;
 pub mod following;

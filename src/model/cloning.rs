@@ -27,7 +27,7 @@ pub struct CloningConfig {
     pub width: usize,
     /// Residual blocks of those layers.
     pub blocks: usize,
-    /// Components of an action.
+    /// Components of an action; 1 where a distance is learned instead.
     pub action_dim: usize,
 }
 
@@ -133,6 +133,13 @@ impl Cloning {
         self.out.forward(&h)
     }
 
+    /// Floating-point operations to encode a frame and to compare it with a goal.
+    pub fn flops(&self) -> f64 {
+        let c = &self.config;
+        let w = c.width as f64;
+        self.encoder.flops() + 3. * c.features as f64 * w + c.blocks as f64 * 2. * w * w
+    }
+
     /// Mean squared error of the actions `[N, A]` of pairs of frames, `pixels: [2·N, ..]`: first all that are seen, then all goals.
     pub fn loss(&self, pixels: &Tensor, actions: &Tensor, train: bool) -> Result<Tensor> {
         let n = actions.dim(0)?;
@@ -218,12 +225,9 @@ impl Policy for ClonedPolicy {
     }
 
     fn cost(&self) -> Cost {
-        let c = &self.model.config;
-        let w = c.width as f64;
-        let head = 3. * c.features as f64 * w + c.blocks as f64 * 2. * w * w;
         Cost {
             parameters: self.parameters,
-            encode_flops: self.model.encoder.flops() + head,
+            encode_flops: self.model.flops(),
             ..Cost::default()
         }
     }

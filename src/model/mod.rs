@@ -7,17 +7,22 @@
 pub mod card;
 pub mod cloning;
 pub mod generative;
+pub mod goal_distance;
 pub mod jepa;
+pub mod masked_clip;
 pub mod nn;
 pub mod oracle;
 pub mod policy;
 pub mod registry;
+pub mod steps_to_go;
 pub mod world_model;
 
 pub use candle_core::Device;
 pub use card::{Camp, Card};
+pub use goal_distance::{FrameDistance, GoalDistance};
+pub use masked_clip::MaskedClip;
 pub use policy::Policy;
 pub use world_model::{
-    Actions, Cancel, Context, Cost, Frames, Goal, Latent, LatentRows, MaskedClip, ModelError,
-    ProbedStates, Rollouts, Slope, WorldModel,
+    Actions, Cancel, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError, ProbedStates,
+    Rollouts, Slope, WorldModel,
 };

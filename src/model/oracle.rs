@@ -15,9 +15,11 @@ use super::{
     Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
     Rollouts, WorldModel, card::FORMAT,
 };
-use crate::scene::Scene;
-use crate::sim::{GoalState, Reality, Target};
+use crate::scene::{ActionSpace, Scene};
+use crate::sim::{CONTROL_HZ, GoalState, Reality, State, Target};
 
+/// The name of the [floor](Oracle::without_contacts).
+pub const CONSTANT_VELOCITY: &str = "constant-velocity";
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
 /// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are nearly in theirs:
@@ -40,9 +42,18 @@ const LATER: f32 = 0.01;
 /// Most control steps for which a rolling body is imagined after the plan.
 const COAST_STEPS: usize = 40;
 
+/// What it imagines with.
+enum Forecast {
+    /// Forks of rapier.
+    Rapier,
+    /// Every body goes on as it moves and the hand does as it is told: nothing touches, falls or is braked.
+    ConstantVelocity(ActionSpace),
+}
+
 /// A fork of rapier as a world model.
 pub struct Oracle {
     card: Card,
+    forecast: Forecast,
     hand: Option<usize>,
     /// For every body, the distance of centres at which the hand touches it.
     reach: Vec<f32>,
@@ -84,10 +95,28 @@ impl Oracle {
         };
         Self {
             card,
+            forecast: Forecast::Rapier,
             hand,
             reach,
             exacting: (scene.task.as_ref()).is_some_and(|t| t.angle_degrees.is_some()),
             seen: Mutex::new(None),
+        }
+    }
+
+    /// The floor beside that ceiling: it is shown the same state and has the same distance, but knows no physics beyond constant velocities.
+    pub fn without_contacts(scene: &Scene) -> Self {
+        let oracle = Self::new(scene);
+        let card = Card {
+            name: CONSTANT_VELOCITY.into(),
+            summary: "CEM on the true state with constant velocities: a floor without contacts"
+                .into(),
+            architecture: "constant velocity".into(),
+            ..oracle.card
+        };
+        Self {
+            card,
+            forecast: Forecast::ConstantVelocity(scene.actions.clone()),
+            ..oracle
         }
     }
 
@@ -102,28 +131,27 @@ impl Oracle {
         *seen = Some((Arc::new(reality), goal));
     }
 
-    fn cost_of(&self, reality: &Reality, goal: &GoalState) -> f32 {
-        let state = reality.measure();
+    fn cost_of(&self, state: &State, goal: &GoalState) -> f32 {
         let (hands, bodies): (Vec<&Target>, Vec<&Target>) = goal
             .targets
             .iter()
             .partition(|t| Some(t.body) == self.hand && goal.targets.len() > 1);
-        let mut cost: f32 = bodies.iter().map(|t| goal.distance_of(t, &state)).sum();
+        let mut cost: f32 = bodies.iter().map(|t| goal.distance_of(t, state)).sum();
         let mut nearly = bodies
             .iter()
-            .all(|t| goal.distance_of(t, &state) < NEARLY * goal.task.tolerance_m);
+            .all(|t| goal.distance_of(t, state) < NEARLY * goal.task.tolerance_m);
         if let Some(degrees) = goal.task.angle_degrees {
-            let angle = goal.angle(&state);
+            let angle = goal.angle(state);
             nearly &= angle < NEARLY * degrees.to_radians();
             cost += METRES_PER_RADIAN * angle;
         }
         // A hand that has a place of its own is not drawn to the body any more once the body is nearly there.
         let is_drawn = hands.is_empty() || !nearly;
         for hand in hands {
-            let distance = goal.distance_of(hand, &state).min(HAND_AWAY);
+            let distance = goal.distance_of(hand, state).min(HAND_AWAY);
             cost += HAND_TARGET * if nearly { distance } else { HAND_AWAY };
         }
-        let away = |t: &&Target| goal.distance_of(t, &state) > 0.7 * goal.task.tolerance_m;
+        let away = |t: &&Target| goal.distance_of(t, state) > 0.7 * goal.task.tolerance_m;
         let pulls = goal.targets.iter().filter(|t| Some(t.body) != self.hand);
         let unsolved = pulls.clone().find(away).or(pulls.clone().next());
         if let (Some(hand), Some(target)) = (self.hand, unsolved)
@@ -143,7 +171,7 @@ impl Oracle {
         }
         if goal.task.released
             && state.held.is_some()
-            && goal.distance(&state) < goal.task.tolerance_m
+            && goal.distance(state) < goal.task.tolerance_m
         {
             cost += HOLDING;
         }
@@ -164,7 +192,52 @@ impl Oracle {
             }
             reality.step();
         }
-        self.cost_of(reality, goal)
+        self.cost_of(&reality.measure(), goal)
+    }
+
+    /// Distances along the forecast of constant velocities.
+    fn costs_without_contacts(
+        &self,
+        truth: &Truth,
+        actions: &Actions,
+        n: usize,
+        space: &ActionSpace,
+    ) -> Vec<f32> {
+        let dt = 1.0 / CONTROL_HZ as f32;
+        let mut state = truth.reality.measure();
+        let mut costs = Vec::with_capacity(actions.steps / SCORE_EVERY);
+        for t in 0..actions.steps {
+            for (b, body) in state.bodies.iter_mut().enumerate() {
+                let velocity = match Some(b) == self.hand {
+                    true => hand_velocity(space, actions.at(n, t)),
+                    false => body.velocity,
+                };
+                for (x, v) in body.position.iter_mut().zip(velocity) {
+                    *x += v * dt;
+                }
+                if let (true, Some((low, high))) = (Some(b) == self.hand, space.planar_bounds()) {
+                    body.position[0] = body.position[0].clamp(low[0], high[0]);
+                    body.position[2] = body.position[2].clamp(low[1], high[1]);
+                }
+            }
+            if (t + 1) % SCORE_EVERY == 0 {
+                costs.push(self.cost_of(&state, &truth.goal));
+            }
+        }
+        costs
+    }
+}
+
+/// The velocity of a hand under an action, m/s.
+fn hand_velocity(space: &ActionSpace, action: &[f32]) -> [f32; 3] {
+    match (space, action) {
+        (ActionSpace::Planar { max_speed, .. }, [x, z, ..]) => {
+            [x * *max_speed, 0.0, z * *max_speed]
+        }
+        (ActionSpace::Spatial { max_speed, .. }, [x, y, z, ..]) => {
+            [x, y, z].map(|a| a * *max_speed)
+        }
+        _ => [0.0; 3],
     }
 }
 
@@ -204,6 +277,9 @@ impl WorldModel for Oracle {
             .into_par_iter()
             .map(|n| {
                 cancel.check()?;
+                if let Forecast::ConstantVelocity(space) = &self.forecast {
+                    return Ok(self.costs_without_contacts(truth, actions, n, space));
+                }
                 let mut reality = truth.reality.fork();
                 let mut costs = Vec::with_capacity(actions.steps / SCORE_EVERY);
                 for t in 0..actions.steps {
@@ -213,7 +289,7 @@ impl WorldModel for Oracle {
                         return Ok(vec![MET + LATER * t as f32; actions.steps / SCORE_EVERY]);
                     }
                     if (t + 1) % SCORE_EVERY == 0 {
-                        costs.push(self.cost_of(&reality, &truth.goal));
+                        costs.push(self.cost_of(&reality.measure(), &truth.goal));
                     }
                 }
                 if let Some(limit) = truth.goal.task.rest_speed {

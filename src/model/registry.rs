@@ -13,7 +13,8 @@ use super::generative::{
 };
 use super::jepa::vjepa::{VjepaConfig, VjepaModel};
 use super::jepa::{LewmConfig, LewmModel};
-use super::{Card, ModelError, Policy, WorldModel};
+use super::steps_to_go::StepsToGo;
+use super::{Card, FrameDistance, ModelError, Policy, WorldModel};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ enum Architecture {
     PixelDiffusion(Part<PixelDiffusionConfig>),
     LatentDiffusion(Part<LatentDiffusionConfig>),
     Cloning(Part<CloningConfig>),
+    StepsToGo(Part<CloningConfig>),
 }
 
 /// What a model folder holds.
@@ -47,6 +49,8 @@ pub enum Trained {
     World(Arc<dyn WorldModel>),
     /// Something that only acts.
     Policy(Arc<dyn Policy>),
+    /// Something that only says how far it is to a goal.
+    Distance(Arc<dyn FrameDistance>),
 }
 
 #[derive(Deserialize)]
@@ -120,6 +124,9 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
             &part.model,
             device,
         )?)),
+        Architecture::StepsToGo(part) => {
+            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &part.model, device)?))
+        }
     })
 }
 
@@ -128,13 +135,18 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
 /// # Errors
 /// [`ModelError`] naming what is at fault.
 pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelError> {
-    match load_any(dir, device)? {
-        Trained::World(model) => Ok(model),
-        Trained::Policy(policy) => Err(ModelError::Input {
-            model: policy.card().name.clone(),
-            message: "is a policy: it acts but imagines nothing".into(),
-        }),
-    }
+    let (card, what) = match load_any(dir, device)? {
+        Trained::World(model) => return Ok(model),
+        Trained::Policy(policy) => (policy.card().clone(), "a policy: it acts"),
+        Trained::Distance(distance) => (
+            distance.card().clone(),
+            "a distance: it says how far it is to a goal",
+        ),
+    };
+    Err(ModelError::Input {
+        model: card.name,
+        message: format!("is {what} but imagines nothing"),
+    })
 }
 
 /// Where baselines lie: folders like those of models, for comparison only, that the window does not offer.

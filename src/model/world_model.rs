@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Card;
+use super::{Card, GoalDistance, MaskedClip};
 
 /// Why a model could not be loaded or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -253,30 +253,6 @@ impl LatentRows {
     }
 }
 
-/// A clip of which a model saw some tubelets and predicted the embeddings of the others: what a masked pretraining does.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MaskedClip {
-    /// Side of a frame in pixels.
-    pub size: usize,
-    /// The clip, T frames of `[H, W, 3]` bytes.
-    pub frames: Vec<Vec<u8>>,
-    /// Tubelets on a side of a frame, G; each is two frames deep.
-    pub grid: usize,
-    /// `[T/2, G, G]`: whether the context encoder saw the tubelet.
-    pub visible: Vec<bool>,
-    /// `[T/2, G, G]`: mean absolute error of the predicted embedding; NaN where there was nothing to predict.
-    pub error: Vec<f32>,
-}
-
-impl MaskedClip {
-    /// Index into [`visible`](Self::visible) and [`error`](Self::error) of pixel `pixel` (row by row) of frame `t`.
-    pub fn tubelet(&self, t: usize, pixel: usize) -> usize {
-        let side = (self.size / self.grid.max(1)).max(1);
-        let (y, x) = (pixel / self.size / side, pixel % self.size / side);
-        (t / 2 * self.grid + y) * self.grid + x
-    }
-}
-
 /// Distances to a goal, and how they change with the actions that led there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slope {
@@ -437,6 +413,11 @@ pub trait WorldModel: Send + Sync {
 
     /// What imagining costs.
     fn cost(&self) -> Cost;
+
+    /// Plans with another distance from now on; `false` for models that have only their own.
+    fn set_goal_distance(&self, _distance: GoalDistance) -> bool {
+        false
+    }
 
     /// Number of function evaluations a frame (diffusion models); others ignore it.
     fn set_nfe(&self, _nfe: usize) {}

@@ -187,9 +187,17 @@ pub struct OracleMpc {
 impl OracleMpc {
     /// An oracle for a scene's task.
     pub fn new(scene: &Scene, budget: Budget, replan_every: usize) -> Self {
-        let oracle = Arc::new(Oracle::new(scene));
-        let search = Self::search(scene);
-        let mpc = Mpc::new(oracle.clone(), search, budget, replan_every);
+        Self::on(Oracle::new(scene), scene, budget, replan_every)
+    }
+
+    /// Its floor: the same search on the same state, but with a forecast of constant velocities.
+    pub fn without_contacts(scene: &Scene, budget: Budget, replan_every: usize) -> Self {
+        Self::on(Oracle::without_contacts(scene), scene, budget, replan_every)
+    }
+
+    fn on(oracle: Oracle, scene: &Scene, budget: Budget, replan_every: usize) -> Self {
+        let oracle = Arc::new(oracle);
+        let mpc = Mpc::new(oracle.clone(), Self::search(scene), budget, replan_every);
         Self { oracle, mpc }
     }
 

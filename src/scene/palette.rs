@@ -18,6 +18,17 @@ pub enum Colour {
 }
 
 impl Colour {
+    /// The hues that can carry an identity.
+    pub const PALETTE: [Colour; 7] = [
+        Colour::Orange,
+        Colour::SkyBlue,
+        Colour::Green,
+        Colour::Yellow,
+        Colour::Blue,
+        Colour::Vermillion,
+        Colour::Purple,
+    ];
+
     /// sRGB bytes.
     pub const fn rgb(self) -> [u8; 3] {
         match self {

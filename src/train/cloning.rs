@@ -1,10 +1,11 @@
-//! How a cloned policy is trained: pairs of frames of one episode, and the action that led from the first towards the second.
+//! How a cloned policy is trained: pairs of frames of one episode, and the action that led from the first towards the second. A distance to
+//! go is trained on the same pairs, and how far apart they are; frames of different episodes are out of reach.
 
 use super::curve::short;
 use super::lewm::mean_image;
 use super::{
-    Checkpoint, Clock, Curve, Export, Length, Outcome, Progress, TrainConfig, TrainError,
-    TrainOptions, export,
+    Architecture, Checkpoint, Clock, Curve, Export, Length, Outcome, Progress, TrainConfig,
+    TrainError, TrainOptions, export,
 };
 use crate::episode::Dataset;
 use crate::model::Camp;
@@ -73,11 +74,39 @@ impl CloningRecipe {
         }
         Ok(())
     }
+
+    /// As [`check`](Self::check), where a distance is to be learned.
+    ///
+    /// # Errors
+    /// Field name and message.
+    pub fn check_distance(&self) -> Result<(), (&'static str, String)> {
+        self.check()?;
+        match self.model.action_dim {
+            1 => Ok(()),
+            n => Err((
+                "model.action_dim",
+                format!("found {n}, expected 1: a distance is one number"),
+            )),
+        }
+    }
 }
+
+/// What is learned of a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The first action on the way.
+    Action,
+    /// The steps between, as a share of the most.
+    Steps,
+}
+
+/// One in so many pairs is of frames of different episodes, where steps are learned.
+const APART: usize = 4;
 
 /// Pairs of frames and actions, drawn by seed and step alone.
 struct Pairs<'a> {
     data: &'a Dataset,
+    target: Target,
     /// Every frame that has a later one in its episode, and how many.
     starts: Vec<(usize, usize)>,
     ahead: usize,
@@ -86,13 +115,20 @@ struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    fn new(data: &'a Dataset, episodes: &[usize], recipe: &CloningRecipe, seed: u64) -> Self {
+    fn new(
+        data: &'a Dataset,
+        target: Target,
+        episodes: &[usize],
+        recipe: &CloningRecipe,
+        seed: u64,
+    ) -> Self {
         let later = |&e: &usize| {
             let span = data.episodes[e];
             (0..span.len.saturating_sub(1)).map(move |t| (span.start + t, span.len - 1 - t))
         };
         Self {
             data,
+            target,
             starts: episodes.iter().flat_map(later).collect(),
             ahead: recipe.ahead,
             batch: recipe.batch,
@@ -100,16 +136,29 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// Frames that are seen, goals, actions `[N, A]`.
+    /// Frames that are seen, goals, actions `[N, A]` or steps `[N, 1]`.
     fn draw(&self, step: usize) -> (Vec<u8>, Vec<f32>) {
         let mut rng = Rng::stream(self.seed ^ 0xC10_4E5, step as u64);
         let (mut now, mut goals, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.batch {
             let (frame, left) = self.starts[rng.below(self.starts.len())];
-            let goal = frame + 1 + rng.below(self.ahead.min(left));
+            let goal = match self.target {
+                Target::Action => {
+                    actions.extend_from_slice(self.data.action(frame));
+                    frame + 1 + rng.below(self.ahead.min(left))
+                }
+                Target::Steps if rng.below(APART) == 0 => {
+                    actions.push(1.);
+                    self.starts[rng.below(self.starts.len())].0
+                }
+                Target::Steps => {
+                    let steps = rng.below(self.ahead.min(left) + 1);
+                    actions.push(steps as f32 / self.ahead as f32);
+                    frame + steps
+                }
+            };
             now.extend_from_slice(self.data.frame(frame));
             goals.extend_from_slice(self.data.frame(goal));
-            actions.extend_from_slice(self.data.action(frame));
         }
         now.extend(goals);
         (now, actions)
@@ -148,8 +197,13 @@ pub(super) fn train(
             .encoder_mut()
             .set_mean_image(mean, &params.pp("encoder"))?;
     }
-    let pairs = Pairs::new(data, &train_episodes, recipe, config.seed);
-    let held_out = Pairs::new(data, &validation_episodes, recipe, config.seed ^ 1);
+    let target = match config.architecture {
+        Architecture::StepsToGo(_) => Target::Steps,
+        _ => Target::Action,
+    };
+    let of = |episodes, seed| Pairs::new(data, target, episodes, recipe, seed);
+    let pairs = of(&train_episodes, config.seed);
+    let held_out = of(&validation_episodes, config.seed ^ 1);
     if pairs.starts.is_empty() || held_out.starts.is_empty() {
         return Err(TrainError::TooLittle {
             field: "pairs of frames",
@@ -180,8 +234,12 @@ pub(super) fn train(
             let (pixels, actions) = tensors(held_out.draw(batch))?;
             let loss = model.loss(&pixels, &actions, false)?;
             error += f64::from(loss.to_scalar::<f32>()?) / BATCHES as f64;
-            let square = actions.sqr()?.mean_all()?.to_scalar::<f32>()?;
-            idle += f64::from(square) / BATCHES as f64;
+            // Doing nothing, or saying the mean of all distances.
+            let rest = match target {
+                Target::Action => actions.sqr()?,
+                Target::Steps => actions.broadcast_sub(&actions.mean_all()?)?.sqr()?,
+            };
+            idle += f64::from(rest.mean_all()?.to_scalar::<f32>()?) / BATCHES as f64;
         }
         Ok((error, idle))
     };
@@ -202,7 +260,7 @@ pub(super) fn train(
             (error, idle) = validate()?;
             let rate = (steps_since * recipe.batch) as f64 / since.elapsed().as_secs_f64();
             curve.write(&json!({
-                "phase": "cloning", "step": step, "minutes": short(progress.seconds / 60.),
+                "phase": config.architecture.id(), "step": step, "minutes": short(progress.seconds / 60.),
                 "validation_error": short(error), "validation_idle": short(idle), "pairs_per_s": rate.round(),
             }))?;
             (since, steps_since) = (Instant::now(), 0);
@@ -232,11 +290,18 @@ pub(super) fn train(
         parameters: params.count() as u64,
         steps: progress.total_steps,
         seconds: progress.seconds,
-        notes: format!(
-            "A policy, not a world model: goals up to {} steps ahead in hindsight, mean squared error of one action. On validation \
-             episodes {error:.3}; doing nothing {idle:.3}.",
-            recipe.ahead
-        ),
+        notes: match target {
+            Target::Action => format!(
+                "A policy, not a world model: goals up to {} steps ahead in hindsight, mean squared error of one action. On validation \
+                 episodes {error:.3}; doing nothing {idle:.3}.",
+                recipe.ahead
+            ),
+            Target::Steps => format!(
+                "A distance, not a world model: control steps between two frames of an episode, as a share of {}; 1 for frames of different \
+                 episodes. Mean squared error on validation episodes {error:.4}; of their mean {idle:.4}.",
+                recipe.ahead
+            ),
+        },
         device: &options.device,
     };
     export(config, data, &params, &options.out, &what)?;

@@ -33,6 +33,9 @@ fn default_validation() -> f64 {
     0.05
 }
 
+/// Components of an action that a scene may have.
+const MOST_ACTIONS: usize = 4;
+
 /// What to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Architecture {
@@ -46,6 +49,8 @@ pub enum Architecture {
     LatentDiffusion(LatentRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
+    /// A learned distance to a goal, for planners that imagine pixels.
+    StepsToGo(CloningRecipe),
 }
 
 impl Architecture {
@@ -57,6 +62,7 @@ impl Architecture {
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
             Self::Cloning(_) => "cloning",
+            Self::StepsToGo(_) => "steps_to_go",
         }
     }
 }
@@ -82,6 +88,7 @@ impl TrainConfig {
             Architecture::PixelDiffusion(recipe) => recipe.check(),
             Architecture::LatentDiffusion(recipe) => recipe.check(),
             Architecture::Cloning(recipe) => recipe.check(),
+            Architecture::StepsToGo(recipe) => recipe.check_distance(),
         };
         let share = config.validation_share;
         let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
@@ -130,6 +137,8 @@ impl TrainConfig {
             Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
             Architecture::LatentDiffusion(recipe) => recipe.model.action_dim,
             Architecture::Cloning(recipe) => recipe.model.action_dim,
+            // It looks at no actions, whatever scenes have.
+            Architecture::StepsToGo(_) => MOST_ACTIONS,
         }
     }
 }

@@ -172,5 +172,6 @@ pub fn run_on(
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
         Architecture::LatentDiffusion(recipe) => latent::train(config, recipe, data, options),
         Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),
+        Architecture::StepsToGo(recipe) => cloning::train(config, recipe, data, options),
     }
 }

@@ -11,6 +11,7 @@ mod dreaming;
 mod imagination;
 mod judging;
 mod loading;
+mod masking;
 mod news;
 mod planning;
 mod preview;
@@ -24,6 +25,7 @@ pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models};
+pub use masking::{MaskClip, masking};
 pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
 };

@@ -167,6 +167,65 @@ fn a_clone_learns_loads_and_acts_and_is_no_world_model() {
 }
 
 #[test]
+fn a_distance_learns_how_many_steps_lie_between_and_neither_acts_nor_imagines() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = experience();
+    let mut training = config(250);
+    let Architecture::Cloning(mut recipe) = training.architecture else {
+        panic!("a clone")
+    };
+    assert!(
+        recipe.check_distance().is_err(),
+        "two numbers are no distance"
+    );
+    recipe.model.action_dim = 1;
+    training.architecture = Architecture::StepsToGo(recipe);
+    let options = TrainOptions {
+        device: Device::Cpu,
+        minutes: None,
+        resume: false,
+        out: dir.path().into(),
+        data: Vec::new(),
+        skip_damaged: false,
+        readouts_only: false,
+    };
+    assert_eq!(
+        run_on(&training, &data, &options).unwrap(),
+        Outcome::Finished
+    );
+    let Trained::Distance(distance) = registry::load_any(dir.path(), &Device::Cpu).unwrap() else {
+        panic!("it is a distance");
+    };
+    // Over all frames from which ten more steps follow, those near the goal are nearer.
+    let at = |from: usize, ahead: usize| {
+        let goal = Goal {
+            size: 64,
+            frame: data.frame(from + ahead).to_vec(),
+        };
+        distance.distances(64, data.frame(from), &goal).unwrap()[0]
+    };
+    let starts: Vec<usize> = data.episodes.iter().map(|e| e.start).collect();
+    let mean = |ahead: usize| starts.iter().map(|s| at(*s, ahead)).sum::<f32>();
+    let (none, some, all) = (mean(0), mean(3), mean(10));
+    assert!(none < some && some < all, "{none} {some} {all}");
+    let both: Vec<u8> = [data.frame(0), data.frame(9)].concat();
+    let goal = Goal {
+        size: 64,
+        frame: data.frame(9).to_vec(),
+    };
+    let found = distance.distances(64, &both, &goal).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!((found[0] - at(0, 9)).abs() < 1e-5);
+    let error = distance
+        .distances(32, &both, &goal)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("32"), "{error}");
+    let error = registry::load(dir.path(), &Device::Cpu).err().unwrap();
+    assert!(error.to_string().contains("imagines nothing"), "{error}");
+}
+
+#[test]
 fn regret_pairs_episodes_by_seed_and_leaves_out_the_solved() {
     let episode = |seed, steps, solved_at_start| EpisodeResult {
         seed,

@@ -2,12 +2,10 @@
 
 use candle_core::Device;
 use parallax::model::generative::edm::{Preconditioning, sigmas};
-use parallax::model::generative::{
-    GoalDistance, Objects, Patches, PixelDiffusion, PixelDiffusionConfig,
-};
+use parallax::model::generative::{Objects, Patches, PixelDiffusion, PixelDiffusionConfig};
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Goal, ModelError, WorldModel, card::FORMAT,
+    Actions, Camp, Cancel, Card, Context, Goal, GoalDistance, ModelError, WorldModel, card::FORMAT,
 };
 use parallax::scene::Colour;
 
@@ -90,6 +88,18 @@ fn samples_are_different_futures_and_the_first_is_the_imagined_one() {
     assert_ne!(futures.at(2, 1), futures.at(1, 1));
     let two = actions(2, 2, model.config().action_dim);
     assert!(model.samples(&latent, &two, 3, &cancel).is_err());
+}
+
+#[test]
+fn features_are_the_same_for_the_same_frame_and_others_for_another() {
+    let model = awake_model();
+    let of = |frames| model.features(&context(frames)).unwrap().unwrap();
+    let (first, again, more) = (of(1), of(1), of(3));
+    let inner = (model.config().side() / 2).min(4);
+    assert_eq!(first.len(), inner * inner * 32);
+    assert!(first.iter().all(|f| f.is_finite()));
+    assert_eq!(first, again);
+    assert_ne!(first, more, "the last frame decides");
 }
 
 #[test]
@@ -266,7 +276,8 @@ fn every_hue_of_the_palette_is_told_apart() {
 #[test]
 fn both_distances_prefer_the_goal_itself() {
     for distance in [GoalDistance::PixelMse, GoalDistance::ObjectColour] {
-        let model = awake_model().with_goal_distance(distance);
+        let model = awake_model();
+        assert!(model.set_goal_distance(distance));
         let latent = model.observe(&context(4)).unwrap();
         let rollouts = model
             .imagine(&latent, &actions(2, 2, 2), &Cancel::new())

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use parallax::eval::attributes::{self, Attribute};
 use parallax::eval::stats::Mean;
 use parallax::eval::{dream, following};
+use parallax::judge::Blob;
 use parallax::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
     WorldModel,
@@ -204,4 +206,73 @@ fn a_ratio_is_that_of_the_sums_and_lies_in_its_interval() {
     let ratio = Mean::ratio(&uneven);
     assert!(ratio.low < ratio.mean && ratio.mean < ratio.high);
     assert_eq!(Mean::ratio(&[]), Mean::default());
+}
+
+/// Whatever is there stays as it is.
+fn still(_: &mut [u8], _: usize, _: usize, _: &[f32]) {}
+
+/// What is neither orange nor blue turns orange.
+fn prejudiced(frame: &mut [u8], _: usize, _: usize, _: &[f32]) {
+    for p in frame.chunks_exact_mut(3) {
+        let (low, high) = (p.iter().min().unwrap(), p.iter().max().unwrap());
+        let is_coloured = high - low > 40;
+        let is_orange = p[0] > p[1] && p[1] > p[2] && u32::from(p[1]) * 2 > u32::from(p[0]);
+        let is_blue = p[2] > p[1] && p[1] > p[0];
+        if is_coloured && !is_orange && !is_blue {
+            p.copy_from_slice(&[230, 159, 0]);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_odd_body_is_told_from_what_goes_back_to_training() {
+    let collide = scene("collide");
+    let kept = |paint: Paint| {
+        let found = attributes::run(&collide, &Fake::new(paint), HELD_OUT_SEED, 6).unwrap();
+        assert_eq!(found.published_order, Attribute::ALL);
+        found.attributes
+    };
+    let same = kept(still);
+    for attribute in [Attribute::Colour, Attribute::Size, Attribute::Shape] {
+        let kept = same[&attribute];
+        assert_eq!(kept.lost, 0.0, "{attribute:?}: {kept:?}");
+        assert!(
+            (kept.kept.mean - 1.0).abs() < 0.3,
+            "{attribute:?}: {kept:?}"
+        );
+    }
+    // A body that stands still is between the velocity that it was given, v, and the nearest of training, u: (0 - u) / (v - u), which is
+    // .15 / (.15 + .7 * .375) here.
+    let velocity = same[&Attribute::Velocity].kept.mean;
+    assert!((velocity - 0.364).abs() < 0.03, "{velocity}");
+    // Half of the bodies turn into what training had, the others into the colour of another body: nothing is kept, and half are lost.
+    let colour = kept(prejudiced)[&Attribute::Colour];
+    assert!(colour.kept.mean < 0.05, "{colour:?}");
+    assert!((colour.lost - 0.5).abs() < 0.01, "{colour:?}");
+}
+
+#[test]
+fn a_square_is_square_however_it_is_turned_and_a_disc_is_not() {
+    const SIDE: usize = 96;
+    let blob = |inside: &dyn Fn(f64, f64) -> bool| {
+        let middle = SIDE as f64 / 2.0;
+        let mask = (0..SIDE * SIDE).map(|i| {
+            let (x, y) = ((i % SIDE) as f64 + 0.5, (i / SIDE) as f64 + 0.5);
+            f32::from(u8::from(inside(x - middle, y - middle)))
+        });
+        Blob {
+            centroid: [middle as f32; 2],
+            mask: mask.collect(),
+            ..Blob::default()
+        }
+    };
+    let disc = attributes::squareness(&blob(&|x, y| x.hypot(y) < 30.0), SIDE);
+    assert!(disc < 0.01, "{disc}");
+    for degrees in [0.0f64, 20.0, 45.0] {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let square =
+            blob(&|x: f64, y: f64| (x * cos + y * sin).abs().max((y * cos - x * sin).abs()) < 25.0);
+        let found = attributes::squareness(&square, SIDE);
+        assert!((found - 3.0 / 7.0).abs() < 0.01, "{degrees}: {found}");
+    }
 }

@@ -6,10 +6,13 @@ use bevy_egui::egui;
 use egui_kittest::kittest::Queryable;
 use parallax::app::command::Command;
 use parallax::app::panels::{dream, panes, pictures::Pictures, pictures::spread_image, plan};
-use parallax::app::state::{Cursor, Dream, DriverChoice, PlanView, Rollout, SAMPLES, State};
+use parallax::app::state::{
+    Cursor, Dream, DriverChoice, MaskView, MaskedShown, PlanView, Rollout, SAMPLES, State,
+};
 use parallax::camera::SIZE;
-use parallax::model::Frames;
+use parallax::model::{Frames, MaskedClip};
 use parallax::planner::{Elite, IterationTrace, Plan};
+use parallax::scene::Law;
 use parallax::worker::{Decision, ENERGY_SIDE, Energy, Imagined, LatentPath, Preview};
 
 use crate::panels::{run_panel, state};
@@ -55,6 +58,19 @@ fn a_dream_says_how_far_and_how_fast_it_is_and_can_be_led_and_left() {
             h.get_by_label_contains("step 137");
             h.get_by_label_contains("7.2 frames/s");
             h.get_by_label_contains("from 1.2 s");
+            h.get_by_label_contains("lawful so far");
+        },
+    );
+    let dream = state.dream.as_mut().unwrap();
+    dream.found = [(Law::Permanence, 2), (Law::Size, 1)].into();
+    dream.marks = vec![(Law::Size, [3, 4, 20, 30])];
+    run_panel(
+        &state,
+        |ui, s, out| {
+            dream::dream_ui(ui, s, &s.dream.clone().unwrap(), &mut pictures, out);
+        },
+        |h| {
+            h.get_by_label_contains("3 violations: permanence 2, size 1");
         },
     );
     assert_eq!(click_in_dream(&state, "Pause"), [Command::TogglePlay]);
@@ -214,4 +230,76 @@ fn a_spread_is_dark_where_futures_agree_and_the_pane_says_of_how_many() {
         },
     );
     assert_eq!(sent, [Command::ToggleSpread]);
+}
+
+/// A clip of four frames in 2 × 2 × 2 tubelets: the first is seen, the second was predicted wrongly, the others well.
+fn masked_clip() -> MaskedClip {
+    let mut error = vec![0.1; 8];
+    (error[0], error[1]) = (f32::NAN, 0.8);
+    MaskedClip {
+        size: SIZE,
+        frames: vec![vec![120; RGB]; 4],
+        grid: 2,
+        visible: (0..8).map(|i| i == 0).collect(),
+        error,
+    }
+}
+
+#[test]
+fn a_masked_clip_is_grey_where_it_is_hidden_and_bright_where_it_was_predicted_wrongly() {
+    let clip = masked_clip();
+    let (seen, heat) = (clip.seen(1), clip.heat(1));
+    let pixel = |picture: &[u8], x: usize, y: usize| {
+        let at = 3 * (y * SIZE + x);
+        [picture[at], picture[at + 1], picture[at + 2]]
+    };
+    let (near, far) = (SIZE / 4, 3 * SIZE / 4);
+    assert_eq!(pixel(&seen, near, near), [120; 3]);
+    assert_eq!(pixel(&seen, far, near), [70; 3]);
+    assert_eq!(pixel(&heat, near, near), [40; 3]);
+    assert_eq!(pixel(&heat, far, near), [255; 3]);
+    assert!(pixel(&heat, far, far)[0] < 120);
+    assert_eq!(pixel(&clip.seen(2), near, near), [70; 3]);
+    let (hidden, error) = clip.hidden();
+    assert_eq!(hidden, 7);
+    assert!((error - 0.2).abs() < 1e-6);
+}
+
+#[test]
+fn a_masked_models_pane_shows_its_clip_once_it_is_asked_to() {
+    let mut state = state();
+    let key = (0, 3, MaskView::Small);
+    state.panes[0].clip_frames = Some(4);
+    state.panes[0].masked = Some(MaskedShown {
+        key,
+        clip: Arc::new(masked_clip()),
+    });
+    let mut pictures = Pictures::default();
+    let mut look = |state: &State, label: &str, pick: &str| {
+        run_panel(
+            state,
+            |ui, s, out| panes::pane_ui(ui, s, 0, &mut pictures, 300.0, out),
+            |h| {
+                h.get_by_label_contains(label);
+                h.get_all_by_role(egui::accesskit::Role::ComboBox)
+                    .next()
+                    .unwrap()
+                    .click();
+                h.run_steps(2);
+                if let Some(option) = h.query_by_label(pick) {
+                    option.click();
+                }
+            },
+        )
+    };
+    look(&state, "Imagination of dreamer", "");
+    state.mask_view = MaskView::Small;
+    let says = "Masked clip of dreamer: 7 of 8 tubelets hidden, mean error 0.20";
+    let sent = look(&state, says, "Masked: large blocks");
+    assert!(
+        sent.is_empty() || sent == [Command::MaskView(MaskView::Large)],
+        "{sent:?}"
+    );
+    state.panes[0].clip_frames = None;
+    look(&state, "Imagination of dreamer", "");
 }

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor, Var};
 use parallax::episode::Dataset;
 use parallax::model::generative::{
-    Autoencoder, AutoencoderConfig, GoalDistance, Imagination, LatentDiffusion,
-    LatentDiffusionConfig, Objective, Window, flow,
+    Autoencoder, AutoencoderConfig, Imagination, LatentDiffusion, LatentDiffusionConfig, Objective,
+    Window, flow,
 };
 use parallax::model::nn::{AdamW, Params, Rng, ops};
-use parallax::model::{Actions, Cancel, Card, Context, Frames, Goal, WorldModel, registry};
+use parallax::model::{
+    Actions, Cancel, Card, Context, Frames, Goal, GoalDistance, WorldModel, registry,
+};
 use parallax::train::latent::{
     AutoencoderPhase, DynamicsPhase, Encoded, Frames as FrameDraws, LatentRecipe, Pace, Windows,
     check_autoencoder, dynamics_loss, measure_scale, reconstruction_loss,
@@ -417,13 +419,35 @@ fn a_draw_is_repeated_and_another_differs() {
 }
 
 #[test]
+fn samples_are_different_futures_and_the_first_is_the_imagined_one() {
+    let model = awake(&small());
+    let data = moving_squares(1, 8);
+    let latent = model.observe(&context(&data, 3)).unwrap();
+    let (one, cancel) = (actions(1, 2, 2), Cancel::new());
+    let futures = model.samples(&latent, &one, 3, &cancel).unwrap().unwrap();
+    assert_eq!((futures.n, futures.steps), (3, 2));
+    let rollouts = model.imagine(&latent, &one, &cancel).unwrap();
+    let frames = model.frames(&rollouts).unwrap().unwrap();
+    assert_eq!(futures.at(0, 1), frames.at(0, 1));
+    assert_ne!(futures.at(1, 1), futures.at(0, 1));
+    assert_ne!(futures.at(2, 1), futures.at(1, 1));
+    assert!(
+        model
+            .samples(&latent, &actions(2, 2, 2), 3, &cancel)
+            .is_err()
+    );
+}
+
+#[test]
 fn distances_prefer_the_goal_itself_and_features_are_the_latent() {
     for distance in [
         GoalDistance::Latent,
         GoalDistance::PixelMse,
         GoalDistance::ObjectColour,
     ] {
-        let model = awake(&small()).with_goal_distance(distance);
+        let model = awake(&small());
+        let is_latent = matches!(distance, GoalDistance::Latent);
+        assert!(model.set_goal_distance(distance));
         let data = moving_squares(1, 8);
         let latent = model.observe(&context(&data, 4)).unwrap();
         let rollouts = model
@@ -437,7 +461,7 @@ fn distances_prefer_the_goal_itself_and_features_are_the_latent() {
         let distances = model.distance(&rollouts, &goal).unwrap();
         assert_eq!(distances.len(), 4);
         assert!(distances.iter().all(|d| d.is_finite() && *d >= 0.0));
-        if distance != GoalDistance::Latent {
+        if !is_latent {
             // A decoded frame encodes to another latent than the imagined one in an untrained autoencoder.
             assert!(
                 distances.iter().all(|d| *d >= distances[3]),

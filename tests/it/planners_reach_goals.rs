@@ -14,6 +14,7 @@ use parallax::model::{
 use parallax::planner::{
     Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Problem, Random, Sight,
 };
+use parallax::scene::ActionSpace;
 use parallax::sim::{GoalState, HELD_OUT_SEED, Reality, Target};
 
 use crate::support::scene;
@@ -300,6 +301,51 @@ fn the_oracle_knows_a_plan_that_meets_an_exacting_goal_from_one_that_does_not() 
     assert!(rests.iter().all(|c| *c > 0.0), "{costs:?}");
     assert_eq!(OracleMpc::search(&push_t).id(), "icem");
     assert_eq!(OracleMpc::search(&scene("push")).id(), "cem");
+}
+
+#[test]
+fn a_forecast_without_contacts_moves_the_hand_and_nothing_that_rests() {
+    let push = scene("push");
+    let start = Reality::new(&push, HELD_OUT_SEED + 30_000).unwrap();
+    let state = start.measure();
+    let (hand, cube) = (push.hand().unwrap(), push.body_index("cube").unwrap());
+    let goal = |place: [f32; 3], body: usize| {
+        let mut target = Target::of(body, &state.bodies[body]);
+        target.position = place;
+        Arc::new(GoalState {
+            task: push.task.clone().unwrap(),
+            targets: vec![target],
+        })
+    };
+    let costs = |oracle: &Oracle, goal: Arc<GoalState>| {
+        oracle.see(start.fork(), goal);
+        let latent = oracle.observe(&Context::default()).unwrap();
+        // Straight for the cube, for long enough to push it.
+        let (h, c) = (state.bodies[hand].position, state.bodies[cube].position);
+        let far = (c[0] - h[0]).hypot(c[2] - h[2]);
+        let action = vec![(c[0] - h[0]) / far, (c[2] - h[2]) / far];
+        let actions = Actions::one(&vec![action; 20], 2);
+        let rollouts = oracle.imagine(&latent, &actions, &Cancel::new()).unwrap();
+        oracle.distance(&rollouts, &Goal::default()).unwrap()
+    };
+    let (truth, floor) = (Oracle::new(&push), Oracle::without_contacts(&push));
+    // The cube is where it is wanted: reality pushes it away, the floor believes that it stays.
+    let at = state.bodies[cube].position;
+    let (moved, stays) = (costs(&truth, goal(at, cube)), costs(&floor, goal(at, cube)));
+    assert!(moved.last() > stays.last(), "{moved:?} {stays:?}");
+    // A free hand goes where the action says: one step at the scene's speed.
+    let ActionSpace::Planar { max_speed, .. } = push.actions else {
+        panic!("push is planar")
+    };
+    let aim = state.bodies[hand].position;
+    floor.see(start.fork(), goal(aim, hand));
+    let latent = floor.observe(&Context::default()).unwrap();
+    let actions = Actions::one(&vec![vec![0.0, 1.0]; 5], 2);
+    let rollouts = floor.imagine(&latent, &actions, &Cancel::new()).unwrap();
+    let found = floor.distance(&rollouts, &Goal::default()).unwrap()[0];
+    let (low, high) = push.actions.planar_bounds().unwrap();
+    let z = (aim[2] + 0.5 * max_speed).clamp(low[1], high[1]);
+    assert!((found - (z - aim[2])).abs() < 1e-4, "{found}");
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
         let mut best = f32::INFINITY;
         // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
         for step in 0..80 {
-            let (teacher, rollout) = model.losses(&z, &actions).unwrap();
+            let (teacher, rollout) = model.losses(&z, &actions, 0.).unwrap();
             let total = (teacher + rollout).unwrap();
             let loss = total.to_scalar::<f32>().unwrap();
             best = best.min(loss);
@@ -288,6 +288,27 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
             frozen == values(&params.pp("target")),
             "the encoder moved in the second stage"
         );
+    }
+}
+
+#[test]
+fn a_smooth_error_is_absolute_for_large_ones_and_square_for_small_ones() {
+    let config = small();
+    let (_, model) = lively(&config, 5);
+    let (z, actions) = sequences(&model, 3);
+    let loss = |smooth: f64| -> [f32; 2] {
+        let (teacher, rollout) = model.losses(&z, &actions, smooth).unwrap();
+        [teacher, rollout].map(|l| l.to_scalar::<f32>().unwrap())
+    };
+    let (plain, sharp) = (loss(0.), loss(1e-3));
+    let (wide, wider) = (loss(1e3), loss(2e3));
+    for i in 0..2 {
+        // Huber's error of all that is larger than the bound is half the bound less than the absolute one.
+        assert!(
+            (plain[i] - sharp[i] - 5e-4).abs() < 1e-4,
+            "{plain:?} {sharp:?}"
+        );
+        assert!((wide[i] / wider[i] - 2.).abs() < 1e-3, "{wide:?} {wider:?}");
     }
 }
 
@@ -329,7 +350,7 @@ fn two_steps_of_a_rollout_are_two_single_steps() {
         assert!(bits(&both[0]) == bits(&first) && bits(&both[1]) == bits(&second));
         assert!(bits(&first) != bits(&second));
         // And the rollout loss is the second step's error.
-        let (_, rollout) = model.losses(&z, &actions).unwrap();
+        let (_, rollout) = model.losses(&z, &actions, 0.).unwrap();
         let truth = z.narrow(1, history + 1, 1).unwrap().squeeze(1).unwrap();
         let error = (second - truth).unwrap().abs().unwrap().mean_all().unwrap();
         let (found, expected) = (

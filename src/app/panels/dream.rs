@@ -54,6 +54,12 @@ pub fn dream_ui(
     if let Some(texture) = texture {
         painter.image(texture, picture, super::panes::WHOLE, Color32::WHITE);
     }
+    let scale = side / (dream.frame.len() as f32 / 3.0).sqrt().max(1.0);
+    for (law, [x0, y0, x1, y1]) in &dream.marks {
+        let corner = |x: u16, y: u16| picture.min + vec2(f32::from(x), f32::from(y)) * scale;
+        let outline = Rect::from_two_pos(corner(*x0, *y0), corner(*x1, *y1)).expand(2.0);
+        super::panes::violation_label(&painter, picture, outline, *law);
+    }
     if state.has_actions() {
         stick(&painter, picture, &dream.action);
     }
@@ -92,6 +98,19 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
                 .on_hover_text(format!("Real time is {CONTROL_HZ} frames a second"));
             ui.add_space(10.0);
             ui.label(RichText::new(format!("step {}", dream.steps)).monospace());
+            ui.add_space(10.0);
+            let found: Vec<String> = (dream.found.iter())
+                .map(|(law, n)| format!("{} {n}", law.id()))
+                .collect();
+            let text = match (dream.found.values().sum::<usize>(), dream.steps) {
+                (_, 0) => String::new(),
+                (0, _) => "lawful so far".into(),
+                (1, _) => format!("1 violation: {}", found.join(", ")),
+                (n, _) => format!("{n} violations: {}", found.join(", ")),
+            };
+            let text = RichText::new(text).color(weak);
+            ui.add(bevy_egui::egui::Label::new(text).truncate())
+                .on_hover_text("What the judge found since it set out: it needs no truth to say what is lawful");
         },
     );
 }

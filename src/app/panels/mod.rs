@@ -6,6 +6,7 @@ pub mod dream;
 pub mod findings;
 mod ghosts;
 pub mod interventions;
+mod masked;
 pub mod overlay;
 pub mod panes;
 pub mod pictures;

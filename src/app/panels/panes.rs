@@ -8,10 +8,11 @@ use bevy_egui::egui::{
 };
 
 use super::super::command::Command;
-use super::super::state::{Imagination, Pane, PaneStatus, Rollout, SAMPLES, State};
+use super::super::state::{Imagination, MaskView, Pane, PaneStatus, Rollout, SAMPLES, State};
 use super::super::theme;
 use super::dream::NFES;
 use super::ghosts::ghosts_ui;
+use super::masked::{mask_view_ui, masked_ui, sum};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
 use super::{badge, name};
 use crate::model::Camp;
@@ -84,11 +85,12 @@ pub fn pane_ui(
     let shown = state.imagined(pane);
     header_ui(ui, state, pane, shown.map(|(at, _)| at));
     let (rect, response) = ui.allocate_exact_size(vec2(side, side), Sense::click());
-    name(
-        &response,
-        WidgetType::Image,
-        &format!("Imagination of {}", pane.name),
-    );
+    let is_masked = pane.clip_frames.is_some() && state.mask_view != MaskView::Off;
+    let label = match (&pane.masked, is_masked) {
+        (Some(masked), true) => format!("Masked clip of {}: {}", pane.name, sum(masked)),
+        _ => format!("Imagination of {}", pane.name),
+    };
+    name(&response, WidgetType::Image, &label);
     let has_pixels = pane.camp() == Some(Camp::Generative);
     if has_pixels && response.clicked() {
         out.push(Command::ToggleDifference);
@@ -113,6 +115,7 @@ pub fn pane_ui(
         return;
     }
     match shown {
+        _ if is_masked => masked_ui(&painter, ui, state, pane, rect, pictures),
         None if pane.status == PaneStatus::Loading => say("Loading the model…"),
         None => {
             let key = stamp(&(state.record.episode, state.shown(), "waiting"));
@@ -283,7 +286,12 @@ fn frames_ui(
     }
 }
 
-fn violation_label(painter: &Painter, rect: Rect, outline: Rect, law: crate::scene::Law) {
+pub(super) fn violation_label(
+    painter: &Painter,
+    rect: Rect,
+    outline: Rect,
+    law: crate::scene::Law,
+) {
     let colour = theme::law_colour(law);
     painter.rect_stroke(
         outline,
@@ -332,6 +340,9 @@ fn footer_ui(
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if pane.camp() == Some(Camp::Generative) {
                 nfe_ui(ui, state, index, pane, out);
+            }
+            if pane.clip_frames.is_some() {
+                mask_view_ui(ui, state, index, out);
             }
             if pane.busy {
                 let spinner = bevy_egui::egui::Spinner::new().size(12.0);

@@ -1,15 +1,21 @@
 //! Dreams: a person drives what a model imagines, at the model's pace and with no truth behind it.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Session;
+use super::{CONTEXT_FRAMES, Session};
 use crate::app::state::*;
-use crate::model::{Context, WorldModel};
-use crate::worker::{DreamStep, RealityOrder, context_at, held_action};
+use crate::judge::Violation;
+use crate::model::{Context, Frames, WorldModel};
+use crate::scene::{Law, Scene};
+use crate::worker::{DreamStep, Imagined, JudgeRollout, RealityOrder, context_at, held_action};
 
 /// Share of the newest interval in the smoothed frame rate.
 const SMOOTHING: f32 = 0.2;
+
+/// Frames that the judge looks at together, after those with which it compares.
+const JUDGED: usize = 12;
 
 /// What a dream has behind it.
 pub(super) struct Dreamer {
@@ -20,6 +26,89 @@ pub(super) struct Dreamer {
     last: Option<Instant>,
     /// One step is due although the dream is stopped.
     one_step: bool,
+    /// The last frames, oldest first, for the judge.
+    film: VecDeque<Vec<u8>>,
+    /// The imagined step, counted from 1, of the first frame that the order under way judges.
+    judged_from: usize,
+    /// The last that it judges.
+    judged_to: usize,
+    /// The last step in which a body broke a law.
+    broken: HashMap<(Law, usize), usize>,
+}
+
+impl Dreamer {
+    fn new(model: Arc<dyn WorldModel>) -> Self {
+        Self {
+            model,
+            memory: None,
+            last: None,
+            one_step: false,
+            film: VecDeque::new(),
+            judged_from: 0,
+            judged_to: 0,
+            broken: HashMap::new(),
+        }
+    }
+
+    /// Takes in a new frame.
+    fn film(&mut self, frame: Vec<u8>) {
+        self.film.push_back(frame);
+        if self.film.len() > CONTEXT_FRAMES + JUDGED {
+            self.film.pop_front();
+        }
+    }
+
+    /// What the judge is to look at, `steps` into the dream; the frames before it are those that it compares with.
+    fn evidence(&mut self, scene: Arc<Scene>, steps: usize) -> Option<JudgeRollout> {
+        let imagined = self.film.len().checked_sub(CONTEXT_FRAMES)?;
+        let size = (self.film.back()?.len() / 3).isqrt();
+        (self.judged_from, self.judged_to) = ((steps + 1).checked_sub(imagined)?, steps);
+        let frames = Frames {
+            n: 1,
+            steps: imagined,
+            size,
+            data: self
+                .film
+                .iter()
+                .skip(CONTEXT_FRAMES)
+                .flatten()
+                .copied()
+                .collect(),
+        };
+        Some(JudgeRollout {
+            scene,
+            real: self.film.iter().take(CONTEXT_FRAMES).cloned().collect(),
+            imagined: Arc::new(Imagined {
+                frames: Some(frames),
+                ..Imagined::default()
+            }),
+        })
+    }
+
+    /// What was found: marks of the newest frame, and every violation that was not known before.
+    fn hear_judge(&mut self, violations: &[Violation], dream: &mut Dream) {
+        let newest = violations.iter().map(|v| v.last_frame).max();
+        let end = self.film.len().saturating_sub(CONTEXT_FRAMES + 2);
+        let marked = violations.iter().filter(|v| v.last_frame >= end);
+        dream.marks = match newest {
+            Some(_) => marked
+                .filter_map(|v| Some((v.law, *v.boxes.last()?)))
+                .collect(),
+            None => Vec::new(),
+        };
+        for v in violations {
+            let (first, last) = (
+                self.judged_from + v.first_frame,
+                self.judged_from + v.last_frame,
+            );
+            let known = self.broken.get(&(v.law, v.body)).copied();
+            if known.is_none_or(|k| first > k + 1) {
+                *dream.found.entry(v.law).or_default() += 1;
+            }
+            let end = self.broken.entry((v.law, v.body)).or_default();
+            *end = last.max(*end);
+        }
+    }
 }
 
 impl Session {
@@ -39,12 +128,7 @@ impl Session {
         }
         self.pause();
         self.reality.tell(RealityOrder::Hold([0.0; 4]));
-        self.dreamer = Some(Dreamer {
-            model,
-            memory: None,
-            last: None,
-            one_step: false,
-        });
+        self.dreamer = Some(Dreamer::new(model));
         self.state.dream = Some(Dream {
             model: name,
             ..Dream::default()
@@ -79,8 +163,19 @@ impl Session {
             frame: Arc::new(moment.rgb.clone()),
             ..Dream::default()
         };
-        dreamer.memory = Some(context_at(moments, from, dreamer.model.context_frames()));
-        dreamer.last = None;
+        self.dream_judge.cancel();
+        let memory = context_at(moments, from, dreamer.model.context_frames());
+        let mut real = context_at(moments, from, CONTEXT_FRAMES).frames;
+        let missing = CONTEXT_FRAMES.saturating_sub(real.len());
+        real.splice(
+            0..0,
+            vec![real.first().cloned().unwrap_or_default(); missing],
+        );
+        *dreamer = Dreamer {
+            memory: Some(memory),
+            film: real.into(),
+            ..Dreamer::new(dreamer.model.clone())
+        };
     }
 
     /// Stops the dream where it is, or lets it go on.
@@ -104,6 +199,7 @@ impl Session {
     /// Ends the dream.
     pub(super) fn wake(&mut self) {
         self.dreams.cancel();
+        self.dream_judge.cancel();
         self.dreamer = None;
         self.state.dream = None;
     }
@@ -133,6 +229,10 @@ impl Session {
                     dream.steps += steps;
                     if let Some(frame) = dreamt.context.frames.last() {
                         dream.frame = Arc::new(frame.clone());
+                        // The laws are calibrated for one control step between frames.
+                        if steps == 1 {
+                            dreamer.film(frame.clone());
+                        }
                     }
                     dreamer.memory = Some(dreamt.context);
                 }
@@ -141,6 +241,17 @@ impl Session {
                     dream.paused = true;
                 }
             }
+        }
+        match self.dream_judge.poll().map(|r| r.result) {
+            Some(Ok(violations)) => dreamer.hear_judge(&violations, dream),
+            Some(Err(e)) => tracing::warn!("{}: its dream was not judged: {e}", dream.model),
+            None => {}
+        }
+        if let (false, Some(scene)) = (self.dream_judge.is_busy(), self.state.scene.clone())
+            && dream.steps > dreamer.judged_to
+            && let Some(evidence) = dreamer.evidence(scene, dream.steps)
+        {
+            self.dream_judge.ask(evidence);
         }
         if dream.paused && !dreamer.one_step {
             return;

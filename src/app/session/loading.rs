@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 use super::{Backstage, DEFAULT_NFE, Session};
 use crate::app::state::*;
 use crate::model::WorldModel;
-use crate::worker::{Desk, Loaded, imagination, judging};
+use crate::worker::{Desk, Loaded, imagination, judging, masking};
 
 impl Session {
     pub(super) fn hear_loading(&mut self) {
@@ -53,25 +53,27 @@ impl Session {
 
     pub(super) fn take_model(&mut self, name: &str, model: Result<Arc<dyn WorldModel>, String>) {
         let opened = model.and_then(|model| {
-            let parameters = model.cost().parameters;
+            let (parameters, clip_frames) = (model.cost().parameters, model.clip_frames());
             let thread = |kind: &str| format!("{kind}-{name}");
             let back = Backstage {
                 model: Some(model),
                 imagination: Desk::open(&thread("imagine"), || imagination)
                     .map_err(|e| e.to_string())?,
                 judging: Desk::open(&thread("judge"), || judging).map_err(|e| e.to_string())?,
+                masking: Desk::open(&thread("mask"), || masking).map_err(|e| e.to_string())?,
                 asked: (0, Rollout::default()),
                 judged: (0, 0),
+                masks: MaskKey::default(),
             };
-            Ok((back, parameters))
+            Ok((back, parameters, clip_frames))
         });
         let Some(pane) = self.state.panes.iter_mut().find(|p| p.name == name) else {
             return;
         };
         match opened {
-            Ok((back, parameters)) => {
+            Ok((back, parameters, clip_frames)) => {
                 pane.status = PaneStatus::Ready;
-                pane.parameters = parameters;
+                (pane.parameters, pane.clip_frames) = (parameters, clip_frames);
                 self.backstage.insert(name.into(), back);
             }
             Err(e) => pane.status = PaneStatus::Failed(e),

@@ -1,6 +1,6 @@
 //! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for them.
 //!
-//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining,
+//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining, `masking.rs` hides parts of clips from them,
 //! `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
 
 mod dreaming;
@@ -8,6 +8,7 @@ mod driving;
 mod hands;
 mod imagining;
 mod loading;
+mod masking;
 mod replays;
 mod scenes;
 
@@ -20,12 +21,13 @@ use crossbeam_channel::Receiver;
 use super::command::Command;
 use super::state::*;
 use crate::judge::Violation;
-use crate::model::WorldModel;
+use crate::model::{MaskedClip, WorldModel};
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
-    Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, News,
-    RealityHandle, RealityOrder, Replay, Replayed, Watch, load_models, replaying, spawn_reality,
+    Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, MaskClip, News,
+    RealityHandle, RealityOrder, Replay, Replayed, Watch, judging, load_models, replaying,
+    spawn_reality,
 };
 
 /// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
@@ -38,9 +40,12 @@ struct Backstage {
     model: Option<Arc<dyn WorldModel>>,
     imagination: Desk<Imagine, Imagined>,
     judging: Desk<JudgeRollout, Vec<Violation>>,
+    masking: Desk<MaskClip, MaskedClip>,
     /// Episode of the order under way, and its rollout as far as it is known.
     asked: (u64, Rollout),
     judged: (u64, usize),
+    /// What the order under way masks.
+    masks: MaskKey,
 }
 
 /// How the app starts.
@@ -74,6 +79,7 @@ pub struct Session {
     /// Looks after the file of the scene shown.
     watch: Option<Watch>,
     dreams: Desk<DreamStep, Dreamt>,
+    dream_judge: Desk<JudgeRollout, Vec<Violation>>,
     dreamer: Option<dreaming::Dreamer>,
     replays: Desk<Replay, Replayed>,
     replays_shown: u64,
@@ -100,6 +106,7 @@ impl Session {
             held: [0.0; 4],
             watch: None,
             dreams: Desk::open("dreaming", || crate::worker::dreaming)?,
+            dream_judge: Desk::open("judge-dream", || judging)?,
             dreamer: None,
             replays: Desk::open("replaying", replaying)?,
             replays_shown: 0,
@@ -122,10 +129,12 @@ impl Session {
         for back in self.backstage.values_mut() {
             back.imagination.cancel();
             back.judging.cancel();
+            back.masking.cancel();
         }
         for pane in &mut self.state.panes {
             pane.rollouts.clear();
             pane.busy = false;
+            pane.masked = None;
         }
         self.branch = None;
         self.state.decision = None;
@@ -146,6 +155,8 @@ impl Session {
                 self.state.plan_view = PlanView::ALL[at % PlanView::ALL.len()];
             }
             Command::ToggleSpread => self.toggle_spread(),
+            Command::MaskView(view) => self.state.mask_view = view,
+            Command::NextMaskView => self.next_mask_view(),
             Command::TogglePlay => {
                 self.state.playing = !self.state.playing;
                 if self.state.replay.is_some() {
@@ -293,6 +304,7 @@ impl Session {
         self.hear_imaginations();
         self.dream_on();
         self.branch_by_itself();
+        self.mask_clips();
     }
 
     fn hear_reality(&mut self, news: News) {

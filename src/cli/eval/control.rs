@@ -9,7 +9,8 @@ use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
 use crate::eval::tasks::GoalKind;
-use crate::model::{Camp, Cost, WorldModel, registry};
+use crate::model::oracle::CONSTANT_VELOCITY;
+use crate::model::{Camp, Cost, GoalDistance, WorldModel, registry};
 use crate::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
 };
@@ -51,6 +52,10 @@ pub struct ControlArgs {
     /// Control: function evaluations an imagined frame (diffusion models)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
     nfe: u8,
+    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is), `pixels` (mean squared
+    /// error), `latents` (latent diffusion), or the folder of a learned distance
+    #[arg(long, value_name = "DISTANCE", default_value = "colours")]
+    distance: String,
     /// Control: cost of a plan, over all imagined steps or the last
     #[arg(long, value_enum, default_value_t = Shape::Sum)]
     cost: Shape,
@@ -224,8 +229,11 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
             let found = run(&scene, args, folder, baseline.each.as_mut())?;
             floors.insert((*key).into(), json!(found.success));
         }
-        out.insert("floors".into(), Value::Object(floors));
         let budget = Budget::oracle(&scene);
+        let mut still = OracleMpc::without_contacts(&scene, budget, Budget::ORACLE.hold);
+        let still = run(&scene, args, CONSTANT_VELOCITY, &mut still)?;
+        floors.insert("constant_velocity".into(), json!(still.success));
+        out.insert("floors".into(), Value::Object(floors));
         let mut ceiling = OracleMpc::new(&scene, budget, Budget::ORACLE.hold);
         let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
@@ -359,13 +367,17 @@ fn contestant(
     note("planner", json!("none"));
     match name {
         "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
-        "oracle" => {
+        "oracle" | CONSTANT_VELOCITY => {
             let budget = args.control.within(Budget::oracle(scene));
             let replan = args.control.replan.unwrap_or(Budget::ORACLE.hold);
             note("planner", json!(OracleMpc::search(scene).id()));
             note("budget", json!(budget));
             note("replan_steps", json!(replan));
-            return Ok(unmodelled(Box::new(OracleMpc::new(scene, budget, replan))));
+            let each = match name {
+                "oracle" => OracleMpc::new(scene, budget, replan),
+                _ => OracleMpc::without_contacts(scene, budget, replan),
+            };
+            return Ok(unmodelled(Box::new(each)));
         }
         _ => {}
     }
@@ -378,6 +390,10 @@ fn contestant(
                 cost: Some(policy.cost()),
                 each: Box::new(Reflex::new(policy)),
             });
+        }
+        registry::Trained::Distance(_) => {
+            let message = format!("--model {name}: is a distance, and neither acts nor imagines");
+            return Err(super::super::wrong_use(message));
         }
         registry::Trained::World(model) => model,
     };
@@ -393,15 +409,43 @@ fn contestant(
     }
     note("model_sha256", json!(model.card().sha256));
     model.set_nfe(usize::from(args.control.nfe));
+    let mut cost = model.cost();
     if model.card().camp == Camp::Generative {
         note("nfe", json!(args.control.nfe));
+        let distance = goal_distance(args)?;
+        note("distance", json!(distance.id()));
+        if let GoalDistance::Learned(learned) = &distance {
+            cost.rendering_flops += learned.flops();
+        }
+        model.set_goal_distance(distance);
     }
-    let cost = Some(model.cost());
+    let cost = Some(cost);
     let mpc = Mpc::new(model, chosen, budget, replan);
     let mpc = if args.control.cold { mpc.cold() } else { mpc };
     Ok(Contestant {
         each: Box::new(mpc),
         cost,
+    })
+}
+
+/// The distance that was asked for.
+fn goal_distance(args: &EvalArgs) -> Result<GoalDistance> {
+    Ok(match args.control.distance.as_str() {
+        "colours" => GoalDistance::ObjectColour,
+        "pixels" => GoalDistance::PixelMse,
+        "latents" => GoalDistance::Latent,
+        name => {
+            let dir = registry::find(&models_dir(), name)?;
+            match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
+                registry::Trained::Distance(learned) => GoalDistance::Learned(learned),
+                _ => {
+                    let message = format!(
+                        "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder of one"
+                    );
+                    return Err(super::super::wrong_use(message));
+                }
+            }
+        }
     })
 }
 

@@ -1,10 +1,11 @@
-//! `parallax eval dream` and `parallax eval following`: what a model imagines for long, and whether it does what actions say.
+//! `parallax eval dream`, `following` and `attributes`: what a model imagines for long, whether it does what actions say, and what it keeps
+//! of a body that it has never seen so.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{EvalArgs, head, model_name, note_world, scene_of};
-use crate::eval::{dream, following};
+use crate::eval::{attributes, dream, following};
 use crate::model::registry;
 use crate::scene::models_dir;
 
@@ -83,6 +84,50 @@ pub fn eval_following(args: &EvalArgs) -> Result<Value> {
         );
     }
     let mut out = head("following", args, &scene.name, name);
+    note_world(&mut out, &scene);
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    if let Value::Object(numbers) = json!(result) {
+        out.extend(numbers);
+    }
+    Ok(Value::Object(out))
+}
+
+pub fn eval_attributes(args: &EvalArgs) -> Result<Value> {
+    let scene = scene_of(args)?;
+    let name = model_name(args)?;
+    let device = super::super::device::pick(&args.device)?;
+    let model = registry::load_named(&models_dir(), name, &device)?;
+    let result = attributes::run(&scene, model.as_ref(), args.seed, args.episodes())?;
+    println!(
+        "{name} in {}: how much is kept of what training never showed (1 as given, 0 as in training)",
+        scene.name
+    );
+    for (attribute, k) in &result.attributes {
+        println!(
+            "{:<9} {:5.2} [{:.2}, {:.2}]  median {:.2}  of {} bodies after {} steps, {:.0} % lost",
+            format!("{attribute:?}").to_lowercase(),
+            k.kept.mean,
+            k.kept.low,
+            k.kept.high,
+            k.median,
+            k.clips,
+            attribute.steps(),
+            100.0 * k.lost
+        );
+    }
+    let words = |order: &[attributes::Attribute]| {
+        let words: Vec<String> = order
+            .iter()
+            .map(|a| format!("{a:?}").to_lowercase())
+            .collect();
+        words.join(" > ")
+    };
+    println!(
+        "here {}; published {}",
+        words(&result.order),
+        words(&result.published_order)
+    );
+    let mut out = head("attributes", args, &scene.name, name);
     note_world(&mut out, &scene);
     out.insert("model_sha256".into(), json!(model.card().sha256));
     if let Value::Object(numbers) = json!(result) {

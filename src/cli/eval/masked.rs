@@ -11,8 +11,6 @@ use crate::scene::models_dir;
 
 /// Pixels of the picture to a pixel of the eye.
 const ZOOM: usize = 2;
-/// Error that is drawn in full colour, in deviations of a layer-normalised embedding: what guessing the mean would miss by.
-const FULL: f32 = 0.8;
 
 /// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of every hidden tubelet.
 pub fn evaluate(args: &EvalArgs) -> Result<Value> {
@@ -48,27 +46,22 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         let Some(shown) = model.masked(eye.size(), &clip, 2 * args.seed + i as u64)? else {
             bail!("{name}: it was not trained by masking, so there is nothing to show");
         };
-        for picture in [plain, seen, heat] {
+        let plain = |clip: &MaskedClip, t: usize| clip.frames[t].clone();
+        for picture in [plain, MaskedClip::seen, MaskedClip::heat] {
             let row: Vec<u8> = (0..length)
                 .flat_map(|t| enlarged(&picture(&shown, t), shown.size))
                 .collect();
             sheet.add(ZOOM * shown.size, &row);
         }
-        let hidden: Vec<f32> = shown
-            .error
-            .iter()
-            .copied()
-            .filter(|e| !e.is_nan())
-            .collect();
-        let mean = hidden.iter().sum::<f32>() / hidden.len().max(1) as f32;
+        let (hidden, mean) = shown.hidden();
         let blocks = if i == 0 { "small" } else { "large" };
         println!(
             "{blocks} blocks: {} of {} tubelets hidden, mean error {mean:.3} (an embedding has deviation 1)",
-            hidden.len(),
+            hidden,
             shown.error.len()
         );
         errors.push(json!({
-            "blocks": blocks, "first_frame": start, "hidden": hidden.len(), "tubelets": shown.error.len(), "mean_error": mean,
+            "blocks": blocks, "first_frame": start, "hidden": hidden, "tubelets": shown.error.len(), "mean_error": mean,
         }));
     }
     sheet.save(path)?;
@@ -77,36 +70,6 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     out.insert("model_sha256".into(), json!(model.card().sha256));
     out.insert("clips".into(), Value::Array(errors));
     Ok(Value::Object(out))
-}
-
-fn plain(clip: &MaskedClip, t: usize) -> Vec<u8> {
-    clip.frames[t].clone()
-}
-
-/// The frame with what the context encoder does not see in grey.
-fn seen(clip: &MaskedClip, t: usize) -> Vec<u8> {
-    let pixels = clip.frames[t].chunks_exact(3).enumerate();
-    pixels
-        .flat_map(|(i, p)| match clip.visible[clip.tubelet(t, i)] {
-            true => [p[0], p[1], p[2]],
-            false => [70; 3],
-        })
-        .collect()
-}
-
-/// The frame, dimmed, under the error of every hidden tubelet: from black by red and yellow to white.
-fn heat(clip: &MaskedClip, t: usize) -> Vec<u8> {
-    let pixels = clip.frames[t].chunks_exact(3).enumerate();
-    pixels
-        .flat_map(|(i, p)| {
-            let error = clip.error[clip.tubelet(t, i)];
-            if error.is_nan() {
-                return [p[0] / 3, p[1] / 3, p[2] / 3];
-            }
-            let level = (error / FULL).clamp(0., 1.) * 3.;
-            [0., 1., 2.].map(|from| (255. * (level - from).clamp(0., 1.)) as u8)
-        })
-        .collect()
 }
 
 fn enlarged(frame: &[u8], size: usize) -> Vec<u8> {

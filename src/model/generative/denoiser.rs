@@ -65,6 +65,21 @@ impl Denoiser {
         )
     }
 
+    /// The innermost activations `[B, S/2, S/2, I]` of the first evaluation of a sample, with nothing where the noise would be.
+    pub fn inner(&self, conditions: &Conditions) -> Result<Tensor> {
+        let (b, s, _, _) = conditions.context.dims4()?;
+        let noise = Self::preconditioning(&self.config, self.config.sigma_max).noise;
+        let device = conditions.context.device();
+        let nothing = (b, s, s, self.config.channels());
+        self.net.inner(
+            &Tensor::zeros(nothing, candle_core::DType::F32, device)?,
+            &conditions.context,
+            &Tensor::full(noise, b, device)?,
+            &conditions.context_level,
+            &conditions.actions,
+        )
+    }
+
     /// EDM's factors for folded pixels.
     pub fn preconditioning(config: &PixelDiffusionConfig, sigma: f32) -> Preconditioning {
         let unit = Self::unit(config);

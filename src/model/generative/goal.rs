@@ -4,35 +4,10 @@
 //! the agent's own hand like everything else. The object-colour distance looks for each saturated hue of the palette
 //! in both pictures and compares where they are. It sees pixels only: no scene, no state, no instance ids.
 
-use serde::{Deserialize, Serialize};
-
 use crate::scene::Colour;
 
 /// Number of hues that can carry an identity.
 pub const HUES: usize = 7;
-
-const PALETTE: [Colour; HUES] = [
-    Colour::Orange,
-    Colour::SkyBlue,
-    Colour::Green,
-    Colour::Yellow,
-    Colour::Blue,
-    Colour::Vermillion,
-    Colour::Purple,
-];
-
-/// Which distance a generative model plans with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum GoalDistance {
-    /// Mean squared error of pixels in [0, 1].
-    PixelMse,
-    /// Squared displacement of every hue that the goal shows, in units of how far that hue moves in ordinary
-    /// experience: what is hard to move weighs more than the hand.
-    #[default]
-    ObjectColour,
-    /// Mean squared error of standardised latents; for a model that imagines pixels, the same as [`GoalDistance::PixelMse`].
-    Latent,
-}
 
 /// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in frame sides.
 pub type HueMotion = [f32; HUES];
@@ -60,7 +35,7 @@ pub struct Objects {
 impl Objects {
     /// Finds the hues in a frame `[H, W, 3]`.
     pub fn find(frame: &[u8], size: usize) -> Self {
-        let hues = PALETTE.map(|c| direction(c.rgb()).1);
+        let hues = Colour::PALETTE.map(|c| direction(c.rgb()).1);
         let mut found = Self::default();
         for (pixel, rgb) in frame.chunks_exact(3).enumerate() {
             let (saturation, hue) = direction([rgb[0], rgb[1], rgb[2]]);

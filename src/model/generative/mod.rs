@@ -20,7 +20,7 @@ mod unet;
 pub use config::PixelDiffusionConfig;
 pub use denoiser::{Conditions, Denoiser};
 pub use film::film;
-pub use goal::{GoalDistance, HUES, HueMotion, Objects, pixel_mse};
+pub use goal::{HUES, HueMotion, Objects, pixel_mse};
 pub use latent::{
     Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,
     Window, channel_scale, flow,

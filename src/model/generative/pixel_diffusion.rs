@@ -2,18 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::goal::{Objects, pixel_mse};
 use super::input;
-use super::{Denoiser, GoalDistance, Objective, PixelDiffusionConfig, UNet};
+use super::{Conditions, Denoiser, Objective, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, GoalDistance, Latent, ModelError,
+    ProbedStates, Rollouts, WorldModel,
 };
 
 /// Candidates that are denoised together: more no longer fit the cache.
@@ -30,7 +31,7 @@ pub struct PixelDiffusion {
     device: Device,
     nfe: AtomicUsize,
     sample: AtomicU64,
-    goal_distance: GoalDistance,
+    goal_distance: RwLock<GoalDistance>,
 }
 
 /// The context as the network sees it.
@@ -95,14 +96,8 @@ impl PixelDiffusion {
             device: params.device().clone(),
             nfe: AtomicUsize::new(config.nfe),
             sample: AtomicU64::new(0),
-            goal_distance: GoalDistance::default(),
+            goal_distance: RwLock::default(),
         })
-    }
-
-    /// Plans with this distance from now on.
-    pub fn with_goal_distance(mut self, distance: GoalDistance) -> Self {
-        self.goal_distance = distance;
-        self
     }
 
     /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
@@ -113,6 +108,13 @@ impl PixelDiffusion {
     /// The settings.
     pub fn config(&self) -> &PixelDiffusionConfig {
         self.denoiser.config()
+    }
+
+    fn goal_distance(&self) -> GoalDistance {
+        self.goal_distance
+            .read()
+            .unwrap_or_else(|p| p.into_inner())
+            .clone()
     }
 
     fn input_error(&self, message: String) -> ModelError {
@@ -327,7 +329,7 @@ impl WorldModel for PixelDiffusion {
             .data
             .chunks_exact(self.config().frame_len())
             .collect();
-        Ok(match self.goal_distance {
+        Ok(match self.goal_distance() {
             GoalDistance::PixelMse | GoalDistance::Latent => {
                 all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect()
             }
@@ -338,6 +340,7 @@ impl WorldModel for PixelDiffusion {
                     .map(|f| Objects::find(f, goal.size).distance(&wanted, usual))
                     .collect()
             }
+            GoalDistance::Learned(learned) => learned.distances(goal.size, &frames.data, goal)?,
         })
     }
 
@@ -352,6 +355,45 @@ impl WorldModel for PixelDiffusion {
 
     fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
         Ok(None)
+    }
+
+    /// The U-Net's innermost activations before it draws what follows the last frame seen as if nobody acted: means over quarters of its
+    /// sides, each cell's channels in 32 fixed random directions.
+    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        const SIDE: usize = 4;
+        const DIRECTIONS: usize = 32;
+        let Some(last) = context.frames.last() else {
+            return Ok(None);
+        };
+        let history = self.history(&Context {
+            size: context.size,
+            frames: vec![last.clone()],
+            actions: Vec::new(),
+        })?;
+        let config = self.config();
+        let (side, channels) = (config.side(), config.channels());
+        let mut frames = Vec::new();
+        interleave(&history.frames, channels, &mut frames);
+        let shape = (1, side, side, channels * config.context);
+        let actions = (1, config.actions * config.action_dim);
+        let inner = self.denoiser.inner(&Conditions {
+            context: Tensor::from_vec(frames, shape, &self.device)?,
+            context_level: Tensor::full(config.context_noise, 1, &self.device)?,
+            actions: Tensor::zeros(actions, DType::F32, &self.device)?,
+        })?;
+        let (_, h, w, c) = inner.dims4()?;
+        // Four to a side, or as many as divide it.
+        let parts = |n: usize| (1..=SIDE).rev().find(|p| n.is_multiple_of(*p)).unwrap_or(1);
+        let (rows, columns) = (parts(h), parts(w));
+        let cells = inner
+            .reshape(&[rows, h / rows, columns, w / columns, c])?
+            .mean(3)?
+            .mean(1)?;
+        let mut rng = Rng::seed(0);
+        let directions = rng.normal((c, DIRECTIONS), &self.device)?;
+        let directions = (directions * (c as f64).powf(-0.5))?;
+        let features = cells.reshape((rows * columns, c))?.matmul(&directions)?;
+        Ok(Some(features.flatten_all()?.to_vec1()?))
     }
 
     /// Mean squared error of pixels in [0, 1] of a prediction in one denoising step: from pure noise that is the mean
@@ -389,6 +431,14 @@ impl WorldModel for PixelDiffusion {
             dynamics_flops: (all - pixels) * scale,
             rendering_flops: pixels * scale,
         }
+    }
+
+    fn set_goal_distance(&self, distance: GoalDistance) -> bool {
+        *self
+            .goal_distance
+            .write()
+            .unwrap_or_else(|p| p.into_inner()) = distance;
+        true
     }
 
     fn set_nfe(&self, nfe: usize) {

@@ -150,23 +150,8 @@ impl UNet {
         context_level: &Tensor,
         actions: &Tensor,
     ) -> Result<Tensor> {
-        let embedding = Tensor::cat(&[&self.features(noise, context_level)?, actions], D::Minus1)?;
-        let embedding = ops::silu(&self.embed_first.forward(&embedding)?)?;
-        let condition = ops::silu(&self.embed_second.forward(&embedding)?)?;
-
-        let mut x = self
-            .input
-            .forward(&Tensor::cat(&[noisy, context], D::Minus1)?)?;
-        for block in &self.before {
-            x = block.forward(&x, &condition)?;
-        }
-        let mut inner = self.down.forward(&x)?;
-        for (i, block) in self.inner.iter().enumerate() {
-            inner = block.forward(&inner, &condition)?;
-            if let (0, Some(attention)) = (i, &self.attention) {
-                inner = attention.forward(&inner, &condition)?;
-            }
-        }
+        let condition = self.condition(noise, context_level, actions)?;
+        let (mut x, inner) = self.descend(noisy, context, &condition)?;
         x = (x + ops::upsample2(&self.up.forward(&inner)?)?)?;
         for block in &self.after {
             x = block.forward(&x, &condition)?;
@@ -178,6 +163,54 @@ impl UNet {
         )?;
         let straight = film(noisy, &self.straight.forward(&condition)?, None)?;
         self.out.forward(&x)? + straight
+    }
+
+    /// What every block is told of noise levels and actions, `[B, E]`.
+    fn condition(
+        &self,
+        noise: &Tensor,
+        context_level: &Tensor,
+        actions: &Tensor,
+    ) -> Result<Tensor> {
+        let embedding = Tensor::cat(&[&self.features(noise, context_level)?, actions], D::Minus1)?;
+        let embedding = ops::silu(&self.embed_first.forward(&embedding)?)?;
+        ops::silu(&self.embed_second.forward(&embedding)?)
+    }
+
+    /// Both levels before the way up: `[B, S, S, W]` and `[B, S/2, S/2, I]`.
+    fn descend(
+        &self,
+        noisy: &Tensor,
+        context: &Tensor,
+        condition: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        let mut x = self
+            .input
+            .forward(&Tensor::cat(&[noisy, context], D::Minus1)?)?;
+        for block in &self.before {
+            x = block.forward(&x, condition)?;
+        }
+        let mut inner = self.down.forward(&x)?;
+        for (i, block) in self.inner.iter().enumerate() {
+            inner = block.forward(&inner, condition)?;
+            if let (0, Some(attention)) = (i, &self.attention) {
+                inner = attention.forward(&inner, condition)?;
+            }
+        }
+        Ok((x, inner))
+    }
+
+    /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the network makes of the scene.
+    pub fn inner(
+        &self,
+        noisy: &Tensor,
+        context: &Tensor,
+        noise: &Tensor,
+        context_level: &Tensor,
+        actions: &Tensor,
+    ) -> Result<Tensor> {
+        let condition = self.condition(noise, context_level, actions)?;
+        Ok(self.descend(noisy, context, &condition)?.1)
     }
 
     /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only translate

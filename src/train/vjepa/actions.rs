@@ -29,6 +29,9 @@ pub struct ActionPhase {
     pub batch: usize,
     /// Imagined steps a sequence, R: each from true maps, and open loop from the first.
     pub rollout: usize,
+    /// Errors of an embedding below this count by their square; 0 is the plain absolute error, which holds a predictor to copying where most
+    /// of a map stays as it is.
+    pub smooth: f64,
     /// Optimiser; its rate is the peak of warm-up and cosine.
     pub optimiser: AdamWConfig,
     /// Share of the stage that warms up.
@@ -53,6 +56,7 @@ impl Default for ActionPhase {
             length: Length::Steps(6000),
             batch: 64,
             rollout: 2,
+            smooth: 0.,
             optimiser: AdamWConfig::default(),
             warmup: 0.03,
             clip: 1.,
@@ -224,7 +228,7 @@ fn learn(
             });
             if !checker.starts.is_empty() {
                 let (z, actions) = checker.draw(0, params)?;
-                let (teacher, rollout) = model.losses(&z, &actions)?;
+                let (teacher, rollout) = model.losses(&z, &actions, 0.)?;
                 let first = z.narrow(1, config.history - 1, 1)?;
                 let copied = |t: usize| -> Result<f64, TrainError> {
                     let later = z.narrow(1, config.history - 1 + t, 1)?;
@@ -244,7 +248,7 @@ fn learn(
             return Ok(true);
         }
         let (z, actions) = sampler.draw(step, params)?;
-        let (teacher, rollout) = model.losses(&z, &actions)?;
+        let (teacher, rollout) = model.losses(&z, &actions, phase.smooth)?;
         let lr = phase
             .length
             .rate(step, in_phase, phase.warmup, phase.optimiser.lr);

@@ -1,6 +1,7 @@
 //! The world model around autoencoder and transformer: rolling out many candidates in latents, decoding what somebody looks at.
 
 use std::path::Path;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
@@ -8,11 +9,11 @@ use rayon::prelude::*;
 
 use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
 use crate::model::generative::input;
-use crate::model::generative::{GoalDistance, Objective, Objects, interleave, pixel_mse};
+use crate::model::generative::{Objective, Objects, interleave, pixel_mse};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Actions, Cancel, Card, Context, Cost, Frames, Goal, GoalDistance, Latent, ModelError,
+    ProbedStates, Rollouts, WorldModel,
 };
 
 /// Candidates that are denoised together.
@@ -30,7 +31,7 @@ pub struct LatentDiffusion {
     device: Device,
     nfe: AtomicUsize,
     sample: AtomicU64,
-    goal_distance: GoalDistance,
+    goal_distance: RwLock<GoalDistance>,
 }
 
 /// The context as the network sees it.
@@ -105,14 +106,8 @@ impl LatentDiffusion {
             device: params.device().clone(),
             nfe: AtomicUsize::new(config.nfe),
             sample: AtomicU64::new(0),
-            goal_distance: GoalDistance::default(),
+            goal_distance: RwLock::default(),
         })
-    }
-
-    /// Plans with this distance from now on.
-    pub fn with_goal_distance(mut self, distance: GoalDistance) -> Self {
-        self.goal_distance = distance;
-        self
     }
 
     /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
@@ -123,6 +118,13 @@ impl LatentDiffusion {
     /// The settings.
     pub fn config(&self) -> &LatentDiffusionConfig {
         self.imagination.config()
+    }
+
+    fn goal_distance(&self) -> GoalDistance {
+        self.goal_distance
+            .read()
+            .unwrap_or_else(|p| p.into_inner())
+            .clone()
     }
 
     fn input_error(&self, message: String) -> ModelError {
@@ -181,13 +183,12 @@ impl LatentDiffusion {
         &self,
         history: &History,
         actions: &[Vec<Vec<f32>>],
-        nfe: usize,
+        (nfe, sample): (usize, u64),
         cancel: &Cancel,
     ) -> Result<Vec<f32>, ModelError> {
         let config = self.config();
         let (n, steps) = (actions.len(), actions.first().map_or(0, Vec::len));
         let (side, channels, len) = (config.side(), config.channels(), config.latent_len());
-        let sample = self.sample.load(Ordering::Relaxed);
         let mut windows: Vec<Vec<Vec<f32>>> = vec![history.latents.clone(); n];
         let mut out = vec![0f32; n * steps * len];
         for t in 0..steps {
@@ -225,13 +226,8 @@ impl LatentDiffusion {
         Ok(out)
     }
 
-    fn imagine_latents(
-        &self,
-        history: &History,
-        actions: &Actions,
-        nfe: usize,
-        cancel: &Cancel,
-    ) -> Result<Imagined, ModelError> {
+    /// The actions of every candidate, padded to the model's components.
+    fn sequences(&self, actions: &Actions) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
         if actions.data.len() != actions.n * actions.steps * actions.dim {
             return Err(self.input_error(format!(
                 "{} action values, expected {} x {} x {}",
@@ -241,13 +237,23 @@ impl LatentDiffusion {
                 actions.dim
             )));
         }
-        let mut sequences = Vec::with_capacity(actions.n);
-        for n in 0..actions.n {
-            let sequence: Result<Vec<_>, _> = (0..actions.steps)
+        let steps = |n: usize| {
+            (0..actions.steps)
                 .map(|t| self.padded_action(actions.at(n, t)))
-                .collect();
-            sequences.push(sequence?);
-        }
+                .collect()
+        };
+        (0..actions.n).map(steps).collect()
+    }
+
+    fn imagine_latents(
+        &self,
+        history: &History,
+        actions: &Actions,
+        nfe: usize,
+        cancel: &Cancel,
+    ) -> Result<Imagined, ModelError> {
+        let sequences = self.sequences(actions)?;
+        let draw = (nfe, self.sample.load(Ordering::Relaxed));
         // At least one chunk a thread, so that cores work on different candidates rather than on one product.
         let chunk = actions
             .n
@@ -255,7 +261,7 @@ impl LatentDiffusion {
             .clamp(1, CHUNK);
         let chunks: Result<Vec<Vec<f32>>, ModelError> = sequences
             .par_chunks(chunk)
-            .map(|s| self.roll(history, s, nfe, cancel))
+            .map(|s| self.roll(history, s, draw, cancel))
             .collect();
         Ok(Imagined {
             n: actions.n,
@@ -301,24 +307,53 @@ impl WorldModel for LatentDiffusion {
         ))
     }
 
+    fn samples(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        samples: usize,
+        cancel: &Cancel,
+    ) -> Result<Option<Frames>, ModelError> {
+        let history = latent.get::<History>(&self.card.name)?;
+        if actions.n != 1 {
+            let message = format!("samples of {} action sequences, expected one", actions.n);
+            return Err(self.input_error(message));
+        }
+        let sequences = self.sequences(actions)?;
+        let nfe = self.nfe.load(Ordering::Relaxed);
+        let first = self.sample.load(Ordering::Relaxed);
+        let futures: Result<Vec<Vec<f32>>, ModelError> = (0..samples as u64)
+            .into_par_iter()
+            .map(|k| self.roll(history, &sequences, (nfe, first + k), cancel))
+            .collect();
+        Ok(Some(Frames {
+            n: samples,
+            steps: actions.steps,
+            size: self.config().size,
+            data: self.autoencoder.decode(&futures?.concat())?,
+        }))
+    }
+
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
         let imagined = rollouts.get::<Imagined>(&self.card.name)?;
         self.check_frame("goal", goal.size, &goal.frame)?;
         let (len, frame_len) = (self.config().latent_len(), self.config().frame_len());
-        if self.goal_distance == GoalDistance::Latent {
+        let distance = self.goal_distance();
+        if matches!(distance, GoalDistance::Latent) {
             let wanted = self.autoencoder.encode(&goal.frame)?;
             let all = imagined.latents.par_chunks(len);
             return Ok(all.map(|z| self.latent_mse(z, &wanted)).collect());
         }
         let frames = self.autoencoder.decode(&imagined.latents)?;
         let all = frames.par_chunks(frame_len);
-        Ok(match self.goal_distance {
+        Ok(match distance {
             GoalDistance::ObjectColour => {
                 let wanted = Objects::find(&goal.frame, goal.size);
                 let usual = &self.config().hue_motion;
                 all.map(|f| Objects::find(f, goal.size).distance(&wanted, usual))
                     .collect()
             }
+            GoalDistance::Learned(learned) => learned.distances(goal.size, &frames, goal)?,
             _ => all.map(|f| pixel_mse(f, &goal.frame)).collect(),
         })
     }
@@ -387,6 +422,14 @@ impl WorldModel for LatentDiffusion {
             dynamics_flops: 2.0 * evaluations as f64 * Dit::multiply_adds(self.config()),
             rendering_flops: 2.0 * decoder,
         }
+    }
+
+    fn set_goal_distance(&self, distance: GoalDistance) -> bool {
+        *self
+            .goal_distance
+            .write()
+            .unwrap_or_else(|p| p.into_inner()) = distance;
+        true
     }
 
     fn set_nfe(&self, nfe: usize) {

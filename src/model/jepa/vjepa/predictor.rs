@@ -135,8 +135,18 @@ impl ActionJepa {
 
     /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R, frameskip·A]` between them:
     /// mean absolute errors of R next maps, each from true ones, and of the last R − 1 of an open-loop rollout from the first (0 for
-    /// R = 1).
-    pub fn losses(&self, z: &Tensor, a: &Tensor) -> Result<(Tensor, Tensor)> {
+    /// R = 1). Errors below `smooth` count by their square, so that small ones pull less (Huber; 0 is the paper's plain absolute error).
+    pub fn losses(&self, z: &Tensor, a: &Tensor, smooth: f64) -> Result<(Tensor, Tensor)> {
+        let mean = |delta: Tensor| -> Result<Tensor> {
+            let error = delta.abs()?;
+            match smooth > 0. {
+                false => error.mean_all(),
+                true => {
+                    let small = error.minimum(smooth)?;
+                    ((&small * (error - (&small * 0.5)?)?)? * (1. / smooth))?.mean_all()
+                }
+            }
+        };
         let h = self.config.history;
         let (b, tokens, map) = z.dims3()?;
         let steps = tokens - h;
@@ -147,14 +157,14 @@ impl ActionJepa {
         let blocks = (0..steps).map(block).collect::<Result<Vec<_>>>()?;
         let truths = (0..steps).map(truth).collect::<Result<Vec<_>>>()?;
         let forced = self.predict(&Tensor::cat(&windows, 0)?, &Tensor::cat(&blocks, 0)?)?;
-        let teacher = (&forced - Tensor::cat(&truths, 0)?)?.abs()?.mean_all()?;
+        let teacher = mean((&forced - Tensor::cat(&truths, 0)?)?)?;
         let mut next = forced.narrow(0, 0, b)?;
         let mut known = windows[0].clone();
         let mut open = Vec::new();
         for t in 1..steps {
             known = self.shift(&known, &next)?;
             next = self.predict(&known, &blocks[t])?;
-            open.push((&next - &truths[t])?.abs()?.mean_all()?);
+            open.push(mean((&next - &truths[t])?)?);
         }
         let rollout = match open.is_empty() {
             true => teacher.zeros_like()?,

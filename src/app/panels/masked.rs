@@ -1,0 +1,97 @@
+//! A clip of reality of which a masked model sees parts: how a V-JEPA learns.
+
+use bevy_egui::egui::{
+    self, Align2, Color32, ComboBox, FontId, Painter, Rect, RichText, Ui, pos2, vec2,
+};
+
+use super::super::command::Command;
+use super::super::state::{MaskView, MaskedShown, Pane, State};
+use super::super::theme;
+use super::panes::{WHOLE, corner_label, stamp};
+use super::pictures::{Pictures, frame_image};
+use crate::model::MaskedClip;
+
+/// A row of the film: a word for it, and its pictures.
+type Row = (&'static str, fn(&MaskedClip, usize) -> Vec<u8>);
+
+/// The clip, what the context encoder sees of it, and where the prediction of the rest is wrong; a column is a tubelet's two frames.
+pub(super) fn masked_ui(
+    painter: &Painter,
+    ui: &Ui,
+    state: &State,
+    pane: &Pane,
+    rect: Rect,
+    pictures: &mut Pictures,
+) {
+    let s = theme::surfaces(state.light);
+    let Some(masked @ MaskedShown { key, clip }) = &pane.masked else {
+        corner_label(painter, rect, "masking a clip…");
+        return;
+    };
+    let rows: [Row; 3] = [
+        ("the clip", |clip, t| clip.frames[t].clone()),
+        ("what it sees", MaskedClip::seen),
+        ("error of what it predicts", MaskedClip::heat),
+    ];
+    let columns = (clip.frames.len() / 2).max(1);
+    let (gap, line) = (3.0, 17.0);
+    let under = 2.0 * line;
+    let side = ((rect.width() - gap) / columns as f32 - gap)
+        .min((rect.height() - under - 3.0 * line) / 3.0 - gap);
+    let left = rect.center().x - 0.5 * (columns as f32 * (side + gap) - gap);
+    let text = |at: egui::Pos2, align: Align2, text: &str, colour: Color32| {
+        painter.text(at, align, text, FontId::proportional(11.5), colour);
+    };
+    for (r, (word, picture)) in rows.into_iter().enumerate() {
+        let top = rect.top() + r as f32 * (side + gap + line);
+        text(pos2(left, top + 2.0), Align2::LEFT_TOP, word, s.text);
+        for column in 0..columns {
+            let at = pos2(left + column as f32 * (side + gap), top + line);
+            let place = Rect::from_min_size(at, vec2(side, side));
+            let name = format!("{} masked {r} {column}", pane.name);
+            let texture = pictures.show(ui.ctx(), &name, stamp(key), || {
+                frame_image(clip.size, &picture(clip, 2 * column))
+            });
+            if let Some(texture) = texture {
+                painter.image(texture, place, WHOLE, Color32::WHITE);
+            }
+        }
+    }
+    text(
+        rect.left_bottom() + vec2(8.0, -line - 4.0),
+        Align2::LEFT_BOTTOM,
+        &sum(masked),
+        s.text,
+    );
+    let scale = "black 0, white 0.8: no better than guessing the mean embedding";
+    text(
+        rect.left_bottom() + vec2(8.0, -4.0),
+        Align2::LEFT_BOTTOM,
+        scale,
+        s.weak,
+    );
+}
+
+/// What came of it, in a sentence.
+pub(super) fn sum(masked: &MaskedShown) -> String {
+    let (hidden, error) = masked.clip.hidden();
+    let all = masked.clip.error.len();
+    format!("{hidden} of {all} tubelets hidden, mean error {error:.2}")
+}
+
+/// Picks what a masked model's pane shows.
+pub(super) fn mask_view_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
+    ComboBox::from_id_salt(("mask", index))
+        .selected_text(RichText::new(state.mask_view.words()).small())
+        .width(132.0)
+        .show_ui(ui, |ui| {
+            for view in [MaskView::Off, MaskView::Small, MaskView::Large] {
+                let selected = view == state.mask_view;
+                if ui.selectable_label(selected, view.words()).clicked() {
+                    out.push(Command::MaskView(view));
+                }
+            }
+        })
+        .response
+        .on_hover_text("Its imagination, or a clip of which it sees parts and predicts the embeddings of the rest (J)");
+}
