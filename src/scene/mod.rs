@@ -12,14 +12,17 @@ mod library;
 mod palette;
 mod parts;
 mod shape;
+mod task;
+mod text;
 mod validate;
 
 pub use field::{Departure, FieldError, bounds};
 pub use format::{
-    ActionSpace, BODY_FIELDS, Behaviour, Body, CameraSpec, Edit, EditKind, Floor, GoalSampler,
-    Joint, JointKind, Kind, Law, Randomise, Scene, Sensor, Slider, Softness, Task, WORLD_FIELDS,
+    BODY_FIELDS, Body, CameraSpec, Edit, EditKind, Floor, Joint, JointKind, Kind, Randomise, Scene,
+    Sensor, Slider, Softness, WORLD_FIELDS,
 };
 pub use library::{home, library_dir, list, load, load_named, models_dir};
 pub use palette::Colour;
 pub use shape::{Part, Shape};
+pub use task::{ActionSpace, Behaviour, GoalSampler, Law, Task};
 pub use validate::SceneError;

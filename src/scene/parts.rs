@@ -1,6 +1,7 @@
 //! Checks of a scene's parts: shapes, actions, randomisation, joints, sensors, edits.
 
 use super::format::*;
+use super::task::ActionSpace;
 use super::validate::Check;
 use super::{SceneError, Shape};
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use parallax::scene::{BODY_FIELDS, Colour, Scene, WORLD_FIELDS};
 use parallax::sim::{HELD_OUT_SEED, Reality};
 
-const FORMAT: &str = include_str!("../../src/scene/format.rs");
+const FORMAT: &str = concat!(
+    include_str!("../../src/scene/format.rs"),
+    include_str!("../../src/scene/task.rs")
+);
 const SHAPE: &str = include_str!("../../src/scene/shape.rs");
 const PALETTE: &str = include_str!("../../src/scene/palette.rs");
 

@@ -1,8 +1,6 @@
 //! A clip of reality of which a masked model sees parts: how a V-JEPA learns.
 
-use bevy_egui::egui::{
-    self, Align2, Color32, ComboBox, FontId, Painter, Rect, RichText, Ui, pos2, vec2,
-};
+use bevy_egui::egui::{Align2, Color32, ComboBox, FontId, Painter, Rect, RichText, Ui, pos2, vec2};
 
 use super::super::command::Command;
 use super::super::state::{MaskView, MaskedShown, Pane, State};
@@ -24,7 +22,7 @@ pub(super) fn masked_ui(
     pictures: &mut Pictures,
 ) {
     let s = theme::surfaces(state.light);
-    let Some(masked @ MaskedShown { key, clip }) = &pane.masked else {
+    let Some(MaskedShown { key, clip }) = &pane.masked else {
         corner_label(painter, rect, "masking a clip…");
         return;
     };
@@ -34,19 +32,14 @@ pub(super) fn masked_ui(
         ("error of what it predicts", MaskedClip::heat),
     ];
     let columns = (clip.frames.len() / 2).max(1);
-    let (gap, line) = (3.0, 17.0);
-    let under = 2.0 * line;
+    let (gap, line) = (3.0, 16.0);
     let side = ((rect.width() - gap) / columns as f32 - gap)
-        .min((rect.height() - under - 3.0 * line) / 3.0 - gap);
+        .min((rect.height() - 2.0 * line - 8.0) / rows.len() as f32 - gap);
     let left = rect.center().x - 0.5 * (columns as f32 * (side + gap) - gap);
-    let text = |at: egui::Pos2, align: Align2, text: &str, colour: Color32| {
-        painter.text(at, align, text, FontId::proportional(11.5), colour);
-    };
     for (r, (word, picture)) in rows.into_iter().enumerate() {
-        let top = rect.top() + r as f32 * (side + gap + line);
-        text(pos2(left, top + 2.0), Align2::LEFT_TOP, word, s.text);
+        let top = rect.top() + gap + r as f32 * (side + gap);
         for column in 0..columns {
-            let at = pos2(left + column as f32 * (side + gap), top + line);
+            let at = pos2(left + column as f32 * (side + gap), top);
             let place = Rect::from_min_size(at, vec2(side, side));
             let name = format!("{} masked {r} {column}", pane.name);
             let texture = pictures.show(ui.ctx(), &name, stamp(key), || {
@@ -56,20 +49,26 @@ pub(super) fn masked_ui(
                 painter.image(texture, place, WHOLE, Color32::WHITE);
             }
         }
+        let galley =
+            painter.layout_no_wrap(word.into(), FontId::proportional(10.5), Color32::WHITE);
+        let ground = Rect::from_min_size(pos2(left, top), galley.size() + vec2(8.0, 2.0));
+        painter.rect_filled(ground, 2.0, Color32::from_black_alpha(150));
+        painter.galley(ground.min + vec2(4.0, 1.0), galley, Color32::WHITE);
     }
-    text(
-        rect.left_bottom() + vec2(8.0, -line - 4.0),
-        Align2::LEFT_BOTTOM,
-        &sum(masked),
-        s.text,
-    );
-    let scale = "black 0, white 0.8: no better than guessing the mean embedding";
-    text(
-        rect.left_bottom() + vec2(8.0, -4.0),
-        Align2::LEFT_BOTTOM,
-        scale,
-        s.weak,
-    );
+    let (hidden, error) = clip.hidden();
+    let share = 100.0 * hidden as f32 / clip.error.len().max(1) as f32;
+    let lines = [
+        (
+            format!("{share:.0} % hidden, mean error {error:.2}"),
+            s.text,
+        ),
+        ("black 0, white 0.8: a mere guess".into(), s.weak),
+    ];
+    for (i, (text, colour)) in lines.into_iter().enumerate() {
+        let at = rect.left_bottom() + vec2(8.0, (i as f32 - 1.0) * line - 3.0);
+        let font = FontId::proportional(11.5);
+        painter.text(at, Align2::LEFT_BOTTOM, text, font, colour);
+    }
 }
 
 /// What came of it, in a sentence.

@@ -3,16 +3,13 @@
 use super::{
     ActionBlock, Decoder, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes, Proposal,
 };
-use crate::model::nn::{Init, Params, ResidualRollout, Rng, WeightsError};
+use crate::model::nn::{Init, Params, ResidualRollout, WeightsError};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError,
     ProbedStates, Rollouts, Slope, WorldModel,
 };
 use candle_core::{Device, Tensor, Var};
 use std::path::Path;
-
-/// Standard deviation of the noise on the widest proposal.
-const PROPOSAL_SPREAD: f32 = 0.5;
 
 /// LeWM behind the trait: plans in its latents, has no pixels.
 pub struct LewmModel {
@@ -382,41 +379,14 @@ impl WorldModel for LewmModel {
         let Some(proposal) = self.proposal.as_ref().filter(|_| n > 0) else {
             return Ok(None);
         };
-        let c = self.model.config();
         let goal = self.encode(goal.size, &goal.frame)?;
-        let goal = goal.broadcast_as((n, c.latent_dim))?.contiguous()?;
-        let mut z = start.broadcast_as((n, start.dim(1)?))?.contiguous()?;
-        let mut rng = Rng::stream(seed, 0x9209);
-        let tokens = steps.div_ceil(c.frameskip);
-        let mut data = vec![0f32; n * steps * dim];
-        for t in 0..tokens {
-            let mean: Vec<f32> = proposal.forward(&z, &goal)?.flatten_all()?.to_vec1()?;
-            let mut blocks = Vec::with_capacity(n * c.frameskip * c.action_dim);
-            for (i, mean) in mean.chunks_exact(c.action_dim).enumerate() {
-                // From what the prior says to wide of it.
-                let spread = PROPOSAL_SPREAD * i as f32 / n as f32;
-                let action: Vec<f32> = mean
-                    .iter()
-                    .map(|m| (m + spread * rng.normal_f32()).clamp(-1., 1.))
-                    .collect();
-                (0..c.frameskip).for_each(|_| blocks.extend_from_slice(&action));
-                for step in t * c.frameskip..steps.min((t + 1) * c.frameskip) {
-                    let at = (i * steps + step) * dim;
-                    let own = dim.min(c.action_dim);
-                    data[at..at + own].copy_from_slice(&action[..own]);
-                }
-            }
-            let blocks =
-                Tensor::from_vec(blocks, (n, c.frameskip * c.action_dim), self.model.device())?;
-            let next = self.model.predict(&z, &blocks, None)?;
-            z = self.model.shift(&z, &next)?;
-        }
-        Ok(Some(Actions {
-            n,
-            steps,
-            dim,
-            data,
-        }))
+        Ok(Some(proposal.draw(
+            &self.model,
+            start,
+            &goal,
+            (n, steps, dim),
+            seed,
+        )?))
     }
 
     fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {

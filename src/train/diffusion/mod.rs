@@ -7,6 +7,7 @@
 
 mod batch;
 mod checkpoint;
+mod curve;
 mod measure;
 mod recipe;
 mod sheet;

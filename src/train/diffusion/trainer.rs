@@ -1,8 +1,7 @@
 //! The loop: batches, steps, the average, validation, checkpoints.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
@@ -11,6 +10,7 @@ use serde_json::json;
 
 use super::batch::{Batch, Batches, Request};
 use super::checkpoint::{Checkpoint, State};
+use super::curve::Curve;
 use super::start::{scale_of, start_from};
 use super::validate::{Clip, Validation, clips, validate};
 use super::{DiffusionRecipe, DiffusionTraining, contact_sheet, measure};
@@ -486,37 +486,5 @@ fn fault(message: String) -> ModelError {
     ModelError::Input {
         model: "pixel_diffusion".into(),
         message,
-    }
-}
-
-/// One JSON object a line.
-struct Curve {
-    path: PathBuf,
-    file: std::fs::File,
-}
-
-impl Curve {
-    fn open(path: &Path, append: bool) -> Result<Self, ModelError> {
-        let mut how = std::fs::OpenOptions::new();
-        how.create(true)
-            .write(true)
-            .append(append)
-            .truncate(!append);
-        let file = how.open(path).map_err(|source| ModelError::Io {
-            path: path.into(),
-            source,
-        })?;
-        Ok(Self {
-            path: path.into(),
-            file,
-        })
-    }
-
-    fn line(&mut self, value: &serde_json::Value) -> Result<(), ModelError> {
-        tracing::info!("{value}");
-        writeln!(self.file, "{value}").map_err(|source| ModelError::Io {
-            path: self.path.clone(),
-            source,
-        })
     }
 }
