@@ -125,6 +125,7 @@ class Dit:
         self.w = {k[len("dynamics.") :]: v for k, v in w.items() if k.startswith("dynamics.")}
         self.heads, self.merge = report["heads"], report["merge"]
         self.layers = 1 + max(int(k.split(".")[1]) for k in self.w if k.startswith("blocks."))
+        self.local = UNet({k: v for k, v in self.w.items() if k.startswith("local.")}, {"groups": 8, "heads": 0})
 
     def tokens(self, x):
         b, h, w, c = x.shape
@@ -148,6 +149,10 @@ class Dit:
         condition = linear(w, "embed_second", F.silu(linear(w, "embed_first", torch.cat([features, actions], 1))))
         active = F.silu(condition)
         x = linear(w, "input", self.tokens(torch.cat([noisy, context], 3))) + w["position"]
+        for name in self.local.blocks("local"):
+            cells = side // self.merge
+            grid = x.reshape(b, cells, cells, -1).permute(0, 3, 1, 2)
+            x = self.local.block(name, grid, active).permute(0, 2, 3, 1).reshape(b, cells * cells, -1)
         for i in range(self.layers):
             name = f"blocks.{i}"
             m = linear(w, f"{name}.modulation", active).chunk(6, 1)

@@ -36,6 +36,7 @@ fn small() -> LatentDiffusionConfig {
         action_dim: 2,
         width: 32,
         layers: 2,
+        local: 1,
         hidden: 48,
         embed: 32,
         ..Default::default()

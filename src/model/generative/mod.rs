@@ -5,6 +5,7 @@
 //! out of four, and `pixel_diffusion.rs` for the world model around them. [`LatentDiffusion`] (`latent/`) does not denoise pixels but
 //! the latents of an autoencoder. Either can be trained as its own regression twin ([`Objective`]).
 
+mod block;
 mod config;
 mod denoiser;
 pub mod edm;

@@ -8,45 +8,9 @@
 use candle_core::{D, Result, Tensor};
 
 use super::PixelDiffusionConfig;
+use super::block::Block;
 use super::film::film;
 use crate::model::nn::{Attention, Conv, Linear, Params, fourier_features, ops};
-
-/// Residual block with adaptive group norm (DIAMOND, appendix D): the second convolution starts at zero.
-#[derive(Clone, Debug)]
-struct Block {
-    first: Conv,
-    second: Conv,
-    first_condition: Linear,
-    second_condition: Linear,
-    groups: usize,
-}
-
-impl Block {
-    fn new(width: usize, config: &PixelDiffusionConfig, p: Params) -> Result<Self> {
-        Ok(Self {
-            first: Conv::new(width, width, 3, 1, p.pp("first"))?,
-            second: Conv::zeros(width, width, 3, 1, p.pp("second"))?,
-            first_condition: Linear::zeros(config.embed, 2 * width, p.pp("first_condition"))?,
-            second_condition: Linear::zeros(config.embed, 2 * width, p.pp("second_condition"))?,
-            groups: config.groups,
-        })
-    }
-
-    fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
-        let h = film(
-            x,
-            &self.first_condition.forward(condition)?,
-            Some(self.groups),
-        )?;
-        let h = self.first.forward(&h)?;
-        let h = film(
-            &h,
-            &self.second_condition.forward(condition)?,
-            Some(self.groups),
-        )?;
-        x + self.second.forward(&h)?
-    }
-}
 
 /// Self-attention over all cells of the inner level, as a residual.
 #[derive(Clone, Debug)]
@@ -93,7 +57,7 @@ impl UNet {
         let channels = config.channels();
         let blocks = |n: usize, width: usize, name: &str| {
             (0..n)
-                .map(|i| Block::new(width, config, p.pp(name).pp(i)))
+                .map(|i| Block::new(width, config.embed, config.groups, p.pp(name).pp(i)))
                 .collect::<Result<Vec<_>>>()
         };
         let attention = match config.heads {

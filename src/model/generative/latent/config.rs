@@ -57,6 +57,8 @@ pub struct LatentDiffusionConfig {
     pub layers: usize,
     /// Heads of the attention.
     pub heads: usize,
+    /// Residual blocks of two 3×3 convolutions before the transformer's.
+    pub local: usize,
     /// Hidden units of a block's MLP.
     pub hidden: usize,
     /// Width of the embedding of noise levels and actions.
@@ -82,6 +84,7 @@ impl Default for LatentDiffusionConfig {
             merge: 1,
             width: 128,
             layers: 4,
+            local: 0,
             heads: 4,
             hidden: 256,
             embed: 128,
@@ -205,6 +208,14 @@ impl LatentDiffusionConfig {
                 "layers",
                 !(1..=32).contains(&self.layers),
                 format!("{}, expected 1 to 32", self.layers),
+            ),
+            (
+                "local",
+                self.local > 32 || (self.local > 0 && !self.width.is_multiple_of(8)),
+                format!(
+                    "{}, expected at most 32, of a width that divides by 8 (found {})",
+                    self.local, self.width
+                ),
             ),
             (
                 "embed",

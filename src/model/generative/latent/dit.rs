@@ -3,18 +3,22 @@
 //! It is causal in time: the frame at noise level τ stands beside the frames before it, each with a noise level of its own
 //! (diffusion forcing, Chen et al. 2024, arXiv 2407.01392), and nothing of later frames. The window is short and enters cell by
 //! cell through the first layer, so there are no keys and values of old frames to keep: one evaluation costs the tokens of a single
-//! frame, however long the rollout. Tokens look at each other within the frame; noise levels and actions speak through adaptive
+//! frame, however long the rollout. A few residual convolutions may come first (`local`): what moves, moves to a cell nearby, which attention
+//! would have to learn from positions. Tokens look at each other within the frame; noise levels and actions speak through adaptive
 //! layer norm. A straight path, scaled by the condition, leads from the noisy frame and from the newest frame of the context to the
 //! output: what stands still need not pass through the blocks.
 
 use candle_core::{D, Result, Tensor};
 
 use super::LatentDiffusionConfig;
+use crate::model::generative::block::Block;
 use crate::model::generative::film;
 use crate::model::nn::{AdaLnZeroBlock, Init, Linear, Params, fourier_features, ops};
 
 /// Features of one noise level.
 const LEVEL_FEATURES: usize = 32;
+/// Groups of channels that local blocks normalise together.
+const GROUPS: usize = 8;
 
 /// What the next latent depends on.
 #[derive(Clone, Debug)]
@@ -36,6 +40,7 @@ pub struct Dit {
     embed_second: Linear,
     input: Linear,
     position: Tensor,
+    local: Vec<Block>,
     blocks: Vec<AdaLnZeroBlock>,
     out_condition: Linear,
     out: Linear,
@@ -58,6 +63,9 @@ impl Dit {
             embed_second: Linear::new(embed, embed, p.pp("embed_second"))?,
             input: Linear::new((k + 1) * token, width, p.pp("input"))?,
             position: p.get((1, config.tokens(), width), "position", Init::Normal(0.02))?,
+            local: (0..config.local)
+                .map(|i| Block::new(width, embed, GROUPS, p.pp("local").pp(i)))
+                .collect::<Result<_>>()?,
             blocks: (0..config.layers).map(block).collect::<Result<_>>()?,
             out_condition: Linear::zeros(embed, 2 * width, p.pp("out_condition"))?,
             out: Linear::zeros(width, token, p.pp("out"))?,
@@ -90,10 +98,19 @@ impl Dit {
         let x = Tensor::cat(&[noisy, &window.context], D::Minus1)?;
         let x = self.input.forward(&self.to_tokens(&x)?)?;
         let mut x = x.broadcast_add(&self.position)?;
+        let active = ops::silu(&condition)?;
+        if !self.local.is_empty() {
+            let cells = side / self.config.merge;
+            let mut map = x.reshape((b, cells, cells, width))?;
+            for block in &self.local {
+                map = block.forward(&map, &active)?;
+            }
+            x = map.reshape((b, cells * cells, width))?;
+        }
         for block in &self.blocks {
             x = block.forward(&x, &condition)?;
         }
-        let condition = ops::silu(&condition)?;
+        let condition = active;
         let x = ops::modulated_norm(&x, &self.out_condition.forward(&condition)?, 1e-6)?;
         debug_assert_eq!(x.dims(), [b, self.config.tokens(), width]);
         let said = self.to_cells(&self.out.forward(&x)?, side)?;
@@ -139,7 +156,9 @@ impl Dit {
         let (tokens, token) = (config.tokens() as f64, config.token_channels() as f64);
         let block = tokens * (4.0 * width * width + 2.0 * width * hidden + 2.0 * tokens * width)
             + 6.0 * embed * width;
+        let local = tokens * 18.0 * width * width + 4.0 * embed * width;
         config.layers as f64 * block
+            + config.local as f64 * local
             + tokens * token * width * (config.context + 2) as f64
             + embed * (2.0 * embed + 2.0 * width + 4.0 * config.channels() as f64)
     }
