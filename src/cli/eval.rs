@@ -40,7 +40,7 @@ pub struct EvalArgs {
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Masked: write the picture to this PNG
+    /// Masked, rollout: write a picture to this PNG (rollout: two clips, reality above what was imagined)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -178,6 +178,9 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
+    if let Some(path) = &args.out {
+        imagining::draw_clips(&scene, model.as_ref(), args.seed, path)?;
+    }
     println!(
         "{name} in {}: {} clips, {} steps from {} real frames",
         scene.name,

@@ -3,14 +3,12 @@
 
 use super::curve::short;
 use super::lewm::mean_image;
-use super::{
-    Architecture, Checkpoint, Clock, Curve, Export, Length, Outcome, Progress, TrainConfig,
-    TrainError, TrainOptions, export,
-};
+use super::session::{Opened, Session};
+use super::{Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export};
 use crate::episode::Dataset;
 use crate::model::Camp;
 use crate::model::cloning::{Cloning, CloningConfig};
-use crate::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use crate::model::nn::{AdamW, AdamWConfig, Rng};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -172,27 +170,14 @@ pub(super) fn train(
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    if data.size != recipe.model.image_size {
-        return Err(TrainError::TooLittle {
-            field: "frame side",
-            found: data.size,
-            expected: recipe.model.image_size,
-        });
-    }
-    let checkpoint = Checkpoint::new(&options.out, config)?;
-    let saved = if options.resume {
-        checkpoint.progress()?
-    } else {
-        None
-    };
-    let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
-    let params = match &saved {
-        Some(_) => checkpoint.weights(&options.device)?,
-        None => Params::fresh(config.seed, &options.device),
-    };
+    let Opened {
+        mut session,
+        params,
+        resumed_steps,
+    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
     let mut model = Cloning::new(&recipe.model, &params)?;
-    if saved.is_none() {
-        let mean = mean_image(data, &train_episodes);
+    if resumed_steps.is_none() {
+        let mean = mean_image(data, &session.train_episodes);
         model
             .encoder_mut()
             .set_mean_image(mean, &params.pp("encoder"))?;
@@ -202,8 +187,8 @@ pub(super) fn train(
         _ => Target::Action,
     };
     let of = |episodes, seed| Pairs::new(data, target, episodes, recipe, seed);
-    let pairs = of(&train_episodes, config.seed);
-    let held_out = of(&validation_episodes, config.seed ^ 1);
+    let pairs = of(&session.train_episodes, config.seed);
+    let held_out = of(&session.validation_episodes, config.seed ^ 1);
     if pairs.starts.is_empty() || held_out.starts.is_empty() {
         return Err(TrainError::TooLittle {
             field: "pairs of frames",
@@ -212,15 +197,12 @@ pub(super) fn train(
         });
     }
     let mut optimiser = AdamW::new(params.vars(), recipe.optimiser)?;
-    let mut progress = Progress::default();
-    let resumed = saved.is_some();
-    if let Some((at, steps)) = saved {
-        checkpoint.restore(&mut optimiser, steps, &options.device)?;
-        progress = at;
+    if let Some(steps) = resumed_steps {
+        session
+            .checkpoint
+            .restore(&mut optimiser, steps, &options.device)?;
     }
-    let mut curve = Curve::open(&options.out, resumed)?;
-    let clock = Clock::start(options.minutes);
-    let (before, mut since, mut steps_since) = (progress.seconds, Instant::now(), 0usize);
+    let (mut since, mut steps_since) = (Instant::now(), 0usize);
     let mut saved_at = Instant::now();
     let tensors = |(frames, actions): (Vec<u8>, Vec<f32>)| -> Result<(Tensor, Tensor), TrainError> {
         let shape = (recipe.batch, recipe.model.action_dim);
@@ -245,12 +227,15 @@ pub(super) fn train(
     };
     let (mut error, mut idle) = (f64::NAN, f64::NAN);
     loop {
-        let step = progress.step;
-        progress.seconds = before + clock.seconds();
-        let done = recipe.length.progress(step, progress.seconds) >= 1.;
-        let stop = clock.is_up() && !done;
+        let step = session.progress.step;
+        let seconds = session.seconds();
+        session.progress.seconds = seconds;
+        let done = recipe.length.progress(step, seconds) >= 1.;
+        let stop = session.clock.is_up() && !done;
         if stop || saved_at.elapsed().as_secs_f64() > recipe.checkpoint_seconds {
-            checkpoint.save(&params, &optimiser, &progress)?;
+            session
+                .checkpoint
+                .save(&params, &optimiser, &session.progress)?;
             saved_at = Instant::now();
         }
         if stop {
@@ -259,8 +244,8 @@ pub(super) fn train(
         if done || step.is_multiple_of(recipe.log_every.max(1)) {
             (error, idle) = validate()?;
             let rate = (steps_since * recipe.batch) as f64 / since.elapsed().as_secs_f64();
-            curve.write(&json!({
-                "phase": config.architecture.id(), "step": step, "minutes": short(progress.seconds / 60.),
+            session.curve.write(&json!({
+                "phase": config.architecture.id(), "step": step, "minutes": short(seconds / 60.),
                 "validation_error": short(error), "validation_idle": short(idle), "pairs_per_s": rate.round(),
             }))?;
             (since, steps_since) = (Instant::now(), 0);
@@ -272,7 +257,7 @@ pub(super) fn train(
         let loss = model.loss(&pixels, &actions, true)?;
         let lr = recipe
             .length
-            .rate(step, progress.seconds, recipe.warmup, recipe.optimiser.lr);
+            .rate(step, seconds, recipe.warmup, recipe.optimiser.lr);
         let norm = optimiser.step(&loss.backward()?, lr, Some(recipe.clip))?;
         if !norm.is_finite() {
             return Err(TrainError::Diverged {
@@ -281,15 +266,15 @@ pub(super) fn train(
                 norm,
             });
         }
-        progress.step += 1;
-        progress.total_steps += 1;
+        session.progress.step += 1;
+        session.progress.total_steps += 1;
         steps_since += 1;
     }
     let what = Export {
         camp: Camp::Reference,
         parameters: params.count() as u64,
-        steps: progress.total_steps,
-        seconds: progress.seconds,
+        steps: session.progress.total_steps,
+        seconds: session.progress.seconds,
         notes: match target {
             Target::Action => format!(
                 "A policy, not a world model: goals up to {} steps ahead in hindsight, mean squared error of one action. On validation \
@@ -305,6 +290,6 @@ pub(super) fn train(
         device: &options.device,
     };
     export(config, data, &params, &options.out, &what)?;
-    checkpoint.remove()?;
+    session.checkpoint.remove()?;
     Ok(Outcome::Finished)
 }

@@ -15,6 +15,7 @@ mod export;
 pub mod latent;
 mod lewm;
 pub mod probing;
+mod session;
 mod vjepa;
 
 pub use checkpoint::{Checkpoint, Progress};

@@ -1,13 +1,51 @@
 //! `parallax eval dream`, `following` and `attributes`: what a model imagines for long, whether it does what actions say, and what it keeps
 //! of a body that it has never seen so.
 
-use anyhow::Result;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::{EvalArgs, head, model_name, note_world, scene_of};
+use crate::camera::Eye;
+use crate::episode::Sheet;
+use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::eval::{attributes, dream, following};
-use crate::model::registry;
-use crate::scene::models_dir;
+use crate::model::{Cancel, WorldModel, registry};
+use crate::scene::{Scene, models_dir};
+
+/// Clips that are drawn.
+const DRAWN: u64 = 2;
+
+/// Draws the first clips of a rollout evaluation: the last frame of the context and what followed in reality, and under it what the model
+/// imagined.
+pub fn draw_clips(
+    scene: &Arc<Scene>,
+    model: &dyn WorldModel,
+    seed: u64,
+    path: &Path,
+) -> Result<()> {
+    let eye = Eye::standard(scene)?;
+    let mut sheet = Sheet::new();
+    for seed in seed..seed + DRAWN {
+        let clip = Clip::new(scene, &eye, seed)?;
+        let latent = model.observe(&clip.context())?;
+        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
+        let Some(frames) = model.frames(&rollouts)? else {
+            bail!("{}: imagines no frames to draw", model.card().name);
+        };
+        let last = clip.frame(CONTEXT - 1);
+        let real: Vec<&[u8]> = (0..STEPS).map(|t| clip.frame(CONTEXT + t)).collect();
+        let imagined: Vec<&[u8]> = (0..frames.steps).map(|t| frames.at(0, t)).collect();
+        for row in [real, imagined] {
+            sheet.add(eye.size(), &[&[last], row.as_slice()].concat().concat());
+        }
+    }
+    sheet.save(path)?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
 
 pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;

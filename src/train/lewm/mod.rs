@@ -22,10 +22,8 @@ pub use readouts::ReadoutPhase;
 pub(super) use readouts::{Place, Targets, fit as fit_readouts, moving_bodies};
 pub(super) use sampler::{frames_of, mean_image, windows};
 
-use super::{
-    Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,
-    export, weights_to,
-};
+use super::session::Opened;
+use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export, weights_to};
 use crate::episode::Dataset;
 use crate::model::jepa::{Lewm, LewmConfig};
 use crate::model::nn::{Init, Params};
@@ -80,26 +78,7 @@ impl LewmRecipe {
 }
 
 /// What all phases share.
-struct Session<'a> {
-    config: &'a TrainConfig,
-    recipe: &'a LewmRecipe,
-    data: &'a Dataset,
-    train_episodes: Vec<usize>,
-    validation_episodes: Vec<usize>,
-    options: &'a TrainOptions,
-    clock: Clock,
-    checkpoint: Checkpoint,
-    curve: Curve,
-    progress: Progress,
-    /// Seconds of the runs that this one resumes.
-    earlier_seconds: f64,
-}
-
-impl Session<'_> {
-    fn seconds(&self) -> f64 {
-        self.earlier_seconds + self.clock.seconds()
-    }
-}
+type Session<'a> = super::session::Session<'a, LewmRecipe>;
 
 /// Trains a LeWM into `options.out`.
 pub(super) fn train(
@@ -108,50 +87,17 @@ pub(super) fn train(
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    if data.size != recipe.model.image_size {
-        return Err(TrainError::TooLittle {
-            field: "frame side",
-            found: data.size,
-            expected: recipe.model.image_size,
-        });
-    }
-    let checkpoint = Checkpoint::new(&options.out, config)?;
-    let saved = if options.resume && !options.readouts_only {
-        checkpoint.progress()?
-    } else {
-        None
-    };
-    let finished = options.out.join("model.safetensors");
-    let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
-    let params = match &saved {
-        Some(_) => checkpoint
-            .weights(&options.device)?
-            .drawing_missing(config.seed),
-        None if options.readouts_only => {
-            Params::load(&finished, &options.device)?.drawing_missing(config.seed)
-        }
-        None => Params::fresh(config.seed, &options.device),
-    };
+    let Opened {
+        mut session,
+        params,
+        resumed_steps: mut optimiser_steps,
+    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
     let mut model = Lewm::new(&recipe.model, &params)?;
-    let mut session = Session {
-        config,
-        recipe,
-        data,
-        train_episodes,
-        validation_episodes,
-        options,
-        clock: Clock::start(options.minutes),
-        curve: Curve::open(&options.out, saved.is_some() || options.readouts_only)?,
-        checkpoint,
-        progress: saved.as_ref().map(|(p, _)| p.clone()).unwrap_or_default(),
-        earlier_seconds: saved.as_ref().map_or(0., |(p, _)| p.seconds),
-    };
-    if saved.is_none() && !options.readouts_only {
+    if optimiser_steps.is_none() && !options.readouts_only {
         let mean = sampler::mean_image(data, &session.train_episodes);
         model.set_mean_image(mean, &params)?;
     }
     let gate = Gate::new(&session);
-    let mut optimiser_steps = saved.map(|(_, steps)| steps);
     if options.readouts_only {
         return readouts_anew(&mut session, &params);
     }
@@ -161,12 +107,7 @@ pub(super) fn train(
         {
             return Ok(Outcome::Paused);
         }
-        session.progress = Progress {
-            phase: 1,
-            step: 0,
-            phase_seconds: 0.,
-            ..session.progress
-        };
+        session.next_phase();
     }
     let verdict = gate.judge(&model, &mut session)?;
     if predictor::run(&mut session, &params, optimiser_steps)? == Outcome::Paused {

@@ -11,14 +11,11 @@ pub use actions::ActionPhase;
 pub use masked::MaskedPhase;
 
 use super::lewm::ReadoutPhase;
-use super::{
-    Checkpoint, Clock, Curve, Export, Outcome, Progress, TrainConfig, TrainError, TrainOptions,
-    export,
-};
+use super::session::Opened;
+use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export};
 use crate::episode::Dataset;
 use crate::model::Camp;
 use crate::model::jepa::vjepa::{ActionJepa, MaskedJepa, VjepaConfig};
-use crate::model::nn::Params;
 use gate::Gate;
 use serde::{Deserialize, Serialize};
 
@@ -52,26 +49,7 @@ impl VjepaRecipe {
 }
 
 /// What all stages share.
-struct Session<'a> {
-    config: &'a TrainConfig,
-    recipe: &'a VjepaRecipe,
-    data: &'a Dataset,
-    train_episodes: Vec<usize>,
-    validation_episodes: Vec<usize>,
-    options: &'a TrainOptions,
-    clock: Clock,
-    checkpoint: Checkpoint,
-    curve: Curve,
-    progress: Progress,
-    /// Seconds of the runs that this one resumes.
-    earlier_seconds: f64,
-}
-
-impl Session<'_> {
-    fn seconds(&self) -> f64 {
-        self.earlier_seconds + self.clock.seconds()
-    }
-}
+type Session<'a> = super::session::Session<'a, VjepaRecipe>;
 
 /// Trains a V-JEPA 2-AC into `options.out`.
 pub(super) fn train(
@@ -80,58 +58,24 @@ pub(super) fn train(
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    if data.size != recipe.model.image_size {
-        return Err(TrainError::TooLittle {
-            field: "frame side",
-            found: data.size,
-            expected: recipe.model.image_size,
-        });
-    }
-    let checkpoint = Checkpoint::new(&options.out, config)?;
-    let saved = if options.resume {
-        checkpoint.progress()?
-    } else {
-        None
-    };
-    let (train_episodes, validation_episodes) = data.split_episodes(config.validation_share);
-    let params = match &saved {
-        Some(_) => checkpoint
-            .weights(&options.device)?
-            .drawing_missing(config.seed),
-        None => Params::fresh(config.seed, &options.device),
-    };
+    let Opened {
+        mut session,
+        params,
+        resumed_steps: mut optimiser_steps,
+    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
     let networks = MaskedJepa::new(&recipe.model, &params)?;
     let maps = ActionJepa::new(&recipe.model, &params)?;
-    if saved.is_none() {
+    if optimiser_steps.is_none() {
         MaskedJepa::follow(&params, 0.)?;
     }
-    let mut session = Session {
-        config,
-        recipe,
-        data,
-        train_episodes,
-        validation_episodes,
-        options,
-        clock: Clock::start(options.minutes),
-        curve: Curve::open(&options.out, saved.is_some())?,
-        checkpoint,
-        progress: saved.as_ref().map(|(p, _)| p.clone()).unwrap_or_default(),
-        earlier_seconds: saved.as_ref().map_or(0., |(p, _)| p.seconds),
-    };
     let gate = Gate::new(&session);
-    let mut optimiser_steps = saved.map(|(_, steps)| steps);
     if session.progress.phase == 0 {
         let steps = optimiser_steps.take();
         if masked::run(&mut session, &networks, &params, (&gate, &maps), steps)? == Outcome::Paused
         {
             return Ok(Outcome::Paused);
         }
-        session.progress = Progress {
-            phase: 1,
-            step: 0,
-            phase_seconds: 0.,
-            ..session.progress
-        };
+        session.next_phase();
     }
     let verdict = gate.judge(&maps, &mut session)?;
     let (masked_scenes, masked_frames) = (data.scenes.len(), data.len());
