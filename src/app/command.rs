@@ -37,6 +37,8 @@ pub enum Command {
     BranchHere,
     /// Function evaluations a frame for the model pane with this index.
     Nfe(usize, usize),
+    /// Show the model pane with this index and let it imagine, or not.
+    ShowModel(usize, bool),
     /// Dream in the model pane with this index, from the moment shown.
     Dream(usize),
     /// Dream in the first model that can, or wake.

@@ -166,6 +166,8 @@ pub struct Pane {
     pub clip_frames: Option<usize>,
     /// The clip that was masked last.
     pub masked: Option<MaskedShown>,
+    /// Whether a person wants it shown; `None` leaves it to its rank.
+    pub shown: Option<bool>,
 }
 
 /// Whether a model can be used.

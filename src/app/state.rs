@@ -15,6 +15,9 @@ pub const HORIZON: usize = 20;
 /// Futures of one action sequence that show its spread.
 pub const SAMPLES: usize = 6;
 
+/// Models of a camp that are shown unless a person chooses others: more would take the time from one another.
+pub const SHOWN_OF_A_CAMP: usize = 2;
+
 /// Who drives, as it is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriverChoice {
@@ -325,8 +328,9 @@ impl State {
         self.record.moments.get(self.shown())
     }
 
-    /// Panes of the scene shown, with their indices: latents first, then pixels, then what is broken.
-    pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
+    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; in each camp those of the fewest scenes
+    /// first, for they know this one best.
+    pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
         let mut panes: Vec<(usize, &Pane)> = self
             .panes
@@ -336,9 +340,25 @@ impl State {
             .collect();
         panes.sort_by_key(|(_, p)| {
             let failed = matches!(p.status, PaneStatus::Failed(_));
-            (failed, p.camp() != Some(Camp::Jepa))
+            let scenes = p.card.as_ref().map_or(0, |c| c.scenes.len());
+            (failed, p.camp() != Some(Camp::Jepa), scenes)
         });
         panes.into_iter()
+    }
+
+    /// Those of them that are shown and imagine: what a person chose, else the first two of each camp and all that is broken.
+    pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
+        let (mut jepas, mut others) = (0, 0);
+        self.scene_models().filter(move |(_, pane)| {
+            let failed = matches!(pane.status, PaneStatus::Failed(_));
+            let rank = match (failed, pane.camp()) {
+                (true, _) => &mut 0,
+                (_, Some(Camp::Jepa)) => &mut jepas,
+                _ => &mut others,
+            };
+            *rank += 1;
+            pane.shown.unwrap_or(failed || *rank <= SHOWN_OF_A_CAMP)
+        })
     }
 
     /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late shows the end of

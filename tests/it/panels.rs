@@ -482,3 +482,38 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
     assert_eq!(keys(egui::Key::Z, egui::Modifiers::NONE), []);
     assert_eq!(keys(egui::Key::R, egui::Modifiers::NONE), [Command::Reset]);
 }
+
+#[test]
+fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_others() {
+    let mut state = state();
+    state.panes.clear();
+    for (name, camp, scenes) in [
+        ("broad", Camp::Jepa, 6),
+        ("narrow", Camp::Jepa, 1),
+        ("middling", Camp::Jepa, 2),
+        ("pixels", Camp::Generative, 18),
+    ] {
+        let mut card = card(name, camp);
+        card.scenes
+            .extend((1..scenes).map(|i| format!("elsewhere{i}")));
+        state.panes.push(Pane {
+            name: name.into(),
+            card: Some(card),
+            status: PaneStatus::Ready,
+            ..Pane::default()
+        });
+    }
+    let shown =
+        |s: &State| -> Vec<String> { s.scene_panes().map(|(_, p)| p.name.clone()).collect() };
+    assert_eq!(shown(&state), ["narrow", "middling", "pixels"]);
+    let sent = run_panel(&state, top::top_ui, |h| {
+        h.get_by_label("Models 3/4").click();
+        h.run_steps(2);
+        h.get_by_label("broad · jepa").click();
+    });
+    assert_eq!(sent, [Command::ShowModel(0, true)]);
+    state.panes[0].shown = Some(true);
+    state.panes[3].shown = Some(false);
+    assert_eq!(shown(&state), ["narrow", "middling", "broad"]);
+    assert_eq!(state.scene_models().count(), 4);
+}

@@ -53,6 +53,7 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             {
                 out.push(Command::ToggleInterventions);
             }
+            models_ui(ui, state, out);
             let able = state.scene_panes().any(|(_, p)| p.can_dream());
             let dream = Button::new("Dream").selected(state.dream.is_some());
             let dream = ui
@@ -64,6 +65,34 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             }
             note_ui(ui, state);
         });
+    });
+}
+
+/// Which of the scene's models are shown.
+fn models_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let shown: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
+    let all = state.scene_models().count();
+    let title = format!("Models {}/{all}", shown.len());
+    ui.add_enabled_ui(all > 0, |ui| {
+        ui.menu_button(title, |ui| {
+            for (index, pane) in state.scene_models() {
+                let mut on = shown.contains(&index);
+                let text = match pane.camp() {
+                    Some(camp) => format!("{} · {}", pane.name, camp.id()),
+                    None => pane.name.clone(),
+                };
+                let row = ui.checkbox(&mut on, text);
+                let row = match &pane.card {
+                    Some(card) => row.on_hover_text(&card.summary),
+                    None => row,
+                };
+                if row.changed() {
+                    out.push(Command::ShowModel(index, on));
+                }
+            }
+        })
+        .response
+        .on_hover_text("Which models imagine beside reality; all of them may drive");
     });
 }
 

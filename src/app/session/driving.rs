@@ -37,7 +37,7 @@ impl Session {
     pub(super) fn find_driver(&self, wish: &str) -> Option<DriverChoice> {
         let by_camp = |camp| {
             self.state
-                .scene_panes()
+                .scene_models()
                 .find(|(_, p)| p.camp() == Some(camp) && p.status == PaneStatus::Ready)
                 .map(|(_, p)| DriverChoice::Planner(p.name.clone()))
         };
@@ -59,7 +59,7 @@ impl Session {
         let no_task = (!self.state.has_actions()).then(|| "This scene has no actions".to_string());
         let mut options: Vec<DriverOption> = self
             .state
-            .scene_panes()
+            .scene_models()
             .filter(|(_, p)| p.card.is_some())
             .map(|(_, p)| DriverOption {
                 choice: DriverChoice::Planner(p.name.clone()),

@@ -123,6 +123,29 @@ impl Session {
         }
     }
 
+    /// Shows a model, which imagines from where the others did, or hides it.
+    pub(super) fn show_model(&mut self, index: usize, shown: bool) {
+        let Some(pane) = self.state.panes.get_mut(index) else {
+            return;
+        };
+        pane.shown = Some(shown);
+        let (false, Some(back)) = (shown, self.backstage.get_mut(&pane.name)) else {
+            if let Some(&branch) = self.state.branches().last() {
+                self.imagine_in(index, branch);
+            }
+            return;
+        };
+        back.imagination.cancel();
+        pane.busy = false;
+    }
+
+    fn imagine_in(&mut self, index: usize, branch: usize) {
+        if let Some(scene) = self.state.scene.clone() {
+            let (actions, source) = self.actions_from(branch, &scene);
+            self.ask_to_imagine(index, branch, &actions, source, &scene);
+        }
+    }
+
     pub(super) fn branch_here(&mut self) {
         if self.state.record.moments.is_empty() {
             return;

@@ -229,6 +229,7 @@ impl Session {
                     pane.nfe = nfe.clamp(1, 50);
                 }
             }
+            Command::ShowModel(index, shown) => self.show_model(index, shown),
             Command::ToggleDifference => self.state.show_difference ^= true,
             Command::ToggleGhosts => self.state.show_ghosts ^= true,
             Command::Intervene(..) | Command::ClearInterventions if !self.is_touchable() => {}

@@ -8,6 +8,7 @@
 mod block;
 mod config;
 mod denoiser;
+mod dials;
 pub mod edm;
 mod film;
 mod goal;

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
+use super::dials::Dials;
 use super::goal::{Objects, pixel_mse};
 use super::input;
 use super::{Conditions, Denoiser, Objective, PixelDiffusionConfig, UNet};
@@ -29,9 +28,7 @@ pub struct PixelDiffusion {
     denoiser: Denoiser,
     parameters: u64,
     device: Device,
-    nfe: AtomicUsize,
-    sample: AtomicU64,
-    goal_distance: RwLock<GoalDistance>,
+    dials: Dials,
 }
 
 /// The context as the network sees it.
@@ -94,27 +91,18 @@ impl PixelDiffusion {
             denoiser,
             parameters: params.count() as u64,
             device: params.device().clone(),
-            nfe: AtomicUsize::new(config.nfe),
-            sample: AtomicU64::new(0),
-            goal_distance: RwLock::default(),
+            dials: Dials::new(config.nfe),
         })
     }
 
     /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
     pub fn set_sample(&self, sample: u64) {
-        self.sample.store(sample, Ordering::Relaxed);
+        self.dials.set_sample(sample);
     }
 
     /// The settings.
     pub fn config(&self) -> &PixelDiffusionConfig {
         self.denoiser.config()
-    }
-
-    fn goal_distance(&self) -> GoalDistance {
-        self.goal_distance
-            .read()
-            .unwrap_or_else(|p| p.into_inner())
-            .clone()
     }
 
     fn input_error(&self, message: String) -> ModelError {
@@ -240,7 +228,7 @@ impl PixelDiffusion {
             .n
             .div_ceil(rayon::current_num_threads())
             .clamp(1, CHUNK);
-        let sample = self.sample.load(Ordering::Relaxed);
+        let sample = self.dials.sample();
         let chunks: Result<Vec<Vec<u8>>, ModelError> = sequences
             .par_chunks(chunk)
             .map(|s| self.roll(history, s, nfe, sample, cancel))
@@ -289,7 +277,7 @@ impl WorldModel for PixelDiffusion {
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let history = latent.get::<History>(&self.card.name)?;
-        let nfe = self.nfe.load(Ordering::Relaxed);
+        let nfe = self.dials.nfe();
         Ok(Rollouts::new(Arc::new(
             self.imagine_frames(history, actions, nfe, cancel)?,
         )))
@@ -308,8 +296,8 @@ impl WorldModel for PixelDiffusion {
             return Err(self.input_error(message));
         }
         let sequence = [self.sequence(actions, 0)?];
-        let nfe = self.nfe.load(Ordering::Relaxed);
-        let first = self.sample.load(Ordering::Relaxed);
+        let nfe = self.dials.nfe();
+        let first = self.dials.sample();
         let futures: Result<Vec<Vec<u8>>, ModelError> = (0..samples as u64)
             .into_par_iter()
             .map(|k| self.roll(history, &sequence, nfe, first + k, cancel))
@@ -329,7 +317,7 @@ impl WorldModel for PixelDiffusion {
             .data
             .chunks_exact(self.config().frame_len())
             .collect();
-        Ok(match self.goal_distance() {
+        Ok(match self.dials.distance() {
             GoalDistance::PixelMse | GoalDistance::Latent => {
                 all.par_iter().map(|f| pixel_mse(f, &goal.frame)).collect()
             }
@@ -421,7 +409,7 @@ impl WorldModel for PixelDiffusion {
     fn cost(&self) -> Cost {
         let (all, pixels) = UNet::multiply_adds(self.config());
         let evaluations = match self.config().objective {
-            Objective::Denoise => self.nfe.load(Ordering::Relaxed),
+            Objective::Denoise => self.dials.nfe(),
             Objective::Regression => 1,
         };
         let scale = 2.0 * evaluations as f64;
@@ -434,14 +422,11 @@ impl WorldModel for PixelDiffusion {
     }
 
     fn set_goal_distance(&self, distance: GoalDistance) -> bool {
-        *self
-            .goal_distance
-            .write()
-            .unwrap_or_else(|p| p.into_inner()) = distance;
+        self.dials.set_distance(distance);
         true
     }
 
     fn set_nfe(&self, nfe: usize) {
-        self.nfe.store(nfe.clamp(1, 64), Ordering::Relaxed);
+        self.dials.set_nfe(nfe);
     }
 }

@@ -1,13 +1,12 @@
 //! The world model around autoencoder and transformer: rolling out many candidates in latents, decoding what somebody looks at.
 
 use std::path::Path;
-use std::sync::RwLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
+use crate::model::generative::dials::Dials;
 use crate::model::generative::input;
 use crate::model::generative::{Objective, Objects, interleave, pixel_mse};
 use crate::model::nn::{Params, Rng};
@@ -29,9 +28,7 @@ pub struct LatentDiffusion {
     imagination: Imagination,
     parameters: u64,
     device: Device,
-    nfe: AtomicUsize,
-    sample: AtomicU64,
-    goal_distance: RwLock<GoalDistance>,
+    dials: Dials,
 }
 
 /// The context as the network sees it.
@@ -104,27 +101,18 @@ impl LatentDiffusion {
             imagination: Imagination::new(config, shared.pp("dynamics"))?,
             parameters: params.count() as u64,
             device: params.device().clone(),
-            nfe: AtomicUsize::new(config.nfe),
-            sample: AtomicU64::new(0),
-            goal_distance: RwLock::default(),
+            dials: Dials::new(config.nfe),
         })
     }
 
     /// Chooses the draw of noise: the same draw imagines the same frames to the bit.
     pub fn set_sample(&self, sample: u64) {
-        self.sample.store(sample, Ordering::Relaxed);
+        self.dials.set_sample(sample);
     }
 
     /// The settings.
     pub fn config(&self) -> &LatentDiffusionConfig {
         self.imagination.config()
-    }
-
-    fn goal_distance(&self) -> GoalDistance {
-        self.goal_distance
-            .read()
-            .unwrap_or_else(|p| p.into_inner())
-            .clone()
     }
 
     fn input_error(&self, message: String) -> ModelError {
@@ -253,7 +241,7 @@ impl LatentDiffusion {
         cancel: &Cancel,
     ) -> Result<Imagined, ModelError> {
         let sequences = self.sequences(actions)?;
-        let draw = (nfe, self.sample.load(Ordering::Relaxed));
+        let draw = (nfe, self.dials.sample());
         // At least one chunk a thread, so that cores work on different candidates rather than on one product.
         let chunk = actions
             .n
@@ -301,7 +289,7 @@ impl WorldModel for LatentDiffusion {
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let history = latent.get::<History>(&self.card.name)?;
-        let nfe = self.nfe.load(Ordering::Relaxed);
+        let nfe = self.dials.nfe();
         Ok(Rollouts::new(
             self.imagine_latents(history, actions, nfe, cancel)?,
         ))
@@ -320,8 +308,8 @@ impl WorldModel for LatentDiffusion {
             return Err(self.input_error(message));
         }
         let sequences = self.sequences(actions)?;
-        let nfe = self.nfe.load(Ordering::Relaxed);
-        let first = self.sample.load(Ordering::Relaxed);
+        let nfe = self.dials.nfe();
+        let first = self.dials.sample();
         let futures: Result<Vec<Vec<f32>>, ModelError> = (0..samples as u64)
             .into_par_iter()
             .map(|k| self.roll(history, &sequences, (nfe, first + k), cancel))
@@ -338,7 +326,7 @@ impl WorldModel for LatentDiffusion {
         let imagined = rollouts.get::<Imagined>(&self.card.name)?;
         self.check_frame("goal", goal.size, &goal.frame)?;
         let (len, frame_len) = (self.config().latent_len(), self.config().frame_len());
-        let distance = self.goal_distance();
+        let distance = self.dials.distance();
         if matches!(distance, GoalDistance::Latent) {
             let wanted = self.autoencoder.encode(&goal.frame)?;
             let all = imagined.latents.par_chunks(len);
@@ -413,7 +401,7 @@ impl WorldModel for LatentDiffusion {
     fn cost(&self) -> Cost {
         let (encoder, decoder) = Autoencoder::multiply_adds(self.config());
         let evaluations = match self.config().objective {
-            Objective::Denoise => self.nfe.load(Ordering::Relaxed),
+            Objective::Denoise => self.dials.nfe(),
             Objective::Regression => 1,
         };
         Cost {
@@ -425,14 +413,11 @@ impl WorldModel for LatentDiffusion {
     }
 
     fn set_goal_distance(&self, distance: GoalDistance) -> bool {
-        *self
-            .goal_distance
-            .write()
-            .unwrap_or_else(|p| p.into_inner()) = distance;
+        self.dials.set_distance(distance);
         true
     }
 
     fn set_nfe(&self, nfe: usize) {
-        self.nfe.store(nfe.clamp(1, 64), Ordering::Relaxed);
+        self.dials.set_nfe(nfe);
     }
 }
