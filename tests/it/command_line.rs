@@ -175,6 +175,27 @@ fn wrong_use_exits_with_two() {
 }
 
 #[test]
+fn a_distance_that_is_none_is_refused_with_those_that_are() {
+    let with = |distance: &str| {
+        let fixed = [
+            "eval",
+            "control",
+            "--scene",
+            "reach",
+            "--model",
+            "diffusion",
+        ];
+        parallax(&[&fixed[..], &["--episodes", "1", "--distance", distance]].concat()).assert()
+    };
+    with("lewm-reach")
+        .code(2)
+        .stderr(contains("lewm-reach").and(contains("colours, pixels, latents")));
+    with("far")
+        .code(1)
+        .stderr(contains("there is no such folder"));
+}
+
+#[test]
 fn scenes_are_listed_and_checked() {
     SCENES
         .iter()

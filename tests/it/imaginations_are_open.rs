@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError,
-    ProbedStates, Rollouts, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Device, Frames, Goal, Latent, LatentRows, ModelError,
+    ProbedStates, Rollouts, WorldModel, registry,
 };
 use parallax::planner::{Budget, Cem, Mpc, Sight};
-use parallax::worker::{DreamStep, ENERGY_SIDE, PlanRequest, dreaming, planning, principal};
+use parallax::scene::models_dir;
+use parallax::worker::{
+    DreamStep, ENERGY_SIDE, MaskClip, PlanRequest, dreaming, masking, planning, principal,
+};
 
 use crate::planners_reach_goals::card;
 
@@ -165,6 +168,37 @@ fn nobody_dreams_without_pixels_and_a_cancelled_dream_stops() {
     let raised = Cancel::new();
     raised.cancel();
     assert_eq!(dream(true, &raised), "cancelled");
+}
+
+#[test]
+fn only_models_that_were_trained_by_masking_are_shown_masked_clips_and_short_ones_are_filled_up() {
+    let mask = |model: Arc<dyn WorldModel>, frames: usize| {
+        let order = MaskClip {
+            model,
+            size: 64,
+            frames: (0..frames)
+                .map(|i| vec![40 + i as u8; 64 * 64 * 3])
+                .collect(),
+            seed: 4,
+        };
+        masking(order, &Cancel::new())
+    };
+    let error = mask(Arc::new(Dot::new(1, true)), 3).unwrap_err();
+    assert!(
+        error.contains("dot") && error.contains("masking"),
+        "{error}"
+    );
+    let vjepa = registry::load_named(&models_dir(), "vjepa-ac", &Device::Cpu).unwrap();
+    let length = vjepa.clip_frames().unwrap();
+    let clip = mask(vjepa.clone(), 3).unwrap();
+    assert_eq!(clip.frames.len(), length);
+    assert_eq!(
+        clip.frames[0],
+        clip.frames[length - 3],
+        "the first stands in"
+    );
+    assert_ne!(clip.frames[length - 2], clip.frames[length - 1]);
+    assert!(mask(vjepa, 0).unwrap_err().contains("no frame"));
 }
 
 fn decide(has_pixels: bool) -> parallax::worker::Decision {

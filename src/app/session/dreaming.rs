@@ -273,3 +273,44 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::oracle::Oracle;
+    use crate::scene;
+
+    #[test]
+    fn a_violation_that_lasts_is_counted_once_and_marked_while_it_lasts() {
+        let push = Arc::new(scene::load("push").unwrap());
+        let mut dreamer = Dreamer::new(Arc::new(Oracle::new(&push)));
+        let mut dream = Dream::default();
+        let found = |first: usize, last: usize| Violation {
+            law: Law::Size,
+            body: 0,
+            first_frame: first,
+            last_frame: last,
+            severity: 1.0,
+            boxes: vec![[0, 0, 1, 1]; last - first + 1],
+        };
+        (0..CONTEXT_FRAMES).for_each(|_| dreamer.film(vec![0; 12]));
+        let mut steps = 0;
+        let mut judge = |dreamer: &mut Dreamer, more: usize, violations: &[Violation]| {
+            (0..more).for_each(|_| dreamer.film(vec![0; 12]));
+            steps += more;
+            let evidence = dreamer.evidence(push.clone(), steps).unwrap();
+            let frames = evidence.imagined.frames.as_ref().unwrap();
+            assert_eq!(frames.steps, steps.min(JUDGED));
+            assert_eq!(evidence.real.len(), CONTEXT_FRAMES);
+            dreamer.hear_judge(violations, &mut dream);
+            (dream.found.get(&Law::Size).copied(), dream.marks.len())
+        };
+        assert_eq!(judge(&mut dreamer, 3, &[]), (None, 0));
+        assert_eq!(judge(&mut dreamer, 1, &[found(2, 3)]), (Some(1), 1));
+        assert_eq!(judge(&mut dreamer, 1, &[found(2, 4)]), (Some(1), 1));
+        assert_eq!(judge(&mut dreamer, 4, &[found(2, 4)]), (Some(1), 0));
+        // Twenty steps on, the judge looks at the last twelve: its frame 8 is the dream's 17th step.
+        assert_eq!(judge(&mut dreamer, 11, &[found(8, 11)]), (Some(2), 1));
+        assert_eq!(dreamer.broken[&(Law::Size, 0)], 20);
+    }
+}
