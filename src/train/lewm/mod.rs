@@ -15,8 +15,8 @@ mod sampler;
 
 pub use bench::bench_lewm_step;
 pub use joint::JointPhase;
-pub(super) use predictor::Latents;
 pub use predictor::PredictorPhase;
+pub(super) use predictor::{Latents, thinned};
 pub use proposing::ProposalPhase;
 pub use readouts::ReadoutPhase;
 pub(super) use readouts::{Place, Targets, fit as fit_readouts, moving_bodies};

@@ -50,6 +50,16 @@ impl Default for PredictorPhase {
     }
 }
 
+/// Every so-manieth episode, so that `share` of them are left: where not all fit, of each scene its share, not the first scene alone.
+pub fn thinned(episodes: &[usize], share: f64) -> Vec<usize> {
+    let share = share.min(1.);
+    let keeps = |i: usize| ((i + 1) as f64 * share).floor() > (i as f64 * share).floor();
+    (0..episodes.len())
+        .filter(|&i| keeps(i))
+        .map(|i| episodes[i])
+        .collect()
+}
+
 /// Latents of all frames of some episodes.
 pub struct Latents {
     /// The episodes that fitted.
@@ -61,7 +71,7 @@ pub struct Latents {
 }
 
 impl Latents {
-    /// Encodes episodes until there are `max_frames` frames.
+    /// Encodes episodes, of more than `max_frames` frames so many, evenly spread, that about so many are left.
     pub fn encode(
         model: &Lewm,
         data: &Dataset,
@@ -76,10 +86,9 @@ impl Latents {
             dim,
         };
         let (frame, mut count) = (data.size * data.size * 3, 0usize);
-        for group in episodes.chunks(8) {
-            if count >= max_frames {
-                break;
-            }
+        let all: usize = episodes.iter().map(|&e| data.episodes[e].len).sum();
+        let chosen = thinned(episodes, max_frames as f64 / all.max(1) as f64);
+        for group in chosen.chunks(8) {
             let mut bytes = Vec::new();
             for &e in group {
                 let span = data.episodes[e];

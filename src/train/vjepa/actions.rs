@@ -7,7 +7,7 @@ use crate::model::jepa::vjepa::{ActionJepa, Summary};
 use crate::model::jepa::{difference_covariance, whitening};
 use crate::model::nn::{AdamW, AdamWConfig, Init, Params, Rng};
 use crate::train::curve::short;
-use crate::train::lewm::{Place, fit_readouts};
+use crate::train::lewm::{Place, fit_readouts, thinned};
 use crate::train::{Length, TrainError};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -120,16 +120,6 @@ pub fn run(
     }
     let notes = conclude(session, params, data, (&stored, &held_out))?;
     Ok(Some(Done { own, notes }))
-}
-
-/// Every so-manieth, so that `share` of them are left.
-fn thinned(episodes: &[usize], share: f64) -> Vec<usize> {
-    let share = share.min(1.);
-    let keeps = |i: usize| ((i + 1) as f64 * share).floor() > (i as f64 * share).floor();
-    (0..episodes.len())
-        .filter(|&i| keeps(i))
-        .map(|i| episodes[i])
-        .collect()
 }
 
 /// Batches of stored maps and the actions between them.
