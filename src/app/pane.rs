@@ -214,7 +214,7 @@ impl Pane {
 pub struct Imagination {
     /// The branch.
     pub branch: usize,
-    /// Control steps after it, from 0 (the branch itself) to [`HORIZON`].
+    /// Control steps after it, from 0 (the branch itself) to [`HORIZON`](super::state::HORIZON).
     pub k: usize,
 }
 
