@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::eval::{judge, probe, rollout, surprise};
 use crate::judge::Thresholds;
-use crate::model::registry;
+use crate::model::{WorldModel, registry};
 use crate::scene::{self, Scene, home, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
@@ -43,6 +43,9 @@ pub struct EvalArgs {
     /// Masked, rollout: write a picture to this PNG (rollout: two clips, reality above what was imagined)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Function evaluations an imagined frame (diffusion models) [default: control 1, others what the model's configuration says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    nfe: Option<u8>,
     #[command(flatten)]
     control: control::ControlArgs,
     /// Judge: make assets/judge.ron anew from so many clips a scene
@@ -130,6 +133,24 @@ fn model_name(args: &EvalArgs) -> Result<&str> {
     })
 }
 
+/// The model that was asked for, at the function evaluations that were asked for.
+fn world_model(args: &EvalArgs) -> Result<Arc<dyn WorldModel>> {
+    let device = super::device::pick(&args.device)?;
+    let model = registry::load_named(&models_dir(), model_name(args)?, &device)?;
+    if let Some(nfe) = args.nfe {
+        model.set_nfe(usize::from(nfe));
+    }
+    Ok(model)
+}
+
+/// Which weights were measured, and how they sampled.
+fn note_model(out: &mut Map<String, Value>, model: &dyn WorldModel) {
+    out.insert("model_sha256".into(), json!(model.card().sha256));
+    if let Some(nfe) = model.nfe() {
+        out.insert("nfe".into(), json!(nfe));
+    }
+}
+
 fn command_line() -> String {
     std::env::args()
         .skip(1)
@@ -172,7 +193,7 @@ fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
 fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let model = world_model(args)?;
     let bar = bar(args.episodes(), name);
     let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes(), |_| {
         bar.inc(1)
@@ -222,7 +243,7 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("rollout", args, &scene.name, name);
     note_world(&mut out, &scene);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
+    note_model(&mut out, model.as_ref());
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }
@@ -232,7 +253,7 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
 fn eval_probe(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let model = world_model(args)?;
     let result = probe::run(&scene, model.as_ref(), args.seed, args.episodes())?;
     println!(
         "{name} in {}: r of linear and MLP probes on {} held-out rows, and on an 8x8 picture",
@@ -253,7 +274,7 @@ fn eval_probe(args: &EvalArgs) -> Result<Value> {
     }
     let mut out = head("probe", args, &scene.name, name);
     note_world(&mut out, &scene);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
+    note_model(&mut out, model.as_ref());
     out.insert("parameters".into(), json!(model.cost().parameters));
     out.insert("encode_flops".into(), json!(model.cost().encode_flops));
     if let Value::Object(numbers) = json!(result) {
@@ -265,7 +286,7 @@ fn eval_probe(args: &EvalArgs) -> Result<Value> {
 fn eval_surprise(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let model = registry::load_named(&models_dir(), name, &super::device::pick(&args.device)?)?;
+    let model = world_model(args)?;
     let result = surprise::run(&scene, model.as_ref(), args.seed, args.episodes())?;
     if result.is_empty() {
         bail!("{}: nothing in it can be broken", scene.name);

@@ -1,10 +1,8 @@
 //! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this frame to that one (as GCSL, Ghosh
 //! et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal that its actions reached).
 
-use super::nn::{
-    FrameEncoder, FrameEncoderSizes, Head, LayerNorm, Linear, Params, WeightsError, ops,
-};
-use super::{Card, Context, Cost, Goal, ModelError, policy::Policy};
+use super::nn::{FrameEncoder, FrameEncoderSizes, Head, LayerNorm, Linear, Params, ops};
+use super::{Card, Context, Cost, Goal, ModelError, input, policy::Policy};
 use candle_core::{D, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -168,36 +166,19 @@ impl ClonedPolicy {
         config: &CloningConfig,
         device: &Device,
     ) -> std::result::Result<Self, ModelError> {
-        let path = dir.join("model.safetensors");
-        let invalid = |message: String| ModelError::Invalid {
-            path: path.clone(),
-            what: "weights".into(),
-            message,
-        };
-        let params = Params::load(&path, device).map_err(|e| match e {
-            WeightsError::Io { path, source } => ModelError::Io { path, source },
-            other => invalid(other.to_string()),
-        })?;
-        let model = Cloning::new(config, &params.detached()).map_err(|e| invalid(e.to_string()))?;
-        Ok(Self {
-            card,
-            model,
-            parameters: params.count() as u64,
+        input::load(dir, device, |params| {
+            let model = Cloning::new(config, &params.detached())?;
+            candle_core::Result::Ok(Self {
+                card,
+                model,
+                parameters: params.count() as u64,
+            })
         })
     }
 
     fn features(&self, size: usize, frame: &[u8]) -> std::result::Result<Tensor, ModelError> {
-        let expected = self.model.config.image_size;
-        if size != expected || frame.len() != size * size * 3 {
-            return Err(ModelError::Input {
-                model: self.card.name.clone(),
-                message: format!(
-                    "found a frame of side {size} and {} bytes, expected side {expected} and {} bytes",
-                    frame.len(),
-                    expected * expected * 3
-                ),
-            });
-        }
+        let side = self.model.config.image_size;
+        input::check_frame(&self.card.name, "frame", (size, frame), side)?;
         Ok(self.model.encoder.encode_frames(frame)?)
     }
 }

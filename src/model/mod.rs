@@ -8,6 +8,7 @@ pub mod card;
 pub mod cloning;
 pub mod generative;
 pub mod goal_distance;
+pub(crate) mod input;
 pub mod jepa;
 pub mod masked_clip;
 pub mod nn;

@@ -2,8 +2,7 @@
 //! distances, Hartikainen et al. 2020, arXiv 1907.08225). The networks are those of the cloned policy; what they say is one number.
 
 use super::cloning::{Cloning, CloningConfig};
-use super::nn::{Params, WeightsError};
-use super::{Card, FrameDistance, Goal, ModelError};
+use super::{Card, FrameDistance, Goal, ModelError, input};
 use candle_core::Device;
 use std::path::Path;
 
@@ -29,22 +28,14 @@ impl StepsToGo {
         config: &CloningConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let path = dir.join("model.safetensors");
-        let invalid = |message: String| ModelError::Invalid {
-            path: path.clone(),
-            what: "weights".into(),
-            message,
-        };
-        let params = Params::load(&path, device).map_err(|e| match e {
-            WeightsError::Io { path, source } => ModelError::Io { path, source },
-            other => invalid(other.to_string()),
-        })?;
-        let model = Cloning::new(config, &params.detached()).map_err(|e| invalid(e.to_string()))?;
-        Ok(Self {
-            card,
-            side: config.image_size,
-            flops: model.flops(),
-            model,
+        input::load(dir, device, |params| {
+            let model = Cloning::new(config, &params.detached())?;
+            candle_core::Result::Ok(Self {
+                card,
+                side: config.image_size,
+                flops: model.flops(),
+                model,
+            })
         })
     }
 

@@ -421,4 +421,9 @@ pub trait WorldModel: Send + Sync {
 
     /// Number of function evaluations a frame (diffusion models); others ignore it.
     fn set_nfe(&self, _nfe: usize) {}
+
+    /// What that number is; `None` for models that have none.
+    fn nfe(&self) -> Option<usize> {
+        None
+    }
 }

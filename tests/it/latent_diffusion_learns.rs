@@ -160,7 +160,7 @@ fn every_variable_of_the_autoencoder_learns() {
         let batch = frames
             .draw(&autoencoder, &phase, latent, step, &Device::Cpu)
             .unwrap();
-        reconstruction_loss(&autoencoder, &batch).unwrap()
+        reconstruction_loss(&autoencoder, &batch, phase.squared_weight).unwrap()
     });
 }
 

@@ -49,9 +49,6 @@ pub struct ControlArgs {
     /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
     #[arg(long)]
     beta: Option<f32>,
-    /// Control: function evaluations an imagined frame (diffusion models)
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
-    nfe: u8,
     /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is), `pixels` (mean squared
     /// error), `latents` (latent diffusion), or the folder of a learned distance
     #[arg(long, value_name = "DISTANCE", default_value = "colours")]
@@ -408,10 +405,11 @@ fn contestant(
         note("proposals", json!(args.control.proposals));
     }
     note("model_sha256", json!(model.card().sha256));
-    model.set_nfe(usize::from(args.control.nfe));
+    let nfe = usize::from(args.nfe.unwrap_or(1));
+    model.set_nfe(nfe);
     let mut cost = model.cost();
     if model.card().camp == Camp::Generative {
-        note("nfe", json!(args.control.nfe));
+        note("nfe", json!(nfe));
         let distance = goal_distance(args)?;
         note("distance", json!(distance.id()));
         if let GoalDistance::Learned(learned) = &distance {

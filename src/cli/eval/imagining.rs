@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::{EvalArgs, head, model_name, note_world, scene_of};
+use super::{EvalArgs, head, model_name, note_model, note_world, scene_of, world_model};
 use crate::camera::Eye;
 use crate::episode::Sheet;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::eval::{attributes, dream, following};
-use crate::model::{Cancel, WorldModel, registry};
-use crate::scene::{Scene, models_dir};
+use crate::model::{Cancel, WorldModel};
+use crate::scene::Scene;
 
 /// Clips that are drawn.
 const DRAWN: u64 = 2;
@@ -50,8 +50,7 @@ pub fn draw_clips(
 pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let device = super::super::device::pick(&args.device)?;
-    let model = registry::load_named(&models_dir(), name, &device)?;
+    let model = world_model(args)?;
     let result = dream::run(
         &scene,
         model.as_ref(),
@@ -85,7 +84,7 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("dream", args, &scene.name, name);
     note_world(&mut out, &scene);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
+    note_model(&mut out, model.as_ref());
     if let Value::Object(numbers) = json!(result) {
         // `model` already names the model.
         out.extend(
@@ -100,8 +99,7 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
 pub fn eval_following(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let device = super::super::device::pick(&args.device)?;
-    let model = registry::load_named(&models_dir(), name, &device)?;
+    let model = world_model(args)?;
     let result = following::run(&scene, model.as_ref(), args.seed, args.episodes())?;
     println!(
         "{name} in {}: {} clips of {} steps",
@@ -123,7 +121,7 @@ pub fn eval_following(args: &EvalArgs) -> Result<Value> {
     }
     let mut out = head("following", args, &scene.name, name);
     note_world(&mut out, &scene);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
+    note_model(&mut out, model.as_ref());
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }
@@ -133,8 +131,7 @@ pub fn eval_following(args: &EvalArgs) -> Result<Value> {
 pub fn eval_attributes(args: &EvalArgs) -> Result<Value> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let device = super::super::device::pick(&args.device)?;
-    let model = registry::load_named(&models_dir(), name, &device)?;
+    let model = world_model(args)?;
     let result = attributes::run(&scene, model.as_ref(), args.seed, args.episodes())?;
     println!(
         "{name} in {}: how much is kept of what training never showed (1 as given, 0 as in training)",
@@ -167,7 +164,7 @@ pub fn eval_attributes(args: &EvalArgs) -> Result<Value> {
     );
     let mut out = head("attributes", args, &scene.name, name);
     note_world(&mut out, &scene);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
+    note_model(&mut out, model.as_ref());
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }

@@ -1,47 +1,169 @@
-//! What every diffusion model asks of its inputs.
+//! What every diffusion model asks of its folder and its inputs.
 
-use crate::model::ModelError;
+use std::path::Path;
 
-fn fault(model: &str, message: String) -> ModelError {
-    ModelError::Input {
-        model: model.into(),
+use candle_core::Device;
+
+use crate::model::input;
+use crate::model::nn::Params;
+use crate::model::{Actions, Context, ModelError};
+
+/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in `dir/train.ron` found.
+///
+/// # Errors
+/// [`ModelError::Invalid`] naming the file, and the field or tensor that does not fit.
+pub(super) fn load<M>(
+    dir: &Path,
+    checked: Result<(), (&'static str, String)>,
+    device: &Device,
+    build: impl FnOnce(&Params) -> Result<M, ModelError>,
+) -> Result<M, ModelError> {
+    checked.map_err(|(field, message)| ModelError::Invalid {
+        path: dir.join("train.ron"),
+        what: format!("model.{field}"),
         message,
+    })?;
+    input::load(dir, device, |params| {
+        let model = build(params)?;
+        match params.unused().first() {
+            None => Ok(model),
+            Some(name) => Err(ModelError::Tensor(candle_core::Error::Msg(format!(
+                "train.ron describes a network without the tensor {name}"
+            )))),
+        }
+    })
+}
+
+/// What a diffusion model takes.
+pub(super) struct Inputs<'a> {
+    /// Its name, for errors.
+    pub model: &'a str,
+    /// Side of a frame in pixels.
+    pub size: usize,
+    /// Frames of context.
+    pub context: usize,
+    /// Latest actions that are embedded.
+    pub actions: usize,
+    /// Components of an action.
+    pub action_dim: usize,
+}
+
+impl Inputs<'_> {
+    pub fn fault(&self, message: String) -> ModelError {
+        ModelError::Input {
+            model: self.model.into(),
+            message,
+        }
+    }
+
+    /// That a frame `[H, W, 3]` given as `what`, of side `size`, is of the side that the model takes.
+    pub fn check(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
+        input::check_frame(self.model, what, (size, frame), self.size)
+    }
+
+    /// The newest frames of a context, at most as many as the model uses, oldest first.
+    pub fn frames<'c>(&self, context: &'c Context) -> Result<&'c [Vec<u8>], ModelError> {
+        let n = context.frames.len();
+        if n == 0 || context.actions.len() + 1 != n {
+            return Err(self.fault(format!(
+                "context of {n} frames and {} actions, expected at least one frame and one action fewer",
+                context.actions.len()
+            )));
+        }
+        let newest = &context.frames[n.saturating_sub(self.context)..];
+        for frame in newest {
+            self.check("context", context.size, frame)?;
+        }
+        Ok(newest)
+    }
+
+    /// All but the newest of the embedded actions, each padded; zeros where a context is too short.
+    pub fn past(&self, context: &Context) -> Result<Vec<Vec<f32>>, ModelError> {
+        let past = self.actions - 1;
+        let n = context.actions.len();
+        let mut actions = vec![vec![0.0; self.action_dim]; past.saturating_sub(n)];
+        for action in &context.actions[n.saturating_sub(past)..] {
+            actions.push(self.padded(action)?);
+        }
+        Ok(actions)
+    }
+
+    /// An action with zeros for the components that its scene lacks, `[dim]`.
+    fn padded(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let dim = self.action_dim;
+        if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
+            return Err(self.fault(format!(
+                "action {action:?}, expected at most {dim} finite components"
+            )));
+        }
+        let mut padded = action.to_vec();
+        padded.resize(dim, 0.0);
+        Ok(padded)
+    }
+
+    /// The actions of every candidate, `[N][T][dim]`, padded.
+    pub fn sequences(&self, actions: &Actions) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let (n, steps, dim) = (actions.n, actions.steps, actions.dim);
+        if actions.data.len() != n * steps * dim {
+            let found = actions.data.len();
+            return Err(self.fault(format!(
+                "{found} action values, expected {n} x {steps} x {dim}"
+            )));
+        }
+        let sequence = |n| (0..steps).map(|t| self.padded(actions.at(n, t))).collect();
+        (0..n).map(sequence).collect()
+    }
+
+    /// The only sequence of `actions`, of which several futures are asked.
+    pub fn only(&self, actions: &Actions) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        if actions.n == 1 {
+            return self.sequences(actions);
+        }
+        let found = actions.n;
+        Err(self.fault(format!("samples of {found} action sequences, expected one")))
+    }
+
+    /// That a surprise is asked for at one step to the frame `next`.
+    pub fn check_next(
+        &self,
+        size: usize,
+        next: &[u8],
+        actions: &Actions,
+    ) -> Result<(), ModelError> {
+        self.check("next", size, next)?;
+        if actions.n == 1 && actions.steps == 1 {
+            return Ok(());
+        }
+        let (n, steps) = (actions.n, actions.steps);
+        Err(self.fault(format!(
+            "surprise at {n} sequences of {steps} steps, expected one of one"
+        )))
     }
 }
 
-/// That a frame `[H, W, 3]` given as `what`, of side `size`, is of the side that `model` takes.
-pub(super) fn check_frame(
-    model: &str,
-    what: &str,
-    (size, frame): (usize, &[u8]),
-    side: usize,
-) -> Result<(), ModelError> {
-    let bytes = 3 * side * side;
-    if size == side && frame.len() == bytes {
-        return Ok(());
-    }
-    Err(fault(
-        model,
-        format!(
-            "{what}: {} bytes at size {size}, expected {bytes} at size {side}",
-            frame.len()
-        ),
-    ))
+/// The actions that lead to step `t`, `[N, actions·dim]`: those before the rollout, then those of each candidate.
+pub(super) fn latest(past: &[Vec<f32>], candidates: &[Vec<Vec<f32>>], t: usize) -> Vec<f32> {
+    let of = |actions: &Vec<Vec<f32>>| {
+        let known = past.iter().chain(&actions[..=t]);
+        known.skip(t).flatten().copied().collect::<Vec<f32>>()
+    };
+    candidates.iter().flat_map(of).collect()
 }
 
-/// An action with zeros for the components that its scene lacks, `[dim]`.
-pub(super) fn padded_action(
-    model: &str,
-    action: &[f32],
-    dim: usize,
-) -> Result<Vec<f32>, ModelError> {
-    if action.len() > dim || action.iter().any(|a| !a.is_finite()) {
-        return Err(fault(
-            model,
-            format!("action {action:?}, expected at most {dim} finite components"),
-        ));
+/// Candidates that go through together, at most `most`: at least one chunk a thread, so that cores work on different candidates rather
+/// than on one product.
+pub(super) fn chunk(candidates: usize, most: usize) -> usize {
+    candidates
+        .div_ceil(rayon::current_num_threads())
+        .clamp(1, most)
+}
+
+/// Appends `[cells, K·channels]` from K folded frames `[cells, channels]`.
+pub(crate) fn interleave<F: AsRef<[f32]>>(frames: &[F], channels: usize, out: &mut Vec<f32>) {
+    let cells = frames.first().map_or(0, |f| f.as_ref().len() / channels);
+    for cell in 0..cells {
+        for frame in frames {
+            out.extend_from_slice(&frame.as_ref()[cell * channels..(cell + 1) * channels]);
+        }
     }
-    let mut padded = action.to_vec();
-    padded.resize(dim, 0.0);
-    Ok(padded)
 }

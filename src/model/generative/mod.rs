@@ -23,6 +23,7 @@ pub use config::PixelDiffusionConfig;
 pub use denoiser::{Conditions, Denoiser};
 pub use film::film;
 pub use goal::{HUES, HueMotion, Objects, pixel_mse};
+pub(crate) use input::interleave;
 pub use latent::{
     Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,
     Window, channel_scale, flow,
@@ -30,5 +31,4 @@ pub use latent::{
 pub use objective::Objective;
 pub use patches::Patches;
 pub use pixel_diffusion::PixelDiffusion;
-pub(crate) use pixel_diffusion::interleave;
 pub use unet::UNet;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::dials::Dials;
 use super::goal::{Objects, pixel_mse};
-use super::input;
+use super::input::{self, Inputs, interleave};
 use super::{Conditions, Denoiser, Objective, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
@@ -51,29 +51,9 @@ impl PixelDiffusion {
         config: &PixelDiffusionConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        config
-            .check()
-            .map_err(|(field, message)| ModelError::Invalid {
-                path: dir.join("train.ron"),
-                what: format!("model.{field}"),
-                message,
-            })?;
-        let path = dir.join("model.safetensors");
-        let invalid = |what: &str, message: String| ModelError::Invalid {
-            path: path.clone(),
-            what: what.into(),
-            message,
-        };
-        let params = Params::load(&path, device).map_err(|e| invalid("weights", e.to_string()))?;
-        let model =
-            Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
-        match params.unused().first() {
-            None => Ok(model),
-            Some(name) => Err(invalid(
-                name,
-                "train.ron describes a network without this tensor".into(),
-            )),
-        }
+        input::load(dir, config.check(), device, |params| {
+            Self::new(card, config, params)
+        })
     }
 
     /// A model of the variables in `params`, which it shares: steps of an optimiser show at once.
@@ -105,53 +85,39 @@ impl PixelDiffusion {
         self.denoiser.config()
     }
 
-    fn input_error(&self, message: String) -> ModelError {
-        ModelError::Input {
-            model: self.card.name.clone(),
-            message,
+    /// Function evaluations of an imagined frame; a regression twin has one whatever is set.
+    fn evaluations(&self) -> usize {
+        match self.config().objective {
+            Objective::Denoise => self.dials.nfe(),
+            Objective::Regression => 1,
         }
     }
 
-    fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
-        input::check_frame(&self.card.name, what, (size, frame), self.config().size)
-    }
-
-    fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
-        input::padded_action(&self.card.name, action, self.config().action_dim)
+    fn inputs(&self) -> Inputs<'_> {
+        let config = self.config();
+        Inputs {
+            model: &self.card.name,
+            size: config.size,
+            context: config.context,
+            actions: config.actions,
+            action_dim: config.action_dim,
+        }
     }
 
     fn history(&self, context: &Context) -> Result<History, ModelError> {
-        let config = self.config();
-        let n = context.frames.len();
-        if n == 0 || context.actions.len() + 1 != n {
-            return Err(self.input_error(format!(
-                "context of {n} frames and {} actions, expected at least one frame and one action fewer",
-                context.actions.len()
-            )));
-        }
+        let (config, inputs) = (self.config(), self.inputs());
+        let known = inputs.frames(context)?;
+        let missing = config.context - known.len();
         let mut frames = Vec::with_capacity(config.context);
         for i in 0..config.context {
-            // Counted from the newest; a short history repeats its oldest frame.
-            let frame = &context.frames[n.saturating_sub(config.context - i).min(n - 1)];
-            self.check_frame("context", context.size, frame)?;
+            // A short history repeats its oldest frame.
             let mut folded = Vec::with_capacity(config.frame_len());
+            let frame = &known[i.saturating_sub(missing)];
             self.denoiser.patches().fold(frame, &mut folded);
             frames.push(folded);
         }
-        let past = config.actions - 1;
-        let mut actions =
-            vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
-        for action in &context.actions[context.actions.len().saturating_sub(past)..] {
-            actions.push(self.padded_action(action)?);
-        }
+        let actions = inputs.past(context)?;
         Ok(History { frames, actions })
-    }
-
-    /// The actions of candidate `n`, `[T]`, each padded to the model's components.
-    fn sequence(&self, actions: &Actions, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
-        (0..actions.steps)
-            .map(|t| self.padded_action(actions.at(n, t)))
-            .collect()
     }
 
     /// Frames `[n, T, H, W, 3]` of a few candidates.
@@ -171,12 +137,10 @@ impl PixelDiffusion {
         for t in 0..steps {
             let mut rng = Rng::stream(sample, t as u64);
             let mut context = Vec::with_capacity(n * frame_len * config.context);
-            let mut latest = Vec::with_capacity(n * config.actions * config.action_dim);
-            for (window, actions) in windows.iter().zip(actions) {
+            for window in &windows {
                 interleave(window, channels, &mut context);
-                let known = history.actions.iter().chain(&actions[..=t]);
-                known.skip(t).for_each(|a| latest.extend_from_slice(a));
             }
+            let latest = input::latest(&history.actions, actions, t);
             let context = Tensor::from_vec(
                 context,
                 (n, side, side, channels * config.context),
@@ -211,26 +175,10 @@ impl PixelDiffusion {
         nfe: usize,
         cancel: &Cancel,
     ) -> Result<Frames, ModelError> {
-        if actions.data.len() != actions.n * actions.steps * actions.dim {
-            return Err(self.input_error(format!(
-                "{} action values, expected {} x {} x {}",
-                actions.data.len(),
-                actions.n,
-                actions.steps,
-                actions.dim
-            )));
-        }
-        let sequences = (0..actions.n)
-            .map(|n| self.sequence(actions, n))
-            .collect::<Result<Vec<_>, _>>()?;
-        // At least one chunk a thread, so that cores work on different candidates rather than on one product.
-        let chunk = actions
-            .n
-            .div_ceil(rayon::current_num_threads())
-            .clamp(1, CHUNK);
+        let sequences = self.inputs().sequences(actions)?;
         let sample = self.dials.sample();
         let chunks: Result<Vec<Vec<u8>>, ModelError> = sequences
-            .par_chunks(chunk)
+            .par_chunks(input::chunk(actions.n, CHUNK))
             .map(|s| self.roll(history, s, nfe, sample, cancel))
             .collect();
         let data = chunks?.concat();
@@ -240,16 +188,6 @@ impl PixelDiffusion {
             size: self.config().size,
             data,
         })
-    }
-}
-
-/// Appends `[cells, K·channels]` from K folded frames `[cells, channels]`.
-pub(crate) fn interleave<F: AsRef<[f32]>>(frames: &[F], channels: usize, out: &mut Vec<f32>) {
-    let cells = frames.first().map_or(0, |f| f.as_ref().len() / channels);
-    for cell in 0..cells {
-        for frame in frames {
-            out.extend_from_slice(&frame.as_ref()[cell * channels..(cell + 1) * channels]);
-        }
     }
 }
 
@@ -291,11 +229,7 @@ impl WorldModel for PixelDiffusion {
         cancel: &Cancel,
     ) -> Result<Option<Frames>, ModelError> {
         let history = latent.get::<History>(&self.card.name)?;
-        if actions.n != 1 {
-            let message = format!("samples of {} action sequences, expected one", actions.n);
-            return Err(self.input_error(message));
-        }
-        let sequence = [self.sequence(actions, 0)?];
+        let sequence = self.inputs().only(actions)?;
         let nfe = self.dials.nfe();
         let first = self.dials.sample();
         let futures: Result<Vec<Vec<u8>>, ModelError> = (0..samples as u64)
@@ -312,7 +246,7 @@ impl WorldModel for PixelDiffusion {
 
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
         let frames = rollouts.get::<Arc<Frames>>(&self.card.name)?;
-        self.check_frame("goal", goal.size, &goal.frame)?;
+        self.inputs().check("goal", goal.size, &goal.frame)?;
         let all: Vec<&[u8]> = frames
             .data
             .chunks_exact(self.config().frame_len())
@@ -392,13 +326,7 @@ impl WorldModel for PixelDiffusion {
         actions: &Actions,
         next: &[u8],
     ) -> Result<f32, ModelError> {
-        self.check_frame("next", context.size, next)?;
-        if actions.n != 1 || actions.steps != 1 {
-            return Err(self.input_error(format!(
-                "surprise at {} sequences of {} steps, expected one of one",
-                actions.n, actions.steps
-            )));
-        }
+        self.inputs().check_next(context.size, next, actions)?;
         let history = self.history(context)?;
         let frames = self.imagine_frames(&history, actions, 1, &Cancel::new())?;
         Ok(pixel_mse(&frames.data, next))
@@ -408,10 +336,7 @@ impl WorldModel for PixelDiffusion {
     /// only translate between pixels and features, are listed as rendering instead. Nothing is encoded beforehand.
     fn cost(&self) -> Cost {
         let (all, pixels) = UNet::multiply_adds(self.config());
-        let evaluations = match self.config().objective {
-            Objective::Denoise => self.dials.nfe(),
-            Objective::Regression => 1,
-        };
+        let evaluations = self.evaluations();
         let scale = 2.0 * evaluations as f64;
         Cost {
             parameters: self.parameters,
@@ -428,5 +353,9 @@ impl WorldModel for PixelDiffusion {
 
     fn set_nfe(&self, nfe: usize) {
         self.dials.set_nfe(nfe);
+    }
+
+    fn nfe(&self) -> Option<usize> {
+        Some(self.evaluations())
     }
 }

@@ -1,9 +1,9 @@
 //! A trained LeWM as a world model.
 
-use super::{
-    ActionBlock, Decoder, GoalCost, HISTORY, Lewm, LewmConfig, ProbeSpec, Probes, Proposal,
-};
-use crate::model::nn::{Init, Params, ResidualRollout, WeightsError};
+use super::shared::{Inputs, ReadOuts, whitening_of};
+use super::{ActionBlock, Decoder, Lewm, LewmConfig, ProbeSpec, Proposal};
+use crate::model::input;
+use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, LatentRows, ModelError,
     ProbedStates, Rollouts, Slope, WorldModel,
@@ -19,7 +19,7 @@ pub struct LewmModel {
     rollout: Option<ResidualRollout>,
     /// `[D, D]`, transposed for a product from the right.
     whitening: Option<Tensor>,
-    probes: Option<(ProbeSpec, Probes)>,
+    read_outs: Option<ReadOuts>,
     decoder: Option<Decoder>,
     proposal: Option<Proposal>,
     parameters: u64,
@@ -42,13 +42,10 @@ impl LewmModel {
         config: &LewmConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let path = dir.join("model.safetensors");
-        let params = Params::load(&path, device).map_err(|e| match e {
-            WeightsError::Io { path, source } => ModelError::Io { path, source },
-            other => invalid(&path, "weights", other),
-        })?;
-        let spec = read_outs_of(dir)?;
-        Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
+        let spec = ReadOuts::spec(dir)?;
+        input::load(dir, device, |params| {
+            Self::from_params(card, config, params, spec)
+        })
     }
 
     /// A model on weights in memory as they are now, such as those of a training that goes on.
@@ -66,13 +63,7 @@ impl LewmModel {
         let d = config.latent_dim;
         let by_rows = frozen.device().is_cpu() && config.action_block == ActionBlock::Concat;
         let rollout = by_rows.then(|| model.rollout()).transpose()?;
-        let whitening = match config.cost {
-            GoalCost::Plain => None,
-            GoalCost::Whitened => {
-                let w = frozen.buffer((d, d), "whitening", Init::Zeros)?;
-                Some(w.as_detached_tensor().t()?.contiguous()?)
-            }
-        };
+        let whitening = whitening_of(config.cost, d, &frozen)?;
         let proposal = Proposal::is_in(&frozen)
             .then(|| Proposal::new(d, config.history, config.action_dim, &frozen))
             .transpose()?;
@@ -83,13 +74,7 @@ impl LewmModel {
                 .transpose()?,
             None => None,
         };
-        let probes = match spec {
-            Some(spec) if frozen.contains("probe.mean") => {
-                let probes = Probes::new(d, spec.bodies.len(), &frozen)?;
-                Some((spec, probes))
-            }
-            _ => None,
-        };
+        let read_outs = ReadOuts::of(spec, d, &frozen)?;
         let parts = ["encoder", "predictor"];
         let parameters = parts
             .iter()
@@ -100,7 +85,7 @@ impl LewmModel {
             model,
             rollout,
             whitening,
-            probes,
+            read_outs,
             decoder,
             proposal,
             parameters,
@@ -112,50 +97,33 @@ impl LewmModel {
         &self.model
     }
 
-    fn input(&self, message: String) -> ModelError {
-        ModelError::Input {
-            model: self.card.name.clone(),
-            message,
+    fn inputs(&self) -> Inputs<'_> {
+        let c = self.model.config();
+        Inputs {
+            model: &self.card.name,
+            action_dim: c.action_dim,
+            frameskip: c.frameskip,
+            history: c.history,
         }
     }
 
     fn encode(&self, size: usize, frame: &[u8]) -> Result<Tensor, ModelError> {
-        let expected = self.model.config().image_size;
-        if size != expected || frame.len() != size * size * 3 {
-            return Err(self.input(format!(
-                "found a frame of side {size} and {} bytes, expected side {expected} and {} bytes",
-                frame.len(),
-                expected * expected * 3
-            )));
-        }
+        let side = self.model.config().image_size;
+        input::check_frame(&self.card.name, "frame", (size, frame), side)?;
         Ok(self.model.encode_frames(frame)?)
     }
 
     /// Action blocks `[N, T, frameskip·A]`.
     fn blocks(&self, actions: &Actions) -> Result<Tensor, ModelError> {
-        let c = self.model.config();
-        action_blocks(
-            &self.card.name,
-            actions,
-            (c.frameskip, c.action_dim),
-            self.model.device(),
-        )
+        self.inputs().blocks(actions, self.model.device())
     }
 
     /// The last latents `[1, H·D]` of a context, oldest first, a token apart; the first frame stands in for what came before it.
     fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
-        let c = self.model.config();
-        let newest = context
-            .frames
-            .len()
-            .checked_sub(1)
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
-        let latents = (0..c.history)
-            .rev()
-            .map(|tokens| newest.saturating_sub(tokens * c.frameskip))
-            .map(|i| self.encode(context.size, &context.frames[i]))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Tensor::cat(&latents, 1)?)
+        let frames = self.inputs().last(context)?;
+        let encoded = frames.into_iter().map(|f| self.encode(context.size, f));
+        let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::cat(&encoded, 1)?)
     }
 
     /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`.
@@ -191,87 +159,6 @@ impl LewmModel {
             None => delta,
         };
         delta.sqr()?.sum(1)
-    }
-}
-
-/// `readouts.json` of a model folder, if it has one.
-pub(super) fn read_outs_of(dir: &Path) -> Result<Option<ProbeSpec>, ModelError> {
-    let path = dir.join("readouts.json");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|e| invalid(&path, "read-outs", e)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ModelError::Io { path, source }),
-    }
-}
-
-/// Action blocks `[N, T, frameskip·A]` for a model that takes A components; scenes with fewer are padded with zeros.
-pub(super) fn action_blocks(
-    model: &str,
-    actions: &Actions,
-    (frameskip, action_dim): (usize, usize),
-    device: &Device,
-) -> Result<Tensor, ModelError> {
-    let input = |message: String| ModelError::Input {
-        model: model.into(),
-        message,
-    };
-    if actions.dim > action_dim || !actions.steps.is_multiple_of(frameskip) {
-        return Err(input(format!(
-            "found {} steps of {} action components, expected a multiple of {frameskip} steps and at most {action_dim} components",
-            actions.steps, actions.dim
-        )));
-    }
-    if actions.data.len() != actions.n * actions.steps * actions.dim {
-        return Err(input(format!(
-            "found {} action values for their shape",
-            actions.data.len()
-        )));
-    }
-    let shape = (actions.n, actions.steps / frameskip, frameskip * action_dim);
-    let data = if actions.dim == action_dim {
-        actions.data.clone()
-    } else {
-        let mut padded = vec![0f32; actions.n * actions.steps * action_dim];
-        if actions.dim > 0 {
-            let rows = padded
-                .chunks_exact_mut(action_dim)
-                .zip(actions.data.chunks_exact(actions.dim));
-            rows.for_each(|(to, from)| to[..actions.dim].copy_from_slice(from));
-        }
-        padded
-    };
-    Ok(Tensor::from_vec(data, shape, device)?)
-}
-
-/// Poses that probes read from single latents `z: [N·steps, D]`; yaw is NaN where the probe does not know it.
-pub(super) fn probed_states(
-    spec: &ProbeSpec,
-    probes: &Probes,
-    z: &Tensor,
-    steps: usize,
-) -> Result<ProbedStates, ModelError> {
-    let mut poses = probes.poses(z)?;
-    let bodies = spec.bodies.len().max(1);
-    for (i, pose) in poses.iter_mut().enumerate() {
-        if !spec.yaw.get(i % bodies).copied().unwrap_or(false) {
-            pose[2] = f32::NAN;
-        }
-    }
-    Ok(ProbedStates {
-        bodies: spec.bodies.clone(),
-        n: z.dim(0)? / steps.max(1),
-        steps,
-        poses,
-    })
-}
-
-pub(super) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
-    ModelError::Invalid {
-        path: path.into(),
-        what: what.into(),
-        message: message.to_string(),
     }
 }
 
@@ -339,7 +226,7 @@ impl WorldModel for LewmModel {
         let blocks = Var::from_tensor(&self.blocks(actions)?)?;
         let (n, steps, _) = blocks.dims3()?;
         if weights.len() != steps {
-            return Err(self.input(format!(
+            return Err(self.inputs().fault(format!(
                 "found {} weights, expected one for each of {steps} imagined steps",
                 weights.len()
             )));
@@ -354,9 +241,10 @@ impl WorldModel for LewmModel {
             .sum_all()?;
         cancel.check()?;
         let gradients = total.backward()?;
-        let by_block = gradients
-            .get(&blocks)
-            .ok_or_else(|| self.input("its distances do not depend on the actions".into()))?;
+        let by_block = gradients.get(&blocks).ok_or_else(|| {
+            self.inputs()
+                .fault("its distances do not depend on the actions".into())
+        })?;
         let by_action: Vec<f32> = by_block.flatten_all()?.to_vec1()?;
         let padded = self.model.config().action_dim.max(1);
         let own = |a: &[f32]| a[..actions.dim].to_vec();
@@ -410,12 +298,12 @@ impl WorldModel for LewmModel {
 
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
         let imagined: &Imagined = rollouts.get(&self.card.name)?;
-        let Some((spec, probes)) = &self.probes else {
+        let Some(read_outs) = &self.read_outs else {
             return Ok(None);
         };
         let (n, steps, d) = imagined.z.dims3()?;
         let z = imagined.z.reshape((n * steps, d))?;
-        Ok(Some(probed_states(spec, probes, &z, steps)?))
+        Ok(Some(read_outs.states(&z, steps)?))
     }
 
     fn decoded(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
@@ -434,33 +322,14 @@ impl WorldModel for LewmModel {
     }
 
     fn read_out(&self, context: &Context) -> Result<Option<ProbedStates>, ModelError> {
-        let (Some((spec, probes)), Some(oldest)) = (&self.probes, context.frames.first()) else {
-            return Ok(None);
-        };
-        let missing = HISTORY.saturating_sub(context.frames.len());
-        let frames = std::iter::repeat_n(oldest, missing).chain(
-            context
-                .frames
-                .iter()
-                .skip(context.frames.len().saturating_sub(HISTORY)),
-        );
-        let latents = frames
-            .map(|f| self.encode(context.size, f))
-            .collect::<Result<Vec<_>, _>>()?;
-        let poses = probes.poses_of_history(&Tensor::cat(&latents, 1)?)?;
-        Ok(Some(ProbedStates {
-            bodies: spec.bodies.clone(),
-            n: 1,
-            steps: 1,
-            poses,
-        }))
+        match &self.read_outs {
+            Some(read_outs) => read_outs.now(context, |f| self.encode(context.size, f)),
+            None => Ok(None),
+        }
     }
 
     fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
-        let frame = context
-            .frames
-            .last()
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let frame = self.inputs().newest(context)?;
         let z = self.encode(context.size, frame)?;
         Ok(Some(z.flatten_all()?.to_vec1()?))
     }
@@ -475,16 +344,8 @@ impl WorldModel for LewmModel {
             self.encode_context(context)?,
             self.encode(context.size, next)?,
         );
-        let blocks = self.blocks(actions)?;
-        if blocks.dims()[..2] != [1, 1] {
-            return Err(self.input(format!(
-                "found {} sequences of {} actions, expected one of {}",
-                actions.n,
-                actions.steps,
-                self.frameskip()
-            )));
-        }
-        let expected = self.model.predict(&z, &blocks.squeeze(1)?, None)?;
+        let block = self.inputs().only_block(actions, self.model.device())?;
+        let expected = self.model.predict(&z, &block, None)?;
         let error: Vec<f32> = self.latent_distance(&expected, &seen)?.to_vec1()?;
         Ok(error.first().copied().unwrap_or(f32::NAN) / self.model.config().latent_dim as f32)
     }

@@ -3,7 +3,7 @@
 //! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
 //! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `proposal.rs` the action prior that a search
 //! may take candidates from, `imagine.rs` the trained model as a
-//! [`WorldModel`](crate::model::WorldModel).
+//! [`WorldModel`](crate::model::WorldModel), `shared.rs` what it has in common with V-JEPA.
 
 mod config;
 mod decoder;
@@ -13,6 +13,7 @@ pub mod linalg;
 mod losses;
 mod probe;
 mod proposal;
+mod shared;
 pub mod vjepa;
 mod whiten;
 

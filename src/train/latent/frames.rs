@@ -79,15 +79,20 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// Weighted mean absolute error of reconstructed pixels in [-1, 1].
+/// Weighted mean of `|e| + s e²` over reconstructed pixels in [-1, 1], where e is their error and s `squared_weight`.
 ///
 /// # Errors
 /// [`ModelError::Tensor`].
 pub fn reconstruction_loss(
     autoencoder: &Autoencoder,
     batch: &FrameBatch,
+    squared_weight: f32,
 ) -> Result<Tensor, ModelError> {
     let latents = (autoencoder.squeeze(&batch.folded)? + &batch.noise)?;
-    let error = (autoencoder.expand(&latents)? - &batch.folded)?.abs()?;
+    let error = (autoencoder.expand(&latents)? - &batch.folded)?;
+    let error = match squared_weight {
+        0.0 => error.abs()?,
+        s => (error.abs()? + (error.sqr()? * f64::from(s))?)?,
+    };
     Ok((error * &batch.weight)?.mean_all()?)
 }

@@ -74,8 +74,15 @@ pub struct AutoencoderPhase {
     pub pace: Pace,
     /// Weight of pixels of moving bodies; all others weigh 1.
     pub foreground_weight: f32,
+    /// What a squared error counts beside the absolute one, which is the loss without it: at 5 an error of a fifth weighs twice.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub squared_weight: f32,
     /// Deviation of the noise that is added to latents in (-1, 1) before they are decoded.
     pub latent_noise: f32,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
 }
 
 impl Default for AutoencoderPhase {
@@ -89,6 +96,7 @@ impl Default for AutoencoderPhase {
                 ..Pace::default()
             },
             foreground_weight: 5.0,
+            squared_weight: 0.0,
             latent_noise: 0.03,
         }
     }
@@ -171,6 +179,11 @@ impl LatentRecipe {
                     "{} and {}, expected above 0",
                     self.autoencoder.foreground_weight, d.foreground_weight
                 ),
+            ),
+            (
+                "autoencoder.squared_weight",
+                !(0.0..1e3).contains(&self.autoencoder.squared_weight),
+                format!("{}, expected 0 to 1000", self.autoencoder.squared_weight),
             ),
             (
                 "autoencoder.latent_noise",

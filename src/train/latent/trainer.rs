@@ -187,7 +187,7 @@ impl Run<'_> {
                 let latent = (model.side(), model.channels());
                 let batch = frames.draw(&self.autoencoder, phase, latent, step, device)?;
                 Ok(Loss {
-                    value: reconstruction_loss(&self.autoencoder, &batch)?,
+                    value: reconstruction_loss(&self.autoencoder, &batch, phase.squared_weight)?,
                     frames: phase.pace.batch,
                     rolls: 1,
                 })

@@ -2,13 +2,13 @@
 
 use super::Session;
 use super::readouts::{Targets, moving_bodies};
-use super::sampler::frames_of;
+use super::sampler::{frames_of, spread};
 use crate::episode::Dataset;
+use crate::model::jepa::Lewm;
 use crate::model::jepa::linalg::effective_rank;
-use crate::model::jepa::{Lewm, pearson, ridge};
 use crate::train::TrainError;
 use crate::train::curve::short;
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// Frames to fit the linear probe on, and to test it on.
 const FIT: usize = 2500;
@@ -27,11 +27,7 @@ pub struct Gate {
 impl Gate {
     pub fn new(session: &Session) -> Self {
         let data = session.data;
-        let pick = |episodes: &[usize], n: usize| -> Vec<usize> {
-            let frames = frames_of(data, episodes);
-            let step = (frames.len() / n).max(1);
-            frames.into_iter().step_by(step).take(n).collect()
-        };
+        let pick = |episodes: &[usize], n| spread(&frames_of(data, episodes), n);
         Self {
             fit: pick(&session.train_episodes, FIT),
             test: pick(&session.validation_episodes, TEST),
@@ -63,23 +59,9 @@ impl Gate {
             self.encode(model, session.data, &self.test)?,
         );
         let (rank, std) = effective_rank(&test, d);
-        let mut r = Map::new();
-        for (b, body) in self.targets.bodies.iter().enumerate() {
-            let (fit_x, fit_y) = self.targets.rows_of_body(&fit, d, &self.fit, b);
-            let (test_x, test_y) = self.targets.rows_of_body(&test, d, &self.test, b);
-            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else {
-                continue;
-            };
-            for (q, quantity) in ["x", "z", "cos_yaw", "sin_yaw"].iter().enumerate() {
-                let w = &weight[q * d..(q + 1) * d];
-                let found: Vec<f32> = test_x
-                    .chunks_exact(d)
-                    .map(|x| bias[q] + x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>())
-                    .collect();
-                let truth: Vec<f32> = test_y.chunks_exact(4).map(|y| y[q]).collect();
-                r.insert(format!("{body}.{quantity}"), short(pearson(&found, &truth)));
-            }
-        }
+        let r = self
+            .targets
+            .linear_r(d, (&fit, &self.fit), (&test, &self.test));
         let collapsed = rank < COLLAPSED_RANK || std < FLAT;
         session.curve.write(&json!({
             "phase": "gate", "step": session.progress.step, "rank": short(rank), "std": short(std), "probe_r": r,

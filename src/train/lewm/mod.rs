@@ -20,7 +20,7 @@ pub(super) use predictor::{Latents, thinned};
 pub use proposing::ProposalPhase;
 pub use readouts::ReadoutPhase;
 pub(super) use readouts::{Place, Targets, fit as fit_readouts, moving_bodies};
-pub(super) use sampler::{frames_of, mean_image, windows};
+pub(super) use sampler::{frames_of, mean_image, spread, windows};
 
 use super::session::Opened;
 use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export, weights_to};

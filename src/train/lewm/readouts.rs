@@ -14,7 +14,7 @@ use crate::train::curve::short;
 use crate::train::{Curve, TrainError};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -118,7 +118,7 @@ impl Targets {
     }
 
     /// Rows of `x: [frames, d]` in which body `b` exists, and its pose there `[rows, 4]`.
-    pub fn rows_of_body(
+    fn rows_of_body(
         &self,
         x: &[f32],
         d: usize,
@@ -135,6 +135,33 @@ impl Targets {
             poses.extend_from_slice(&self.of(frame)[b * 6..b * 6 + 4]);
         }
         (rows, poses)
+    }
+
+    /// r of a linear probe of every body's place and heading, fitted on `d` numbers a frame of the first frames and tested on the second.
+    pub fn linear_r(
+        &self,
+        d: usize,
+        (fit, fit_frames): (&[f32], &[usize]),
+        (test, test_frames): (&[f32], &[usize]),
+    ) -> Map<String, Value> {
+        let mut r = Map::new();
+        for (b, body) in self.bodies.iter().enumerate() {
+            let (fit_x, fit_y) = self.rows_of_body(fit, d, fit_frames, b);
+            let (test_x, test_y) = self.rows_of_body(test, d, test_frames, b);
+            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else {
+                continue;
+            };
+            for (q, quantity) in ["x", "z", "cos_yaw", "sin_yaw"].iter().enumerate() {
+                let w = &weight[q * d..(q + 1) * d];
+                let found: Vec<f32> = test_x
+                    .chunks_exact(d)
+                    .map(|x| bias[q] + linalg::dot32(x, w))
+                    .collect();
+                let truth: Vec<f32> = test_y.chunks_exact(4).map(|y| y[q]).collect();
+                r.insert(format!("{body}.{quantity}"), short(pearson(&found, &truth)));
+            }
+        }
+        r
     }
 }
 

@@ -95,3 +95,9 @@ impl Sampler<'_> {
         &self.data.actions[start * dim..(start + (self.tokens - 1) * self.frameskip) * dim]
     }
 }
+
+/// At most `n` of the frames, evenly spread.
+pub fn spread(frames: &[usize], n: usize) -> Vec<usize> {
+    let step = (frames.len() / n.max(1)).max(1);
+    frames.iter().copied().step_by(step).take(n).collect()
+}

@@ -1,14 +1,13 @@
 //! What the target encoder's maps hold, seen while training: a masked loss falls to nothing when all maps become alike.
 
 use super::Session;
-use crate::model::jepa::linalg::{self, effective_rank};
+use crate::model::jepa::linalg::effective_rank;
 use crate::model::jepa::vjepa::{ActionJepa, Summary};
-use crate::model::jepa::{pearson, ridge};
 use crate::train::TrainError;
 use crate::train::curve::short;
-use crate::train::lewm::{Targets, frames_of, moving_bodies};
+use crate::train::lewm::{Targets, frames_of, moving_bodies, spread};
 use candle_core::Tensor;
-use serde_json::{Map, json};
+use serde_json::json;
 
 /// Frames to fit summary and linear probe on, and to test the probe on.
 const FIT: usize = 1500;
@@ -39,9 +38,7 @@ impl Gate {
                     wanted.is_empty() || wanted.contains(&scene.name)
                 })
                 .collect();
-            let frames = frames_of(data, &of_scenes);
-            let step = (frames.len() / n).max(1);
-            frames.into_iter().step_by(step).take(n).collect()
+            spread(&frames_of(data, &of_scenes), n)
         };
         Self {
             fit: pick(&session.train_episodes, FIT),
@@ -80,23 +77,9 @@ impl Gate {
         };
         let (fit, test) = (numbers(&fit)?, numbers(&test)?);
         let d = COMPONENTS.min(model.config().map_len());
-        let mut r = Map::new();
-        for (b, body) in self.targets.bodies.iter().enumerate() {
-            let (fit_x, fit_y) = self.targets.rows_of_body(&fit, d, &self.fit, b);
-            let (test_x, test_y) = self.targets.rows_of_body(&test, d, &self.test, b);
-            let Some((weight, bias)) = ridge(&fit_x, &fit_y, d, 4, 1e-4) else {
-                continue;
-            };
-            for (q, quantity) in ["x", "z", "cos_yaw", "sin_yaw"].iter().enumerate() {
-                let w = &weight[q * d..(q + 1) * d];
-                let found: Vec<f32> = test_x
-                    .chunks_exact(d)
-                    .map(|x| bias[q] + linalg::dot32(x, w))
-                    .collect();
-                let truth: Vec<f32> = test_y.chunks_exact(4).map(|y| y[q]).collect();
-                r.insert(format!("{body}.{quantity}"), short(pearson(&found, &truth)));
-            }
-        }
+        let r = self
+            .targets
+            .linear_r(d, (&fit, &self.fit), (&test, &self.test));
         let collapsed = rank < COLLAPSED_RANK || std < FLAT;
         session.curve.write(&json!({
             "phase": "gate", "step": session.progress.step, "rank": short(rank), "std": short(std), "summary_variance": short(held),

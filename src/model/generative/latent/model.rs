@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
 use crate::model::generative::dials::Dials;
-use crate::model::generative::input;
-use crate::model::generative::{Objective, Objects, interleave, pixel_mse};
+use crate::model::generative::input::{self, Inputs, interleave};
+use crate::model::generative::{Objective, Objects, pixel_mse};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, GoalDistance, Latent, ModelError,
@@ -60,29 +60,9 @@ impl LatentDiffusion {
         config: &LatentDiffusionConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        config
-            .check()
-            .map_err(|(field, message)| ModelError::Invalid {
-                path: dir.join("train.ron"),
-                what: format!("model.{field}"),
-                message,
-            })?;
-        let path = dir.join("model.safetensors");
-        let invalid = |what: &str, message: String| ModelError::Invalid {
-            path: path.clone(),
-            what: what.into(),
-            message,
-        };
-        let params = Params::load(&path, device).map_err(|e| invalid("weights", e.to_string()))?;
-        let model =
-            Self::new(card, config, &params).map_err(|e| invalid("weights", e.to_string()))?;
-        match params.unused().first() {
-            None => Ok(model),
-            Some(name) => Err(invalid(
-                name,
-                "train.ron describes a network without this tensor".into(),
-            )),
-        }
+        input::load(dir, config.check(), device, |params| {
+            Self::new(card, config, params)
+        })
     }
 
     /// A model of the variables in `params`, which it shares: steps of an optimiser show at once.
@@ -115,54 +95,37 @@ impl LatentDiffusion {
         self.imagination.config()
     }
 
-    fn input_error(&self, message: String) -> ModelError {
-        ModelError::Input {
-            model: self.card.name.clone(),
-            message,
+    /// Function evaluations of an imagined frame; a regression twin has one whatever is set.
+    fn evaluations(&self) -> usize {
+        match self.config().objective {
+            Objective::Denoise => self.dials.nfe(),
+            Objective::Regression => 1,
         }
     }
 
-    fn check_frame(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
-        input::check_frame(&self.card.name, what, (size, frame), self.config().size)
-    }
-
-    fn padded_action(&self, action: &[f32]) -> Result<Vec<f32>, ModelError> {
-        input::padded_action(&self.card.name, action, self.config().action_dim)
+    fn inputs(&self) -> Inputs<'_> {
+        let config = self.config();
+        Inputs {
+            model: &self.card.name,
+            size: config.size,
+            context: config.context,
+            actions: config.actions,
+            action_dim: config.action_dim,
+        }
     }
 
     fn history(&self, context: &Context) -> Result<History, ModelError> {
-        let config = self.config();
-        let n = context.frames.len();
-        if n == 0 || context.actions.len() + 1 != n {
-            return Err(self.input_error(format!(
-                "context of {n} frames and {} actions, expected at least one frame and one action fewer",
-                context.actions.len()
-            )));
-        }
-        let known = n.min(config.context);
-        let missing = config.context - known;
-        let mut bytes = Vec::with_capacity(known * config.frame_len());
-        for frame in &context.frames[n - known..] {
-            self.check_frame("context", context.size, frame)?;
-            bytes.extend_from_slice(frame);
-        }
+        let (config, inputs) = (self.config(), self.inputs());
+        let known = inputs.frames(context)?;
+        let missing = config.context - known.len();
+        let encoded = self.autoencoder.encode(&known.concat())?;
+        let encoded = encoded.chunks_exact(config.latent_len());
         let mut latents = vec![vec![0.0; config.latent_len()]; missing];
-        let encoded = self.autoencoder.encode(&bytes)?;
-        latents.extend(
-            encoded
-                .chunks_exact(config.latent_len())
-                .map(<[f32]>::to_vec),
-        );
-        let past = config.actions - 1;
-        let mut actions =
-            vec![vec![0.0; config.action_dim]; past.saturating_sub(context.actions.len())];
-        for action in &context.actions[context.actions.len().saturating_sub(past)..] {
-            actions.push(self.padded_action(action)?);
-        }
+        latents.extend(encoded.map(<[f32]>::to_vec));
         Ok(History {
             latents,
             missing,
-            actions,
+            actions: inputs.past(context)?,
         })
     }
 
@@ -182,12 +145,10 @@ impl LatentDiffusion {
         for t in 0..steps {
             let mut rng = Rng::stream(sample, t as u64);
             let mut context = Vec::with_capacity(n * len * config.context);
-            let mut latest = Vec::with_capacity(n * config.actions * config.action_dim);
-            for (window, actions) in windows.iter().zip(actions) {
+            for window in &windows {
                 interleave(window, channels, &mut context);
-                let known = history.actions.iter().chain(&actions[..=t]);
-                known.skip(t).for_each(|a| latest.extend_from_slice(a));
             }
+            let latest = input::latest(&history.actions, actions, t);
             let shape = (n, side, side, channels * config.context);
             let context = Tensor::from_vec(context, shape, &self.device)?;
             let latest = Tensor::from_vec(
@@ -214,25 +175,6 @@ impl LatentDiffusion {
         Ok(out)
     }
 
-    /// The actions of every candidate, padded to the model's components.
-    fn sequences(&self, actions: &Actions) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
-        if actions.data.len() != actions.n * actions.steps * actions.dim {
-            return Err(self.input_error(format!(
-                "{} action values, expected {} x {} x {}",
-                actions.data.len(),
-                actions.n,
-                actions.steps,
-                actions.dim
-            )));
-        }
-        let steps = |n: usize| {
-            (0..actions.steps)
-                .map(|t| self.padded_action(actions.at(n, t)))
-                .collect()
-        };
-        (0..actions.n).map(steps).collect()
-    }
-
     fn imagine_latents(
         &self,
         history: &History,
@@ -240,15 +182,10 @@ impl LatentDiffusion {
         nfe: usize,
         cancel: &Cancel,
     ) -> Result<Imagined, ModelError> {
-        let sequences = self.sequences(actions)?;
+        let sequences = self.inputs().sequences(actions)?;
         let draw = (nfe, self.dials.sample());
-        // At least one chunk a thread, so that cores work on different candidates rather than on one product.
-        let chunk = actions
-            .n
-            .div_ceil(rayon::current_num_threads())
-            .clamp(1, CHUNK);
         let chunks: Result<Vec<Vec<f32>>, ModelError> = sequences
-            .par_chunks(chunk)
+            .par_chunks(input::chunk(actions.n, CHUNK))
             .map(|s| self.roll(history, s, draw, cancel))
             .collect();
         Ok(Imagined {
@@ -303,11 +240,7 @@ impl WorldModel for LatentDiffusion {
         cancel: &Cancel,
     ) -> Result<Option<Frames>, ModelError> {
         let history = latent.get::<History>(&self.card.name)?;
-        if actions.n != 1 {
-            let message = format!("samples of {} action sequences, expected one", actions.n);
-            return Err(self.input_error(message));
-        }
-        let sequences = self.sequences(actions)?;
+        let sequences = self.inputs().only(actions)?;
         let nfe = self.dials.nfe();
         let first = self.dials.sample();
         let futures: Result<Vec<Vec<f32>>, ModelError> = (0..samples as u64)
@@ -324,7 +257,7 @@ impl WorldModel for LatentDiffusion {
 
     fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
         let imagined = rollouts.get::<Imagined>(&self.card.name)?;
-        self.check_frame("goal", goal.size, &goal.frame)?;
+        self.inputs().check("goal", goal.size, &goal.frame)?;
         let (len, frame_len) = (self.config().latent_len(), self.config().frame_len());
         let distance = self.dials.distance();
         if matches!(distance, GoalDistance::Latent) {
@@ -365,13 +298,13 @@ impl WorldModel for LatentDiffusion {
         let Some(last) = context.frames.last() else {
             return Ok(None);
         };
-        self.check_frame("context", context.size, last)?;
+        self.inputs().check("context", context.size, last)?;
         Ok(Some(self.autoencoder.encode(last)?))
     }
 
     fn reconstruct(&self, size: usize, frames: &[u8]) -> Result<Option<Vec<u8>>, ModelError> {
         for frame in frames.chunks(self.config().frame_len()) {
-            self.check_frame("frames", size, frame)?;
+            self.inputs().check("frames", size, frame)?;
         }
         let latents = self.autoencoder.encode(frames)?;
         Ok(Some(self.autoencoder.decode(&latents)?))
@@ -385,13 +318,7 @@ impl WorldModel for LatentDiffusion {
         actions: &Actions,
         next: &[u8],
     ) -> Result<f32, ModelError> {
-        self.check_frame("next", context.size, next)?;
-        if actions.n != 1 || actions.steps != 1 {
-            return Err(self.input_error(format!(
-                "surprise at {} sequences of {} steps, expected one of one",
-                actions.n, actions.steps
-            )));
-        }
+        self.inputs().check_next(context.size, next, actions)?;
         let history = self.history(context)?;
         let imagined = self.imagine_latents(&history, actions, 1, &Cancel::new())?;
         Ok(self.latent_mse(&imagined.latents, &self.autoencoder.encode(next)?))
@@ -400,10 +327,7 @@ impl WorldModel for LatentDiffusion {
     /// Encoding is the encoder's, dynamics the transformer's times the denoising steps in force, rendering the decoder's.
     fn cost(&self) -> Cost {
         let (encoder, decoder) = Autoencoder::multiply_adds(self.config());
-        let evaluations = match self.config().objective {
-            Objective::Denoise => self.dials.nfe(),
-            Objective::Regression => 1,
-        };
+        let evaluations = self.evaluations();
         Cost {
             parameters: self.parameters,
             encode_flops: 2.0 * encoder,
@@ -419,5 +343,9 @@ impl WorldModel for LatentDiffusion {
 
     fn set_nfe(&self, nfe: usize) {
         self.dials.set_nfe(nfe);
+    }
+
+    fn nfe(&self) -> Option<usize> {
+        Some(self.evaluations())
     }
 }

@@ -5,9 +5,10 @@ use super::masked::{ClipBatch, MaskedJepa};
 use super::masks::{LONG, Mask, SHORT};
 use super::predictor::ActionJepa;
 use super::summary::Summary;
-use crate::model::jepa::imagine::{action_blocks, invalid, probed_states, read_outs_of};
-use crate::model::jepa::{GoalCost, HISTORY, ProbeSpec, Probes};
-use crate::model::nn::{Init, Params, Rng, WeightsError};
+use crate::model::input;
+use crate::model::jepa::ProbeSpec;
+use crate::model::jepa::shared::{Inputs, ReadOuts, whitening_of};
+use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, MaskedClip, ModelError,
     ProbedStates, Rollouts, WorldModel,
@@ -26,7 +27,7 @@ pub struct VjepaModel {
     summary: Summary,
     /// `[K, K]`, transposed for a product from the right.
     whitening: Option<Tensor>,
-    probes: Option<(ProbeSpec, Probes)>,
+    read_outs: Option<ReadOuts>,
     parameters: u64,
 }
 
@@ -47,13 +48,10 @@ impl VjepaModel {
         config: &VjepaConfig,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let path = dir.join("model.safetensors");
-        let params = Params::load(&path, device).map_err(|e| match e {
-            WeightsError::Io { path, source } => ModelError::Io { path, source },
-            other => invalid(&path, "weights", other),
-        })?;
-        let spec = read_outs_of(dir)?;
-        Self::from_params(card, config, &params, spec).map_err(|e| invalid(&path, "model", e))
+        let spec = ReadOuts::spec(dir)?;
+        input::load(dir, device, |params| {
+            Self::from_params(card, config, params, spec)
+        })
     }
 
     /// A model on weights in memory as they are now.
@@ -75,20 +73,8 @@ impl VjepaModel {
             ActionJepa::new(config, &frozen)?,
         );
         let k = config.summary;
-        let whitening = match config.cost {
-            GoalCost::Plain => None,
-            GoalCost::Whitened => {
-                let w = frozen.buffer((k, k), "whitening", Init::Zeros)?;
-                Some(w.as_detached_tensor().t()?.contiguous()?)
-            }
-        };
-        let probes = match spec {
-            Some(spec) if frozen.contains("probe.mean") => {
-                let probes = Probes::new(k, spec.bodies.len(), &frozen)?;
-                Some((spec, probes))
-            }
-            _ => None,
-        };
+        let whitening = whitening_of(config.cost, k, &frozen)?;
+        let read_outs = ReadOuts::of(spec, k, &frozen)?;
         let parameters = ["target", "predictor"]
             .iter()
             .map(|part| params.pp(part).count() as u64)
@@ -99,7 +85,7 @@ impl VjepaModel {
             masked,
             model,
             whitening,
-            probes,
+            read_outs,
             parameters,
         })
     }
@@ -109,23 +95,19 @@ impl VjepaModel {
         &self.model
     }
 
-    fn input(&self, message: String) -> ModelError {
-        ModelError::Input {
-            model: self.card.name.clone(),
-            message,
+    fn inputs(&self) -> Inputs<'_> {
+        let c = self.model.config();
+        Inputs {
+            model: &self.card.name,
+            action_dim: c.action_dim,
+            frameskip: c.frameskip,
+            history: c.history,
         }
     }
 
     fn check_frame(&self, size: usize, frame: &[u8]) -> Result<(), ModelError> {
-        let expected = self.model.config().image_size;
-        if size != expected || frame.len() != size * size * 3 {
-            return Err(self.input(format!(
-                "found a frame of side {size} and {} bytes, expected side {expected} and {} bytes",
-                frame.len(),
-                expected * expected * 3
-            )));
-        }
-        Ok(())
+        let side = self.model.config().image_size;
+        input::check_frame(&self.card.name, "frame", (size, frame), side)
     }
 
     /// The map `[1, map]` of a frame.
@@ -134,30 +116,17 @@ impl VjepaModel {
         Ok(self.model.encode_frames(frame)?)
     }
 
+    /// Action blocks `[N, T, frameskip·A]`.
     fn blocks(&self, actions: &Actions) -> Result<Tensor, ModelError> {
-        let c = self.model.config();
-        action_blocks(
-            &self.card.name,
-            actions,
-            (c.frameskip, c.action_dim),
-            self.model.device(),
-        )
+        self.inputs().blocks(actions, self.model.device())
     }
 
     /// The last maps `[1, H·map]` of a context, oldest first, an imagined step apart; the first frame stands in for what came before it.
     fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
-        let c = self.model.config();
-        let newest = context
-            .frames
-            .len()
-            .checked_sub(1)
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
-        let maps = (0..c.history)
-            .rev()
-            .map(|steps| newest.saturating_sub(steps * c.frameskip))
-            .map(|i| self.encode(context.size, &context.frames[i]))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Tensor::cat(&maps, 1)?)
+        let frames = self.inputs().last(context)?;
+        let encoded = frames.into_iter().map(|f| self.encode(context.size, f));
+        let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::cat(&encoded, 1)?)
     }
 
     /// Distance of maps `[.., map]` to `goal: [1, map]`, `[..]` flattened: the paper's energy mean |ẑ − z_goal|, or the mean square of the
@@ -244,38 +213,25 @@ impl WorldModel for VjepaModel {
 
     fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
         let imagined: &Imagined = rollouts.get(&self.card.name)?;
-        let Some((spec, probes)) = &self.probes else {
+        let Some(read_outs) = &self.read_outs else {
             return Ok(None);
         };
         let (_, steps, map) = imagined.z.dims3()?;
         let z = self.summary.read(&imagined.z.reshape(((), map))?)?;
-        Ok(Some(probed_states(spec, probes, &z, steps)?))
+        Ok(Some(read_outs.states(&z, steps)?))
     }
 
     fn read_out(&self, context: &Context) -> Result<Option<ProbedStates>, ModelError> {
-        let (Some((spec, probes)), Some(oldest)) = (&self.probes, context.frames.first()) else {
+        let Some(read_outs) = &self.read_outs else {
             return Ok(None);
         };
-        let missing = HISTORY.saturating_sub(context.frames.len());
-        let known = context.frames.len().saturating_sub(HISTORY);
-        let frames = std::iter::repeat_n(oldest, missing).chain(context.frames.iter().skip(known));
-        let maps = frames
-            .map(|f| Ok(self.summary.read(&self.encode(context.size, f)?)?))
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        let poses = probes.poses_of_history(&Tensor::cat(&maps, 1)?)?;
-        Ok(Some(ProbedStates {
-            bodies: spec.bodies.clone(),
-            n: 1,
-            steps: 1,
-            poses,
-        }))
+        read_outs.now(context, |f| {
+            Ok(self.summary.read(&self.encode(context.size, f)?)?)
+        })
     }
 
     fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
-        let frame = context
-            .frames
-            .last()
-            .ok_or_else(|| self.input("found no frame, expected at least 1".into()))?;
+        let frame = self.inputs().newest(context)?;
         let z = self.summary.read(&self.encode(context.size, frame)?)?;
         Ok(Some(z.flatten_all()?.to_vec1()?))
     }
@@ -292,7 +248,7 @@ impl WorldModel for VjepaModel {
     ) -> Result<Option<MaskedClip>, ModelError> {
         let c = self.model.config();
         if frames.len() != c.clip_frames {
-            return Err(self.input(format!(
+            return Err(self.inputs().fault(format!(
                 "found a clip of {} frames, expected {}",
                 frames.len(),
                 c.clip_frames
@@ -337,16 +293,8 @@ impl WorldModel for VjepaModel {
             self.encode_context(context)?,
             self.encode(context.size, next)?,
         );
-        let blocks = self.blocks(actions)?;
-        if blocks.dims()[..2] != [1, 1] {
-            return Err(self.input(format!(
-                "found {} sequences of {} actions, expected one of {}",
-                actions.n,
-                actions.steps,
-                self.frameskip()
-            )));
-        }
-        let expected = self.model.predict(&z, &blocks.squeeze(1)?)?;
+        let block = self.inputs().only_block(actions, self.model.device())?;
+        let expected = self.model.predict(&z, &block)?;
         let error: Vec<f32> = self.energy(&expected, &seen)?.to_vec1()?;
         Ok(error.first().copied().unwrap_or(f32::NAN))
     }

@@ -1,0 +1,53 @@
+//! What every model asks of its folder and its inputs.
+
+use std::path::Path;
+
+use super::ModelError;
+use super::nn::{Params, WeightsError};
+use candle_core::Device;
+
+/// The file's part `what` makes no sense.
+pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
+    ModelError::Invalid {
+        path: path.into(),
+        what: what.into(),
+        message: message.to_string(),
+    }
+}
+
+/// Builds a model of `dir/model.safetensors`.
+///
+/// # Errors
+/// [`ModelError`] naming the file and what does not fit.
+pub(crate) fn load<M, E: std::fmt::Display>(
+    dir: &Path,
+    device: &Device,
+    build: impl FnOnce(&Params) -> Result<M, E>,
+) -> Result<M, ModelError> {
+    let path = dir.join("model.safetensors");
+    let params = Params::load(&path, device).map_err(|e| match e {
+        WeightsError::Io { path, source } => ModelError::Io { path, source },
+        other => invalid(&path, "weights", other),
+    })?;
+    build(&params).map_err(|e| invalid(&path, "model", e))
+}
+
+/// That a frame `[H, W, 3]` given to `model` as `what`, of side `size`, is of the side that it takes.
+pub(crate) fn check_frame(
+    model: &str,
+    what: &str,
+    (size, frame): (usize, &[u8]),
+    side: usize,
+) -> Result<(), ModelError> {
+    let bytes = 3 * side * side;
+    if size == side && frame.len() == bytes {
+        return Ok(());
+    }
+    Err(ModelError::Input {
+        model: model.into(),
+        message: format!(
+            "{what}: found a frame of side {size} and {} bytes, expected side {side} and {bytes} bytes",
+            frame.len()
+        ),
+    })
+}
