@@ -152,6 +152,8 @@ pub struct Pane {
     pub name: String,
     /// Its card, once read.
     pub card: Option<Card>,
+    /// Whether it is a regression twin, shown only where it is asked for.
+    pub twin: bool,
     /// Loading, ready or failed.
     pub status: PaneStatus,
     /// Rollouts of this episode, by branch.

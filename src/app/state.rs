@@ -341,15 +341,19 @@ impl State {
         panes.sort_by_key(|(_, p)| {
             let failed = matches!(p.status, PaneStatus::Failed(_));
             let scenes = p.card.as_ref().map_or(0, |c| c.scenes.len());
-            (failed, p.camp() != Some(Camp::Jepa), scenes)
+            (failed, p.twin, p.camp() != Some(Camp::Jepa), scenes)
         });
         panes.into_iter()
     }
 
-    /// Those of them that are shown and imagine: what a person chose, else the first two of each camp and all that is broken.
+    /// Those of them that are shown and imagine: what a person chose, else the first two of each camp and all that is broken; a
+    /// regression twin only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let (mut jepas, mut others) = (0, 0);
         self.scene_models().filter(move |(_, pane)| {
+            if pane.twin {
+                return pane.shown.unwrap_or(false);
+            }
             let failed = matches!(pane.status, PaneStatus::Failed(_));
             let rank = match (failed, pane.camp()) {
                 (true, _) => &mut 0,

@@ -40,7 +40,7 @@ pub struct EvalArgs {
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Masked, rollout: write a picture to this PNG (rollout: two clips, reality above what was imagined)
+    /// Masked, rollout, dream: write a picture to this PNG (rollout, dream: two clips, reality above what was imagined)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Function evaluations an imagined frame (diffusion models) [default: control 1, others what the model's configuration says]

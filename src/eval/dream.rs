@@ -17,7 +17,7 @@ use super::stats::Mean;
 use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Blob, Tracker, psnr_db};
-use crate::model::{Actions, Cancel, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Frames, ModelError, WorldModel};
 use crate::scene::Scene;
 use crate::sim::Reality;
 
@@ -179,6 +179,63 @@ fn constancy(dreams: &[Vec<Look>]) -> Constancy {
     }
 }
 
+/// One dream, and reality under the same actions.
+pub struct Dream {
+    /// What both follow.
+    pub clip: Clip,
+    /// What the model imagined, from the branch on.
+    pub imagined: Frames,
+    /// What was there instead, `[T][H, W, 3]`.
+    pub real: Vec<Vec<u8>>,
+    /// Seconds that imagining took.
+    pub seconds: f64,
+}
+
+impl Dream {
+    /// Dreams `steps` steps from the branch of a seed.
+    ///
+    /// # Errors
+    /// [`EvalError`] if the model fails or imagines no frames.
+    pub fn new(
+        scene: &Arc<Scene>,
+        eye: &Eye,
+        model: &dyn WorldModel,
+        seed: u64,
+        steps: usize,
+    ) -> Result<Self, EvalError> {
+        let dim = scene.actions.dim();
+        let clip = Clip::new(scene, eye, seed)?;
+        let sequence = random_actions(seed, steps, dim);
+        let began = Instant::now();
+        let rollouts = model.imagine(
+            &model.observe(&clip.context())?,
+            &Actions::one(&sequence, dim),
+            &Cancel::new(),
+        )?;
+        let imagined = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
+            model: model.card().name.clone(),
+            message: "imagines no frames, so it cannot dream".into(),
+        })?;
+        let seconds = began.elapsed().as_secs_f64();
+        let mut reality = Reality::new(scene, seed).map_err(TaskError::from)?;
+        for t in 0..clip.start + CONTEXT - 1 {
+            reality.act(&clip.episode.actions[t * dim..(t + 1) * dim]);
+            reality.step();
+        }
+        let real = sequence.iter().take(imagined.steps).map(|action| {
+            reality.act(action);
+            reality.step();
+            eye.look(&reality).rgb
+        });
+        Ok(Self {
+            real: real.collect(),
+            clip,
+            imagined,
+            seconds,
+        })
+    }
+}
+
 /// Dreams of `steps` steps from the branches of seeds `seed..seed + dreams`.
 ///
 /// # Errors
@@ -195,41 +252,21 @@ pub fn run(
     let moving: Vec<bool> = std::iter::once(false)
         .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
         .collect();
-    let dim = scene.actions.dim();
     let started = Instant::now();
     let mut spent = 0.0;
     let one = |seed: u64| -> Result<(Vec<Look>, Vec<Look>, f64), EvalError> {
-        let clip = Clip::new(scene, &eye, seed)?;
-        let branch = clip.frame(CONTEXT - 1);
-        let watch = Watch::new(&tracker, eye.size(), branch, clip.ids(CONTEXT - 1), &moving);
-        let sequence = random_actions(seed, steps, dim);
-        let began = Instant::now();
-        let rollouts = model.imagine(
-            &model.observe(&clip.context())?,
-            &Actions::one(&sequence, dim),
-            &Cancel::new(),
-        )?;
-        let frames = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
-            model: model.card().name.clone(),
-            message: "imagines no frames, so it cannot dream".into(),
-        })?;
-        let seconds = began.elapsed().as_secs_f64();
-        let mut reality = Reality::new(scene, seed).map_err(TaskError::from)?;
-        for t in 0..clip.start + CONTEXT - 1 {
-            reality.act(&clip.episode.actions[t * dim..(t + 1) * dim]);
-            reality.step();
-        }
+        let dream = Dream::new(scene, &eye, model, seed, steps)?;
+        let (branch, ids) = (dream.clip.frame(CONTEXT - 1), dream.clip.ids(CONTEXT - 1));
+        let watch = Watch::new(&tracker, eye.size(), branch, ids, &moving);
         let (mut dreamt, mut real) = (Vec::new(), Vec::new());
-        for (t, action) in sequence.iter().enumerate().take(frames.steps) {
-            reality.act(action);
-            reality.step();
-            let (there, psnr) = watch.look(&eye.look(&reality).rgb);
-            let (right, own_psnr) = watch.look(frames.at(0, t));
+        for (t, truth) in dream.real.iter().enumerate() {
+            let (there, psnr) = watch.look(truth);
+            let (right, own_psnr) = watch.look(dream.imagined.at(0, t));
             real.push((there.iter().all(|r| *r), psnr));
             let mut asked = right.iter().zip(&there).filter(|(_, there)| **there);
             dreamt.push((asked.all(|(right, _)| *right), own_psnr));
         }
-        Ok((dreamt, real, seconds))
+        Ok((dreamt, real, dream.seconds))
     };
     let all: Result<Vec<_>, EvalError> = (seed..seed + dreams).into_par_iter().map(one).collect();
     let (mut dreamt, mut real) = (Vec::new(), Vec::new());

@@ -149,7 +149,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     })
 }
 
-/// Where baselines lie: folders like those of models, for comparison only, that the window does not offer.
+/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression twins among them.
 pub fn baselines(models: &Path) -> PathBuf {
     models.join("baselines")
 }

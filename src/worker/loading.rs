@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::desk::panic_message;
-use crate::model::registry::{load, scan};
-use crate::model::{Card, Device, WorldModel};
+use crate::model::registry::{Entry, baselines, load, scan};
+use crate::model::{Camp, Card, Device, WorldModel};
 
 /// News from the loading thread.
 pub enum Loaded {
@@ -19,6 +19,8 @@ pub enum Loaded {
         name: String,
         /// Its card, or why it cannot be read.
         card: Result<Box<Card>, String>,
+        /// Whether it is a regression twin: a baseline that imagines pixels.
+        twin: bool,
     },
     /// A model is ready, or cannot be.
     Ready {
@@ -31,7 +33,8 @@ pub enum Loaded {
     },
 }
 
-/// Loads every model of a folder on a thread of its own; the channel closes when all are done.
+/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the channel closes when all are
+/// done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.
@@ -42,13 +45,16 @@ pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
         .name("loading".into())
         .spawn(move || {
             let mut dirs = Vec::new();
-            for entry in scan(&dir) {
+            let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if card.camp == Camp::Generative);
+            let twins = scan(&baselines(&dir)).into_iter().filter(is_twin);
+            let models = scan(&dir).into_iter().map(|e| (e, false));
+            for (entry, twin) in models.chain(twins.map(|e| (e, true))) {
                 let card = entry.card.map(Box::new).map_err(|e| e.to_string());
                 if card.is_ok() {
                     dirs.push((entry.name.clone(), entry.dir));
                 }
                 let name = entry.name;
-                if outbox.send(Loaded::Found { name, card }).is_err() {
+                if outbox.send(Loaded::Found { name, card, twin }).is_err() {
                     return;
                 }
             }

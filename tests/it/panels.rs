@@ -484,7 +484,7 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
 }
 
 #[test]
-fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_others() {
+fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_others_and_twins() {
     let mut state = state();
     state.panes.clear();
     for (name, camp, scenes) in [
@@ -492,6 +492,7 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
         ("narrow", Camp::Jepa, 1),
         ("middling", Camp::Jepa, 2),
         ("pixels", Camp::Generative, 18),
+        ("twin", Camp::Generative, 1),
     ] {
         let mut card = card(name, camp);
         card.scenes
@@ -499,6 +500,7 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
         state.panes.push(Pane {
             name: name.into(),
             card: Some(card),
+            twin: name == "twin",
             status: PaneStatus::Ready,
             ..Pane::default()
         });
@@ -507,7 +509,7 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
         |s: &State| -> Vec<String> { s.scene_panes().map(|(_, p)| p.name.clone()).collect() };
     assert_eq!(shown(&state), ["narrow", "middling", "pixels"]);
     let sent = run_panel(&state, top::top_ui, |h| {
-        h.get_by_label("Models 3/4").click();
+        h.get_by_label("Models 3/5").click();
         h.run_steps(2);
         h.get_by_label("broad · jepa").click();
     });
@@ -515,5 +517,7 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
     state.panes[0].shown = Some(true);
     state.panes[3].shown = Some(false);
     assert_eq!(shown(&state), ["narrow", "middling", "broad"]);
-    assert_eq!(state.scene_models().count(), 4);
+    assert_eq!(state.scene_models().count(), 5);
+    state.panes[4].shown = Some(true);
+    assert_eq!(shown(&state), ["narrow", "middling", "broad", "twin"]);
 }

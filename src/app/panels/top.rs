@@ -78,6 +78,9 @@ fn models_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             for (index, pane) in state.scene_models() {
                 let mut on = shown.contains(&index);
                 let text = match pane.camp() {
+                    Some(camp) if pane.twin => {
+                        format!("{} · {}, asked once without noise", pane.name, camp.id())
+                    }
                     Some(camp) => format!("{} · {}", pane.name, camp.id()),
                     None => pane.name.clone(),
                 };

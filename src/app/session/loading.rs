@@ -13,9 +13,10 @@ impl Session {
     pub(super) fn hear_loading(&mut self) {
         loop {
             match self.loading.as_ref().map(Receiver::try_recv) {
-                Some(Ok(Loaded::Found { name, card })) => {
+                Some(Ok(Loaded::Found { name, card, twin })) => {
                     let mut pane = Pane {
                         name,
+                        twin,
                         nfe: DEFAULT_NFE,
                         ..Pane::default()
                     };

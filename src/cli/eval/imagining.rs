@@ -15,8 +15,10 @@ use crate::eval::{attributes, dream, following};
 use crate::model::{Cancel, WorldModel};
 use crate::scene::Scene;
 
-/// Clips that are drawn.
+/// Clips or dreams that are drawn.
 const DRAWN: u64 = 2;
+/// Steps of a dream between frames that are drawn.
+const DRAWN_EVERY: usize = 50;
 
 /// Draws the first clips of a rollout evaluation: the last frame of the context and what followed in reality, and under it what the model
 /// imagined.
@@ -40,6 +42,28 @@ pub fn draw_clips(
         let imagined: Vec<&[u8]> = (0..frames.steps).map(|t| frames.at(0, t)).collect();
         for row in [real, imagined] {
             sheet.add(eye.size(), &[&[last], row.as_slice()].concat().concat());
+        }
+    }
+    sheet.save(path)?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+/// Draws the first dreams, a frame in fifty: reality under the same actions, and under it what the model dreamt.
+fn draw_dreams(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64, path: &Path) -> Result<()> {
+    let eye = Eye::standard(scene)?;
+    let mut sheet = Sheet::new();
+    for seed in seed..seed + DRAWN {
+        let dream = dream::Dream::new(scene, &eye, model, seed, dream::STEPS)?;
+        let last = dream.clip.frame(CONTEXT - 1);
+        let real: Vec<&[u8]> = dream.real.iter().map(Vec::as_slice).collect();
+        let imagined: Vec<&[u8]> = (0..dream.imagined.steps)
+            .map(|t| dream.imagined.at(0, t))
+            .collect();
+        for row in [real, imagined] {
+            let every = row.iter().skip(DRAWN_EVERY - 1).step_by(DRAWN_EVERY);
+            let frames: Vec<&[u8]> = std::iter::once(last).chain(every.copied()).collect();
+            sheet.add(eye.size(), &frames.concat());
         }
     }
     sheet.save(path)?;
@@ -80,6 +104,9 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
             c.count_right_by_part,
             c.background_psnr_db_by_part
         );
+    }
+    if let Some(path) = &args.out {
+        draw_dreams(&scene, model.as_ref(), args.seed, path)?;
     }
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("dream", args, &scene.name, name);
