@@ -346,22 +346,32 @@ impl State {
         panes.into_iter()
     }
 
-    /// Those of them that are shown and imagine: what a person chose, else the first two of each camp and all that is broken; a
-    /// regression twin only if it was chosen.
+    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two of each camp, of different
+    /// architectures where there are such; a regression twin only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
-        let (mut jepas, mut others) = (0, 0);
-        self.scene_models().filter(move |(_, pane)| {
-            if pane.twin {
-                return pane.shown.unwrap_or(false);
-            }
-            let failed = matches!(pane.status, PaneStatus::Failed(_));
-            let rank = match (failed, pane.camp()) {
-                (true, _) => &mut 0,
-                (_, Some(Camp::Jepa)) => &mut jepas,
-                _ => &mut others,
+        let all: Vec<(usize, &Pane)> = self.scene_models().collect();
+        let is_jepa = |p: &Pane| p.camp() == Some(Camp::Jepa);
+        let architecture = |p: &Pane| p.card.as_ref().map(|c| c.architecture.clone());
+        let works = |p: &Pane| !p.twin && !matches!(p.status, PaneStatus::Failed(_));
+        // How many of the same camp and architecture come before each.
+        let mut ranked: Vec<(usize, usize)> = Vec::new();
+        for (at, (index, pane)) in all.iter().enumerate().filter(|(_, (_, p))| works(p)) {
+            let alike = |(_, p): &&(usize, &Pane)| {
+                works(p) && is_jepa(p) == is_jepa(pane) && architecture(p) == architecture(pane)
             };
-            *rank += 1;
-            pane.shown.unwrap_or(failed || *rank <= SHOWN_OF_A_CAMP)
+            ranked.push((all[..at].iter().filter(alike).count(), *index));
+        }
+        ranked.sort_by_key(|(before, _)| *before);
+        let mut usual = Vec::new();
+        for camp in [true, false] {
+            let of_camp = ranked
+                .iter()
+                .filter(|(_, i)| is_jepa(&self.panes[*i]) == camp);
+            usual.extend(of_camp.take(SHOWN_OF_A_CAMP).map(|(_, i)| *i));
+        }
+        all.into_iter().filter(move |(index, pane)| {
+            let failed = !pane.twin && !works(pane);
+            pane.shown.unwrap_or(failed || usual.contains(index))
         })
     }
 

@@ -487,14 +487,17 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
 fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_others_and_twins() {
     let mut state = state();
     state.panes.clear();
-    for (name, camp, scenes) in [
-        ("broad", Camp::Jepa, 6),
-        ("narrow", Camp::Jepa, 1),
-        ("middling", Camp::Jepa, 2),
-        ("pixels", Camp::Generative, 18),
-        ("twin", Camp::Generative, 1),
+    for (name, camp, scenes, architecture) in [
+        ("broad", Camp::Jepa, 6, "one"),
+        ("narrow", Camp::Jepa, 1, "one"),
+        ("middling", Camp::Jepa, 2, "one"),
+        ("pixels", Camp::Generative, 18, "one"),
+        ("twin", Camp::Generative, 1, "one"),
+        ("other pixels", Camp::Generative, 18, "one"),
+        ("latents", Camp::Generative, 18, "two"),
     ] {
         let mut card = card(name, camp);
+        card.architecture = architecture.into();
         card.scenes
             .extend((1..scenes).map(|i| format!("elsewhere{i}")));
         state.panes.push(Pane {
@@ -507,17 +510,20 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
     }
     let shown =
         |s: &State| -> Vec<String> { s.scene_panes().map(|(_, p)| p.name.clone()).collect() };
-    assert_eq!(shown(&state), ["narrow", "middling", "pixels"]);
+    assert_eq!(shown(&state), ["narrow", "middling", "pixels", "latents"]);
     let sent = run_panel(&state, top::top_ui, |h| {
-        h.get_by_label("Models 3/5").click();
+        h.get_by_label("Models 4/7").click();
         h.run_steps(2);
         h.get_by_label("broad · jepa").click();
     });
     assert_eq!(sent, [Command::ShowModel(0, true)]);
     state.panes[0].shown = Some(true);
     state.panes[3].shown = Some(false);
-    assert_eq!(shown(&state), ["narrow", "middling", "broad"]);
-    assert_eq!(state.scene_models().count(), 5);
+    assert_eq!(shown(&state), ["narrow", "middling", "broad", "latents"]);
+    assert_eq!(state.scene_models().count(), 7);
     state.panes[4].shown = Some(true);
-    assert_eq!(shown(&state), ["narrow", "middling", "broad", "twin"]);
+    assert_eq!(
+        shown(&state),
+        ["narrow", "middling", "broad", "latents", "twin"]
+    );
 }
