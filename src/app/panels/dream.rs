@@ -12,8 +12,6 @@ use super::pictures::{Pictures, square_image};
 use super::{badge, name};
 use crate::sim::CONTROL_HZ;
 
-/// Function evaluations a frame that can be picked.
-pub const NFES: [usize; 5] = [1, 2, 3, 5, 10];
 /// Height of the bar under the picture.
 const BAR: f32 = 40.0;
 
@@ -144,7 +142,7 @@ fn foot_ui(ui: &mut Ui, state: &State, dream: &Dream, out: &mut Vec<Command>) {
         ui.label(RichText::new("NFE").color(weak))
             .on_hover_text("Function evaluations a frame: more are sharper and slower");
         ui.spacing_mut().item_spacing.x = 2.0;
-        for nfe in NFES {
+        for &nfe in state.panes[index].nfes() {
             let chosen = state.panes[index].nfe == nfe;
             let number = ui.selectable_label(chosen, nfe.to_string());
             name(&number, WidgetType::SelectableLabel, &format!("{nfe} NFE"));

@@ -10,7 +10,6 @@ use bevy_egui::egui::{
 use super::super::command::Command;
 use super::super::state::{Imagination, MaskView, Pane, PaneStatus, Rollout, SAMPLES, State};
 use super::super::theme;
-use super::dream::NFES;
 use super::ghosts::ghosts_ui;
 use super::masked::{mask_view_ui, masked_ui, sum};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
@@ -369,7 +368,7 @@ fn nfe_ui(ui: &mut Ui, state: &State, index: usize, pane: &Pane, out: &mut Vec<C
         .selected_text(RichText::new(format!("{} NFE", pane.nfe)).small())
         .width(58.0)
         .show_ui(ui, |ui| {
-            for nfe in NFES {
+            for &nfe in pane.nfes() {
                 let selected = nfe == pane.nfe;
                 if ui
                     .selectable_label(selected, format!("{nfe} NFE"))

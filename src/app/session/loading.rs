@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
-use super::{Backstage, DEFAULT_NFE, Session};
+use super::{Backstage, Session};
 use crate::app::state::*;
 use crate::model::WorldModel;
 use crate::worker::{Desk, Loaded, imagination, judging, masking};
@@ -17,7 +17,6 @@ impl Session {
                     let mut pane = Pane {
                         name,
                         twin,
-                        nfe: DEFAULT_NFE,
                         ..Pane::default()
                     };
                     match card {
@@ -54,6 +53,7 @@ impl Session {
 
     pub(super) fn take_model(&mut self, name: &str, model: Result<Arc<dyn WorldModel>, String>) {
         let opened = model.and_then(|model| {
+            let nfe = model.nfe().unwrap_or(1);
             let (parameters, clip_frames) = (model.cost().parameters, model.clip_frames());
             let thread = |kind: &str| format!("{kind}-{name}");
             let back = Backstage {
@@ -66,14 +66,15 @@ impl Session {
                 judged: (0, 0),
                 masks: MaskKey::default(),
             };
-            Ok((back, parameters, clip_frames))
+            Ok((back, parameters, clip_frames, nfe))
         });
         let Some(pane) = self.state.panes.iter_mut().find(|p| p.name == name) else {
             return;
         };
         match opened {
-            Ok((back, parameters, clip_frames)) => {
+            Ok((back, parameters, clip_frames, nfe)) => {
                 pane.status = PaneStatus::Ready;
+                pane.nfe = nfe;
                 (pane.parameters, pane.clip_frames) = (parameters, clip_frames);
                 self.backstage.insert(name.into(), back);
             }

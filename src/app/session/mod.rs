@@ -32,8 +32,6 @@ use crate::worker::{
 
 /// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
 const CONTEXT_FRAMES: usize = 4;
-/// Function evaluations a frame at the start.
-const DEFAULT_NFE: usize = 3;
 
 /// What a pane has behind it.
 struct Backstage {
