@@ -24,6 +24,9 @@ pub struct RecordArgs {
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     seed: u64,
+    /// Model: a folder of models/ or models/baselines/, in the order of the panes (repeatable) [default: all that know the scene]
+    #[arg(long, value_name = "M")]
+    model: Vec<String>,
     /// File to write (.gif)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -50,12 +53,20 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     let clip = Clip::new(&scene, &eye, args.seed)?;
     let judge = Judge::new(&scene);
     let mut panes = Vec::new();
-    for entry in registry::scan(&models_dir()) {
-        match &entry.card {
-            Ok(card) if card.scenes.contains(&scene.name) => {}
-            _ => continue,
+    let known = |e: &registry::Entry| matches!(&e.card, Ok(c) if c.scenes.contains(&scene.name));
+    let shown: Vec<(String, PathBuf)> = match args.model.is_empty() {
+        true => {
+            let all = registry::scan(&models_dir()).into_iter().filter(known);
+            all.map(|e| (e.name, e.dir)).collect()
         }
-        let model = registry::load(&entry.dir, &candle_core::Device::Cpu)?;
+        false => {
+            let dirs = args.model.iter();
+            let named = dirs.map(|m| Ok((m.clone(), registry::find(&models_dir(), m)?)));
+            named.collect::<Result<_>>()?
+        }
+    };
+    for (name, dir) in shown {
+        let model = registry::load(&dir, &candle_core::Device::Cpu)?;
         let latent = match model.observe(&clip.context()) {
             Ok(latent) => latent,
             // A model of another picture size; reality can be recorded all the same.
@@ -70,9 +81,9 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
             let violations = judge.frames(eye.size(), CONTEXT, &all);
-            panes.push((entry.name, Imagined::Film(frames, violations)));
+            panes.push((name, Imagined::Film(frames, violations)));
         } else if let Some(states) = model.states(&rollouts)? {
-            panes.push((entry.name, Imagined::Ghosts(states, model.frameskip())));
+            panes.push((name, Imagined::Ghosts(states, model.frameskip())));
         }
     }
     let file = File::create(&args.out)

@@ -508,6 +508,14 @@ fn record_writes_a_moving_picture() {
     .assert()
     .code(2)
     .stderr(contains(".gif"));
+    let strange = ["record", "--scene", "collide", "--out", "a.gif"];
+    at_home(
+        home.path(),
+        &[&strange[..], &["--model", "nobody"]].concat(),
+    )
+    .assert()
+    .code(1)
+    .stderr(contains("nobody").and(contains("the models there are")));
 }
 
 #[test]
