@@ -349,29 +349,27 @@ impl State {
     /// Those of them that are shown and imagine: what a person chose, else all that is broken and two of each camp, of different
     /// architectures where there are such; a regression twin only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
-        let all: Vec<(usize, &Pane)> = self.scene_models().collect();
-        let is_jepa = |p: &Pane| p.camp() == Some(Camp::Jepa);
-        let architecture = |p: &Pane| p.card.as_ref().map(|c| c.architecture.clone());
-        let works = |p: &Pane| !p.twin && !matches!(p.status, PaneStatus::Failed(_));
-        // How many of the same camp and architecture come before each.
-        let mut ranked: Vec<(usize, usize)> = Vec::new();
-        for (at, (index, pane)) in all.iter().enumerate().filter(|(_, (_, p))| works(p)) {
-            let alike = |(_, p): &&(usize, &Pane)| {
-                works(p) && is_jepa(p) == is_jepa(pane) && architecture(p) == architecture(pane)
-            };
-            ranked.push((all[..at].iter().filter(alike).count(), *index));
+        let failed = |p: &Pane| matches!(p.status, PaneStatus::Failed(_));
+        // Camp, how many of the same camp and architecture come before, and the pane.
+        let (mut seen, mut ranked) = (Vec::new(), Vec::new());
+        for (index, pane) in self.scene_models() {
+            if !pane.twin && !failed(pane) {
+                let is_jepa = pane.camp() == Some(Camp::Jepa);
+                let architecture = pane.card.as_ref().map(|c| c.architecture.as_str());
+                let alike = seen.iter().filter(|s| **s == (is_jepa, architecture));
+                ranked.push((is_jepa, alike.count(), index));
+                seen.push((is_jepa, architecture));
+            }
         }
-        ranked.sort_by_key(|(before, _)| *before);
+        ranked.sort_by_key(|(_, before, _)| *before);
         let mut usual = Vec::new();
         for camp in [true, false] {
-            let of_camp = ranked
-                .iter()
-                .filter(|(_, i)| is_jepa(&self.panes[*i]) == camp);
-            usual.extend(of_camp.take(SHOWN_OF_A_CAMP).map(|(_, i)| *i));
+            let of_camp = ranked.iter().filter(|(is_jepa, ..)| *is_jepa == camp);
+            usual.extend(of_camp.take(SHOWN_OF_A_CAMP).map(|(.., index)| *index));
         }
-        all.into_iter().filter(move |(index, pane)| {
-            let failed = !pane.twin && !works(pane);
-            pane.shown.unwrap_or(failed || usual.contains(index))
+        self.scene_models().filter(move |(index, pane)| {
+            let broken = failed(pane) && !pane.twin;
+            pane.shown.unwrap_or(broken || usual.contains(index))
         })
     }
 

@@ -1,75 +1,22 @@
 //! `parallax eval control`: a controller, its floors and its ceiling in one table and one JSON object.
 
+mod args;
+
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+pub use args::ControlArgs;
+use args::Goals;
+
 use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
-use crate::eval::tasks::GoalKind;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Camp, Cost, GoalDistance, WorldModel, registry};
-use crate::planner::{
-    Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, OracleMpc, Planner, Random, Reflex,
-};
+use crate::model::{Camp, Cost, GoalDistance, registry};
+use crate::planner::{Budget, Controller, Mpc, OracleMpc, Random, Reflex};
 use crate::scene::{Colour, GoalSampler, Scene, models_dir};
-
-/// How `eval control` plans.
-#[derive(clap::Args, Debug)]
-pub struct ControlArgs {
-    /// Control: how to search
-    #[arg(long, value_enum, default_value_t = Search::Cem)]
-    planner: Search,
-    /// Control: candidates an iteration (gradient: starts)
-    #[arg(long)]
-    candidates: Option<usize>,
-    /// Control: iterations a decision
-    #[arg(long)]
-    iterations: Option<usize>,
-    /// Control: milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
-    ms: Option<u32>,
-    /// Control: tokens planned ahead
-    #[arg(long)]
-    horizon: Option<usize>,
-    /// Control: control steps for which a token holds its action
-    #[arg(long)]
-    hold: Option<usize>,
-    /// Control: control steps that a plan is followed before the next
-    #[arg(long)]
-    replan: Option<usize>,
-    /// Control: begin every search anew, not from the last plan
-    #[arg(long)]
-    cold: bool,
-    /// Control: standard deviation of actions at the start of a search
-    #[arg(long)]
-    sigma: Option<f32>,
-    /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
-    #[arg(long)]
-    beta: Option<f32>,
-    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is), `pixels` (mean squared
-    /// error), `latents` (latent diffusion), or the folder of a learned distance
-    #[arg(long, value_name = "DISTANCE", default_value = "colours")]
-    distance: String,
-    /// Control: cost of a plan, over all imagined steps or the last
-    #[arg(long, value_enum, default_value_t = Shape::Sum)]
-    cost: Shape,
-    /// Control: where goals come from
-    #[arg(long, value_enum, default_value_t = Goals::Scene)]
-    goals: Goals,
-    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or cube.colour=Blue,Green (repeatable), with how far each lies outside
-    /// the training range, and the oracle beside it
-    #[arg(long, value_name = "FIELD=A,B,..")]
-    sweep: Vec<String>,
-    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one (cem, icem)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    proposals: usize,
-    /// Control: leave out the floor (random) and the ceiling (oracle)
-    #[arg(long)]
-    no_references: bool,
-}
 
 /// The word for it in JSON: `experience` or `task`.
 fn goal_kind(scene: &Scene, goals: Goals) -> &'static str {
@@ -78,122 +25,6 @@ fn goal_kind(scene: &Scene, goals: Goals) -> &'static str {
         Goals::Task => "task",
         Goals::Scene if !matches!(usual, Some(GoalSampler::Experience { .. })) => "task",
         _ => "experience",
-    }
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Search {
-    /// Cross-entropy method
-    Cem,
-    /// CEM with coloured noise and elites that live on
-    Icem,
-    /// Path integral control: candidates weighted by cost
-    Mppi,
-    /// Adam along the model's gradient (LeWM)
-    Gradient,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Goals {
-    /// As the scene's task says
-    Scene,
-    /// A later moment of an episode recorded with the scene's behaviour
-    Experience,
-    /// The task's own sampler
-    Task,
-}
-
-impl From<Goals> for GoalKind {
-    fn from(goals: Goals) -> Self {
-        match goals {
-            Goals::Scene => GoalKind::Scene,
-            Goals::Experience => GoalKind::Experience,
-            Goals::Task => GoalKind::Task,
-        }
-    }
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    /// Sum over all imagined steps
-    Sum,
-    /// The last imagined step alone
-    Last,
-}
-
-impl ControlArgs {
-    fn planner(&self) -> Box<dyn Planner> {
-        let shape = match self.cost {
-            Shape::Sum => CostShape::Sum,
-            Shape::Last => CostShape::Last,
-        };
-        let sigma = |preset: f32| self.sigma.unwrap_or(preset);
-        match self.planner {
-            Search::Cem => {
-                let preset = Cem::default();
-                Box::new(Cem {
-                    shape,
-                    proposals: self.proposals,
-                    sigma: sigma(preset.sigma),
-                    ..preset
-                })
-            }
-            Search::Icem => {
-                let preset = Icem::default();
-                Box::new(Icem {
-                    shape,
-                    proposals: self.proposals,
-                    beta: self.beta.unwrap_or(preset.beta),
-                    sigma: sigma(preset.sigma),
-                    ..preset
-                })
-            }
-            Search::Mppi => {
-                let preset = Mppi::default();
-                Box::new(Mppi {
-                    shape,
-                    sigma: sigma(preset.sigma),
-                    ..preset
-                })
-            }
-            Search::Gradient => {
-                let preset = Adam::default();
-                Box::new(Adam {
-                    shape,
-                    sigma: sigma(preset.sigma),
-                    ..preset
-                })
-            }
-        }
-    }
-
-    /// What differs from a preset is what was asked for.
-    fn within(&self, preset: Budget) -> Budget {
-        // By the clock alone: more iterations than any clock allows.
-        let iterations = match (self.iterations, self.ms) {
-            (Some(n), _) => n,
-            (None, Some(_)) => 100_000,
-            (None, None) => preset.iterations,
-        };
-        Budget {
-            candidates: self.candidates.unwrap_or(preset.candidates),
-            iterations,
-            horizon: self.horizon.unwrap_or(preset.horizon),
-            hold: self.hold.unwrap_or(preset.hold),
-            milliseconds: self.ms,
-        }
-    }
-
-    fn budget(&self, model: &dyn WorldModel) -> Budget {
-        let preset = Budget::for_model(model);
-        self.within(match self.planner {
-            Search::Gradient => Budget {
-                candidates: 30,
-                iterations: 30,
-                ..preset
-            },
-            _ => preset,
-        })
     }
 }
 
@@ -405,11 +236,10 @@ fn contestant(
         note("proposals", json!(args.control.proposals));
     }
     note("model_sha256", json!(model.card().sha256));
-    let nfe = usize::from(args.nfe.unwrap_or(1));
-    model.set_nfe(nfe);
+    model.set_nfe(usize::from(args.nfe.unwrap_or(1)));
     let mut cost = model.cost();
     if model.card().camp == Camp::Generative {
-        note("nfe", json!(nfe));
+        note("nfe", json!(model.nfe()));
         let distance = goal_distance(args)?;
         note("distance", json!(distance.id()));
         if let GoalDistance::Learned(learned) = &distance {

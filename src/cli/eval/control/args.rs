@@ -1,0 +1,178 @@
+//! What `eval control` is asked for: search, budget, goals.
+
+use crate::eval::tasks::GoalKind;
+use crate::model::WorldModel;
+use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
+
+/// How `eval control` plans.
+#[derive(clap::Args, Debug)]
+pub struct ControlArgs {
+    /// Control: how to search
+    #[arg(long, value_enum, default_value_t = Search::Cem)]
+    pub(super) planner: Search,
+    /// Control: candidates an iteration (gradient: starts)
+    #[arg(long)]
+    pub(super) candidates: Option<usize>,
+    /// Control: iterations a decision
+    #[arg(long)]
+    pub(super) iterations: Option<usize>,
+    /// Control: milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    pub(super) ms: Option<u32>,
+    /// Control: tokens planned ahead
+    #[arg(long)]
+    pub(super) horizon: Option<usize>,
+    /// Control: control steps for which a token holds its action
+    #[arg(long)]
+    pub(super) hold: Option<usize>,
+    /// Control: control steps that a plan is followed before the next
+    #[arg(long)]
+    pub(super) replan: Option<usize>,
+    /// Control: begin every search anew, not from the last plan
+    #[arg(long)]
+    pub(super) cold: bool,
+    /// Control: standard deviation of actions at the start of a search
+    #[arg(long)]
+    pub(super) sigma: Option<f32>,
+    /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
+    #[arg(long)]
+    pub(super) beta: Option<f32>,
+    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is), `pixels` (mean squared
+    /// error), `latents` (latent diffusion), or the folder of a learned distance
+    #[arg(long, value_name = "DISTANCE", default_value = "colours")]
+    pub(super) distance: String,
+    /// Control: cost of a plan, over all imagined steps or the last
+    #[arg(long, value_enum, default_value_t = Shape::Sum)]
+    pub(super) cost: Shape,
+    /// Control: where goals come from
+    #[arg(long, value_enum, default_value_t = Goals::Scene)]
+    pub(super) goals: Goals,
+    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or cube.colour=Blue,Green (repeatable), with how far each lies outside
+    /// the training range, and the oracle beside it
+    #[arg(long, value_name = "FIELD=A,B,..")]
+    pub(super) sweep: Vec<String>,
+    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one (cem, icem)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) proposals: usize,
+    /// Control: leave out the floor (random) and the ceiling (oracle)
+    #[arg(long)]
+    pub(super) no_references: bool,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// Cross-entropy method
+    Cem,
+    /// CEM with coloured noise and elites that live on
+    Icem,
+    /// Path integral control: candidates weighted by cost
+    Mppi,
+    /// Adam along the model's gradient (LeWM)
+    Gradient,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goals {
+    /// As the scene's task says
+    Scene,
+    /// A later moment of an episode recorded with the scene's behaviour
+    Experience,
+    /// The task's own sampler
+    Task,
+}
+
+impl From<Goals> for GoalKind {
+    fn from(goals: Goals) -> Self {
+        match goals {
+            Goals::Scene => GoalKind::Scene,
+            Goals::Experience => GoalKind::Experience,
+            Goals::Task => GoalKind::Task,
+        }
+    }
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Sum over all imagined steps
+    Sum,
+    /// The last imagined step alone
+    Last,
+}
+
+impl ControlArgs {
+    /// The search, with what was asked for in place of its preset.
+    pub(super) fn planner(&self) -> Box<dyn Planner> {
+        let shape = match self.cost {
+            Shape::Sum => CostShape::Sum,
+            Shape::Last => CostShape::Last,
+        };
+        let sigma = |preset: f32| self.sigma.unwrap_or(preset);
+        match self.planner {
+            Search::Cem => {
+                let preset = Cem::default();
+                Box::new(Cem {
+                    shape,
+                    proposals: self.proposals,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Icem => {
+                let preset = Icem::default();
+                Box::new(Icem {
+                    shape,
+                    proposals: self.proposals,
+                    beta: self.beta.unwrap_or(preset.beta),
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Mppi => {
+                let preset = Mppi::default();
+                Box::new(Mppi {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+            Search::Gradient => {
+                let preset = Adam::default();
+                Box::new(Adam {
+                    shape,
+                    sigma: sigma(preset.sigma),
+                    ..preset
+                })
+            }
+        }
+    }
+
+    /// What differs from a preset is what was asked for.
+    pub(super) fn within(&self, preset: Budget) -> Budget {
+        // By the clock alone: more iterations than any clock allows.
+        let iterations = match (self.iterations, self.ms) {
+            (Some(n), _) => n,
+            (None, Some(_)) => 100_000,
+            (None, None) => preset.iterations,
+        };
+        Budget {
+            candidates: self.candidates.unwrap_or(preset.candidates),
+            iterations,
+            horizon: self.horizon.unwrap_or(preset.horizon),
+            hold: self.hold.unwrap_or(preset.hold),
+            milliseconds: self.ms,
+        }
+    }
+
+    /// What a decision of `model` may cost.
+    pub(super) fn budget(&self, model: &dyn WorldModel) -> Budget {
+        let preset = Budget::for_model(model);
+        self.within(match self.planner {
+            Search::Gradient => Budget {
+                candidates: 30,
+                iterations: 30,
+                ..preset
+            },
+            _ => preset,
+        })
+    }
+}
