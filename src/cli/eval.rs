@@ -1,8 +1,10 @@
-//! `parallax eval`: control, rollout, dream, following, attributes, judge, probe, surprise, masked. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, dream, following, attributes, judge, probe, surprise, masked. JSON as README
+//! describes it; its keys only grow.
 
 mod control;
 mod imagining;
 mod masked;
+mod used;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
+use crate::eval::stats::{Mean, Rate};
 use crate::eval::{judge, probe, rollout, surprise};
 use crate::judge::Thresholds;
 use crate::model::{WorldModel, registry};
@@ -93,6 +96,8 @@ impl EvalArgs {
 }
 
 pub fn run(args: &EvalArgs) -> Result<()> {
+    used::refuse_unused(args)?;
+    used::warn_of_seeds(args);
     let result = match args.suite {
         Suite::Control => control::evaluate(args)?,
         Suite::Rollout => eval_rollout(args)?,
@@ -138,7 +143,7 @@ fn world_model(args: &EvalArgs) -> Result<Arc<dyn WorldModel>> {
     let device = super::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), model_name(args)?, &device)?;
     if let Some(nfe) = args.nfe {
-        model.set_nfe(usize::from(nfe));
+        used::refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
     }
     Ok(model)
 }
@@ -159,8 +164,8 @@ fn command_line() -> String {
 
 fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, Value> {
     let head = json!({
-        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "episodes": args.episodes(),
-        "command": command_line(), "version": env!("CARGO_PKG_VERSION"), "device": args.device.replace("auto", "cpu"),
+        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "seeds": used::seeds_are(args.seed), "episodes": args.episodes(),
+        "command": command_line(), "version": env!("CARGO_PKG_VERSION"), "device": super::device::name(&args.device).unwrap_or("unknown"),
     });
     match head {
         Value::Object(map) => map,
@@ -236,8 +241,9 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
         result.gain_over_copy_last_db
     );
     println!(
-        "clean clips {:.0} %, violations a 100 object-frames {:?}",
-        100.0 * result.violations.clean_clips.rate,
+        "clips without a violation of the {} laws that were checked: {}; violations a 100 object-frames {:?}",
+        result.violations.checked.len(),
+        Rate::percent(result.violations.clean_clips),
         result.violations.per_100_object_frames
     );
     println!("{:.0} imagined frames/s", result.frames_per_s);
@@ -300,17 +306,15 @@ fn eval_surprise(args: &EvalArgs) -> Result<Value> {
         let json_name = json!(kind);
         let label = json_name.as_str().unwrap_or_default();
         let area = |s: &surprise::Separation| {
-            format!(
-                "{:.3} [{:.3}, {:.3}]",
-                s.auroc.mean, s.auroc.low, s.auroc.high
-            )
+            let shown = |a: Mean| format!("{:.3} [{:.3}, {:.3}]", a.mean, a.low, a.high);
+            s.auroc.map_or("not measured".into(), shown)
         };
         println!(
-            "{label:<14} {:>4} pairs   {}   copy-last {}   {:.0} % in order",
+            "{label:<14} {:>4} pairs   {}   copy-last {}   {} in order",
             found.pairs,
             area(&found.model),
             area(&found.copy_last),
-            100.0 * found.model.paired.rate
+            Rate::percent(found.model.paired)
         );
         breaks.insert(label.to_string(), json!(found));
     }
@@ -338,17 +342,12 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     for scene in &scenes {
         let r = judge::evaluate(scene, args.seed, args.episodes())?;
         println!(
-            "{}: {:.2} % of real clips flagged",
+            "{}: real clips flagged: {}",
             scene.name,
-            100.0 * r.false_positive_clips.rate
+            Rate::percent(r.false_positive_clips)
         );
         for (law, rate) in &r.detection_rate {
-            println!(
-                "  {law:<18} {:.1} % of faults caught [{:.1}, {:.1}]",
-                100.0 * rate.rate,
-                100.0 * rate.low,
-                100.0 * rate.high
-            );
+            println!("  {law:<18} faults caught: {}", Rate::percent(*rate));
         }
         by_scene.insert(scene.name.clone(), json!(r));
     }
