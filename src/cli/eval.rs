@@ -2,7 +2,9 @@
 
 mod control;
 mod imagining;
+mod judging;
 mod masked;
+mod used;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,10 +13,9 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use crate::eval::{judge, probe, rollout, surprise};
-use crate::judge::Thresholds;
+use crate::eval::{probe, rollout, surprise};
 use crate::model::{WorldModel, registry};
-use crate::scene::{self, Scene, home, models_dir};
+use crate::scene::{Scene, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
 /// Measure models, controllers and the judge on held-out seeds.
@@ -93,13 +94,14 @@ impl EvalArgs {
 }
 
 pub fn run(args: &EvalArgs) -> Result<()> {
+    used::check(args)?;
     let result = match args.suite {
         Suite::Control => control::evaluate(args)?,
         Suite::Rollout => eval_rollout(args)?,
         Suite::Dream => imagining::eval_dream(args)?,
         Suite::Following => imagining::eval_following(args)?,
         Suite::Attributes => imagining::eval_attributes(args)?,
-        Suite::Judge => eval_judge(args)?,
+        Suite::Judge => judging::evaluate(args)?,
         Suite::Probe => eval_probe(args)?,
         Suite::Surprise => eval_surprise(args)?,
         Suite::Masked => masked::evaluate(args)?,
@@ -138,6 +140,7 @@ fn world_model(args: &EvalArgs) -> Result<Arc<dyn WorldModel>> {
     let device = super::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), model_name(args)?, &device)?;
     if let Some(nfe) = args.nfe {
+        used::nfe(model.as_ref())?;
         model.set_nfe(usize::from(nfe));
     }
     Ok(model)
@@ -319,61 +322,4 @@ fn eval_surprise(args: &EvalArgs) -> Result<Value> {
     out.insert("model_sha256".into(), json!(model.card().sha256));
     out.insert("breaks".into(), Value::Object(breaks));
     Ok(Value::Object(out))
-}
-
-fn eval_judge(args: &EvalArgs) -> Result<Value> {
-    let names = match &args.scene {
-        Some(name) => vec![name.clone()],
-        None => scene::list(&scene::library_dir()),
-    };
-    let scenes = names
-        .iter()
-        .map(|n| args.world.scene(n))
-        .collect::<Result<Vec<_>>>()?;
-    if let Some(clips) = args.calibrate {
-        return calibrate(&scenes, clips);
-    }
-    let mut out = head("judge", args, args.scene.as_deref().unwrap_or("all"), "-");
-    let mut by_scene = Map::new();
-    for scene in &scenes {
-        let r = judge::evaluate(scene, args.seed, args.episodes())?;
-        println!(
-            "{}: {:.2} % of real clips flagged",
-            scene.name,
-            100.0 * r.false_positive_clips.rate
-        );
-        for (law, rate) in &r.detection_rate {
-            println!(
-                "  {law:<18} {:.1} % of faults caught [{:.1}, {:.1}]",
-                100.0 * rate.rate,
-                100.0 * rate.low,
-                100.0 * rate.high
-            );
-        }
-        by_scene.insert(scene.name.clone(), json!(r));
-    }
-    out.insert("scenes".into(), Value::Object(by_scene));
-    Ok(Value::Object(out))
-}
-
-fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
-    if clips < 100 {
-        bail!("--calibrate {clips}: expected at least 100 clips, or the percentile means nothing");
-    }
-    let path = home().join("assets/judge.ron");
-    let mut thresholds = Thresholds {
-        seed: judge::CALIBRATION_SEED,
-        clips,
-        ..Thresholds::read(&path)?
-    };
-    for scene in scenes {
-        let found = judge::calibrate(scene, clips)?;
-        println!("{}: {found:?}", scene.name);
-        thresholds.scenes.insert(scene.name.clone(), found);
-    }
-    let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
-    std::fs::write(&path, text + "\n")
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
-    println!("wrote {}; build again to use it", path.display());
-    Ok(json!(thresholds))
 }

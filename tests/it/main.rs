@@ -7,6 +7,9 @@ mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
+mod file_vandal;
+mod files_are_read_as_people_have_them;
+mod ground_truth_holds;
 mod imagination_is_measured;
 mod imaginations_are_open;
 #[cfg(feature = "app")]
@@ -16,6 +19,7 @@ mod latent_diffusion_learns;
 mod lewm_trains;
 mod nn_equals_pytorch;
 mod one_of_each;
+mod options_are_applied_or_refused;
 #[cfg(feature = "app")]
 mod panels;
 mod physics_matches_textbook;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 pub use args::ControlArgs;
 use args::Goals;
 
+use super::used::{self, Actor};
 use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
@@ -193,6 +194,16 @@ fn contestant(
     let mut note = |key: &str, value: Value| out.insert(key.into(), value);
     let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
     note("planner", json!("none"));
+    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked for.
+    let look = |actor: Actor| match args.model.as_deref() == Some(name) {
+        true => used::by(args, name, actor),
+        false => Ok(()),
+    };
+    match name {
+        "random" => look(Actor::Reflex)?,
+        "oracle" | CONSTANT_VELOCITY => look(Actor::Oracle)?,
+        _ => {}
+    }
     match name {
         "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
         "oracle" | CONSTANT_VELOCITY => {
@@ -212,6 +223,7 @@ fn contestant(
     let dir = registry::find(&models_dir(), name)?;
     let model = match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
         registry::Trained::Policy(policy) => {
+            look(Actor::Reflex)?;
             note("model_sha256", json!(policy.card().sha256));
             // It encodes what it sees and the goal with the same network, like a planner.
             return Ok(Contestant {
@@ -225,6 +237,8 @@ fn contestant(
         }
         registry::Trained::World(model) => model,
     };
+    let pixels = model.card().camp == Camp::Generative;
+    look(Actor::Model { pixels })?;
     let chosen = args.control.planner();
     let budget = args.control.budget(model.as_ref());
     let replan = args.control.replan.unwrap_or(Budget::REPLAN);
@@ -238,7 +252,7 @@ fn contestant(
     note("model_sha256", json!(model.card().sha256));
     model.set_nfe(usize::from(args.nfe.unwrap_or(1)));
     let mut cost = model.cost();
-    if model.card().camp == Camp::Generative {
+    if pixels {
         note("nfe", json!(model.nfe()));
         let distance = goal_distance(args)?;
         note("distance", json!(distance.id()));

@@ -100,6 +100,41 @@ pub(super) enum Shape {
 }
 
 impl ControlArgs {
+    /// The options that were given, as far as they differ from what holds without them.
+    pub(in crate::cli::eval) fn asked(&self) -> Vec<&'static str> {
+        [
+            ("planner", self.planner != Search::Cem),
+            ("candidates", self.candidates.is_some()),
+            ("iterations", self.iterations.is_some()),
+            ("ms", self.ms.is_some()),
+            ("horizon", self.horizon.is_some()),
+            ("hold", self.hold.is_some()),
+            ("replan", self.replan.is_some()),
+            ("cold", self.cold),
+            ("sigma", self.sigma.is_some()),
+            ("beta", self.beta.is_some()),
+            ("distance", self.distance != "colours"),
+            ("cost", self.cost != Shape::Sum),
+            ("goals", self.goals != Goals::Scene),
+            ("sweep", !self.sweep.is_empty()),
+            ("proposals", self.proposals > 0),
+            ("no-references", self.no_references),
+        ]
+        .into_iter()
+        .filter_map(|(option, given)| given.then_some(option))
+        .collect()
+    }
+
+    /// Whether the search draws noise of a spectrum.
+    pub(in crate::cli::eval) fn has_coloured_noise(&self) -> bool {
+        self.planner == Search::Icem
+    }
+
+    /// Whether the search takes candidates from an action prior.
+    pub(in crate::cli::eval) fn takes_proposals(&self) -> bool {
+        matches!(self.planner, Search::Cem | Search::Icem)
+    }
+
     /// The search, with what was asked for in place of its preset.
     pub(super) fn planner(&self) -> Box<dyn Planner> {
         let shape = match self.cost {
