@@ -3,6 +3,7 @@
 
 mod control;
 mod imagining;
+mod judging;
 mod masked;
 mod used;
 
@@ -14,10 +15,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use crate::eval::stats::{Mean, Rate};
-use crate::eval::{judge, probe, rollout, surprise};
-use crate::judge::Thresholds;
+use crate::eval::{probe, rollout, surprise};
 use crate::model::{WorldModel, registry};
-use crate::scene::{self, Scene, home, models_dir};
+use crate::scene::{Scene, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
 /// Measure models, controllers and the judge on held-out seeds.
@@ -96,7 +96,7 @@ impl EvalArgs {
 }
 
 pub fn run(args: &EvalArgs) -> Result<()> {
-    used::refuse_unused(args)?;
+    used::check(args)?;
     used::warn_of_seeds(args);
     let result = match args.suite {
         Suite::Control => control::evaluate(args)?,
@@ -104,7 +104,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         Suite::Dream => imagining::eval_dream(args)?,
         Suite::Following => imagining::eval_following(args)?,
         Suite::Attributes => imagining::eval_attributes(args)?,
-        Suite::Judge => eval_judge(args)?,
+        Suite::Judge => judging::evaluate(args)?,
         Suite::Probe => eval_probe(args)?,
         Suite::Surprise => eval_surprise(args)?,
         Suite::Masked => masked::evaluate(args)?,
@@ -323,56 +323,4 @@ fn eval_surprise(args: &EvalArgs) -> Result<Value> {
     out.insert("model_sha256".into(), json!(model.card().sha256));
     out.insert("breaks".into(), Value::Object(breaks));
     Ok(Value::Object(out))
-}
-
-fn eval_judge(args: &EvalArgs) -> Result<Value> {
-    let names = match &args.scene {
-        Some(name) => vec![name.clone()],
-        None => scene::list(&scene::library_dir()),
-    };
-    let scenes = names
-        .iter()
-        .map(|n| args.world.scene(n))
-        .collect::<Result<Vec<_>>>()?;
-    if let Some(clips) = args.calibrate {
-        return calibrate(&scenes, clips);
-    }
-    let mut out = head("judge", args, args.scene.as_deref().unwrap_or("all"), "-");
-    let mut by_scene = Map::new();
-    for scene in &scenes {
-        let r = judge::evaluate(scene, args.seed, args.episodes())?;
-        println!(
-            "{}: real clips flagged: {}",
-            scene.name,
-            Rate::percent(r.false_positive_clips)
-        );
-        for (law, rate) in &r.detection_rate {
-            println!("  {law:<18} faults caught: {}", Rate::percent(*rate));
-        }
-        by_scene.insert(scene.name.clone(), json!(r));
-    }
-    out.insert("scenes".into(), Value::Object(by_scene));
-    Ok(Value::Object(out))
-}
-
-fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
-    if clips < 100 {
-        bail!("--calibrate {clips}: expected at least 100 clips, or the percentile means nothing");
-    }
-    let path = home().join("assets/judge.ron");
-    let mut thresholds = Thresholds {
-        seed: judge::CALIBRATION_SEED,
-        clips,
-        ..Thresholds::read(&path)?
-    };
-    for scene in scenes {
-        let found = judge::calibrate(scene, clips)?;
-        println!("{}: {found:?}", scene.name);
-        thresholds.scenes.insert(scene.name.clone(), found);
-    }
-    let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
-    std::fs::write(&path, text + "\n")
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
-    println!("wrote {}; build again to use it", path.display());
-    Ok(json!(thresholds))
 }

@@ -28,7 +28,7 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     entries.extend(registry::scan(&registry::baselines(&dir)));
     if entries.is_empty() {
         bail!(
-            "no models in {}; train one with `parallax train models/lewm-push/train.ron`",
+            "no models in {}; set PARALLAX_HOME to the folder that holds scenes/ and models/, or train one with `parallax train models/lewm-push/train.ron`",
             dir.display()
         );
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::scene::{self, Edit, Scene};
 
@@ -26,6 +26,30 @@ pub struct WorldArgs {
 }
 
 impl WorldArgs {
+    /// Whether any of it was given.
+    pub fn is_given(&self) -> bool {
+        self.changes_the_world() || self.size.is_some() || self.samples.is_some()
+    }
+
+    /// Whether the world itself is changed, not only its pictures.
+    pub fn changes_the_world(&self) -> bool {
+        !self.set.is_empty() || !self.edit.is_empty()
+    }
+
+    /// The options that were given, for messages.
+    fn options(&self) -> String {
+        let given = [
+            ("--set", !self.set.is_empty()),
+            ("--edit", !self.edit.is_empty()),
+            ("--size", self.size.is_some()),
+            ("--samples", self.samples.is_some()),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(option, given)| given.then_some(option));
+        given.collect::<Vec<_>>().join(", ")
+    }
+
     /// Loads a scene by name or path and changes it.
     ///
     /// # Errors
@@ -36,14 +60,22 @@ impl WorldArgs {
             scene.intervene(assignment).map_err(super::wrong_use)?;
         }
         for text in &self.edit {
-            let edit: Edit = ron::from_str(text)
-                .with_context(|| format!("--edit {text}: expected an edit such as (step: 20, body: \"cube\", what: Vanish)"))?;
+            let edit: Edit = ron::from_str(text).map_err(|e| {
+                let at = e.span.start.col;
+                super::wrong_use(format!(
+                    "--edit {text}: character {at}: {}; expected an edit such as (step: 20, body: \"cube\", what: Vanish)",
+                    e.code
+                ))
+            })?;
             scene.edits.push(edit);
         }
         let camera = &mut scene.camera;
         camera.size = self.size.unwrap_or(camera.size);
         camera.samples = self.samples.unwrap_or(camera.samples);
-        scene.check(&format!("{name} with --set, --edit, --size and --samples"))?;
+        if self.is_given() {
+            let changed = format!("{name} with {}", self.options());
+            scene.check(&changed).map_err(super::wrong_use)?;
+        }
         for departure in scene.departures() {
             eprintln!("out of distribution: {departure}");
         }

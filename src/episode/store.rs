@@ -14,6 +14,8 @@ use crate::sim::BodyState;
 
 /// Episodes in a shard.
 pub const SHARD: u64 = 64;
+/// Most episodes of a folder.
+const MOST_EPISODES: u64 = 10_000_000;
 const MAGIC: &[u8; 8] = b"PLXEP001";
 
 /// Why episodes could not be written, read or used.
@@ -156,7 +158,7 @@ impl Store {
     /// [`EpisodeError`] naming the file.
     pub fn open(dir: &Path) -> Result<Store, EpisodeError> {
         let path = dir.join("index.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| EpisodeError::Io {
+        let text = crate::scene::read_text(&path).map_err(|source| EpisodeError::Io {
             path: path.clone(),
             source,
         })?;
@@ -172,6 +174,26 @@ impl Store {
                 found,
                 expected,
             });
+        }
+        index.scene.check(&path.display().to_string())?;
+        let bounds = [
+            ("size", index.size as u64, 128),
+            ("episodes", index.episodes, MOST_EPISODES),
+            (
+                "seed",
+                index.seed,
+                u64::MAX - index.episodes.min(MOST_EPISODES),
+            ),
+        ];
+        for (field, found, most) in bounds {
+            if found > most {
+                return Err(EpisodeError::Mismatch {
+                    path,
+                    field: field.into(),
+                    found: found.to_string(),
+                    expected: format!("at most {most}"),
+                });
+            }
         }
         Ok(Store {
             dir: dir.into(),
@@ -266,6 +288,12 @@ impl Store {
         Ok(out.len() as u64)
     }
 
+    /// Bytes of a full shard whose episodes are as long as the scene's.
+    fn most_bytes(&self, a_frame: usize) -> usize {
+        let frames = SHARD as usize * self.index.scene.episode_steps as usize;
+        frames.saturating_mul(a_frame)
+    }
+
     /// Reads one shard back, checking everything.
     ///
     /// # Errors
@@ -328,7 +356,7 @@ impl Store {
         let a_frame = pixels * 4 + 4 * (dim + 13 * bodies);
         let total = frames
             .and_then(|f| f.checked_mul(a_frame))
-            .filter(|&t| t <= 1 << 32)
+            .filter(|&t| t <= self.most_bytes(a_frame))
             .ok_or_else(|| damaged("claims more frames than a shard can hold".into()))?;
         // The decoder takes the end of the file for the end of the data, and then never sees the checksum.
         if !is_whole_frame(&bytes[12 + header_len..]) {
@@ -336,7 +364,8 @@ impl Store {
                 "is truncated or corrupted: its data do not end with a checksum".into(),
             ));
         }
-        let mut payload = Vec::with_capacity(total);
+        // No more is taken than is there, whatever the header claims.
+        let mut payload = Vec::new();
         let decoder = lz4_flex::frame::FrameDecoder::new(&bytes[12 + header_len..]);
         decoder
             .take(total as u64 + 1)

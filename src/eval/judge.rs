@@ -5,6 +5,7 @@
 //! (MODELS §6 names the 99.5th percentile; with five laws that alone would flag more than 1 % of the clips.)
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
@@ -13,9 +14,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::stats::{Rate, quantile};
-use crate::camera::Eye;
+use crate::camera::{Eye, SIZE};
 use crate::episode::{EpisodeError, record};
-use crate::judge::{Judge, SceneThresholds, Tracker, Violation};
+use crate::judge::{Judge, SceneThresholds, Thresholds, Tracker, Violation};
 use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
 
@@ -29,15 +30,43 @@ const QUANTILE: f64 = 0.999;
 const MARGIN: f32 = 1.15;
 const OVERLAP_MARGIN_M: f32 = 0.01;
 
-/// What the judge does to reality and to faults, for one scene.
+/// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and `reasons` says why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgeResult {
-    /// Share of real clips with any violation; null where no clip was looked at.
+    /// Whether the thresholds were calibrated for this scene; if not, they are cautious.
+    pub calibrated: bool,
+    /// Share of real clips with any violation.
     pub false_positive_clips: Option<Rate>,
     /// Share of real (object, frame) pairs in violation, by law.
-    pub false_positive_object_frames: BTreeMap<String, f64>,
-    /// Share of faults caught, by law; null where no clip gave occasion for the fault.
+    pub false_positive_object_frames: BTreeMap<String, Option<f64>>,
+    /// Share of faults caught, by law.
     pub detection_rate: BTreeMap<String, Option<Rate>>,
+    /// Why there is no figure, by law, or `all`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, String>,
+    /// Bodies that the judge cannot track, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
+}
+
+impl JudgeResult {
+    /// Nothing measured of a scene's laws, for one reason.
+    fn nothing(scene: &Scene, reason: &str) -> Self {
+        let laws = || scene.laws.iter().map(|law| law.id().to_string());
+        Self {
+            calibrated: false,
+            false_positive_clips: None,
+            false_positive_object_frames: laws().map(|law| (law, None)).collect(),
+            detection_rate: laws().map(|law| (law, None)).collect(),
+            reasons: BTreeMap::from([("all".to_string(), reason.to_string())]),
+            left_out: BTreeMap::new(),
+        }
+    }
+}
+
+/// Pixels to a 64th of the picture.
+fn fine(eye: &Eye) -> f32 {
+    eye.size() as f32 / SIZE as f32
 }
 
 fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
@@ -110,34 +139,81 @@ fn plausible(law: Law) -> (f32, f32) {
 pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult, EpisodeError> {
     let eye = Eye::standard(scene)?;
     let judge = Judge::new(scene);
+    if let Some(misfit) = judge.misfit() {
+        return Ok(JudgeResult::nothing(scene, misfit));
+    }
+    Ok(JudgeResult {
+        calibrated: Thresholds::shipped().knows(scene),
+        ..measure(scene, &eye, &judge, seed..seed.saturating_add(clips))?
+    })
+}
+
+/// As [`evaluate`], with a given judge, whatever it was calibrated for.
+///
+/// # Errors
+/// [`EpisodeError`] if reality or the eye cannot be built.
+pub fn measure(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    judge: &Judge,
+    seeds: Range<u64>,
+) -> Result<JudgeResult, EpisodeError> {
+    let needed = REFERENCE + CLIP;
+    if (scene.episode_steps as usize) < needed {
+        let steps = scene.episode_steps;
+        let reason = format!("episodes of {steps} steps are too short: a clip takes {needed}");
+        return Ok(JudgeResult::nothing(scene, &reason));
+    }
     let bodies = judge.tracker().bodies.len();
-    let reality: Vec<Vec<Violation>> = (seed..seed + clips)
+    let mut result = JudgeResult::default();
+    for (body, reason) in &judge.tracker().left_out {
+        let name = scene.bodies[*body].name.clone();
+        result.left_out.insert(name, reason.clone());
+    }
+    let laws = scene.laws.iter().copied();
+    let judged: Vec<Law> = laws
+        .filter(|law| match judge.cannot_judge(*law) {
+            None => true,
+            Some(reason) => {
+                let law = law.id().to_string();
+                result.reasons.insert(law.clone(), reason);
+                result
+                    .false_positive_object_frames
+                    .insert(law.clone(), None);
+                result.detection_rate.insert(law, None);
+                false
+            }
+        })
+        .collect();
+    if judged.is_empty() {
+        let reason = "none of the scene's laws can be judged".to_string();
+        result.reasons.insert("all".into(), reason);
+        return Ok(result);
+    }
+    let reality: Vec<Vec<Violation>> = seeds
+        .clone()
         .into_par_iter()
-        .map(|seed| Ok(judge.frames(eye.size(), REFERENCE, &borrow(&clip(scene, &eye, seed)?))))
+        .map(|seed| Ok(judge.frames(eye.size(), REFERENCE, &borrow(&clip(scene, eye, seed)?))))
         .collect::<Result<_, EpisodeError>>()?;
     let flagged = reality.iter().filter(|v| !v.is_empty()).count();
-    let mut result = JudgeResult {
-        false_positive_clips: Rate::wilson(flagged, reality.len()),
-        ..Default::default()
-    };
+    result.false_positive_clips = rate(flagged, reality.len());
     let object_frames = (reality.len() * bodies * CLIP).max(1) as f64;
-    for law in scene.laws.iter().copied() {
+    for law in judged {
         let frames: usize = reality
             .iter()
             .flatten()
             .filter(|v| v.law == law)
             .map(|v| v.last_frame - v.first_frame + 1)
             .sum();
+        let share = (!reality.is_empty()).then(|| frames as f64 / object_frames);
         result
             .false_positive_object_frames
-            .insert(law.id().into(), frames as f64 / object_frames);
-        if law == Law::Interpenetration && bodies < 2 {
-            continue;
-        }
-        let caught: Vec<Option<bool>> = (seed..seed + clips)
+            .insert(law.id().into(), share);
+        let caught: Vec<Option<bool>> = seeds
+            .clone()
             .into_par_iter()
             .map(|seed| {
-                let Some((frames, body)) = faulty_clip(scene, &eye, seed, law)? else {
+                let Some((frames, body)) = faulty_clip(scene, eye, seed, law)? else {
                     return Ok(None);
                 };
                 let caught = judge
@@ -148,12 +224,19 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
             })
             .collect::<Result<_, EpisodeError>>()?;
         let tried: Vec<bool> = caught.into_iter().flatten().collect();
-        result.detection_rate.insert(
-            law.id().into(),
-            Rate::wilson(tried.iter().filter(|c| **c).count(), tried.len()),
-        );
+        let found = rate(tried.iter().filter(|c| **c).count(), tried.len());
+        if found.is_none() {
+            let reason = "no clip gave occasion for this fault".to_string();
+            result.reasons.insert(law.id().into(), reason);
+        }
+        result.detection_rate.insert(law.id().into(), found);
     }
     Ok(result)
+}
+
+/// A rate of something; of nothing there is none.
+fn rate(successes: usize, trials: usize) -> Option<Rate> {
+    (trials > 0).then(|| Rate::wilson(successes, trials))
 }
 
 /// Frames and the index of the body at fault.
@@ -192,7 +275,8 @@ fn faulty_clip(
                 scene.bodies[b].shape.bounding_radius()
                     / eye.metres_per_pixel(state.bodies[b].position)
             };
-            if t == from && (area < 12 || !inside(eye, at, radius(body) + 3.0)) {
+            let (pixels, margin) = (12.0 * fine(eye) * fine(eye), 3.0 * fine(eye));
+            if t == from && ((area as f32) < pixels || !inside(eye, at, radius(body) + margin)) {
                 return Ok(None);
             }
             let mut fork = reality.fork();
@@ -205,7 +289,7 @@ fn faulty_clip(
                     // The law speaks of bodies that stand alone in the picture.
                     let alone = |&o: &usize| {
                         let (p, q) = (eye.project(at), eye.project(state.bodies[o].position));
-                        let reach = factor.max(1.0) * radius(body) + radius(o) + 3.0;
+                        let reach = factor.max(1.0) * radius(body) + radius(o) + margin;
                         p.zip(q)
                             .is_none_or(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) > reach)
                     };
@@ -218,7 +302,7 @@ fn faulty_clip(
                 Law::Interpenetration => {
                     let other = tracked.iter().copied().find(|&o| o != body).unwrap_or(body);
                     let target = state.bodies[other].position;
-                    if t == from && !inside(eye, target, 10.0) {
+                    if t == from && !inside(eye, target, 10.0 * fine(eye)) {
                         return Ok(None);
                     }
                     // Well into the other body on the side it came from (a box: through its nearest face), but not so
@@ -321,7 +405,8 @@ fn free_shift(
     let state = reality.measure();
     let from = eye.project(*at)?;
     let shape = &reality.scene().bodies[body].shape;
-    let margin = shape.bounding_radius() / eye.metres_per_pixel(*at) + 3.0;
+    let fine = fine(eye);
+    let margin = shape.bounding_radius() / eye.metres_per_pixel(*at) + 3.0 * fine;
     let upright = reality.scene().camera.position[1] < reality.scene().camera.position[2];
     for _ in 0..200 {
         let (a, b) = (
@@ -334,9 +419,13 @@ fn free_shift(
         let distance = ((p[0] - from[0]).powi(2) + (p[1] - from[1]).powi(2)).sqrt();
         let clear = tracked.iter().filter(|&&o| o != body).all(|&o| {
             eye.project(state.bodies[o].position)
-                .is_none_or(|q| (q[0] - p[0]).abs().max((q[1] - p[1]).abs()) > 12.0)
+                .is_none_or(|q| (q[0] - p[0]).abs().max((q[1] - p[1]).abs()) > 12.0 * fine)
         });
-        if (16.0..32.0).contains(&distance) && clear && to[1] > 0.05 && inside(eye, to, margin) {
+        if (16.0 * fine..32.0 * fine).contains(&distance)
+            && clear
+            && to[1] > 0.05
+            && inside(eye, to, margin)
+        {
             return Some(by);
         }
     }

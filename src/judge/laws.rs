@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | permanence | missing share of the area that should be visible (what other bodies cover or the border cuts is not missed) |
 //! | duplication | area of the second component over the body's own |
-//! | continuity | the lesser of the step's length and its departure from constant velocity, pixels |
+//! | continuity | the lesser of the step's length and its departure from constant velocity, 64ths of the picture (pixels of a picture of 64) |
 //! | size | abs ln(area over expected visible area), for bodies that did not vanish |
 //! | interpenetration | how much shorter the pair is than both bodies side by side (inscribed diameters), metres |
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::thresholds::{SceneThresholds, Thresholds};
 use super::tracker::{Blob, Tracker};
-use crate::camera::Eye;
+use crate::camera::{Eye, SIZE};
 use crate::model::ProbedStates;
 use crate::scene::{Law, Scene, Shape};
 
@@ -36,12 +36,19 @@ pub struct Violation {
 
 /// Share of the reference area under which a body counts as gone rather than small.
 const GONE: f32 = 0.25;
-/// Bodies nearer than this to the border may be cut by it, pixels.
+/// Bodies nearer than this to the border may be cut by it, 64ths of the picture.
 const BORDER: f32 = 2.0;
 /// A body covered by others over this share is not expected to be seen.
 const HIDDEN: f32 = 0.6;
-/// Bodies nearer to each other than this may hide one another in part, pixels.
-const APART: u16 = 2;
+/// Bodies nearer to each other than this may hide one another in part, 64ths of the picture.
+const APART: f32 = 2.0;
+/// A body is known once it shows so much of itself, in pixels of a picture of 64.
+const KNOWN: f32 = 4.0;
+
+/// How many pixels a 64th of the picture is.
+fn fine(size: usize) -> f32 {
+    size as f32 / SIZE as f32
+}
 
 /// Judges clips of one scene.
 pub struct Judge {
@@ -49,6 +56,7 @@ pub struct Judge {
     eye: Option<Eye>,
     tracker: Tracker,
     thresholds: SceneThresholds,
+    misfit: Option<String>,
 }
 
 /// One law's score of one body in one frame.
@@ -81,7 +89,11 @@ struct Track {
 impl Judge {
     /// A judge with the thresholds that ship with the program.
     pub fn new(scene: &Arc<Scene>) -> Self {
-        Self::with_thresholds(scene, Thresholds::shipped().scene(&scene.name))
+        let shipped = Thresholds::shipped();
+        Self {
+            misfit: shipped.misfit(scene),
+            ..Self::with_thresholds(scene, shipped.of(scene))
+        }
     }
 
     /// A judge with given thresholds.
@@ -92,7 +104,28 @@ impl Judge {
             eye,
             tracker: Tracker::new(scene),
             thresholds,
+            misfit: None,
         }
+    }
+
+    /// Why the thresholds say nothing of this scene's pictures, if they do not: what it finds then is not to be counted.
+    pub fn misfit(&self) -> Option<&str> {
+        self.misfit.as_deref()
+    }
+
+    /// Why a law of the scene cannot be judged, if it cannot.
+    pub fn cannot_judge(&self, law: Law) -> Option<String> {
+        let (least, bodies) = match law {
+            Law::Interpenetration => (2, "two bodies"),
+            _ => (1, "a body"),
+        };
+        if self.tracker.bodies.len() >= least {
+            return None;
+        }
+        Some(match self.tracker.left_out.first() {
+            Some((_, reason)) => format!("{reason}, so that the judge cannot tell them apart"),
+            None => format!("it takes {bodies} that can move"),
+        })
     }
 
     /// The tracker.
@@ -138,7 +171,7 @@ impl Judge {
                         [before[0], before[1]],
                     );
                     let at = [now[b][0], self.scene.bodies[body].position[1], now[b][1]];
-                    let score = metres / eye.metres_per_pixel(at) * step_scale;
+                    let score = metres / eye.metres_per_pixel(at) / fine(eye.size()) * step_scale;
                     scores.push(Score {
                         law: Law::Continuity,
                         body,
@@ -216,7 +249,7 @@ impl Judge {
                 push(Law::Permanence, 1.0 - blob.area / expected.max(1.0), here);
             }
             let alone = (0..blobs.len())
-                .all(|o| o == b || blobs[o].area == 0.0 || !near(here, blobs[o].bounds));
+                .all(|o| o == b || blobs[o].area == 0.0 || !near(size, here, blobs[o].bounds));
             // A neighbour may hide part of a body but cannot make it grow.
             let growth = (blob.area / track.area.max(1.0)).ln();
             if seen && !cut && (alone || growth > 0.0) {
@@ -237,7 +270,7 @@ impl Judge {
                 ];
                 push(
                     Law::Continuity,
-                    unexplained(blob.centroid, track.last, before),
+                    unexplained(blob.centroid, track.last, before) / fine(size),
                     here,
                 );
             }
@@ -352,7 +385,8 @@ fn advance(
     let blob = &blobs[b];
     let Some(mut t) = track else {
         // A body is known once a real frame shows it whole.
-        return (reference && blob.area >= 4.0 && !touches_border(size, blob)).then(|| Track {
+        let known = reference && blob.area >= KNOWN * fine(size) * fine(size);
+        return (known && !touches_border(size, blob)).then(|| Track {
             area: blob.area,
             last: blob.centroid,
             velocity: [0.0; 2],
@@ -415,9 +449,10 @@ fn coverage(size: usize, track: &Track, blobs: &[Blob], own: usize) -> f32 {
 }
 
 fn near_border(size: usize, track: &Track, at: [f32; 2]) -> bool {
+    let border = BORDER * fine(size);
     let half = [
-        f32::from(track.bounds[2] - track.bounds[0]) * 0.5 + BORDER,
-        f32::from(track.bounds[3] - track.bounds[1]) * 0.5 + BORDER,
+        f32::from(track.bounds[2] - track.bounds[0]) * 0.5 + border,
+        f32::from(track.bounds[3] - track.bounds[1]) * 0.5 + border,
     ];
     let out = |p: [f32; 2]| (0..2).any(|i| p[i] < half[i] || p[i] > size as f32 - half[i]);
     out(at) || out(track.last)
@@ -431,9 +466,10 @@ fn bounds_touch_border(size: usize, [x0, y0, x1, y1]: [u16; 4]) -> bool {
     x0 == 0 || y0 == 0 || usize::from(x1) >= size || usize::from(y1) >= size
 }
 
-/// Whether two boxes lie within [`APART`] pixels, so that one body may hide part of the other.
-fn near(a: [u16; 4], b: [u16; 4]) -> bool {
-    a[0] < b[2] + APART && b[0] < a[2] + APART && a[1] < b[3] + APART && b[1] < a[3] + APART
+/// Whether two boxes lie within [`APART`], so that one body may hide part of the other.
+fn near(size: usize, a: [u16; 4], b: [u16; 4]) -> bool {
+    let apart = (APART * fine(size)).round() as u16;
+    a[0] < b[2] + apart && b[0] < a[2] + apart && a[1] < b[3] + apart && b[1] < a[3] + apart
 }
 
 /// The lesser of the step's length and its departure from constant velocity.

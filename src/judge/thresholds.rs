@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scene::Law;
+use crate::camera::SIZE;
+use crate::scene::{Law, Scene};
 
 /// Thresholds of one scene, one a law; see `laws.rs` for the scores' units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +16,7 @@ pub struct SceneThresholds {
     pub permanence: f32,
     /// Area of the second component over the body's.
     pub duplication: f32,
-    /// Unexplained jump, pixels.
+    /// Unexplained jump, 64ths of the picture.
     pub continuity: f32,
     /// |ln(area / expected)|.
     pub size: f32,
@@ -68,8 +69,11 @@ pub struct Thresholds {
     pub seed: u64,
     /// Clips a scene.
     pub clips: u64,
-    /// By scene.
+    /// By scene, for pictures of 64 pixels.
     pub scenes: BTreeMap<String, SceneThresholds>,
+    /// By size of the picture, where it is another, and scene.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sizes: BTreeMap<usize, BTreeMap<String, SceneThresholds>>,
 }
 
 impl Thresholds {
@@ -86,12 +90,56 @@ impl Thresholds {
         if !path.exists() {
             return Ok(Thresholds::default());
         }
-        ron::from_str(&std::fs::read_to_string(path)?)
+        ron::from_str(&crate::scene::read_text(path)?)
             .map_err(|e| std::io::Error::other(format!("{}: {e}", path.display())))
     }
 
-    /// Those of a scene.
+    /// Those of a scene's name, for pictures of 64 pixels.
     pub fn scene(&self, name: &str) -> SceneThresholds {
         self.scenes.get(name).copied().unwrap_or_default()
+    }
+
+    /// Those of a scene at the size of its pictures.
+    pub fn of(&self, scene: &Scene) -> SceneThresholds {
+        let own = self.at(scene.camera.size).and_then(|s| s.get(&scene.name));
+        own.copied().unwrap_or_else(|| self.scene(&scene.name))
+    }
+
+    fn at(&self, size: usize) -> Option<&BTreeMap<String, SceneThresholds>> {
+        match size {
+            SIZE => Some(&self.scenes),
+            _ => self.sizes.get(&size),
+        }
+    }
+
+    /// Takes down what was found of a scene.
+    pub fn insert(&mut self, scene: &Scene, found: SceneThresholds) {
+        let scenes = match scene.camera.size {
+            SIZE => &mut self.scenes,
+            size => self.sizes.entry(size).or_default(),
+        };
+        scenes.insert(scene.name.clone(), found);
+    }
+
+    /// Whether a scene was calibrated at the size of its pictures.
+    pub fn knows(&self, scene: &Scene) -> bool {
+        self.at(scene.camera.size)
+            .is_some_and(|s| s.contains_key(&scene.name))
+    }
+
+    /// Why a calibrated scene's thresholds say nothing of the pictures that it is going to give, if they do not.
+    pub fn misfit(&self, scene: &Scene) -> Option<String> {
+        let moved = scene
+            .interventions
+            .iter()
+            .find(|(target, _)| target.starts_with("camera."));
+        if let Some((target, value)) = moved {
+            return Some(format!(
+                "not calibrated with the camera elsewhere ({target} = {value})"
+            ));
+        }
+        let size = scene.camera.size;
+        let elsewhere = self.scenes.contains_key(&scene.name) && !self.knows(scene);
+        elsewhere.then(|| format!("not calibrated at {size} pixels"))
     }
 }

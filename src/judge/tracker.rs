@@ -4,7 +4,7 @@
 //! once its grey part is removed, names the body, and the length of that vector tells how much of the pixel
 //! is body. A pixel belongs to the body whose hue lies nearest.
 
-use crate::scene::{Kind, Scene};
+use crate::scene::{Colour, Kind, Scene};
 
 /// One body in one frame.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,9 @@ pub struct Blob {
 pub struct Tracker {
     /// Indices of the tracked bodies in the scene.
     pub bodies: Vec<usize>,
+    /// Bodies that move but cannot be tracked, and why.
+    pub left_out: Vec<(usize, String)>,
+    /// Of the tracked bodies, then of those left out.
     hues: Vec<[f32; 3]>,
 }
 
@@ -37,24 +40,52 @@ const CHROMA_RISE: f32 = 20.0;
 const HUE_COSINE: f32 = 0.8;
 
 impl Tracker {
-    /// A tracker for the scene's moving bodies.
+    /// A tracker for the scene's moving bodies that have a colour to themselves.
     pub fn new(scene: &Scene) -> Self {
-        let bodies: Vec<usize> = (0..scene.bodies.len())
+        let moving: Vec<usize> = (0..scene.bodies.len())
             .filter(|&i| {
                 scene.bodies[i].kind != Kind::Fixed && scene.bodies[i].colour.is_saturated()
             })
             .collect();
-        let hues = bodies
-            .iter()
-            .map(|&i| unit(chroma(scene.bodies[i].colour.rgb().map(f32::from))).0)
+        let (mut bodies, mut left_out, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+        for &i in &moving {
+            let own = colours(scene, i);
+            let alike = |&&o: &&usize| o != i && colours(scene, o).iter().any(|c| own.contains(c));
+            let reason = match moving.iter().find(alike) {
+                Some(&o) => Some(format!(
+                    "`{}` and `{}` can have one colour ({:?})",
+                    scene.bodies[i].name, scene.bodies[o].name, scene.bodies[i].colour
+                )),
+                None if own.len() > 1 => Some(format!(
+                    "the colour of `{}` is drawn afresh for every seed",
+                    scene.bodies[i].name
+                )),
+                None => None,
+            };
+            match reason {
+                None => bodies.push(i),
+                Some(reason) => {
+                    left_out.push((i, reason));
+                    shared.extend(own);
+                }
+            }
+        }
+        let own = bodies.iter().map(|&i| scene.bodies[i].colour);
+        let hues = own
+            .chain(shared)
+            .map(|c: Colour| unit(chroma(c.rgb().map(f32::from))).0)
             .collect();
-        Self { bodies, hues }
+        Self {
+            bodies,
+            left_out,
+            hues,
+        }
     }
 
     /// Blobs of the tracked bodies, in the order of [`Tracker::bodies`]; `frame` is `[H, W, 3]` bytes.
     pub fn blobs(&self, size: usize, frame: &[u8]) -> Vec<Blob> {
         let mut blobs: Vec<Blob> = self
-            .hues
+            .bodies
             .iter()
             .map(|_| Blob {
                 mask: vec![0.0; size * size],
@@ -75,14 +106,34 @@ impl Tracker {
             let best = cosines.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
             if let Some((body, cosine)) = best
                 && cosine > HUE_COSINE
+                && let Some(blob) = blobs.get_mut(body)
             {
-                blobs[body].mask[i] = amount;
+                blob.mask[i] = amount;
             }
         }
         for blob in &mut blobs {
             summarise(blob, size);
         }
         blobs
+    }
+}
+
+/// The colours that a body can have.
+fn colours(scene: &Scene, body: usize) -> Vec<Colour> {
+    let b = &scene.bodies[body];
+    let target = format!("{}.colour", b.name);
+    let drawn = scene.randomise.iter().find(|r| r.target == target);
+    match drawn {
+        Some(r) if !r.colours.is_empty() => {
+            let mut colours: Vec<Colour> = Vec::new();
+            for &c in &r.colours {
+                if !colours.contains(&c) {
+                    colours.push(c);
+                }
+            }
+            colours
+        }
+        _ => vec![b.colour],
     }
 }
 

@@ -80,7 +80,7 @@ impl Card {
     /// [`ModelError`] naming the file, and the line of a field that does not parse.
     pub fn load(dir: &Path) -> Result<Card, ModelError> {
         let path = dir.join("card.ron");
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+        let text = crate::scene::read_text(&path).map_err(|source| ModelError::Io {
             path: path.clone(),
             source,
         })?;

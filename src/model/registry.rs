@@ -68,7 +68,7 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
         .flatten()
         .flatten()
         .map(|e| e.path())
-        .filter(|p| p.join("card.ron").is_file())
+        .filter(|p| !crate::scene::is_stray(p) && p.join("card.ron").is_file())
         .map(|dir| Entry {
             name: dir
                 .file_name()
@@ -90,7 +90,7 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
     let path = dir.join("train.ron");
-    let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+    let text = crate::scene::read_text(&path).map_err(|source| ModelError::Io {
         path: path.clone(),
         source,
     })?;

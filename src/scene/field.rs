@@ -76,6 +76,9 @@ impl std::fmt::Display for Departure {
     }
 }
 
+/// Bodies that can move may differ so much in mass: beyond it contacts no longer hold, however finely they are solved.
+pub const MOST_HEAVY: f32 = 1000.0;
+
 /// Bounds of a field's values, whatever the scene.
 pub fn bounds(field: &str) -> (f32, f32) {
     match field {

@@ -22,7 +22,7 @@ pub struct Scene {
     /// Gravity along y, m/s².
     #[serde(default = "default_gravity")]
     pub gravity: f32,
-    /// Floor friction coefficient.
+    /// Floor friction coefficient; what a body has on the floor is the mean of both, unless its `combine` says otherwise.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
     /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value lets piles rest
@@ -102,10 +102,13 @@ pub struct Body {
     /// Mass in kilograms (dynamic bodies).
     #[serde(default = "default_mass")]
     pub mass: f32,
-    /// Coulomb friction coefficient.
+    /// Coulomb friction coefficient of its surface; what two bodies have together is their mean, unless `combine` says otherwise.
     #[serde(default = "default_friction")]
     pub friction: f32,
-    /// Coefficient of restitution in [0, 1].
+    /// How its friction and that of what it touches become one.
+    #[serde(default, skip_serializing_if = "Combine::is_average")]
+    pub combine: Combine,
+    /// Coefficient of restitution in [0, 1]; of two bodies the greater counts, and the floor has 0.
     #[serde(default)]
     pub restitution: f32,
     /// Share of the linear and of the angular velocity lost in a second, 1/s.
@@ -134,6 +137,25 @@ pub struct Softness {
     /// Cells along each edge of a cuboid, or subdivisions of a ball.
     #[serde(default = "default_cells")]
     pub cells: u32,
+}
+
+/// How two frictions become one. Where two bodies ask for different ways, `Multiply` goes before `Min`, and `Min` before
+/// `Average`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Combine {
+    /// Their mean: a body of friction 0 still brakes by half of the other's.
+    #[default]
+    Average,
+    /// The lesser of both: a body of friction 0 is ice.
+    Min,
+    /// Their product.
+    Multiply,
+}
+
+impl Combine {
+    fn is_average(&self) -> bool {
+        *self == Combine::Average
+    }
 }
 
 /// How a body moves.

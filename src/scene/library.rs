@@ -5,23 +5,35 @@ use std::path::{Path, PathBuf};
 use super::{Scene, SceneError};
 
 /// The folder that holds `scenes/`, `models/` and `assets/`: `$PARALLAX_HOME`, else the working
-/// directory or the executable's nearest ancestor with a `scenes` folder, else the source tree.
+/// directory or the executable's nearest ancestor that [is one](is_home), else the source tree.
 pub fn home() -> PathBuf {
     if let Some(home) = std::env::var_os("PARALLAX_HOME") {
         return PathBuf::from(home);
     }
-    let has_scenes = |dir: &Path| dir.join("scenes").is_dir();
     if let Ok(here) = std::env::current_dir()
-        && has_scenes(&here)
+        && is_home(&here)
     {
         return here;
     }
     if let Ok(exe) = std::env::current_exe()
-        && let Some(dir) = exe.ancestors().skip(1).find(|d| has_scenes(d))
+        && let Some(dir) = exe.ancestors().skip(1).find(|d| is_home(d))
     {
         return dir.to_path_buf();
     }
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether a folder holds both `scenes/` with scene files and `models/`. Many projects have a folder `scenes`, so that
+/// this alone says nothing.
+pub fn is_home(dir: &Path) -> bool {
+    dir.join("models").is_dir() && !list(&dir.join("scenes")).is_empty()
+}
+
+/// Whether a file or folder is none of ours, by its name: hidden ones (an editor's lock `.#push.ron`, a Mac's `._push.ron`)
+/// and an editor's copies (`push.ron~`).
+pub fn is_stray(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(['.', '#']) || name.ends_with('~')
 }
 
 /// `scenes/` under [`home`].
@@ -34,18 +46,15 @@ pub fn models_dir() -> PathBuf {
     home().join("models")
 }
 
-/// Names of the scenes in a folder, sorted.
+/// Names of the scenes in a folder, sorted; [strays](is_stray) are left out.
 pub fn list(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|e| e.path().extension().is_some_and(|x| x == "ron"))
-        .filter_map(|e| {
-            e.path()
-                .file_stem()
-                .map(|s| s.to_string_lossy().into_owned())
-        })
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|x| x == "ron") && !is_stray(p) && !p.is_dir())
+        .filter_map(|p| p.file_stem().and_then(|s| s.to_str()).map(String::from))
         .collect();
     names.sort();
     names

@@ -16,13 +16,14 @@ mod task;
 mod text;
 mod validate;
 
-pub use field::{Departure, FieldError, bounds};
+pub use field::{Departure, FieldError, MOST_HEAVY, bounds};
 pub use format::{
-    BODY_FIELDS, Body, CameraSpec, Edit, EditKind, Floor, Joint, JointKind, Kind, Randomise, Scene,
-    Sensor, Slider, Softness, WORLD_FIELDS,
+    BODY_FIELDS, Body, CameraSpec, Combine, Edit, EditKind, Floor, Joint, JointKind, Kind,
+    Randomise, Scene, Sensor, Slider, Softness, WORLD_FIELDS,
 };
-pub use library::{home, library_dir, list, load, load_named, models_dir};
+pub use library::{home, is_home, is_stray, library_dir, list, load, load_named, models_dir};
 pub use palette::Colour;
 pub use shape::{Part, Shape};
 pub use task::{ActionSpace, Behaviour, GoalSampler, Law, Task};
+pub use text::{read_text, without_mark};
 pub use validate::SceneError;

@@ -1,5 +1,6 @@
 //! Checks of a scene's parts: shapes, actions, randomisation, joints, sensors, edits.
 
+use super::field::MOST_HEAVY;
 use super::format::*;
 use super::task::ActionSpace;
 use super::validate::Check;
@@ -188,6 +189,48 @@ impl Check<'_> {
                 ),
             ),
         })
+    }
+
+    /// Bodies that can move may not differ too much in mass, whatever is drawn, set or offered.
+    pub(super) fn masses(&self, s: &Scene) -> Result<(), SceneError> {
+        let mut given: Vec<(String, f32)> = Vec::new();
+        for (i, b) in s.bodies.iter().enumerate() {
+            if !matches!(b.kind, Kind::Dynamic | Kind::Soft) {
+                continue;
+            }
+            let target = format!("{}.mass", b.name);
+            let set = s.interventions.iter().rfind(|(t, _)| *t == target);
+            let drawn = s
+                .randomise
+                .iter()
+                .enumerate()
+                .filter(|(_, r)| r.target == target);
+            if let Some((_, mass)) = set {
+                given.push((format!("bodies[{i}].mass"), *mass));
+            } else if drawn.clone().next().is_none() {
+                given.push((format!("bodies[{i}].mass"), b.mass));
+            } else {
+                for (n, r) in drawn {
+                    let ends: &[f32] = if r.among.is_empty() {
+                        &[r.low, r.high]
+                    } else {
+                        &r.among
+                    };
+                    given.extend(ends.iter().map(|&m| (format!("randomise[{n}]"), m)));
+                }
+            }
+        }
+        let lightest = given.iter().map(|(_, m)| *m).fold(f32::MAX, f32::min);
+        match given.iter().find(|(_, mass)| *mass > MOST_HEAVY * lightest) {
+            None => Ok(()),
+            Some((at, mass)) => Err(self.fail(
+                at,
+                format!("{mass} kg beside a body of {lightest} kg"),
+                format!(
+                    "at most {MOST_HEAVY} times the lightest body's mass, or the heavy body would sink through the light one"
+                ),
+            )),
+        }
     }
 
     pub(super) fn joints(&self, s: &Scene) -> Result<(), SceneError> {

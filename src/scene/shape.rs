@@ -94,6 +94,29 @@ impl Shape {
         }
     }
 
+    /// Half of how thick it is at its thinnest, metres: what moves further in a step may pass through it.
+    pub fn thickness(&self) -> f32 {
+        match self {
+            Shape::Ball { radius } | Shape::Capsule { radius, .. } => *radius,
+            Shape::Cuboid { half } => half[0].min(half[1]).min(half[2]),
+            Shape::Cylinder {
+                half_height,
+                radius,
+            } => half_height.min(*radius),
+            Shape::Convex { points } => {
+                let extent = |axis: usize| {
+                    let along = points.iter().map(|p| p[axis]);
+                    along.clone().fold(f32::MIN, f32::max) - along.fold(f32::MAX, f32::min)
+                };
+                0.5 * extent(0).min(extent(1)).min(extent(2))
+            }
+            Shape::Compound { parts } => parts
+                .iter()
+                .map(|p| p.shape.thickness())
+                .fold(f32::MAX, f32::min),
+        }
+    }
+
     /// Half its height when it stands upright: how far its centre is above the floor, metres.
     pub fn half_height(&self) -> f32 {
         match self {

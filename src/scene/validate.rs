@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::format::*;
 use super::task::{ActionSpace, GoalSampler, Task};
-use super::text::{find_key, key_before, nth_entry};
+use super::text::{
+    code_only, find_key, key_before, nth_entry, read_text, value_after, without_mark,
+};
 
 /// Why a scene file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +32,11 @@ pub enum SceneError {
         message: String,
     },
     /// A field is outside its bounds or contradicts another.
-    #[error("{path}:{line}: field `{field}`: found {found}, expected {expected}", path = path.display())]
+    #[error("{path}{line}: field `{field}`: found {found}, expected {expected}", path = path.display(), line = Line(*line))]
     Field {
         /// The file.
         path: PathBuf,
-        /// 1-based line where the field (or its body) stands; 1 if it cannot be told.
+        /// 1-based line where the field (or its body) stands; 1 if it cannot be told, 0 where there is no text.
         line: usize,
         /// Path of the field, such as `bodies[2].shape.radius`.
         field: String,
@@ -53,6 +55,17 @@ pub enum SceneError {
         /// Names that exist.
         known: String,
     },
+}
+
+struct Line(usize);
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            line => write!(f, ":{line}"),
+        }
+    }
 }
 
 /// Longest scene file that is read, bytes.
@@ -78,8 +91,19 @@ impl Scene {
                 expected: format!("at most {MAX_BYTES} bytes"),
             });
         }
-        let text = std::fs::read_to_string(path).map_err(read_error)?;
-        Scene::parse(&text, path)
+        let text = read_text(path).map_err(read_error)?;
+        let scene = Scene::parse(&text, path)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if scene.name != stem {
+            // Results, thresholds and models are filed under this name, so that it must not be another scene's.
+            let check = Check { path, text: &text };
+            return Err(check.fail(
+                "name",
+                format!("{:?}", scene.name),
+                format!("{stem:?}, as the file is called (or rename the file)"),
+            ));
+        }
+        Ok(scene)
     }
 
     /// Parses and checks a scene's text; `path` only names it in errors.
@@ -87,6 +111,7 @@ impl Scene {
     /// # Errors
     /// [`SceneError::Parse`] or [`SceneError::Field`].
     pub fn parse(text: &str, path: &Path) -> Result<Scene, SceneError> {
+        let text = without_mark(text);
         let scene: Scene = ron::Options::default()
             .with_recursion_limit(32)
             .from_str(text)
@@ -143,24 +168,26 @@ impl Check<'_> {
 
     /// The line of a field path: walks to the n-th entry of the named list, then to the key.
     fn line_of(&self, field: &str) -> usize {
-        let mut at = 0usize;
+        if self.text.is_empty() {
+            return 0;
+        }
+        let code = code_only(self.text);
+        let (mut at, mut region) = (0usize, 0..code.len());
         for part in field.split('.') {
             let (key, index) = match part.split_once('[') {
-                Some((key, rest)) => (
-                    key,
-                    rest.trim_end_matches(']').parse::<usize>().unwrap_or(0),
-                ),
-                None => (part, 0),
+                Some((key, rest)) => (key, rest.trim_end_matches(']').parse::<usize>().ok()),
+                None => (part, None),
             };
-            let Some(found) = find_key(&self.text[at..], key) else {
+            let Some(found) = find_key(&code, region.clone(), key) else {
                 continue;
             };
-            at += found;
-            if part.contains('[') {
-                at += nth_entry(&self.text[at..], index);
+            (at, region) = (found, value_after(&code, found..region.end));
+            if let Some(index) = index {
+                region = nth_entry(&code, region, index);
+                at = region.start;
             }
         }
-        1 + self.text[..at].matches('\n').count()
+        1 + code[..at].matches('\n').count()
     }
 
     pub(super) fn number(
@@ -191,12 +218,9 @@ impl Check<'_> {
 
     fn scene(&self, s: &Scene) -> Result<(), SceneError> {
         self.name("name", &s.name)?;
-        if s.summary.len() > 300 {
-            return Err(self.fail(
-                "summary",
-                format!("{} characters", s.summary.len()),
-                "at most 300",
-            ));
+        let characters = s.summary.chars().count();
+        if characters > 300 {
+            return Err(self.fail("summary", format!("{characters} characters"), "at most 300"));
         }
         if s.bodies.is_empty() || s.bodies.len() > 16 {
             return Err(self.fail(
@@ -290,6 +314,7 @@ impl Check<'_> {
             let at = format!("interventions[{i}]");
             self.field(s, &at, &at, target, *value)?;
         }
+        self.masses(s)?;
         self.joints(s)?;
         self.sensors(s)?;
         self.edits(s)?;

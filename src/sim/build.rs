@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rapier3d::prelude::*;
 
 use super::{BodyState, PHYSICS_HZ, SimError};
-use crate::scene::{Body, Joint, JointKind, Kind, Part, Scene, Shape, Softness};
+use crate::scene::{Body, Combine, Joint, JointKind, Kind, Part, Scene, Shape, Softness};
 
 pub(super) const FLOOR: Group = Group::GROUP_1;
 pub(super) const HAND: Group = Group::GROUP_2;
@@ -110,7 +110,7 @@ pub(super) fn rotation(yaw: f32, pitch: f32, roll: f32) -> Rotation {
     about_y * Rotation::from_xyzw(sx, 0.0, 0.0, cx) * Rotation::from_xyzw(0.0, 0.0, sz, cz)
 }
 
-fn pose(b: &Body) -> Pose {
+pub(super) fn pose(b: &Body) -> Pose {
     Pose::from_parts(Vector::from(b.position), rotation(b.yaw, b.pitch, b.roll))
 }
 
@@ -218,6 +218,14 @@ pub(super) fn body_shape(b: &Body) -> SharedShape {
     }
 }
 
+fn friction_rule(combine: Combine) -> CoefficientCombineRule {
+    match combine {
+        Combine::Average => CoefficientCombineRule::Average,
+        Combine::Min => CoefficientCombineRule::Min,
+        Combine::Multiply => CoefficientCombineRule::Multiply,
+    }
+}
+
 fn collider(b: &Body) -> ColliderBuilder {
     let groups = match b.kind {
         Kind::Hand => InteractionGroups::new(HAND, BODY, InteractionTestMode::And),
@@ -226,6 +234,7 @@ fn collider(b: &Body) -> ColliderBuilder {
     ColliderBuilder::new(body_shape(b))
         .mass(b.mass)
         .friction(b.friction)
+        .friction_combine_rule(friction_rule(b.combine))
         .restitution(b.restitution)
         .restitution_combine_rule(CoefficientCombineRule::Max)
         .collision_groups(groups)
@@ -256,6 +265,7 @@ fn soft_body(b: &Body, material: &Softness) -> SoftBodyBuilder {
     let groups = InteractionGroups::new(BODY, FLOOR | HAND | BODY, InteractionTestMode::And);
     let surface = ColliderBuilder::ball(1.0)
         .friction(b.friction)
+        .friction_combine_rule(friction_rule(b.combine))
         .restitution(b.restitution)
         .restitution_combine_rule(CoefficientCombineRule::Max)
         .collision_groups(groups);

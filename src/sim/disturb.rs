@@ -4,6 +4,7 @@ use rapier3d::prelude::*;
 
 use super::build::{body_shape, rotation};
 use super::{Reality, SimError};
+use crate::scene::{FieldError, MOST_HEAVY, bounds};
 
 /// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +37,9 @@ impl Reality {
     /// [`SimError::Field`] for an unknown target or a value out of bounds.
     pub fn set(&mut self, target: &str, value: f32) -> Result<(), SimError> {
         self.scene().check_field(target, value)?;
+        if let Some(name) = target.strip_suffix(".mass") {
+            self.check_mass(target, name, value)?;
+        }
         match target {
             "gravity" => self.world.gravity = Vector::new(0.0, value, 0.0),
             "floor_friction" => self.world.colliders[self.floor].set_friction(value),
@@ -50,6 +54,25 @@ impl Reality {
             }
         }
         Ok(())
+    }
+
+    /// A mass stays within what contacts with the other bodies bear.
+    fn check_mass(&self, target: &str, name: &str, value: f32) -> Result<(), SimError> {
+        let others = (0..self.bodies.len()).filter(|&i| self.drawn[i].name != name);
+        let masses = others.map(|i| &self.world.bodies[self.bodies[i]]);
+        let masses = masses.filter(|b| b.is_dynamic()).map(|b| b.mass());
+        let (least, most) = masses.fold((f32::MAX, 0.0f32), |(l, m), x| (l.min(x), m.max(x)));
+        let (low, high) = bounds("mass");
+        let (low, high) = (low.max(most / MOST_HEAVY), high.min(least * MOST_HEAVY));
+        match (low..=high).contains(&value) {
+            true => Ok(()),
+            false => Err(SimError::Field(FieldError::Bounds {
+                target: target.into(),
+                value,
+                low,
+                high,
+            })),
+        }
     }
 
     fn set_body(&mut self, index: usize, field: &str, value: f32) {
@@ -160,14 +183,14 @@ impl Reality {
         }
     }
 
-    fn propagate(&mut self) {
+    pub(super) fn propagate(&mut self) {
         let (bodies, colliders) = (&mut self.world.bodies, &mut self.world.colliders);
         bodies.propagate_modified_body_positions_to_colliders(colliders);
     }
 
     /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point held, in the direction
     /// of the pull.
-    pub(super) fn apply_drag(&mut self) {
+    pub(super) fn apply_drag(&mut self, dt: f32) {
         let Some(drag) = self.drag else { return };
         let is_soft = self.soft[drag.body].is_some();
         let body = &mut self.world.bodies[self.bodies[drag.body]];
@@ -179,7 +202,6 @@ impl Reality {
             (Vector::from(drag.target) - from) * (NATURAL_FREQUENCY * NATURAL_FREQUENCY)
                 - velocity * (2.0 * NATURAL_FREQUENCY)
         };
-        let dt = 1.0 / super::PHYSICS_HZ as f32;
         if is_soft {
             let pull = spring(body.translation(), body.linvel());
             body.apply_impulse(pull * (body.mass() * dt), true);

@@ -6,15 +6,19 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use rapier3d::control::{CharacterLength, KinematicCharacterController};
+use rapier3d::parry::query;
 use rapier3d::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Reality;
 use super::build::{BODY, FLOOR, HAND};
-use super::{PHYSICS_HZ, Reality};
 use crate::scene::{ActionSpace, Kind};
 
 /// Most components of an action.
 pub(super) const MAX_DIM: usize = 4;
+/// Deepest that the hand goes into a body, metres: one that cannot give way, because something stands behind it. What gives way
+/// never comes near it.
+pub(super) const PRESSED: f32 = 0.006;
 /// The hand keeps so far from what stops it, metres.
 const CLEARANCE: f32 = 0.004;
 
@@ -66,11 +70,10 @@ impl Command {
 
 impl Reality {
     /// Moves the hand by its commanded velocity for one physics step.
-    pub(super) fn move_hand(&mut self, action: [f32; MAX_DIM]) {
+    pub(super) fn move_hand(&mut self, action: [f32; MAX_DIM], dt: f32) {
         let Some(hand) = self.scene().hand() else {
             return;
         };
-        let dt = 1.0 / PHYSICS_HZ as f32;
         let at = self.world.bodies[self.bodies[hand]].translation();
         match self.scene().actions {
             ActionSpace::None => {}
@@ -90,10 +93,10 @@ impl Reality {
                         BODY,
                         InteractionTestMode::And,
                     ));
-                    let moved = self.slide(hand, movement, filter);
+                    let moved = self.slide(hand, movement, filter, dt);
                     movement = Vector::new(moved.x, 0.0, moved.z);
                 }
-                let next = at + movement;
+                let next = at + self.give_way(hand, movement);
                 self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(next);
             }
             ActionSpace::Spatial {
@@ -106,14 +109,38 @@ impl Reality {
                 let wish: [f32; 3] = std::array::from_fn(|i| {
                     (at[i] + action[i] * max_speed * dt).clamp(low[i], high[i]) - at[i]
                 });
-                let movement = self.stop_at_bodies(hand, Vector::from(wish));
+                let movement = self.stop_at_bodies(hand, Vector::from(wish), dt);
                 self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(at + movement);
             }
         }
     }
 
+    /// A movement that takes the hand no further into bodies that do not give way, and out again where it is in too far.
+    fn give_way(&self, hand: usize, mut movement: Vector) -> Vector {
+        let own = self.colliders[hand];
+        let touching = self.world.contact_pairs_with(own);
+        for pair in touching.filter(|p| p.has_any_active_contact()) {
+            let other = if pair.collider1 == own {
+                pair.collider2
+            } else {
+                pair.collider1
+            };
+            let (a, b) = (&self.world.colliders[own], &self.world.colliders[other]);
+            let contact = query::contact(a.position(), a.shape(), b.position(), b.shape(), 0.0);
+            let Ok(Some(contact)) = contact else { continue };
+            let inward = Vector::new(contact.normal1.x, 0.0, contact.normal1.z);
+            let (beyond, tilt) = (-contact.dist - PRESSED, inward.length());
+            if beyond > 0.0 && tilt > 0.1 {
+                let inward = inward / tilt;
+                let least = -beyond.min(movement.length());
+                movement -= inward * (movement.dot(inward) - least).max(0.0);
+            }
+        }
+        movement
+    }
+
     /// A movement of body `i` as far as what the filter lets through allows; it slides along what stops it.
-    fn slide(&self, i: usize, movement: Vector, filter: QueryFilter) -> Vector {
+    fn slide(&self, i: usize, movement: Vector, filter: QueryFilter, dt: f32) -> Vector {
         let controller = KinematicCharacterController {
             offset: CharacterLength::Absolute(CLEARANCE),
             snap_to_ground: None,
@@ -122,7 +149,6 @@ impl Reality {
         };
         let collider = &self.world.colliders[self.colliders[i]];
         let queries = self.world.query_pipeline_with_filter(filter);
-        let dt = 1.0 / PHYSICS_HZ as f32;
         let moved = controller.move_shape(
             dt,
             &queries,
@@ -135,7 +161,7 @@ impl Reality {
     }
 
     /// A gripping hand pushes nothing: it, and what it holds, stop at every other body.
-    fn stop_at_bodies(&self, hand: usize, movement: Vector) -> Vector {
+    fn stop_at_bodies(&self, hand: usize, movement: Vector, dt: f32) -> Vector {
         let held = self.grip.map(|(body, _)| body);
         let (own, carried) = (self.colliders[hand], held.map(|b| self.colliders[b]));
         let others =
@@ -150,7 +176,7 @@ impl Reality {
                 ))
                 .predicate(&others)
         };
-        let moved = self.slide(hand, movement, filter(BODY));
+        let moved = self.slide(hand, movement, filter(BODY), dt);
         let Some(held) = held else {
             return moved;
         };
@@ -164,7 +190,7 @@ impl Reality {
                 InteractionTestMode::And,
             ))
             .predicate(&others);
-        let load = self.slide(held, moved, filter);
+        let load = self.slide(held, moved, filter, dt);
         let least = |a: f32, b: f32| if a.abs() < b.abs() { a } else { b };
         Vector::new(
             least(moved.x, load.x),

@@ -4,21 +4,25 @@
 //! seed and actions give the same bits on every machine: `enhanced-determinism`, no platform
 //! trigonometry, no sleeping, one thread. Read `reality.rs` for stepping, saving and forking, `build.rs` for how
 //! a world is made, `hand.rs` for the agent, `disturb.rs` for interventions, `edits.rs` for counterfactuals, `state.rs`
-//! for what is measured, `goal.rs` for what a task asks of it, `soak.rs` for long runs.
+//! for what is measured, `goal.rs` for what a task asks of it,
+//! `pace.rs` for how finely a world is stepped, `start.rs` for starts that make no sense, `soak.rs` for long runs.
 
 mod build;
 mod disturb;
 mod edits;
 mod goal;
 mod hand;
+mod pace;
 mod reality;
 mod soak;
+mod start;
 mod state;
 
 pub use disturb::Drag;
 pub use goal::{GoalState, Target};
 pub use reality::{Reality, SimError, Snapshot};
 pub use soak::{Soak, soak};
+pub use start::{Overlap, overlap_at_start};
 pub use state::{BodyState, State};
 
 /// Physics steps a second.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use rapier3d::parry::query;
 use rapier3d::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::build::{self, Built};
 use super::hand::Command;
-use super::{BodyState, Drag, SUBSTEPS, State};
+use super::{BodyState, Drag, PHYSICS_HZ, SUBSTEPS, State};
 use crate::scene::{Body, Colour, FieldError, Kind, Scene};
 
 /// Why a world could not be built, changed or restored.
@@ -24,6 +25,21 @@ pub enum SimError {
         seed: u64,
         /// Draws that were tried.
         tries: usize,
+    },
+    /// A body begins where it can never meet the floor.
+    #[error(
+        "scene `{scene}`, seed {seed}: body `{body}` begins wholly under the floor (its highest point at y = {top:.3} m), where it \
+         would fall for ever; expected a start above y = 0"
+    )]
+    Buried {
+        /// The scene.
+        scene: String,
+        /// The seed.
+        seed: u64,
+        /// The body.
+        body: String,
+        /// Its highest point, metres.
+        top: f32,
     },
     /// An intervention names nothing that exists, or is out of bounds.
     #[error(transparent)]
@@ -93,6 +109,15 @@ impl Reality {
     /// field that the scene does not have.
     pub fn new(scene: &Arc<Scene>, seed: u64) -> Result<Self, SimError> {
         let start = build::draw_start(scene, seed)?;
+        let built = build::build(scene, start);
+        if let Some((body, top)) = super::start::buried(&built.drawn) {
+            return Err(SimError::Buried {
+                scene: scene.name.clone(),
+                seed,
+                body,
+                top,
+            });
+        }
         let Built {
             world,
             drawn,
@@ -101,7 +126,7 @@ impl Reality {
             soft,
             floor,
             sensors,
-        } = build::build(scene, start);
+        } = built;
         let mut reality = Self {
             scene: scene.clone(),
             seed,
@@ -162,14 +187,21 @@ impl Reality {
         self.command.give(action);
     }
 
-    /// One control step: 12 physics steps under the action set last.
+    /// One control step: 12 physics steps under the action set last, each in as many parts as `pace.rs` says.
     pub fn step(&mut self) {
         self.apply_edits();
         let action = self.command.take(self.seed, self.step);
+        let care = self.take_care();
         for _ in 0..SUBSTEPS {
-            self.move_hand(action);
-            self.apply_drag();
-            self.world.step();
+            let parts = self.parts(&care, &action);
+            let dt = 1.0 / PHYSICS_HZ as f32 / parts as f32;
+            self.world.integration_parameters.dt = dt;
+            for _ in 0..parts {
+                self.move_hand(action, dt);
+                self.apply_drag(dt);
+                self.world.step();
+                self.correct_flight(&care, dt);
+            }
         }
         self.step += 1;
     }
@@ -251,8 +283,17 @@ impl Reality {
         let resting = pairs
             .filter(|p| p.has_any_active_contact() && rests(p.collider1) && rests(p.collider2));
         let depths = resting.flat_map(|p| {
-            let points = p.manifolds().iter().flat_map(|m| m.points.iter());
-            points.map(|c| -c.dist).collect::<Vec<f32>>()
+            let [a, b] = [p.collider1, p.collider2].map(|c| &self.world.colliders[c]);
+            let rigid = a.shape().as_trimesh().is_none() && b.shape().as_trimesh().is_none();
+            // Rapier's own points may be a few steps old.
+            let now = query::contact(a.position(), a.shape(), b.position(), b.shape(), 0.0);
+            match now {
+                Ok(found) if rigid => vec![found.map_or(0.0, |c| -c.dist)],
+                _ => {
+                    let points = p.manifolds().iter().flat_map(|m| m.points.iter());
+                    points.map(|c| -c.dist).collect()
+                }
+            }
         });
         depths.reduce(f32::max).map(|d| d.max(0.0))
     }

@@ -85,7 +85,7 @@ impl Checkpoint {
     /// [`TrainError::Config`] if it is damaged or belongs to another configuration.
     pub fn progress(&self) -> Result<Option<(Progress, usize)>, TrainError> {
         let path = self.dir.join("progress.json");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match crate::scene::read_text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainError::Io { path, source }),

@@ -73,7 +73,7 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the line and column, or the field, at fault.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let text = std::fs::read_to_string(path).map_err(|source| TrainError::Io {
+        let text = crate::scene::read_text(path).map_err(|source| TrainError::Io {
             path: path.into(),
             source,
         })?;

@@ -10,6 +10,9 @@ mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod golden_runs;
 mod golden_trainings;
+mod file_vandal;
+mod files_are_read_as_people_have_them;
+mod ground_truth_holds;
 mod imagination_is_measured;
 mod imaginations_are_open;
 #[cfg(feature = "app")]
@@ -21,6 +24,7 @@ mod lewm_trains;
 mod losses_pull_the_right_way;
 mod nn_equals_pytorch;
 mod one_of_each;
+mod options_are_applied_or_refused;
 #[cfg(feature = "app")]
 mod panels;
 mod physics_matches_textbook;

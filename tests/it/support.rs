@@ -36,6 +36,11 @@ pub fn scene(name: &str) -> Arc<Scene> {
     Arc::new(scene::load(name).unwrap_or_else(|e| panic!("{e}")))
 }
 
+/// A scene file of `tests/cases`.
+pub fn case(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cases/{name}.ron"))
+}
+
 /// A scene with these bodies and further fields, seen from the side.
 pub fn lab(bodies: &str, fields: &str) -> Arc<Scene> {
     let text = format!(

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub use args::ControlArgs;
 use args::Goals;
 
-use super::used::{Contest, refuse_unused_by};
+use super::used::{self, Actor};
 use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
@@ -194,19 +194,19 @@ fn contestant(
     let mut note = |key: &str, value: Value| out.insert(key.into(), value);
     let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
     note("planner", json!("none"));
-    // Baselines run beside the contestant, whose options are not theirs.
-    let own = args.model.as_deref() == Some(name);
-    let check = |contest: Contest| match own {
-        true => refuse_unused_by(args, contest),
+    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked for.
+    let look = |actor: Actor| match args.model.as_deref() == Some(name) {
+        true => used::by(args, name, actor),
         false => Ok(()),
     };
     match name {
-        "random" => {
-            check(Contest::Random)?;
-            return Ok(unmodelled(Box::new(Random::new(args.seed))));
-        }
+        "random" => look(Actor::Reflex)?,
+        "oracle" | CONSTANT_VELOCITY => look(Actor::Oracle)?,
+        _ => {}
+    }
+    match name {
+        "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
         "oracle" | CONSTANT_VELOCITY => {
-            check(Contest::Oracle)?;
             let budget = args.control.within(Budget::oracle(scene));
             let replan = args.control.replan.unwrap_or(Budget::ORACLE.hold);
             note("planner", json!(OracleMpc::search(scene).id()));
@@ -223,7 +223,7 @@ fn contestant(
     let dir = registry::find(&models_dir(), name)?;
     let model = match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
         registry::Trained::Policy(policy) => {
-            check(Contest::Policy)?;
+            look(Actor::Reflex)?;
             note("model_sha256", json!(policy.card().sha256));
             // It encodes what it sees and the goal with the same network, like a planner.
             return Ok(Contestant {
@@ -237,7 +237,11 @@ fn contestant(
         }
         registry::Trained::World(model) => model,
     };
-    check(Contest::World(model.as_ref()))?;
+    let pixels = model.card().camp == Camp::Generative;
+    look(Actor::Model { pixels })?;
+    if let Some(nfe) = args.nfe {
+        used::refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
+    }
     let chosen = args.control.planner();
     let budget = args.control.budget(model.as_ref());
     let replan = args.control.replan.unwrap_or(Budget::REPLAN);
@@ -251,7 +255,7 @@ fn contestant(
     note("model_sha256", json!(model.card().sha256));
     model.set_nfe(usize::from(args.nfe.unwrap_or(1)));
     let mut cost = model.cost();
-    if model.card().camp == Camp::Generative {
+    if pixels {
         note("nfe", json!(model.nfe()));
         let distance = goal_distance(args)?;
         note("distance", json!(distance.id()));

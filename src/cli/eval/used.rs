@@ -1,10 +1,10 @@
-//! What is asked for is done or refused: options of `eval` that the chosen suite or contestant would not use, and what
-//! the seeds that were chosen are for.
+//! What is asked for is done or refused: options that would have no effect on what runs are wrong use. And what the seeds
+//! that were chosen are for.
 
 use anyhow::Result;
 
 use super::{EvalArgs, Suite};
-use crate::model::{Camp, WorldModel};
+use crate::model::WorldModel;
 use crate::sim::HELD_OUT_SEED;
 
 /// First seed that training does not use: from here the judge is calibrated.
@@ -12,118 +12,103 @@ const CALIBRATION_SEED: u64 = 500_000;
 /// First seed that settings are tuned on.
 const TUNING_SEED: u64 = 900_000;
 
-/// Who controls.
-pub enum Contest<'a> {
-    /// Uniform actions.
-    Random,
-    /// A search on forks of reality, or on its forecast without contacts.
+/// Who is going to act in `eval control`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Something that only acts.
+    Reflex,
+    /// A search on forks of reality.
     Oracle,
-    /// A cloned policy.
-    Policy,
-    /// A search in a world model.
-    World(&'a dyn WorldModel),
+    /// A search in what a model imagines; whether it imagines pixels.
+    Model {
+        /// Whether what it imagines is pixels.
+        pixels: bool,
+    },
 }
 
-fn refuse(options: &[&str], who: &str) -> Result<()> {
-    match options {
-        [] => Ok(()),
-        some => Err(super::super::wrong_use(format!(
-            "{}: not used by {who}; leave it out",
-            some.join(", ")
-        ))),
+fn refuse(option: &str, why: &str) -> anyhow::Error {
+    super::super::wrong_use(format!("--{option} would have no effect: {why}"))
+}
+
+/// Refuses what the suite does not look at.
+pub fn check(args: &EvalArgs) -> Result<()> {
+    let suite = args.suite;
+    let name = format!("{suite:?}").to_lowercase();
+    let only = |suites: &str| format!("it is for {suites}, not for {name}");
+    if suite == Suite::Judge && args.model.is_some() {
+        return Err(refuse("model", "the judge is measured on reality"));
     }
-}
-
-/// Refuses options that the chosen suite would not use.
-///
-/// # Errors
-/// Wrong use, naming the options.
-pub fn refuse_unused(args: &EvalArgs) -> Result<()> {
-    let suite = clap::ValueEnum::to_possible_value(&args.suite);
-    let suite = suite.map_or_else(String::new, |v| v.get_name().to_string());
-    let mut unused = match args.suite {
-        Suite::Control => Vec::new(),
-        _ => args.control.given(),
-    };
-    let draws = matches!(args.suite, Suite::Masked | Suite::Rollout | Suite::Dream);
-    let optional = [
-        ("--out", args.out.is_some() && !draws),
-        (
-            "--calibrate",
-            args.calibrate.is_some() && args.suite != Suite::Judge,
-        ),
-        (
-            "--model",
-            args.model.is_some() && args.suite == Suite::Judge,
-        ),
-        (
-            "--episodes",
-            args.episodes.is_some() && (args.calibrate.is_some() || args.suite == Suite::Masked),
-        ),
-        (
-            "--nfe",
-            args.nfe.is_some() && matches!(args.suite, Suite::Judge | Suite::Masked),
-        ),
-    ];
-    unused.extend(optional.iter().filter(|o| o.1).map(|o| o.0));
-    refuse(&unused, &format!("the suite `{suite}` as it was asked for"))
-}
-
-/// Refuses options that the contestant would not use.
-///
-/// # Errors
-/// Wrong use, naming the options.
-pub fn refuse_unused_by(args: &EvalArgs, contest: Contest) -> Result<()> {
-    const WORLD: [&str; 3] = ["--goals", "--sweep", "--no-references"];
-    const BUDGET: [&str; 6] = [
-        "--candidates",
-        "--iterations",
-        "--ms",
-        "--horizon",
-        "--hold",
-        "--replan",
-    ];
-    let given = args.control.given();
-    let nfe = args.nfe.map(|_| "--nfe");
-    let outside = |known: &[&str]| -> Vec<&str> {
-        let unknown = given.iter().filter(|o| !known.contains(o)).copied();
-        unknown.chain(nfe).collect()
-    };
-    let name = args.model.as_deref().unwrap_or_default();
-    match contest {
-        Contest::Random => refuse(&outside(&WORLD), "`random`, which does not plan"),
-        Contest::Policy => refuse(
-            &outside(&WORLD),
-            &format!("`{name}`, a policy that does not plan"),
-        ),
-        Contest::Oracle => refuse(
-            &outside(&[WORLD.as_slice(), BUDGET.as_slice()].concat()),
-            &format!("`{name}`, which searches in its own way"),
-        ),
-        Contest::World(model) => {
-            if let Some(nfe) = args.nfe {
-                refuse_other_nfe(model, usize::from(nfe))?;
-            }
-            let icem = args.control.searches_with_coloured_noise();
-            let beta = (given.contains(&"--beta") && !icem).then_some("--beta");
-            refuse(
-                &beta.into_iter().collect::<Vec<_>>(),
-                "this search: only icem colours its noise",
-            )?;
-            let samples = args.control.searches_from_proposals();
-            let proposals = (given.contains(&"--proposals") && !samples).then_some("--proposals");
-            refuse(
-                &proposals.into_iter().collect::<Vec<_>>(),
-                "this search: only cem and icem start from proposals",
-            )?;
-            let distance = given.contains(&"--distance") && model.card().camp != Camp::Generative;
-            let distance = distance.then_some("--distance");
-            refuse(
-                &distance.into_iter().collect::<Vec<_>>(),
-                &format!("`{name}`, which measures distances in its own latents"),
-            )
+    if suite == Suite::Judge && args.device != "auto" {
+        return Err(refuse("device", "the judge takes no model"));
+    }
+    if args.out.is_some() && !matches!(suite, Suite::Masked | Suite::Rollout | Suite::Dream) {
+        return Err(refuse("out", &only("masked, rollout and dream")));
+    }
+    if args.nfe.is_some() && matches!(suite, Suite::Judge | Suite::Masked) {
+        return Err(refuse("nfe", &only("suites that run a diffusion model")));
+    }
+    if args.episodes.is_some() && suite == Suite::Masked {
+        return Err(refuse(
+            "episodes",
+            "the picture is of one episode; --seed chooses it",
+        ));
+    }
+    if suite != Suite::Control
+        && let Some(option) = args.control.asked().first()
+    {
+        return Err(refuse(option, &only("control")));
+    }
+    if let Some(clips) = args.calibrate {
+        if suite != Suite::Judge {
+            return Err(refuse("calibrate", &only("judge")));
+        }
+        if args.episodes.is_some() || args.seed != HELD_OUT_SEED {
+            let option = if args.episodes.is_some() {
+                "episodes"
+            } else {
+                "seed"
+            };
+            let why = format!("--calibrate {clips} takes {clips} clips from its own seeds");
+            return Err(refuse(option, &why));
+        }
+        if args.world.changes_the_world() {
+            let why =
+                "thresholds are those of the scene as its file has it (only --size may differ)";
+            return Err(refuse("set or --edit", why));
         }
     }
+    Ok(())
+}
+
+/// Refuses what a controller does not look at.
+pub fn by(args: &EvalArgs, name: &str, actor: Actor) -> Result<()> {
+    const ALWAYS: [&str; 3] = ["goals", "sweep", "no-references"];
+    const BUDGET: [&str; 6] = [
+        "candidates",
+        "iterations",
+        "ms",
+        "horizon",
+        "hold",
+        "replan",
+    ];
+    let control = &args.control;
+    for option in control.asked().into_iter().filter(|o| !ALWAYS.contains(o)) {
+        let looked_at = match (actor, option) {
+            (Actor::Reflex, _) => false,
+            (Actor::Oracle, option) => BUDGET.contains(&option),
+            (Actor::Model { pixels }, "distance") => pixels,
+            (_, "beta") => control.has_coloured_noise(),
+            (_, "proposals") => control.takes_proposals(),
+            _ => true,
+        };
+        if !looked_at {
+            return Err(refuse(option, &format!("`{name}` does not look at it")));
+        }
+    }
+    if args.nfe.is_some() && actor != (Actor::Model { pixels: true }) {
+        return Err(refuse("nfe", &format!("`{name}` is no diffusion model")));
+    }
+    Ok(())
 }
 
 /// Sets the function evaluations that were asked for.
@@ -137,10 +122,7 @@ pub fn refuse_other_nfe(model: &dyn WorldModel, nfe: usize) -> Result<()> {
         Some(set) => format!("always takes {set}"),
         None => "imagines without function evaluations".into(),
     };
-    let name = &model.card().name;
-    Err(super::super::wrong_use(format!(
-        "--nfe {nfe}: not used by `{name}`, which {message}; leave it out"
-    )))
+    Err(refuse("nfe", &format!("`{}` {message}", model.card().name)))
 }
 
 /// What the seeds from `first` on are for: `training`, `calibration`, `tuning` or `held out`.

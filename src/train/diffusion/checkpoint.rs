@@ -54,7 +54,7 @@ impl Checkpoint {
     /// The newest state, if there is one.
     pub fn state<M: DeserializeOwned>(&self) -> Result<Option<State<M>>, ModelError> {
         let path = self.dir.join("state.json");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match crate::scene::read_text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ModelError::Io { path, source }),

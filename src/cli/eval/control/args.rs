@@ -107,34 +107,34 @@ impl ControlArgs {
     }
 
     /// Whether the search colours its noise.
-    pub(in crate::cli::eval) fn searches_with_coloured_noise(&self) -> bool {
+    pub(in crate::cli::eval) fn has_coloured_noise(&self) -> bool {
         self.search() == Search::Icem
     }
 
     /// Whether the search can begin with a model's proposals.
-    pub(in crate::cli::eval) fn searches_from_proposals(&self) -> bool {
+    pub(in crate::cli::eval) fn takes_proposals(&self) -> bool {
         matches!(self.search(), Search::Cem | Search::Icem)
     }
 
-    /// Options of control that were given, by name.
-    pub(in crate::cli::eval) fn given(&self) -> Vec<&'static str> {
+    /// The options that were given, by name.
+    pub(in crate::cli::eval) fn asked(&self) -> Vec<&'static str> {
         let all = [
-            ("--planner", self.planner.is_some()),
-            ("--candidates", self.candidates.is_some()),
-            ("--iterations", self.iterations.is_some()),
-            ("--ms", self.ms.is_some()),
-            ("--horizon", self.horizon.is_some()),
-            ("--hold", self.hold.is_some()),
-            ("--replan", self.replan.is_some()),
-            ("--cold", self.cold),
-            ("--sigma", self.sigma.is_some()),
-            ("--beta", self.beta.is_some()),
-            ("--distance", self.distance.is_some()),
-            ("--cost", self.cost.is_some()),
-            ("--goals", self.goals.is_some()),
-            ("--sweep", !self.sweep.is_empty()),
-            ("--proposals", self.proposals.is_some()),
-            ("--no-references", self.no_references),
+            ("planner", self.planner.is_some()),
+            ("candidates", self.candidates.is_some()),
+            ("iterations", self.iterations.is_some()),
+            ("ms", self.ms.is_some()),
+            ("horizon", self.horizon.is_some()),
+            ("hold", self.hold.is_some()),
+            ("replan", self.replan.is_some()),
+            ("cold", self.cold),
+            ("sigma", self.sigma.is_some()),
+            ("beta", self.beta.is_some()),
+            ("distance", self.distance.is_some()),
+            ("cost", self.cost.is_some()),
+            ("goals", self.goals.is_some()),
+            ("sweep", !self.sweep.is_empty()),
+            ("proposals", self.proposals.is_some()),
+            ("no-references", self.no_references),
         ];
         all.iter().filter(|o| o.1).map(|o| o.0).collect()
     }
