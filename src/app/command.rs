@@ -89,6 +89,8 @@ pub enum Command {
     SaveMoment,
     /// Goes back to the moment kept.
     RestoreMoment,
+    /// Says that something was not done, and why.
+    Complain(String),
     /// Hides the message about the scene's file.
     DismissFault,
     /// Replays this episode of the file that is open.
@@ -253,7 +255,7 @@ pub fn from_keys(
     out: &mut Vec<Command>,
 ) {
     for event in &input.events {
-        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go.
+        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go (`keys.rs`).
         if let Event::Key {
             key,
             pressed: true,
@@ -278,12 +280,20 @@ pub fn from_keys(
     }
 }
 
-/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip.
+/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip. A key that came
+/// and went within the frame was held, too.
 pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     if input.modifiers.command || input.modifiers.ctrl {
         return [0.0; 4];
     }
-    let down = |keys: &[Key]| f32::from(keys.iter().any(|&k| input.key_down(k)));
+    let was_pressed = |k: Key| {
+        let mut events = input.events.iter();
+        events.any(|e| matches!(e, Event::Key { key, pressed: true, .. } if *key == k))
+    };
+    let down = |keys: &[Key]| {
+        let mut keys = keys.iter();
+        f32::from(keys.any(|&k| input.key_down(k) || was_pressed(k)))
+    };
     let axis = |plus: [Key; 2], minus: [Key; 2]| down(&plus) - down(&minus);
     [
         axis([Key::D, Key::ArrowRight], [Key::A, Key::ArrowLeft]),

@@ -5,6 +5,11 @@
 
 pub mod command;
 pub mod convert;
+pub mod display;
+pub mod fonts;
+pub mod graphics;
+mod guard;
+pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
@@ -20,13 +25,16 @@ use std::time::{Duration, Instant};
 
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, WindowResolution};
+use bevy::window::{PresentMode, PrimaryWindow, WindowResizeConstraints, WindowResolution};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
-    EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext,
+    EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
+    EguiPrimaryContextPass, PrimaryEguiContext,
 };
 
 use command::Command;
+use display::LEAST;
+use fonts::Fallback;
 use panels::pictures::Pictures;
 use session::{Session, Start};
 use shot::Errand;
@@ -54,6 +62,7 @@ pub struct AppSession {
     pub pending: Vec<Command>,
     pictures: Pictures,
     themed: Option<(bool, f32)>,
+    fallback: Fallback,
 }
 
 impl Deref for AppSession {
@@ -75,17 +84,27 @@ struct PrintTimings(bool);
 /// Opens the window and runs until it is closed.
 ///
 /// # Errors
-/// In words: threads that cannot be started, or an errand that failed.
+/// In a sentence: no display or driver, threads that cannot be started, or an errand that failed.
 pub fn run(options: Options) -> Result<(), String> {
+    guard::install();
+    let display = display::find()?;
+    let adapter = graphics::find()?;
+    let (width, height) = size(&options, &display, adapter.max_side)?;
     let mut session = Session::start(&options.start)
         .map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
-    let (width, height) = options.size.unwrap_or((1600, 900));
+    let problem = options.errand.problem.clone();
+    let least = display::fitting(LEAST, display.room());
     let window = Window {
         title: "Parallax".into(),
         name: Some("parallax".into()),
         resolution: WindowResolution::new(width, height),
         present_mode: PresentMode::AutoVsync,
+        resize_constraints: WindowResizeConstraints {
+            min_width: least.0.min(width) as f32,
+            min_height: least.1.min(height) as f32,
+            ..default()
+        },
         ..default()
     };
     let mut app = App::new();
@@ -103,6 +122,7 @@ pub fn run(options: Options) -> Result<(), String> {
         pending: Vec::new(),
         pictures: Pictures::default(),
         themed: None,
+        fallback: Fallback::default(),
     })
     .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
@@ -122,12 +142,44 @@ pub fn run(options: Options) -> Result<(), String> {
         )
             .chain(),
     )
+    .add_systems(
+        PreUpdate,
+        keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
+    )
     .add_systems(EguiPrimaryContextPass, draw)
     .add_systems(Last, print_timings);
     match app.run() {
         AppExit::Success => Ok(()),
-        AppExit::Error(code) => Err(format!("the window ended with code {code}")),
+        AppExit::Error(code) => {
+            Err(shot::said(&problem)
+                .unwrap_or_else(|| format!("the window ended with code {code}")))
+        }
     }
+}
+
+/// How large the window opens: no larger than the screen, unless a picture of a certain size is asked for.
+fn size(options: &Options, display: &display::Display, most: u32) -> Result<(u32, u32), String> {
+    let wanted = options.size.unwrap_or(display::USUAL);
+    if wanted.0.max(wanted.1) > most {
+        let (w, h) = wanted;
+        return Err(format!(
+            "--size {w}x{h}: the graphics driver draws pictures of at most {most} pixels a side"
+        ));
+    }
+    if options.size.is_some() && options.errand.shot.is_some() {
+        return Ok(wanted);
+    }
+    let fitting = display::fitting(wanted, display.room());
+    if options.size.is_some() && fitting != wanted {
+        tracing::warn!(
+            "--size {}x{} is more than the screen has room for: the window opens at {}x{}",
+            wanted.0,
+            wanted.1,
+            fitting.0,
+            fitting.1
+        );
+    }
+    Ok(fitting)
 }
 
 fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
@@ -135,7 +187,11 @@ fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
 }
 
 fn window_camera(mut commands: Commands) {
-    commands.spawn((PrimaryEguiContext, Camera2d, Msaa::Off));
+    let mut settings = EguiContextSettings::default();
+    // `keys.rs` does that.
+    let input = &mut settings.input_system_settings;
+    input.run_write_keyboard_input_messages_system = false;
+    commands.spawn((PrimaryEguiContext, settings, Camera2d, Msaa::Off));
 }
 
 /// Without a graphics card every frame takes a core away from the models: fewer of them.
@@ -176,14 +232,18 @@ fn draw(
     mut contexts: EguiContexts,
     mut session: NonSendMut<AppSession>,
     mut view: ResMut<View3d>,
+    window: Query<&Window, With<PrimaryWindow>>,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let app = &mut *session;
     let state = &app.session.state;
-    let wanted = (state.light, state.zoom);
-    if app.themed != Some(wanted) {
+    let points = window.single().map(|w| (w.width(), w.height()));
+    let zoom = points.map_or(state.zoom, |p| display::fitting_zoom(state.zoom, p));
+    let wanted = (state.light, zoom);
+    let fonts_came = app.fallback.go_on(&ctx);
+    if app.themed != Some(wanted) || fonts_came {
         theme::apply(&ctx, state.light);
-        ctx.set_zoom_factor(state.zoom);
+        ctx.set_zoom_factor(zoom);
         theme::warm_fonts(&ctx);
         app.themed = Some(wanted);
     }

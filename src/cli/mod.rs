@@ -4,6 +4,7 @@
 pub mod app;
 mod collect;
 mod device;
+mod doctor;
 mod episodes;
 mod eval;
 mod models;
@@ -44,6 +45,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
     Replay(replay::ReplayArgs),
+    /// Say what is there, what is not, and what to do about it
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Cli {
@@ -69,6 +72,7 @@ impl Cli {
             Some(Command::Eval(args)) => eval::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),
+            Some(Command::Doctor(args)) => doctor::run(&args),
         }
     }
 }

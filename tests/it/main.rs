@@ -1,8 +1,11 @@
 //! All integration tests in one binary: a module a promise.
+#[cfg(feature = "app")]
+mod bad_starts_of_the_window_are_told;
 mod baselines_are_fair;
 mod command_line;
 mod diffusion_imagines;
 mod diffusion_learns;
+mod doctor_says_what_is_there;
 mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
@@ -12,9 +15,13 @@ mod imaginations_are_open;
 #[cfg(feature = "app")]
 mod imaginations_are_shown;
 mod judge_is_fair;
+#[cfg(feature = "app")]
+mod keys_and_numbers_mean_what_was_typed;
 mod latent_diffusion_learns;
 mod lewm_trains;
 mod nn_equals_pytorch;
+#[cfg(feature = "app")]
+mod nobody_drives_for_another;
 mod one_of_each;
 #[cfg(feature = "app")]
 mod panels;
