@@ -255,7 +255,8 @@ pub fn from_keys(
     out: &mut Vec<Command>,
 ) {
     for event in &input.events {
-        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go (`keys.rs`).
+        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come
+        // and go (`keys.rs`).
         if let Event::Key {
             key,
             pressed: true,
@@ -280,8 +281,8 @@ pub fn from_keys(
     }
 }
 
-/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip. A key that came
-/// and went within the frame was held, too.
+/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge),
+/// and grip. A key that came and went within the frame was held, too.
 pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     if input.modifiers.command || input.modifiers.ctrl {
         return [0.0; 4];

@@ -1,4 +1,5 @@
-//! The display, tried before the window needs it: X11 or Wayland, how large it is, and how many colours it has.
+//! The display, tried before the window needs it: X11 or Wayland, how large it is, and how many colours it
+//! has.
 
 /// The least size of the window in points; below it, writing becomes smaller instead.
 pub const LEAST: (u32, u32) = (800, 600);
@@ -42,13 +43,15 @@ pub fn fitting(wanted: (u32, u32), room: Option<(u32, u32)>) -> (u32, u32) {
     (wanted.0.min(width).max(1), wanted.1.min(height).max(1))
 }
 
-/// The factor by which everything is drawn smaller or larger: what a person chose, but so that the least layout fits.
+/// The factor by which everything is drawn smaller or larger: what a person chose, but so that the least
+/// layout fits.
 pub fn fitting_zoom(chosen: f32, window_points: (f32, f32)) -> f32 {
     let most = (window_points.0 / LEAST.0 as f32).min(window_points.1 / LEAST.1 as f32);
     chosen.min(most).max(0.2)
 }
 
-/// The display that the window would open on. Where Wayland is named but is not there, an X display that is takes its place.
+/// The display that the window would open on. Where Wayland is named but is not there, an X display that is
+/// takes its place.
 ///
 /// # Errors
 /// In a sentence: there is none, or it cannot be opened.
@@ -81,7 +84,8 @@ mod linux {
     /// Colours with fewer bits a pixel cannot be drawn.
     const LEAST_DEPTH: u8 = 24;
 
-    const NONE: &str = "there is no display (DISPLAY and WAYLAND_DISPLAY are unset or empty); start the app in a desktop \
+    const NONE: &str = "there is no display (DISPLAY and WAYLAND_DISPLAY are unset or empty); \
+     start the app in a desktop \
          session or under Xvfb, or use `./run`, which records pictures instead";
 
     fn named(variable: &str) -> Option<String> {
@@ -113,12 +117,14 @@ mod linux {
         match wayland_client::Connection::connect_to_env() {
             Ok(_) => Ok(Display::Wayland { name }),
             Err(ConnectError::NoWaylandLib) => Err(
-                "the library for Wayland (libwayland-client.so.0) cannot be opened; install libwayland-client0, which `./run` \
+                "the library for Wayland (libwayland-client.so.0) cannot be opened; install \
+                 libwayland-client0, which `./run` \
                  does"
                     .into(),
             ),
             Err(_) => Err(format!(
-                "the Wayland display `{name}` (WAYLAND_DISPLAY) cannot be opened: no compositor answers in XDG_RUNTIME_DIR; \
+                "the Wayland display `{name}` (WAYLAND_DISPLAY) cannot be opened: no compositor \
+                 answers in XDG_RUNTIME_DIR; \
                  start the app in a desktop session, or unset WAYLAND_DISPLAY to use X11"
             )),
         }
@@ -127,7 +133,8 @@ mod linux {
     fn open_x11(name: &str) -> Result<Display, String> {
         let (connection, number) = x11rb::connect(Some(name)).map_err(|e| {
             format!(
-                "the display `{name}` (DISPLAY) cannot be opened: {e}; set DISPLAY to one that runs, start the app in a desktop \
+                "the display `{name}` (DISPLAY) cannot be opened: {e}; set DISPLAY to one that \
+                 runs, start the app in a desktop \
                  session or under Xvfb, or use `./run`, which records pictures instead"
             )
         })?;
@@ -139,7 +146,8 @@ mod linux {
         let depth = screen.root_depth;
         if depth < LEAST_DEPTH {
             return Err(format!(
-                "the display `{name}` has {depth} bits of colour a pixel, and the window needs {LEAST_DEPTH}; set the screen to \
+                "the display `{name}` has {depth} bits of colour a pixel, and the window needs \
+                 {LEAST_DEPTH}; set the screen to \
                  24 bits (Xvfb: -screen 0 1600x900x24)"
             ));
         }

@@ -1,5 +1,5 @@
-//! Writing that the window's own font lacks: a font of the system is looked for; a character that none has is written as its number,
-//! such as ‹U+4F60›, and never as an empty box.
+//! Writing that the window's own font lacks: a font of the system is looked for; a character that none has is
+//! written as its number, such as ‹U+4F60›, and never as an empty box.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ pub fn legible<'a>(ctx: &Context, text: &'a str) -> Cow<'a, str> {
 
 /// Marks that change how their neighbours look and have no picture of their own.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+    matches!(u32::from(c), 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x2064 | 0xfe00..=0xfe0f | 0xfeff)
 }
 
 fn lacking_of(ctx: &Context) -> Lacking {
@@ -114,7 +114,8 @@ impl Fallback {
     }
 }
 
-/// Fonts of the system that together have as many of these characters as can be had, few and plain ones first.
+/// Fonts of the system that together have as many of these characters as can be had, few and plain ones
+/// first.
 fn fonts_for(mut lacking: BTreeSet<char>) -> Vec<Found> {
     let mut db = fontdb::Database::new();
     db.load_system_fonts();

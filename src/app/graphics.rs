@@ -4,8 +4,10 @@ use bevy::render::settings::{Backends, WgpuSettings};
 use bevy::tasks::block_on;
 
 /// What to say where there is no driver at all.
-pub const NO_DRIVER: &str = "there is no graphics driver (Vulkan) that works here; `./run` installs mesa-vulkan-drivers, \
-     which draws on the processor; if VK_DRIVER_FILES or VK_ICD_FILENAMES is set, it may name a file that is not there";
+pub const NO_DRIVER: &str = "there is no graphics driver (Vulkan) that works here; `./run` installs \
+    mesa-vulkan-drivers, \
+     which draws on the processor; if VK_DRIVER_FILES or VK_ICD_FILENAMES is set, it may name a \
+     file that is not there";
 
 /// A driver that works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,10 @@ pub fn find() -> Result<Adapter, String> {
         tracing::debug!("no adapter: {e}");
         match backends.contains(Backends::VULKAN) {
             true => NO_DRIVER.to_string(),
-            false => format!("there is no graphics driver for {backends:?}, which WGPU_BACKEND asks for; unset it"),
+            false => format!(
+                "there is no graphics driver for {backends:?}, which WGPU_BACKEND asks \
+                for; unset it"
+            ),
         }
     })?;
     let info = adapter.get_info();
@@ -54,7 +59,8 @@ pub fn find() -> Result<Adapter, String> {
         let first = e.to_string();
         let first = first.lines().next().unwrap_or_default();
         format!(
-            "the graphics driver of {} is there but fails ({first}); VK_DRIVER_FILES chooses another, and mesa-vulkan-drivers \
+            "the graphics driver of {} is there but fails ({first}); VK_DRIVER_FILES chooses \
+                another, and mesa-vulkan-drivers \
              draws on the processor",
             info.name
         )

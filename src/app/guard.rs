@@ -1,5 +1,5 @@
-//! The last resort of the window: whatever fails deep in the window, in a driver or in the graphics library ends in one sentence and
-//! exit code 1. What workers fail at is told by their desks, in the pane concerned.
+//! The last resort of the window: whatever fails deep in the window, in a driver or in the graphics library
+//! ends in one sentence and exit code 1. What workers fail at is told by their desks, in the pane concerned.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +45,8 @@ pub fn in_words(message: &str, place: &str) -> String {
         "could not be loaded",
     ]) {
         return format!(
-            "a library that the window needs cannot be opened ({first}); `./run` installs those that are missing"
+            "a library that the window needs cannot be opened ({first}); `./run` installs those \
+             that are missing"
         );
     }
     if any(&[
@@ -59,7 +60,8 @@ pub fn in_words(message: &str, place: &str) -> String {
     }
     if any(&["surface", "Surface", "swapchain", "Swapchain"]) {
         return format!(
-            "the graphics driver cannot draw on this display ({first}); another colour depth (24 bits), display or driver may \
+            "the graphics driver cannot draw on this display ({first}); another colour depth (24 \
+             bits), display or driver may \
              help; `parallax doctor` says what is there"
         );
     }
@@ -82,7 +84,8 @@ pub fn in_words(message: &str, place: &str) -> String {
         "Vulkan",
     ]) {
         return format!(
-            "the graphics driver failed ({first}); `parallax doctor` says which it is, and VK_DRIVER_FILES chooses another"
+            "the graphics driver failed ({first}); `parallax doctor` says which it is, and \
+             VK_DRIVER_FILES chooses another"
         );
     }
     format!(

@@ -1,6 +1,7 @@
 //! Keys as they come, each with the modifiers that were down when it was pressed.
 //!
-//! bevy_egui gives all keys of a frame the modifiers of its end: in a slow frame, Ctrl+Z comes and goes and would be a bare Z.
+//! bevy_egui gives all keys of a frame the modifiers of its end: in a slow frame, Ctrl+Z comes and goes and
+//! would be a bare Z.
 
 use bevy::input::ButtonState;
 use bevy::input::keyboard::{Key, KeyboardFocusLost, KeyboardInput};

@@ -39,7 +39,8 @@ pub struct AppArgs {
 /// How the window opens, and what it does by itself.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct WindowArgs {
-    /// Size of the window in pixels, from 800x600 to 7680x4320 [default: 1600x900, or what the screen has room for]
+    /// Size of the window in pixels, from 800x600 to 7680x4320 [default: 1600x900, or what the screen has
+    /// room for]
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     pub size: Option<(u32, u32)>,
     /// Save a picture of the window to this file (png), then exit.
@@ -122,7 +123,8 @@ fn check(start: &Start) -> Result<()> {
             let sound = first.filter_map(|name| scene::load(name).ok()).next();
             sound.with_context(|| {
                 format!(
-                    "no scene that can be used in {}; set PARALLAX_HOME to the folder that holds scenes/ and models/",
+                    "no scene that can be used in {}; set PARALLAX_HOME to the folder that holds \
+                     scenes/ and models/",
                     library.display()
                 )
             })?

@@ -10,7 +10,8 @@ use sysinfo::{Disks, System};
 use crate::model::registry;
 use crate::scene;
 
-/// Say what is there, what is not, and what to do about it; exit code 1 if something is missing that is needed
+/// Say what is there, what is not, and what to do about it; exit code 1 if something is missing that is
+/// needed
 #[derive(clap::Args, Debug)]
 pub struct DoctorArgs {
     /// Leave out what only the window needs: display and graphics driver
@@ -192,13 +193,15 @@ fn models() -> Row {
         _ if entries.is_empty() => warning(
             "models",
             format!("none in {}", dir.display()),
-            "scenes run without them; PARALLAX_HOME names the folder that holds models/, and `parallax train` makes them",
+            "scenes run without them; PARALLAX_HOME names the folder that holds models/, and \
+             `parallax train` makes them",
         ),
         None => ok("models", format!("{}, all sound", entries.len())),
         Some(first) => warning(
             "models",
             format!("{} of {} are faulty: {first}", faults.len(), entries.len()),
-            "`parallax models --check` names them all; take them anew from where Parallax came from, or train them again",
+            "`parallax models --check` names them all; take them anew from where Parallax came \
+             from, or train them again",
         ),
     }
 }
@@ -334,14 +337,16 @@ fn window(headless: bool) -> Vec<Row> {
         Err(e) => missing(
             "display",
             e,
-            "only the window needs one: --headless leaves it out; Xvfb gives one to a machine without a screen",
+            "only the window needs one: --headless leaves it out; Xvfb gives one to a machine \
+             without a screen",
         ),
     };
     let graphics = match graphics::find() {
         Ok(a) if a.is_software => warning(
             "graphics",
             format!("{}, {}: it draws on the processor", a.name, a.driver),
-            "the window works, and takes a core from the models; install the driver of the graphics card if there is one",
+            "the window works, and takes a core from the models; install the driver of the \
+             graphics card if there is one",
         ),
         Ok(a) => ok("graphics", format!("{}, {}", a.name, a.driver)),
         Err(e) => missing("graphics", e, ""),

@@ -33,7 +33,8 @@ pub enum Loaded {
     },
 }
 
-/// The models of a folder, and the regression twins among its baselines, each with whether it is one: what the window offers.
+/// The models of a folder, and the regression twins among its baselines, each with whether it is one: what
+/// the window offers.
 pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
     let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if card.camp == Camp::Generative);
     let twins = scan(&baselines(dir)).into_iter().filter(is_twin);

@@ -1,5 +1,5 @@
-//! However the window is started wrongly or on a machine that lacks something: one sentence that says what to do, exit code 1 or 2,
-//! and never a backtrace.
+//! However the window is started wrongly or on a machine that lacks something: one sentence that says what to
+//! do, exit code 1 or 2, and never a backtrace.
 
 use std::path::Path;
 use std::time::Duration;

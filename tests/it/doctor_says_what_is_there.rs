@@ -1,4 +1,5 @@
-//! `parallax doctor` says what is there and what to do about what is not; 0 if nothing that is needed is missing.
+//! `parallax doctor` says what is there and what to do about what is not; 0 if nothing that is needed is
+//! missing.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Whoever was asked to drive drives, or nobody does and the window says why; and one model is not shown as two.
+//! Whoever was asked to drive drives, or nobody does and the window says why; and one model is not shown as
+//! two.
 
 use std::time::{Duration, Instant};
 

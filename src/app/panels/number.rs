@@ -1,5 +1,5 @@
-//! Fields for numbers. What is typed counts once it is finished, at Enter or when another place is clicked, and never letter by
-//! letter; Esc leaves things as they were. What is no number changes nothing and says so.
+//! Fields for numbers. What is typed counts once it is finished, at Enter or when another place is clicked,
+//! and never letter by letter; Esc leaves things as they were. What is no number changes nothing and says so.
 
 use bevy_egui::egui::text::{CCursor, CCursorRange};
 use bevy_egui::egui::{Button, Id, Key, RichText, Sense, TextEdit, Ui, WidgetType};
@@ -51,8 +51,8 @@ pub fn intervention(scene: &Scene, target: &str, text: &str, unit: &str) -> Resu
         .map_err(|e| e.to_string())
 }
 
-/// Draws a field that shows `shown` until it is clicked, and then `exact` to be changed. Returns what was typed, when that is finished
-/// and differs from `exact`.
+/// Draws a field that shows `shown` until it is clicked, and then `exact` to be changed. Returns what was
+/// typed, when that is finished and differs from `exact`.
 pub fn number_ui(ui: &mut Ui, label: &str, shown: &str, exact: &str) -> Option<String> {
     let id = ui.make_persistent_id(("number", label));
     let is_editing = ui.is_enabled()
