@@ -91,6 +91,8 @@ pub enum Command {
     RestoreMoment,
     /// Says that something was not done, and why.
     Complain(String),
+    /// Hides the message about what went wrong.
+    DismissError,
     /// Hides the message about the scene's file.
     DismissFault,
     /// Replays this episode of the file that is open.
@@ -247,14 +249,22 @@ pub const SHORTCUTS: &[Shortcut] = &[
     ),
 ];
 
+/// What is left of a frame's events after a field was finished in it: what was typed into the field is no
+/// shortcut.
+pub fn after_typing(events: &[Event]) -> &[Event] {
+    let finishes = |e: &Event| {
+        let Event::Key { key, pressed, .. } = e else {
+            return false;
+        };
+        *pressed && matches!(key, Key::Enter | Key::Escape | Key::Tab)
+    };
+    let end = events.iter().rposition(finishes);
+    end.map_or(&[], |end| &events[end + 1..])
+}
+
 /// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the moment on the timeline.
-pub fn from_keys(
-    input: &bevy_egui::egui::InputState,
-    driving: bool,
-    shown: usize,
-    out: &mut Vec<Command>,
-) {
-    for event in &input.events {
+pub fn from_keys(events: &[Event], driving: bool, shown: usize, out: &mut Vec<Command>) {
+    for event in events {
         // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come
         // and go (`keys.rs`).
         if let Event::Key {

@@ -22,6 +22,18 @@ pub struct Adapter {
     pub max_side: u32,
 }
 
+/// Mesa's layer that chooses among graphics cards looks for Wayland even where there is none, and says that
+/// as an error: it is left out there. Call it before any thread is started.
+pub fn keep_layers_quiet() {
+    const VARIABLE: &str = "NODEVICE_SELECT";
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    if cfg!(target_os = "linux") && !is_set("XDG_RUNTIME_DIR") && !is_set(VARIABLE) {
+        // SAFETY: called before any thread is started, as documented, so nothing reads the environment
+        // meanwhile.
+        unsafe { std::env::set_var(VARIABLE, "1") };
+    }
+}
+
 /// The driver that the window would take, tried out.
 ///
 /// # Errors

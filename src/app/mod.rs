@@ -23,13 +23,14 @@ pub mod view3d;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::{PresentMode, PrimaryWindow, WindowResizeConstraints, WindowResolution};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
     EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
-    EguiPrimaryContextPass, PrimaryEguiContext,
+    EguiPostUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
 };
 
 use command::Command;
@@ -87,6 +88,7 @@ struct PrintTimings(bool);
 /// In a sentence: no display or driver, threads that cannot be started, or an errand that failed.
 pub fn run(options: Options) -> Result<(), String> {
     guard::install();
+    graphics::keep_layers_quiet();
     let display = display::find()?;
     let adapter = graphics::find()?;
     let (width, height) = size(&options, &display, adapter.max_side)?;
@@ -141,6 +143,12 @@ pub fn run(options: Options) -> Result<(), String> {
             view3d::look,
         )
             .chain(),
+    )
+    // Else a glyph that is new to the font's texture is drawn before the texture has it, and is missing for a
+    // frame.
+    .configure_sets(
+        PostUpdate,
+        AssetEventSystems.after(EguiPostUpdateSet::PostProcessOutput),
     )
     .add_systems(
         PreUpdate,
@@ -248,6 +256,7 @@ fn draw(
         app.themed = Some(wanted);
     }
     let mut commands = Vec::new();
+    let was_typing = ctx.egui_wants_keyboard_input();
     let laid = layout::window_ui(
         &ctx,
         state,
@@ -262,7 +271,11 @@ fn draw(
         let driving = drives && state.has_actions();
         let shown = state.shown();
         ctx.input(|i| {
-            command::from_keys(i, driving, shown, &mut commands);
+            let events = match was_typing {
+                true => command::after_typing(&i.events),
+                false => &i.events,
+            };
+            command::from_keys(events, driving, shown, &mut commands);
             if driving {
                 held = command::held_action(i);
             }

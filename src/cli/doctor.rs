@@ -260,7 +260,7 @@ fn memory(total: u64, free: u64) -> Row {
         g if g < 1.0 => warning(
             "memory",
             found,
-            "the window takes about 1 GiB, and a training up to 4 GiB: close something",
+            "window and trainings need more: close something",
         ),
         _ => ok("memory", found),
     }
@@ -311,7 +311,7 @@ fn disk(dir: &Path) -> Row {
         g if g < 1.0 => warning(
             "disk",
             found,
-            "2560 recorded episodes take about 1 GiB: make room, or name another place with --out",
+            "recordings and trainings need room: free some, or name another place with --out",
         ),
         _ => ok("disk", found),
     }
@@ -321,6 +321,7 @@ fn disk(dir: &Path) -> Row {
 fn window(headless: bool) -> Vec<Row> {
     use crate::app::display::{self, Display};
     use crate::app::graphics;
+    graphics::keep_layers_quiet();
     if headless {
         return vec![ok("window", "left out (--headless)")];
     }

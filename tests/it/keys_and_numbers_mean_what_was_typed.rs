@@ -208,7 +208,7 @@ fn a_shortcut_that_comes_and_goes_within_one_slow_frame_counts() {
             events,
             ..egui::RawInput::default()
         },
-        |ui| ui.input(|i| command::from_keys(i, false, 0, &mut out)),
+        |ui| ui.input(|i| command::from_keys(&i.events, false, 0, &mut out)),
     );
     out.dedup();
     assert_eq!(out, [Command::Undo]);
@@ -280,4 +280,20 @@ fn after_the_last_seed_reality_stops_and_says_so() {
     });
     assert_eq!(seeds, [u64::MAX - 1, u64::MAX]);
     assert!(failed.unwrap().contains("last seed"));
+}
+
+#[test]
+fn what_is_typed_into_a_field_is_no_shortcut_even_if_the_field_is_finished_in_the_same_frame() {
+    let press = |key| egui::Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: egui::Modifiers::NONE,
+    };
+    let events = [press(Key::Num5), press(Key::Enter), press(Key::G)];
+    let mut out = Vec::new();
+    command::from_keys(command::after_typing(&events), false, 0, &mut out);
+    assert_eq!(out, [Command::RollSeed]);
+    assert_eq!(command::after_typing(&events[..1]), []);
 }

@@ -23,12 +23,32 @@ pub fn banners_ui(root: &mut Ui, state: &State, out: &mut Vec<Command>) {
             .frame(strip(theme::BAD))
             .show(root, |ui| fault_ui(ui, fault, out));
     }
+    if let Some(error) = state.note.as_ref().filter(|_| state.note_is_error) {
+        Panel::top("error")
+            .resizable(false)
+            .frame(strip(theme::BAD))
+            .show(root, |ui| error_ui(ui, error, out));
+    }
     if let Some(replay) = &state.replay {
         Panel::top("replay")
             .resizable(false)
             .frame(strip(theme::ACCENT))
             .show(root, |ui| replay_ui(ui, state, replay, out));
     }
+}
+
+fn error_ui(ui: &mut Ui, error: &str, out: &mut Vec<Command>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if ui.button("Dismiss").clicked() {
+            out.push(Command::DismissError);
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let colour = ui.visuals().error_fg_color;
+            let error = legible(ui.ctx(), error).into_owned();
+            let text = RichText::new(format!("⚠ {error}")).color(colour);
+            ui.add(Label::new(text).truncate()).on_hover_text(error);
+        });
+    });
 }
 
 fn fault_ui(ui: &mut Ui, fault: &str, out: &mut Vec<Command>) {

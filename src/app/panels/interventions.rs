@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bevy_egui::egui::style::HandleShape;
 use bevy_egui::egui::{
-    Button, Context, Grid, Rect, Response, RichText, Slider, Stroke, Ui, Window, pos2, vec2,
+    Button, Context, Grid, Rect, Response, RichText, ScrollArea, Slider, Stroke, Ui, Window, pos2,
+    vec2,
 };
 
 use super::super::command::Command;
@@ -76,9 +77,12 @@ pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .open(&mut open)
         .resizable(false)
         .default_pos([16.0, 132.0])
-        .max_height(ctx.content_rect().height() - 60.0)
-        .vscroll(true)
-        .show(ctx, |ui| panel_ui(ui, state, scene, out));
+        .show(ctx, |ui| {
+            let height = ctx.content_rect().height() - 120.0;
+            ScrollArea::vertical()
+                .max_height(height.max(100.0))
+                .show(ui, |ui| panel_ui(ui, state, scene, out));
+        });
     if !open {
         out.push(Command::ToggleInterventions);
     }

@@ -76,7 +76,7 @@ pub fn number_ui(ui: &mut Ui, label: &str, shown: &str, exact: &str) -> Option<S
             .desired_width(width - 2.0 * ui.spacing().button_padding.x);
         let response = ui.add(field);
         name(&response, WidgetType::TextEdit, label);
-        if ui.memory(|m| m.gained_focus(id)) {
+        if response.gained_focus() {
             select_all(ui, id, &edit.text);
         }
         if response.lost_focus() {

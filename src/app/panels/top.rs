@@ -277,15 +277,10 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 
 fn note_ui(ui: &mut Ui, state: &State) {
     let weak = theme::surfaces(state.light).weak;
-    if let Some(note) = &state.note {
-        let colour = if state.note_is_error {
-            ui.visuals().error_fg_color
-        } else {
-            weak
-        };
-        let mark = if state.note_is_error { "⚠ " } else { "" };
+    // What went wrong has a strip of its own.
+    if let Some(note) = state.note.as_ref().filter(|_| !state.note_is_error) {
         let note = legible(ui.ctx(), note).into_owned();
-        let text = RichText::new(format!("{mark}{note}")).color(colour);
+        let text = RichText::new(&note).color(weak);
         ui.add(bevy_egui::egui::Label::new(text).truncate())
             .on_hover_text(note);
     } else if state.loading {

@@ -275,6 +275,7 @@ impl Session {
             }
             Command::RestoreMoment => self.reality.tell(RealityOrder::Restore),
             Command::Complain(what) => self.state.complain(what),
+            Command::DismissError => self.state.note = None,
             Command::DismissFault => self.state.fault = None,
             Command::ReplayEpisode(episode) => {
                 if let Some(shown) = &self.state.replay {
