@@ -26,7 +26,9 @@ use std::time::{Duration, Instant};
 use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, PrimaryWindow, WindowResizeConstraints, WindowResolution};
+use bevy::window::{
+    Monitor, PresentMode, PrimaryMonitor, PrimaryWindow, WindowResizeConstraints, WindowResolution,
+};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
     EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
@@ -82,6 +84,10 @@ impl DerefMut for AppSession {
 #[derive(Resource)]
 struct PrintTimings(bool);
 
+/// Whether the window is still to be fitted into a screen whose size was not known before it opened.
+#[derive(Resource)]
+struct ToBeFitted(bool);
+
 /// Opens the window and runs until it is closed.
 ///
 /// # Errors
@@ -96,6 +102,8 @@ pub fn run(options: Options) -> Result<(), String> {
         .map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
     let problem = options.errand.problem.clone();
+    let as_asked = options.size.is_some() && options.errand.shot.is_some();
+    let to_be_fitted = display.room().is_none() && !as_asked;
     let least = display::fitting(LEAST, display.room());
     let window = Window {
         title: "Parallax".into(),
@@ -128,6 +136,7 @@ pub fn run(options: Options) -> Result<(), String> {
     })
     .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
+    .insert_resource(ToBeFitted(to_be_fitted))
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)
     .add_systems(Startup, (window_camera, view3d::setup))
@@ -135,6 +144,7 @@ pub fn run(options: Options) -> Result<(), String> {
     .add_systems(
         Update,
         (
+            fit_into_screen,
             hear_workers,
             shot::run_errand,
             view3d::build_scene,
@@ -188,6 +198,36 @@ fn size(options: &Options, display: &display::Display, most: u32) -> Result<(u32
         );
     }
     Ok(fitting)
+}
+
+/// Only X11 tells beforehand how large the screen is.
+fn fit_into_screen(
+    mut to_be_fitted: ResMut<ToBeFitted>,
+    monitors: Query<(&Monitor, Has<PrimaryMonitor>)>,
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
+) {
+    /// What the window's title takes, points.
+    const TITLE: f64 = 40.0;
+    if !to_be_fitted.0 {
+        return;
+    }
+    let first = monitors.iter().max_by_key(|(_, is_primary)| *is_primary);
+    let (Some((monitor, _)), Ok(mut window)) = (first, window.single_mut()) else {
+        return;
+    };
+    to_be_fitted.0 = false;
+    let title = (TITLE * monitor.scale_factor) as u32;
+    let room = (
+        monitor.physical_width,
+        monitor.physical_height.saturating_sub(title),
+    );
+    let size = (window.physical_width(), window.physical_height());
+    let fitting = display::fitting(size, Some(room).filter(|(w, h)| *w > 0 && *h > 0));
+    if fitting != size {
+        window
+            .resolution
+            .set_physical_resolution(fitting.0, fitting.1);
+    }
 }
 
 fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
