@@ -100,3 +100,30 @@ fn a_copy_of_a_model_is_not_set_against_it_unless_somebody_wants_that() {
     state.panes[1].shown = Some(true);
     assert_eq!(shown(&state), ["lewm-push", "lewm-push-copy"]);
 }
+
+#[test]
+fn two_folders_with_the_same_weights_are_said_to_be_one_model() {
+    let Some(display) = crate::window::display("800x600x24") else {
+        return;
+    };
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("scenes")).unwrap();
+    let push = scene::library_dir().join("push.ron");
+    std::fs::copy(push, home.path().join("scenes/push.ron")).unwrap();
+    for name in ["first", "second"] {
+        crate::weights_are_checked::tiny_lewm(&home.path().join("models").join(name));
+    }
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
+        .args(["app", "--after", "0.1", "--shot"])
+        .arg(home.path().join("shot.png"))
+        .env("PARALLAX_HOME", home.path())
+        .env("DISPLAY", &display.name)
+        .env_remove("WAYLAND_DISPLAY")
+        .env_remove("RUST_LOG")
+        .timeout(Duration::from_secs(120))
+        .assert()
+        .success()
+        .stderr(predicates::str::contains(
+            "second and first have the same weights",
+        ));
+}

@@ -54,7 +54,14 @@ pub fn intervention(scene: &Scene, target: &str, text: &str, unit: &str) -> Resu
 /// Draws a field that shows `shown` until it is clicked, and then `exact` to be changed. Returns what was
 /// typed, when that is finished and differs from `exact`.
 pub fn number_ui(ui: &mut Ui, label: &str, shown: &str, exact: &str) -> Option<String> {
-    let id = ui.make_persistent_id(("number", label));
+    // Focus stays with the field, whatever comes and goes before it.
+    ui.push_id(("number", label), |ui| field_ui(ui, label, shown, exact))
+        .inner
+}
+
+fn field_ui(ui: &mut Ui, label: &str, shown: &str, exact: &str) -> Option<String> {
+    // The button and the text field in its place are one widget.
+    let id = ui.next_auto_id();
     let is_editing = ui.is_enabled()
         && ui.memory_mut(|m| {
             m.interested_in_focus(id, ui.layer_id());

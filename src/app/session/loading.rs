@@ -23,10 +23,12 @@ impl Session {
                         Ok(card) => {
                             pane.same_as = self.twin_in_weights(&card);
                             if let Some(other) = &pane.same_as {
-                                self.state.say(format!(
+                                let same = format!(
                                     "{} and {other} have the same weights: they are one model",
                                     pane.name
-                                ));
+                                );
+                                tracing::warn!("{same}");
+                                self.state.say(same);
                             }
                             pane.card = Some(*card);
                         }

@@ -422,7 +422,7 @@ impl Session {
         self.wake();
         self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
-        if self.state.note_is_error {
+        if self.state.note_is_error && self.state.awaited.is_none() {
             self.state.note = None;
         }
         self.state.record = Record {
