@@ -89,6 +89,10 @@ pub enum Command {
     SaveMoment,
     /// Goes back to the moment kept.
     RestoreMoment,
+    /// Says that something was not done, and why.
+    Complain(String),
+    /// Hides the message about what went wrong.
+    DismissError,
     /// Hides the message about the scene's file.
     DismissFault,
     /// Replays this episode of the file that is open.
@@ -245,15 +249,24 @@ pub const SHORTCUTS: &[Shortcut] = &[
     ),
 ];
 
+/// What is left of a frame's events after a field was finished in it: what was typed into the field is no
+/// shortcut.
+pub fn after_typing(events: &[Event]) -> &[Event] {
+    let finishes = |e: &Event| {
+        let Event::Key { key, pressed, .. } = e else {
+            return false;
+        };
+        *pressed && matches!(key, Key::Enter | Key::Escape | Key::Tab)
+    };
+    let end = events.iter().rposition(finishes);
+    end.map_or(&[], |end| &events[end + 1..])
+}
+
 /// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the moment on the timeline.
-pub fn from_keys(
-    input: &bevy_egui::egui::InputState,
-    driving: bool,
-    shown: usize,
-    out: &mut Vec<Command>,
-) {
-    for event in &input.events {
-        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come and go.
+pub fn from_keys(events: &[Event], driving: bool, shown: usize, out: &mut Vec<Command>) {
+    for event in events {
+        // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come
+        // and go (`keys.rs`).
         if let Event::Key {
             key,
             pressed: true,
@@ -278,12 +291,20 @@ pub fn from_keys(
     }
 }
 
-/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge), and grip.
+/// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge),
+/// and grip. A key that came and went within the frame was held, too.
 pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     if input.modifiers.command || input.modifiers.ctrl {
         return [0.0; 4];
     }
-    let down = |keys: &[Key]| f32::from(keys.iter().any(|&k| input.key_down(k)));
+    let was_pressed = |k: Key| {
+        let mut events = input.events.iter();
+        events.any(|e| matches!(e, Event::Key { key, pressed: true, .. } if *key == k))
+    };
+    let down = |keys: &[Key]| {
+        let mut keys = keys.iter();
+        f32::from(keys.any(|&k| input.key_down(k) || was_pressed(k)))
+    };
     let axis = |plus: [Key; 2], minus: [Key; 2]| down(&plus) - down(&minus);
     [
         axis([Key::D, Key::ArrowRight], [Key::A, Key::ArrowLeft]),

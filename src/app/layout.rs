@@ -46,7 +46,7 @@ pub fn window_ui(
         .fill(s.card)
         .inner_margin(Margin::symmetric(12, 6));
     Panel::top("top")
-        .exact_size(42.0)
+        .exact_size(top::height(ctx.content_rect().width()))
         .frame(bar)
         .show(&mut root, |ui| top::top_ui(ui, state, out));
     banners::banners_ui(&mut root, state, out);
@@ -119,9 +119,11 @@ fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
 
 /// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
-    const BARS: f32 = 42.0 + 26.0 + 38.0;
-    let strips = 38.0 * (u8::from(state.replay.is_some()) + u8::from(state.fault.is_some())) as f32;
-    let height = window.y - BARS - strips - timeline_height(state, window) - 3.0 * GAP;
+    let bars = top::height(window.x) + transport::height(window.x) + 38.0;
+    let has_error = state.note_is_error && state.note.is_some();
+    let strips = [state.replay.is_some(), state.fault.is_some(), has_error];
+    let strips = 38.0 * strips.into_iter().filter(|s| *s).count() as f32;
+    let height = window.y - bars - strips - timeline_height(state, window) - 3.0 * GAP;
     let rows = (2 + state.scene_panes().count()).div_ceil(2).min(2);
     let by_height = height / rows as f32 - CARD_MARGIN - HEADER - FOOTER;
     let by_width = (window.x * 0.45 - 3.0 * GAP) * 0.5 - CARD_MARGIN;

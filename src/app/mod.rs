@@ -2,9 +2,17 @@
 //!
 //! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data that `panels/` draw and `command.rs` changes. Bevy systems
 //! only move data between the two. Read `state.rs` first, then `layout.rs`.
+//!
+//! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence what fails later, `keys.rs` hands keys over with their
+//! modifiers, `fonts.rs` finds writing that the own font lacks.
 
 pub mod command;
 pub mod convert;
+pub mod display;
+pub mod fonts;
+pub mod graphics;
+mod guard;
+pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
@@ -18,15 +26,21 @@ pub mod view3d;
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
-use bevy::window::{PresentMode, WindowResolution};
+use bevy::window::{
+    Monitor, PresentMode, PrimaryMonitor, PrimaryWindow, WindowResizeConstraints, WindowResolution,
+};
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
-    EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext,
+    EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
+    EguiPostUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
 };
 
 use command::Command;
+use display::LEAST;
+use fonts::Fallback;
 use panels::pictures::Pictures;
 use session::{Session, Start};
 use shot::Errand;
@@ -54,6 +68,7 @@ pub struct AppSession {
     pub pending: Vec<Command>,
     pictures: Pictures,
     themed: Option<(bool, f32)>,
+    fallback: Fallback,
 }
 
 impl Deref for AppSession {
@@ -72,20 +87,37 @@ impl DerefMut for AppSession {
 #[derive(Resource)]
 struct PrintTimings(bool);
 
+/// Whether the window is still to be fitted into a screen whose size was not known before it opened.
+#[derive(Resource)]
+struct ToBeFitted(bool);
+
 /// Opens the window and runs until it is closed.
 ///
 /// # Errors
-/// In words: threads that cannot be started, or an errand that failed.
+/// In a sentence: no display or driver, threads that cannot be started, or an errand that failed.
 pub fn run(options: Options) -> Result<(), String> {
+    guard::install();
+    graphics::keep_layers_quiet();
+    let display = display::find()?;
+    let adapter = graphics::find()?;
+    let (width, height) = size(&options, &display, adapter.max_side)?;
     let mut session = Session::start(&options.start)
         .map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
-    let (width, height) = options.size.unwrap_or((1600, 900));
+    let problem = options.errand.problem.clone();
+    let as_asked = options.size.is_some() && options.errand.shot.is_some();
+    let to_be_fitted = display.room().is_none() && !as_asked;
+    let least = display::fitting(LEAST, display.room());
     let window = Window {
         title: "Parallax".into(),
         name: Some("parallax".into()),
         resolution: WindowResolution::new(width, height),
         present_mode: PresentMode::AutoVsync,
+        resize_constraints: WindowResizeConstraints {
+            min_width: least.0.min(width) as f32,
+            min_height: least.1.min(height) as f32,
+            ..default()
+        },
         ..default()
     };
     let mut app = App::new();
@@ -103,9 +135,11 @@ pub fn run(options: Options) -> Result<(), String> {
         pending: Vec::new(),
         pictures: Pictures::default(),
         themed: None,
+        fallback: Fallback::default(),
     })
     .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
+    .insert_resource(ToBeFitted(to_be_fitted))
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)
     .add_systems(Startup, (window_camera, view3d::setup))
@@ -113,6 +147,7 @@ pub fn run(options: Options) -> Result<(), String> {
     .add_systems(
         Update,
         (
+            fit_into_screen,
             hear_workers,
             shot::run_errand,
             view3d::build_scene,
@@ -122,11 +157,79 @@ pub fn run(options: Options) -> Result<(), String> {
         )
             .chain(),
     )
+    // Else a glyph that is new to the font's texture is drawn before the texture has it, and is missing for a
+    // frame.
+    .configure_sets(
+        PostUpdate,
+        AssetEventSystems.after(EguiPostUpdateSet::PostProcessOutput),
+    )
+    .add_systems(
+        PreUpdate,
+        keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
+    )
     .add_systems(EguiPrimaryContextPass, draw)
     .add_systems(Last, print_timings);
     match app.run() {
         AppExit::Success => Ok(()),
-        AppExit::Error(code) => Err(format!("the window ended with code {code}")),
+        AppExit::Error(code) => {
+            Err(shot::said(&problem)
+                .unwrap_or_else(|| format!("the window ended with code {code}")))
+        }
+    }
+}
+
+/// How large the window opens: no larger than the screen, unless a picture of a certain size is asked for.
+fn size(options: &Options, display: &display::Display, most: u32) -> Result<(u32, u32), String> {
+    let wanted = options.size.unwrap_or(display::USUAL);
+    if wanted.0.max(wanted.1) > most {
+        let (w, h) = wanted;
+        return Err(format!(
+            "--size {w}x{h}: the graphics driver draws pictures of at most {most} pixels a side"
+        ));
+    }
+    if options.size.is_some() && options.errand.shot.is_some() {
+        return Ok(wanted);
+    }
+    let fitting = display::fitting(wanted, display.room());
+    if options.size.is_some() && fitting != wanted {
+        tracing::warn!(
+            "--size {}x{} is more than the screen has room for: the window opens at {}x{}",
+            wanted.0,
+            wanted.1,
+            fitting.0,
+            fitting.1
+        );
+    }
+    Ok(fitting)
+}
+
+/// Only X11 tells beforehand how large the screen is.
+fn fit_into_screen(
+    mut to_be_fitted: ResMut<ToBeFitted>,
+    monitors: Query<(&Monitor, Has<PrimaryMonitor>)>,
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
+) {
+    /// What the window's title takes, points.
+    const TITLE: f64 = 40.0;
+    if !to_be_fitted.0 {
+        return;
+    }
+    let first = monitors.iter().max_by_key(|(_, is_primary)| *is_primary);
+    let (Some((monitor, _)), Ok(mut window)) = (first, window.single_mut()) else {
+        return;
+    };
+    to_be_fitted.0 = false;
+    let title = (TITLE * monitor.scale_factor) as u32;
+    let room = (
+        monitor.physical_width,
+        monitor.physical_height.saturating_sub(title),
+    );
+    let size = (window.physical_width(), window.physical_height());
+    let fitting = display::fitting(size, Some(room).filter(|(w, h)| *w > 0 && *h > 0));
+    if fitting != size {
+        window
+            .resolution
+            .set_physical_resolution(fitting.0, fitting.1);
     }
 }
 
@@ -135,7 +238,11 @@ fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
 }
 
 fn window_camera(mut commands: Commands) {
-    commands.spawn((PrimaryEguiContext, Camera2d, Msaa::Off));
+    let mut settings = EguiContextSettings::default();
+    // `keys.rs` does that.
+    let input = &mut settings.input_system_settings;
+    input.run_write_keyboard_input_messages_system = false;
+    commands.spawn((PrimaryEguiContext, settings, Camera2d, Msaa::Off));
 }
 
 /// Without a graphics card every frame takes a core away from the models: fewer of them.
@@ -176,18 +283,23 @@ fn draw(
     mut contexts: EguiContexts,
     mut session: NonSendMut<AppSession>,
     mut view: ResMut<View3d>,
+    window: Query<&Window, With<PrimaryWindow>>,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let app = &mut *session;
     let state = &app.session.state;
-    let wanted = (state.light, state.zoom);
-    if app.themed != Some(wanted) {
+    let points = window.single().map(|w| (w.width(), w.height()));
+    let zoom = points.map_or(state.zoom, |p| display::fitting_zoom(state.zoom, p));
+    let wanted = (state.light, zoom);
+    let fonts_came = app.fallback.go_on(&ctx);
+    if app.themed != Some(wanted) || fonts_came {
         theme::apply(&ctx, state.light);
-        ctx.set_zoom_factor(state.zoom);
+        ctx.set_zoom_factor(zoom);
         theme::warm_fonts(&ctx);
         app.themed = Some(wanted);
     }
     let mut commands = Vec::new();
+    let was_typing = ctx.egui_wants_keyboard_input();
     let laid = layout::window_ui(
         &ctx,
         state,
@@ -202,7 +314,11 @@ fn draw(
         let driving = drives && state.has_actions();
         let shown = state.shown();
         ctx.input(|i| {
-            command::from_keys(i, driving, shown, &mut commands);
+            let events = match was_typing {
+                true => command::after_typing(&i.events),
+                false => &i.events,
+            };
+            command::from_keys(events, driving, shown, &mut commands);
             if driving {
                 held = command::held_action(i);
             }

@@ -154,6 +154,8 @@ pub struct Pane {
     pub card: Option<Card>,
     /// Whether it is a regression twin, shown only where it is asked for.
     pub twin: bool,
+    /// Another model with the very same weights: beside it, this one would only repeat it.
+    pub same_as: Option<String>,
     /// Loading, ready or failed.
     pub status: PaneStatus,
     /// Rollouts of this episode, by branch.

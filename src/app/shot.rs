@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
@@ -20,7 +21,22 @@ pub struct Errand {
     pub script: VecDeque<(f32, Command)>,
     /// Walks through all scenes and controllers, then leaves.
     pub walks: bool,
+    /// What went wrong, for whoever opened the window.
+    pub problem: Problem,
     taken: bool,
+    /// When there was something to see: time counts from here.
+    began: Option<f32>,
+}
+
+/// What went wrong with an errand, if anything.
+pub type Problem = Arc<Mutex<Option<String>>>;
+
+/// What went wrong.
+pub fn said(problem: &Problem) -> Option<String> {
+    problem
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 impl Errand {
@@ -36,7 +52,9 @@ impl Errand {
             after_s,
             script: script.into(),
             walks,
+            problem: Problem::default(),
             taken: false,
+            began: None,
         }
     }
 }
@@ -158,7 +176,23 @@ pub fn run_errand(
     mut walk: Local<Walk>,
     mut over_since: Local<Option<f32>>,
 ) {
-    let now = time.elapsed_secs();
+    let elapsed = time.elapsed_secs();
+    if errand.began.is_none() {
+        let state = &session.state;
+        let awaits = state.awaited.is_some();
+        if state.record.moments.is_empty() || awaits {
+            let has_failed = state.note_is_error && (!awaits || !state.loading);
+            let waits = errand.shot.is_some() || errand.walks;
+            if waits && (has_failed || elapsed > PATIENCE_S) {
+                let why = state.note.clone();
+                let why = why.unwrap_or_else(|| "the scene did not begin".into());
+                leave(&errand.problem, Some(why), &mut exit);
+            }
+            return;
+        }
+        errand.began = Some(elapsed);
+    }
+    let now = elapsed - errand.began.unwrap_or(0.0);
     while errand.script.front().is_some_and(|(at, _)| *at <= now) {
         if let Some((_, command)) = errand.script.pop_front() {
             session.pending.push(command);
@@ -176,7 +210,7 @@ pub fn run_errand(
     let problem = walk.problem.clone();
     let Some(path) = errand.shot.clone() else {
         errand.taken = true;
-        leave(problem, &mut exit);
+        leave(&errand.problem, problem, &mut exit);
         return;
     };
     // After a walk, the last command gets a moment to reach the screen.
@@ -190,37 +224,67 @@ pub fn run_errand(
         return;
     }
     errand.taken = true;
+    let late = now > due + PATIENCE_S;
     commands.spawn(Screenshot::primary_window()).observe(
-        move |captured: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
-            let saved = save(&captured.image, &path).err();
-            leave(saved.or(problem.clone()), &mut exit);
+        move |captured: On<ScreenshotCaptured>,
+              mut errand: ResMut<Errand>,
+              mut exit: MessageWriter<AppExit>| {
+            match picture(&captured.image) {
+                // The window is not drawn yet: another try with the next frame.
+                Ok(None) if !late => errand.taken = false,
+                Ok(None) => {
+                    let black = "the window stayed blank, so no picture was saved".to_string();
+                    leave(&errand.problem, Some(black), &mut exit);
+                }
+                Ok(Some(picture)) => {
+                    let saved = save(&picture, &path).err();
+                    leave(&errand.problem, saved.or(problem.clone()), &mut exit);
+                }
+                Err(e) => leave(&errand.problem, Some(e), &mut exit),
+            }
         },
     );
 }
 
-fn leave(problem: Option<String>, exit: &mut MessageWriter<AppExit>) {
+fn leave(told: &Problem, problem: Option<String>, exit: &mut MessageWriter<AppExit>) {
     exit.write(match problem {
         None => AppExit::Success,
         Some(problem) => {
-            eprintln!("error: {problem}");
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
             AppExit::error()
         }
     });
 }
 
-fn save(image: &Image, path: &Path) -> Result<(), String> {
+/// The window's picture, or nothing while all of it has one colour.
+fn picture(image: &Image) -> Result<Option<image::RgbImage>, String> {
     let picture = image
         .clone()
         .try_into_dynamic()
         .map_err(|e| format!("the window's picture cannot be read: {e}"))?
         .to_rgb8();
-    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let picture = image::RgbImage::from_raw(picture.width(), picture.height(), picture.into_raw())
+        .ok_or_else(|| "the window's picture has a strange size".to_string())?;
+    let first = picture.pixels().next().copied();
+    let is_blank = picture.pixels().all(|p| Some(*p) == first);
+    Ok((!is_blank).then_some(picture))
+}
+
+/// Writes beside the file, and puts it in place once it is whole.
+fn save(picture: &image::RgbImage, path: &Path) -> Result<(), String> {
+    let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let mut part = path.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
+    let part = PathBuf::from(part);
+    let saved = picture
+        .save_with_format(&part, image::ImageFormat::Png)
+        .map_err(|e| at(&e))
+        .and_then(|()| std::fs::rename(&part, path).map_err(|e| at(&e)));
+    if saved.is_err() {
+        // Whatever is there of it is of no use, and may fill the disk.
+        let _gone = std::fs::remove_file(&part);
     }
-    image::RgbImage::from_raw(picture.width(), picture.height(), picture.into_raw())
-        .ok_or_else(|| "the window's picture has a strange size".to_string())?
-        .save(path)
-        .map_err(|e| format!("{}: {e}", path.display()))?;
+    saved?;
     println!("{}", path.display());
     Ok(())
 }

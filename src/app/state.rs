@@ -201,6 +201,8 @@ pub struct State {
     pub continues: bool,
     /// Who drives.
     pub driver: DriverChoice,
+    /// The controller that was asked for and is not there (yet): nobody drives in its place.
+    pub awaited: Option<String>,
     /// The controller picker.
     pub drivers: Vec<DriverOption>,
     /// The episode.
@@ -275,6 +277,7 @@ impl Default for State {
             waits: true,
             continues: true,
             driver: DriverChoice::Oracle,
+            awaited: None,
             drivers: Vec::new(),
             record: Record::default(),
             cursor: Cursor::Live,
@@ -347,13 +350,13 @@ impl State {
     }
 
     /// Those of them that are shown and imagine: what a person chose, else all that is broken and two of each camp, of different
-    /// architectures where there are such; a regression twin only if it was chosen.
+    /// architectures where there are such; a regression twin, or a model's own copy, only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let failed = |p: &Pane| matches!(p.status, PaneStatus::Failed(_));
         // Camp, how many of the same camp and architecture come before, and the pane.
         let (mut seen, mut ranked) = (Vec::new(), Vec::new());
         for (index, pane) in self.scene_models() {
-            if !pane.twin && !failed(pane) {
+            if !pane.twin && pane.same_as.is_none() && !failed(pane) {
                 let is_jepa = pane.camp() == Some(Camp::Jepa);
                 let architecture = pane.card.as_ref().map(|c| c.architecture.as_str());
                 let alike = seen.iter().filter(|s| **s == (is_jepa, architecture));

@@ -1,12 +1,17 @@
 //! `parallax app`: the window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::wrong_use;
+use crate::app::display::LEAST;
 use crate::app::session::Start;
 use crate::app::shot::Errand;
 use crate::app::{Options, run as run_app};
+use crate::model::Camp;
+use crate::scene::{self, ActionSpace, Scene, SceneError};
+use crate::worker::offered_models;
 
 /// Open the window (also without a command).
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -24,7 +29,7 @@ pub struct AppArgs {
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = parse_set)]
     pub set: Vec<(String, f32)>,
     /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["scene", "controller", "seed", "set", "press"])]
     pub play_all: bool,
     /// How the window opens.
     #[command(flatten)]
@@ -34,19 +39,20 @@ pub struct AppArgs {
 /// How the window opens, and what it does by itself.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct WindowArgs {
-    /// Size of the window in pixels.
+    /// Size of the window in pixels, from 800x600 to 7680x4320 [default: 1600x900, or what the screen has
+    /// room for]
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     pub size: Option<(u32, u32)>,
     /// Save a picture of the window to this file (png), then exit.
     #[arg(long, value_name = "FILE")]
     pub shot: Option<PathBuf>,
-    /// Seconds after the start at which the picture is taken.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, requires = "shot")]
+    /// Seconds after the scene has begun at which the picture is taken.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, requires = "shot", value_parser = parse_after)]
     pub after: f32,
     /// Start in the light theme.
     #[arg(long)]
     pub light: bool,
-    /// Press this key SECONDS after the start, such as `3:space` or `5:scrub=12`; may be repeated.
+    /// Press this key SECONDS after the scene has begun, such as `3:space` or `5:scrub=12`; may be repeated.
     #[arg(long, value_name = "SECONDS:KEY")]
     pub press: Vec<String>,
     /// Print the timers of window and workers when the window closes.
@@ -56,7 +62,7 @@ pub struct WindowArgs {
 
 fn parse_set(text: &str) -> Result<(String, f32), String> {
     let pair = text.split_once('=').and_then(|(field, value)| {
-        let value: f32 = value.trim().parse().ok()?;
+        let value: f32 = value.trim().parse().ok().filter(|v: &f32| v.is_finite())?;
         Some((field.trim().to_string(), value))
     });
     pair.ok_or_else(|| format!("found `{text}`, expected FIELD=NUMBER such as gravity=-3.7"))
@@ -66,12 +72,25 @@ fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let size = text
         .split_once('x')
         .and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let (least_w, least_h) = LEAST;
     match size {
-        Some((w, h)) if (320..=7680).contains(&w) && (240..=4320).contains(&h) => Ok((w, h)),
-        _ => Err(format!(
+        Some((w, h)) if (least_w..=7680).contains(&w) && (least_h..=4320).contains(&h) => {
+            Ok((w, h))
+        }
+        Some(_) => Err(format!(
+            "found `{text}`, expected at least {least_w}x{least_h} and at most 7680x4320 pixels"
+        )),
+        None => Err(format!(
             "found `{text}`, expected WIDTHxHEIGHT such as 1600x900"
         )),
     }
+}
+
+fn parse_after(text: &str) -> Result<f32, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .filter(|s: &f32| (0.0..=86_400.0).contains(s))
+        .ok_or_else(|| format!("found `{text}`, expected seconds from 0 to 86400"))
 }
 
 /// Opens the window and runs until it is closed.
@@ -86,7 +105,130 @@ pub fn run(args: AppArgs) -> Result<()> {
         set: args.set,
         replay: None,
     };
+    check(&start)?;
     open(args.window, start, args.play_all)
+}
+
+/// What was asked for is there: said before a window opens, with the names that there are.
+fn check(start: &Start) -> Result<()> {
+    let library = scene::library_dir();
+    let scene = match &start.scene {
+        Some(name) => scene::load(name).map_err(|e| match e {
+            SceneError::Unknown { .. } => wrong_use(e),
+            e => anyhow!(e),
+        })?,
+        None => {
+            let names = scene::list(&library);
+            let first = std::iter::once("push").chain(names.iter().map(String::as_str));
+            let sound = first.filter_map(|name| scene::load(name).ok()).next();
+            sound.with_context(|| {
+                format!(
+                    "no scene that can be used in {}; set PARALLAX_HOME to the folder that holds \
+                     scenes/ and models/",
+                    library.display()
+                )
+            })?
+        }
+    };
+    for (field, value) in &start.set {
+        scene.check_field(field, *value).map_err(wrong_use)?;
+    }
+    match &start.controller {
+        Some(controller) => check_controller(controller, &scene),
+        None => Ok(()),
+    }
+}
+
+/// Controllers that are no models.
+const CONTROLLERS: [&str; 5] = ["jepa", "generative", "oracle", "random", "keyboard"];
+
+fn check_controller(wish: &str, scene: &Scene) -> Result<()> {
+    let models = offered_models(&scene::models_dir());
+    let knows = |scenes: &[String]| scenes.iter().any(|s| *s == scene.name);
+    let of_scene = || {
+        let known = models.iter().filter_map(|(entry, _)| {
+            let card = entry.card.as_ref().ok()?;
+            knows(&card.scenes).then_some(entry.name.as_str())
+        });
+        let known: Vec<&str> = known.collect();
+        match known.is_empty() {
+            true => "none".to_string(),
+            false => known.join(", "),
+        }
+    };
+    let camp = match wish {
+        "jepa" => Some(Camp::Jepa),
+        "generative" => Some(Camp::Generative),
+        _ => None,
+    };
+    let named = models.iter().find(|(entry, _)| entry.name == wish);
+    if !CONTROLLERS.contains(&wish) && named.is_none() {
+        return Err(wrong_use(format!(
+            "there is no controller `{wish}`; there are {}, and the models of {}: {}",
+            CONTROLLERS.join(", "),
+            scene.name,
+            of_scene()
+        )));
+    }
+    if scene.actions == ActionSpace::None {
+        return Err(wrong_use(format!(
+            "--controller {wish}: nobody acts in the scene {}; leave the option out",
+            scene.name
+        )));
+    }
+    if let Some(camp) = camp {
+        let mut cards = models
+            .iter()
+            .filter_map(|(entry, _)| entry.card.as_ref().ok());
+        if !cards.any(|card| card.camp == camp && knows(&card.scenes)) {
+            return Err(wrong_use(format!(
+                "--controller {wish}: no {wish} model was trained on {}; its models: {}",
+                scene.name,
+                of_scene()
+            )));
+        }
+    }
+    if let Some((entry, _)) = named {
+        match &entry.card {
+            Err(e) => bail!("--controller {wish}: {e}"),
+            Ok(card) if !knows(&card.scenes) => {
+                return Err(wrong_use(format!(
+                    "--controller {wish}: it was trained on {}, not on {}; models of that scene: {}",
+                    card.scenes.join(", "),
+                    scene.name,
+                    of_scene()
+                )));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A picture is a PNG, and can be written where it is to be: known before the window opens.
+fn check_shot(path: &Path) -> Result<()> {
+    let is_png = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    if !is_png {
+        return Err(wrong_use(format!(
+            "--shot {}: expected a file name that ends in .png",
+            path.display()
+        )));
+    }
+    if path.is_dir() {
+        bail!("--shot {}: this is a folder", path.display());
+    }
+    let dir = match path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        Some(dir) => dir,
+        None => Path::new("."),
+    };
+    std::fs::create_dir_all(dir)
+        .with_context(|| format!("--shot {}: its folder cannot be made", path.display()))?;
+    let trial = dir.join(format!(".parallax-{}.part", std::process::id()));
+    std::fs::write(&trial, [])
+        .and_then(|()| std::fs::remove_file(&trial))
+        .with_context(|| format!("--shot {}: cannot be written", path.display()))
 }
 
 /// Opens the window on something, and runs until it is closed.
@@ -98,21 +240,16 @@ pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
 }
 
 fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
-    if cfg!(target_os = "linux")
-        && std::env::var_os("DISPLAY").is_none()
-        && std::env::var_os("WAYLAND_DISPLAY").is_none()
-    {
-        bail!(
-            "there is no display (DISPLAY and WAYLAND_DISPLAY are unset); start the app in a desktop session or under Xvfb, or use `./run`, which records pictures instead"
-        );
-    }
     let mut script = Vec::new();
     for press in &args.press {
-        script.push(
-            crate::app::command::scripted(press).ok_or_else(|| {
-                anyhow!("`--press {press}`: expected SECONDS:KEY, such as 3:space")
-            })?,
-        );
+        script.push(crate::app::command::scripted(press).ok_or_else(|| {
+            wrong_use(format!(
+                "--press {press}: expected SECONDS:KEY, such as 3:space or 5:scrub=12"
+            ))
+        })?);
+    }
+    if let Some(shot) = &args.shot {
+        check_shot(shot)?;
     }
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));
     run_app(Options {

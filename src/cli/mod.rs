@@ -4,6 +4,7 @@
 pub mod app;
 mod collect;
 mod device;
+mod doctor;
 mod episodes;
 mod eval;
 mod golden;
@@ -47,6 +48,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
     Replay(replay::ReplayArgs),
+    /// Say what is there, what is not, and what to do about it
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Cli {
@@ -73,6 +76,7 @@ impl Cli {
             Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),
+            Some(Command::Doctor(args)) => doctor::run(&args),
         }
     }
 }

@@ -33,6 +33,15 @@ pub enum Loaded {
     },
 }
 
+/// The models of a folder, and the regression twins among its baselines, each with whether it is one: what
+/// the window offers.
+pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
+    let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if card.camp == Camp::Generative);
+    let twins = scan(&baselines(dir)).into_iter().filter(is_twin);
+    let models = scan(dir).into_iter().map(|e| (e, false));
+    models.chain(twins.map(|e| (e, true))).collect()
+}
+
 /// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the channel closes when all are
 /// done.
 ///
@@ -45,10 +54,7 @@ pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
         .name("loading".into())
         .spawn(move || {
             let mut dirs = Vec::new();
-            let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if card.camp == Camp::Generative);
-            let twins = scan(&baselines(&dir)).into_iter().filter(is_twin);
-            let models = scan(&dir).into_iter().map(|e| (e, false));
-            for (entry, twin) in models.chain(twins.map(|e| (e, true))) {
+            for (entry, twin) in offered_models(&dir) {
                 let card = entry.card.map(Box::new).map_err(|e| e.to_string());
                 if card.is_ok() {
                     dirs.push((entry.name.clone(), entry.dir));

@@ -24,7 +24,7 @@ pub use desk::{Desk, Report};
 pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use imagination::{Imagine, Imagined, imagination};
 pub use judging::{JudgeRollout, judging};
-pub use loading::{Loaded, load_models};
+pub use loading::{Loaded, load_models, offered_models};
 pub use masking::{MaskClip, masking};
 pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
@@ -35,6 +35,22 @@ pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, replaying};
 pub use solid::Solid;
 pub use watching::{Watch, watch};
+
+/// Whether a thread of this name is a worker: what goes wrong there is reported to whoever asked.
+pub fn is_worker(thread: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "reality",
+        "planning",
+        "loading",
+        "watching",
+        "dreaming",
+        "replaying",
+        "fonts",
+        "judge-dream",
+    ];
+    const KINDS: [&str; 4] = ["model-", "imagine-", "judge-", "mask-"];
+    NAMES.contains(&thread) || KINDS.iter().any(|kind| thread.starts_with(kind))
+}
 
 /// Threads that models may use: one core stays with the window.
 pub fn model_threads() -> usize {

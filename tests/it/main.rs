@@ -1,9 +1,12 @@
 //! All integration tests in one binary: a module a promise.
+#[cfg(feature = "app")]
+mod bad_starts_of_the_window_are_told;
 mod baselines_are_fair;
 mod command_line;
 mod contestants_are_treated_alike;
 mod diffusion_imagines;
 mod diffusion_learns;
+mod doctor_says_what_is_there;
 mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
@@ -19,10 +22,14 @@ mod imaginations_are_open;
 mod imaginations_are_shown;
 mod intervals_are_known;
 mod judge_is_fair;
+#[cfg(feature = "app")]
+mod keys_and_numbers_mean_what_was_typed;
 mod latent_diffusion_learns;
 mod lewm_trains;
 mod losses_pull_the_right_way;
 mod nn_equals_pytorch;
+#[cfg(feature = "app")]
+mod nobody_drives_for_another;
 mod one_of_each;
 mod options_are_applied_or_refused;
 #[cfg(feature = "app")]

@@ -198,12 +198,14 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
 }
 
 #[test]
-fn an_error_is_in_the_status_line() {
+fn an_error_is_shown_whole_and_can_be_dismissed() {
     let mut state = state();
     state.complain("reality failed: a test");
-    run_panel(&state, top::top_ui, |h| {
+    let sent = run_panel(&state, banners::banners_ui, |h| {
         h.get_by_label_contains("reality failed: a test");
+        h.get_by_label("Dismiss").click();
     });
+    assert_eq!(sent, [Command::DismissError]);
 }
 
 /// `push` at its start, looked at from above, with the colliders that rapier simulates.
@@ -471,7 +473,7 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
             ..egui::RawInput::default()
         };
         let _ = ctx.run_ui(input, |ui| {
-            ui.input(|i| command::from_keys(i, false, 0, &mut out));
+            ui.input(|i| command::from_keys(&i.events, false, 0, &mut out));
         });
         out.dedup();
         out

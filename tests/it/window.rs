@@ -1,13 +1,15 @@
 //! A real window, drawn on the processor under Xvfb, opens each scene, plays, scrubs, changes controller, and is not blank.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-struct Display {
+/// A virtual display; it goes with this.
+pub struct Display {
     server: Child,
-    name: String,
+    /// Its name, such as `:7`.
+    pub name: String,
 }
 
 impl Drop for Display {
@@ -17,38 +19,39 @@ impl Drop for Display {
     }
 }
 
-/// A virtual display, or `None` (with a message) where Xvfb is not installed.
-fn display() -> Option<Display> {
-    for number in 140..180 {
-        let socket = format!("/tmp/.X11-unix/X{number}");
-        if Path::new(&socket).exists() {
-            continue;
-        }
-        let name = format!(":{number}");
-        let server = Command::new("Xvfb")
-            .args([&name, "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(server) = server else {
-            eprintln!("skipped: Xvfb is not installed (apt-get install xvfb mesa-vulkan-drivers)");
-            return None;
-        };
-        let display = Display { server, name };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            if Path::new(&socket).exists() {
-                return Some(display);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-    panic!("no virtual display came up");
+/// A virtual display of this size and depth, or `None` (with a message) where Xvfb is not installed.
+pub fn display(screen: &str) -> Option<Display> {
+    let server = Command::new("Xvfb")
+        .args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            screen,
+            "-nolisten",
+            "tcp",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut server) = server else {
+        eprintln!("skipped: Xvfb is not installed (apt-get install xvfb mesa-vulkan-drivers)");
+        return None;
+    };
+    // The server chooses a free number and writes it when it is ready.
+    let mut number = String::new();
+    let out = server.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut number).unwrap();
+    assert!(!number.trim().is_empty(), "no virtual display came up");
+    let name = format!(":{}", number.trim());
+    Some(Display { server, name })
 }
 
 #[test]
 fn the_window_plays_every_scene_and_its_picture_is_not_blank() {
-    let Some(display) = display() else { return };
+    let Some(display) = display("1280x800x24") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let shot = dir.path().join("window.png");
     assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
@@ -80,17 +83,36 @@ fn the_window_plays_every_scene_and_its_picture_is_not_blank() {
     );
 }
 
-#[test]
-fn without_a_display_the_window_says_what_to_do() {
-    if !cfg!(target_os = "linux") {
-        return;
-    }
+/// Opens the window for a picture, and returns its size.
+fn picture(display: &Display, args: &[&str]) -> (u32, u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let shot = dir.path().join("WINDOW.PNG");
     assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
-        .arg("app")
-        .env_remove("DISPLAY")
+        .args(["app", "--scene", "fall", "--after", "0.1"])
+        .args(args)
+        .arg("--shot")
+        .arg(&shot)
+        .env("DISPLAY", &display.name)
         .env_remove("WAYLAND_DISPLAY")
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_secs(240))
         .assert()
-        .code(1)
-        .stderr(predicates::str::contains("no display"));
+        .success();
+    // The ending is in capitals, and it is a PNG all the same.
+    let picture = image::load_from_memory_with_format(
+        &std::fs::read(&shot).unwrap(),
+        image::ImageFormat::Png,
+    );
+    let picture = picture.unwrap().to_rgb8();
+    let colours: HashSet<[u8; 3]> = picture.pixels().map(|p| p.0).collect();
+    assert!(colours.len() > 50, "a blank picture");
+    (picture.width(), picture.height())
+}
+
+#[test]
+fn the_window_opens_no_larger_than_the_screen_and_a_picture_is_never_black() {
+    let Some(display) = display("1024x600x24") else {
+        return;
+    };
+    assert_eq!(picture(&display, &[]), (1024, 600));
+    assert_eq!(picture(&display, &["--size", "800x600"]), (800, 600));
 }

@@ -1,13 +1,12 @@
 //! Strips under the bar: a scene's file that is bad, and the recorded episode that is shown.
 
-use bevy_egui::egui::{
-    Align, Button, DragValue, Frame, Label, Layout, Margin, Panel, RichText, Ui,
-};
+use bevy_egui::egui::{Align, Button, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
 use super::super::command::Command;
 use super::super::state::{ReplayShown, State};
 use super::super::theme;
-use super::badge;
+use super::number::{number_ui, whole};
+use super::{badge, legible};
 use crate::sim::CONTROL_HZ;
 
 /// Draws the strips that are needed.
@@ -24,12 +23,32 @@ pub fn banners_ui(root: &mut Ui, state: &State, out: &mut Vec<Command>) {
             .frame(strip(theme::BAD))
             .show(root, |ui| fault_ui(ui, fault, out));
     }
+    if let Some(error) = state.note.as_ref().filter(|_| state.note_is_error) {
+        Panel::top("error")
+            .resizable(false)
+            .frame(strip(theme::BAD))
+            .show(root, |ui| error_ui(ui, error, out));
+    }
     if let Some(replay) = &state.replay {
         Panel::top("replay")
             .resizable(false)
             .frame(strip(theme::ACCENT))
             .show(root, |ui| replay_ui(ui, state, replay, out));
     }
+}
+
+fn error_ui(ui: &mut Ui, error: &str, out: &mut Vec<Command>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if ui.button("Dismiss").clicked() {
+            out.push(Command::DismissError);
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let colour = ui.visuals().error_fg_color;
+            let error = legible(ui.ctx(), error).into_owned();
+            let text = RichText::new(format!("⚠ {error}")).color(colour);
+            ui.add(Label::new(text).truncate()).on_hover_text(error);
+        });
+    });
 }
 
 fn fault_ui(ui: &mut Ui, fault: &str, out: &mut Vec<Command>) {
@@ -48,7 +67,9 @@ fn fault_ui(ui: &mut Ui, fault: &str, out: &mut Vec<Command>) {
                     .strong()
                     .color(colour),
             );
-            ui.add(Label::new(fault).truncate()).on_hover_text(fault);
+            let fault = legible(ui.ctx(), fault).into_owned();
+            ui.add(Label::new(fault.as_str()).truncate())
+                .on_hover_text(fault);
         });
     });
 }
@@ -60,13 +81,17 @@ fn replay_ui(ui: &mut Ui, state: &State, replay: &ReplayShown, out: &mut Vec<Com
         let file = replay.replay.file.display().to_string();
         let name = replay.replay.file.file_name();
         let name = name.map_or(file.clone(), |n| n.to_string_lossy().into_owned());
-        ui.label(RichText::new(name).color(weak)).on_hover_text(file);
+        let name = RichText::new(legible(ui.ctx(), &name)).color(weak);
+        ui.label(name).on_hover_text(legible(ui.ctx(), &file));
         ui.label("Episode");
-        let mut episode = replay.replay.episode;
+        let episode = replay.replay.episode;
         let last = replay.episodes.saturating_sub(1);
-        let number = DragValue::new(&mut episode).range(0..=last);
-        if ui.add(number).changed() {
-            out.push(Command::ReplayEpisode(episode));
+        let shown = episode.to_string();
+        if let Some(typed) = number_ui(ui, "Episode, number", &shown, &shown) {
+            out.push(match whole(&typed, last) {
+                Ok(episode) => Command::ReplayEpisode(episode),
+                Err(why) => Command::Complain(format!("Episode: {why}; nothing was changed")),
+            });
         }
         ui.label(RichText::new(format!("of {}", replay.episodes)).color(weak));
         let next = Button::new("Next");

@@ -69,7 +69,7 @@ pub fn dream_ui(
                 .strong()
                 .color(colour),
         );
-        ui.label(RichText::new(problem.as_str()).small());
+        ui.label(RichText::new(super::legible(ui.ctx(), problem)).small());
     }
     let mut bottom = ui.new_child(UiBuilder::new().max_rect(foot));
     bottom.horizontal_centered(|ui| foot_ui(ui, state, dream, out));
@@ -81,7 +81,10 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
     ui.label(RichText::new("Dream").heading().strong());
     let camp = state.panes.iter().find(|p| p.name == dream.model);
     let colour = theme::camp_colour(camp.and_then(|p| p.camp()));
-    ui.allocate_ui(vec2(0.0, 22.0), |ui| badge(ui, &dream.model, colour));
+    ui.allocate_ui(vec2(0.0, 22.0), |ui| {
+        let model = super::legible(ui.ctx(), &dream.model).into_owned();
+        badge(ui, &model, colour)
+    });
     ui.label(RichText::new("no truth behind it").color(weak))
         .on_hover_text("Every frame is imagined from the model's own frames before: nothing real comes in until you set out anew");
     ui.with_layout(

@@ -44,6 +44,7 @@ pub fn findings_ui(ui: &mut Ui, state: &State, side: f32, out: &mut Vec<Command>
                     theme::law_mark(ui.painter(), f.law, rect.center(), 4.5);
                     let seconds = f.moment as f32 / CONTROL_HZ as f32;
                     let text = format!("{seconds:.1} s  {} · {} · {}", f.law.id(), f.body, f.pane);
+                    let text = super::legible(ui.ctx(), &text).into_owned();
                     let label = Label::new(RichText::new(text).small()).truncate();
                     let hover = format!("{} (severity {:.2})", f.law.statement(), f.severity);
                     let row = ui.add(label.sense(Sense::click())).on_hover_text(hover);

@@ -83,7 +83,7 @@ pub(super) fn ghosts_ui(
             }
         }
         let below = centre + vec2(0.0, 0.5 * body.shape.size() * metre + 4.0);
-        outlined_text(painter, below, body_name);
+        outlined_text(painter, below, &super::legible(painter.ctx(), body_name));
     }
     for (row, v) in broken.iter().enumerate() {
         let at = rect.left_top() + vec2(12.0, 14.0 + 18.0 * row as f32);

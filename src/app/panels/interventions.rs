@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use bevy_egui::egui::style::HandleShape;
 use bevy_egui::egui::{
-    Button, Context, DragValue, Grid, Rect, Response, RichText, Slider, Stroke, Ui, Window, pos2,
+    Button, Context, Grid, Rect, Response, RichText, ScrollArea, Slider, Stroke, Ui, Window, pos2,
     vec2,
 };
 
 use super::super::command::Command;
 use super::super::state::State;
 use super::super::theme;
-use super::badge;
+use super::number::{intervention, number_ui};
+use super::{badge, legible};
 use crate::scene::Scene;
 
 /// How far a value lies outside of what the models were trained on, in words; `None` inside it.
@@ -76,7 +77,12 @@ pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .open(&mut open)
         .resizable(false)
         .default_pos([16.0, 132.0])
-        .show(ctx, |ui| panel_ui(ui, state, scene, out));
+        .show(ctx, |ui| {
+            let height = ctx.content_rect().height() - 120.0;
+            ScrollArea::vertical()
+                .max_height(height.max(100.0))
+                .show(ui, |ui| panel_ui(ui, state, scene, out));
+        });
     if !open {
         out.push(Command::ToggleInterventions);
     }
@@ -148,7 +154,7 @@ fn row_ui(
     let weak = theme::surfaces(state.light).weak;
     let set = state.interventions.get(target).copied();
     let range = scene.training_range(target);
-    let name = target.replace(['.', '_'], " ");
+    let name = legible(ui.ctx(), &target.replace(['.', '_'], " ")).into_owned();
     let label = RichText::new(&name);
     ui.label(if set.is_some() { label.strong() } else { label });
     let usual = range.map_or(0.5 * (ends.0 + ends.1), |(low, high)| 0.5 * (low + high));
@@ -170,15 +176,16 @@ fn row_ui(
             rounded(target, value, ends),
         ));
     }
-    let mut typed = shown;
-    let field = DragValue::new(&mut typed)
-        .range(ends.0..=ends.1)
-        .clamp_existing_to_range(false)
-        .speed(0.005 * (ends.1 - ends.0))
-        .max_decimals(2)
-        .suffix(unit(target));
-    if ui.add(field).changed() && moved(typed) {
-        out.push(Command::Intervene(target.into(), typed));
+    let field = ui.add_enabled_ui(state.replay.is_none(), |ui| {
+        let text = number(shown, unit(target));
+        number_ui(ui, &format!("{name}, number"), &text, &shown.to_string())
+    });
+    if let Some(typed) = field.inner {
+        match intervention(scene, target, &typed, unit(target)) {
+            Ok(value) if moved(value) => out.push(Command::Intervene(target.into(), value)),
+            Ok(_) => {}
+            Err(why) => out.push(Command::Complain(format!("{why}; nothing was changed"))),
+        }
     }
     let trained = range.map(|(low, high)| {
         let unit = unit(target);
@@ -275,5 +282,10 @@ fn unit(target: &str) -> &'static str {
 }
 
 fn number(value: f32, unit: &str) -> String {
-    format!("{value:.2}{unit}")
+    // Small values need more digits to be told apart from nothing.
+    let digits = match value.abs() {
+        v if v > 0.0 && v < 0.095 => 4,
+        _ => 2,
+    };
+    format!("{value:.digits$}{unit}")
 }

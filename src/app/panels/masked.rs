@@ -80,9 +80,12 @@ pub(super) fn sum(masked: &MaskedShown) -> String {
 
 /// Picks what a masked model's pane shows.
 pub(super) fn mask_view_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
+    // In a narrow card the spinner and the time beside it need some room, too.
+    let width = (ui.available_width() - 28.0).clamp(60.0, 132.0);
     ComboBox::from_id_salt(("mask", index))
         .selected_text(RichText::new(state.mask_view.words()).small())
-        .width(132.0)
+        .truncate()
+        .width(width)
         .show_ui(ui, |ui| {
             for view in [MaskView::Off, MaskView::Small, MaskView::Large] {
                 let selected = view == state.mask_view;

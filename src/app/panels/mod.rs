@@ -7,6 +7,7 @@ pub mod findings;
 mod ghosts;
 pub mod interventions;
 mod masked;
+pub mod number;
 pub mod overlay;
 pub mod panes;
 pub mod pictures;
@@ -20,6 +21,8 @@ mod touch;
 pub mod transport;
 
 use bevy_egui::egui::{Color32, Response, RichText, Ui, WidgetInfo, WidgetType};
+
+pub(super) use super::fonts::legible;
 
 /// A small rounded label on a coloured ground.
 pub(super) fn badge(ui: &mut Ui, text: &str, colour: Color32) -> Response {

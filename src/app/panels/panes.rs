@@ -13,7 +13,7 @@ use super::super::theme;
 use super::ghosts::ghosts_ui;
 use super::masked::{mask_view_ui, masked_ui, sum};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
-use super::{badge, name};
+use super::{badge, legible, name};
 use crate::model::Camp;
 use crate::sim::CONTROL_HZ;
 
@@ -146,19 +146,37 @@ pub fn pane_ui(
 
 fn header_ui(ui: &mut Ui, state: &State, pane: &Pane, imagination: Option<Imagination>) {
     row_ui(ui, |ui| {
-        let title = ui.label(RichText::new(&pane.name).strong());
+        let shown = legible(ui.ctx(), &pane.name).into_owned();
+        // The time at the right is not to be pushed out by a long name.
+        let least = match imagination {
+            Some(_) => 48.0,
+            None => 0.0,
+        };
+        let title = ui
+            .scope(|ui| {
+                ui.set_max_width((ui.available_width() - least).max(20.0));
+                ui.add(bevy_egui::egui::Label::new(RichText::new(shown).strong()).truncate())
+            })
+            .inner;
         if let Some(card) = &pane.card {
-            title.on_hover_text(format!(
+            let about = format!(
                 "{}\n{:.2} M parameters · {} steps\nTrained on: {}\n{}",
                 card.summary,
                 pane.parameters.max(card.parameters) as f64 / 1e6,
                 card.steps,
                 card.scenes.join(", "),
                 card.notes
-            ));
+            );
+            title.on_hover_text(legible(ui.ctx(), &about));
             if ui.available_width() > 100.0 {
                 badge(ui, card.camp.id(), theme::camp_colour(pane.camp()));
             }
+        }
+        if let Some(other) = &pane.same_as
+            && ui.available_width() > 60.0
+        {
+            let words = format!("The weights are those of {other}: this is one model twice");
+            badge(ui, "twice", theme::BAD).on_hover_text(legible(ui.ctx(), &words));
         }
         if let Some(i) = imagination {
             time_label(ui, state, i.moment());
@@ -194,7 +212,7 @@ fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
             .strong()
             .color(colour),
     );
-    inner.label(RichText::new(error).small());
+    inner.label(RichText::new(legible(ui.ctx(), error)).small());
 }
 
 #[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]

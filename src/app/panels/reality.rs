@@ -8,7 +8,7 @@ use super::super::command::Command;
 use super::super::state::{Cursor, Grip, State};
 use super::super::theme;
 use super::super::view3d::Scenery;
-use super::{name, touch};
+use super::{legible, name, touch};
 
 /// Draws the view; returns the size of its rectangle in points.
 pub fn reality_ui(
@@ -57,7 +57,8 @@ fn title_ui(ui: &mut Ui, state: &State, rect: Rect) {
     over.spacing_mut().item_spacing.y = 3.0;
     over.label(RichText::new("Reality").strong().color(s.text));
     if let Some(scene) = &state.scene {
-        over.label(RichText::new(&scene.summary).small().color(s.weak));
+        let summary = legible(over.ctx(), &scene.summary).into_owned();
+        over.label(RichText::new(summary).small().color(s.weak));
     }
 }
 

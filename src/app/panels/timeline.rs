@@ -75,15 +75,15 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             .scene
             .as_ref()
             .and_then(|sc| sc.bodies.get(body))
-            .map_or("?", |b| b.name.as_str())
-            .to_string();
+            .map_or("?", |b| b.name.as_str());
+        let body = super::legible(ui.ctx(), body).into_owned();
         response.on_hover_text(format!(
             "{} · {body} · severity {severity:.2}\n{}",
             law.id(),
             law.statement()
         ));
     } else if let Some(text) = disturbed {
-        response.on_hover_text(text);
+        response.on_hover_text(super::legible(ui.ctx(), &text));
     }
 }
 
@@ -167,7 +167,7 @@ fn label(
     painter.with_clip_rect(clip).text(
         pos2(rect.left() + 17.0, middle),
         Align2::LEFT_CENTER,
-        text,
+        super::legible(painter.ctx(), text),
         FontId::proportional(12.0),
         s.text,
     );

@@ -31,7 +31,7 @@ pub fn timers_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
                     }
                     ui.end_row();
                     for (what, samples) in state.timers.rows() {
-                        ui.label(what);
+                        ui.label(super::legible(ui.ctx(), &what));
                         let values = [
                             samples.last(),
                             samples.percentile(0.5),

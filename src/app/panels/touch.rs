@@ -426,7 +426,8 @@ fn convex_hull(mut points: Vec<Pos2>) -> Vec<Pos2> {
 /// A label beside the pointer.
 fn say(painter: &Painter, state: &State, at: Pos2, title: &str, hint: &str) {
     let s = theme::surfaces(state.light);
-    let title = painter.layout_no_wrap(title.into(), FontId::proportional(13.0), s.text);
+    let title = super::legible(painter.ctx(), title).into_owned();
+    let title = painter.layout_no_wrap(title, FontId::proportional(13.0), s.text);
     let hint = painter.layout_no_wrap(hint.into(), FontId::proportional(11.5), s.weak);
     let has_hint = !hint.text().is_empty();
     let height = title.size().y + if has_hint { hint.size().y + 2.0 } else { 0.0 };

@@ -1,18 +1,29 @@
 //! Play, pause, step, reset, speed, seed, and the lamp that tells success.
 
-use bevy_egui::egui::{
-    Align, Button, Color32, DragValue, Layout, RichText, Sense, Slider, Ui, vec2,
-};
+use bevy_egui::egui::{Align, Button, Color32, Layout, RichText, Sense, Slider, Ui, vec2};
 
 use super::super::command::Command;
 use super::super::state::{Cursor, State};
 use super::super::theme;
 use super::badge;
 use super::interventions::outside;
+use super::number::{figure, number_ui, whole};
 use crate::sim::CONTROL_HZ;
 
-/// Draws the row of transport controls.
+/// Windows narrower than this, in points, have the controls in two rows.
+const NARROW: f32 = 1240.0;
+
+/// Height that the controls take in a window so wide.
+pub fn height(window_width: f32) -> f32 {
+    match window_width < NARROW {
+        true => 58.0,
+        false => 26.0,
+    }
+}
+
+/// Draws the transport controls, in one row or two.
 pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let narrow = ui.ctx().content_rect().width() < NARROW;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
         let plays = match &state.dream {
@@ -61,11 +72,9 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             out.push(Command::Live);
         }
         moment_menu_ui(ui, state, out);
-        ui.add_space(8.0);
-        speed_ui(ui, state, out);
-        if state.replay.is_none() {
+        if !narrow {
             ui.add_space(8.0);
-            seed_ui(ui, state, out);
+            course_ui(ui, state, out);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let time = |m: usize| m as f32 / CONTROL_HZ as f32;
@@ -77,9 +86,29 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 ))
                 .monospace(),
             );
-            outside_ui(ui, state, out);
+            if !narrow {
+                outside_ui(ui, state, out);
+            }
         });
     });
+    if narrow {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
+            course_ui(ui, state, out);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                outside_ui(ui, state, out);
+            });
+        });
+    }
+}
+
+/// How fast time runs, and which seed.
+fn course_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    speed_ui(ui, state, out);
+    if state.replay.is_none() {
+        ui.add_space(8.0);
+        seed_ui(ui, state, out);
+    }
 }
 
 /// The way back from disturbances.
@@ -122,25 +151,46 @@ fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     });
 }
 
+/// Slowest and fastest, times real time.
+const SPEEDS: (f32, f32) = (0.25, 4.0);
+
+fn refused(what: &str, why: &str) -> Command {
+    Command::Complain(format!("{what}: {why}; nothing was changed"))
+}
+
 fn speed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let weak = theme::surfaces(state.light).weak;
     ui.label(RichText::new("Speed").color(weak));
     let mut speed = state.speed;
     ui.spacing_mut().slider_width = 80.0;
-    let slider = Slider::new(&mut speed, 0.25..=4.0)
+    let slider = Slider::new(&mut speed, SPEEDS.0..=SPEEDS.1)
         .logarithmic(true)
-        .custom_formatter(|v, _| format!("{v:.2}×"));
-    if ui.add(slider).changed() {
+        .show_value(false);
+    let slider = ui.add(slider);
+    super::name(&slider, bevy_egui::egui::WidgetType::Slider, "Speed");
+    if slider.changed() {
         out.push(Command::Speed(speed));
+    }
+    let (shown, exact) = (format!("{:.2}×", state.speed), state.speed.to_string());
+    if let Some(typed) = number_ui(ui, "Speed, number", &shown, &exact) {
+        let (low, high) = SPEEDS;
+        let asked = figure(&typed, "×").and_then(|speed| match (low..=high).contains(&speed) {
+            true => Ok(Command::Speed(speed)),
+            false => Err(format!("`{typed}` is not from {low} to {high}")),
+        });
+        out.push(asked.unwrap_or_else(|why| refused("Speed", &why)));
     }
 }
 
 fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let weak = theme::surfaces(state.light).weak;
     ui.label(RichText::new("Seed").color(weak));
-    let mut seed = state.record.seed;
-    if ui.add(DragValue::new(&mut seed).speed(1.0)).changed() {
-        out.push(Command::Seed(seed));
+    let seed = state.record.seed.to_string();
+    if let Some(typed) = number_ui(ui, "Seed, number", &seed, &seed) {
+        out.push(match whole(&typed, u64::MAX) {
+            Ok(seed) => Command::Seed(seed),
+            Err(why) => refused("Seed", &why),
+        });
     }
     if ui.button("🎲").on_hover_text("Another seed (G)").clicked() {
         out.push(Command::RollSeed);

@@ -262,7 +262,11 @@ impl Session {
             dreamer.one_step = false;
             dream.action = match dim {
                 0 => Vec::new(),
-                dim => held_action(self.held, dim),
+                dim => {
+                    // A key that came and went while the model was at work counts for one step.
+                    let tapped = self.tapped.take().filter(|_| self.held == [0.0; 4]);
+                    held_action(tapped.unwrap_or(self.held), dim)
+                }
             };
             self.dreams.ask(DreamStep {
                 model: dreamer.model.clone(),

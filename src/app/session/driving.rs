@@ -13,6 +13,11 @@ impl Session {
     /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one does not.
     pub(super) fn choose_driver(&mut self) {
         self.state.drivers = self.driver_options();
+        self.state.awaited = None;
+        if !self.state.has_actions() {
+            // Nobody acts here, and whoever drove goes on in the next scene.
+            return;
+        }
         let works = |s: &State, c: &DriverChoice| {
             s.drivers
                 .iter()
@@ -20,18 +25,57 @@ impl Session {
         };
         let wished = self.wished.clone();
         let wish = wished.as_deref().and_then(|w| self.find_driver(w));
+        if let (Some(wished), None) = (wished, &wish) {
+            // Somebody asked for it: nobody else drives in its place.
+            self.state.awaited = Some(wished);
+            if !self.state.loading {
+                self.give_up_awaited();
+            }
+            return;
+        }
         let planner = self
             .find_driver("jepa")
             .filter(|_| !self.driver_is_chosen && self.wished.is_none());
         let current = Some(self.state.driver.clone()).filter(|_| self.driver_is_chosen);
         let fallback = [DriverChoice::Oracle, DriverChoice::Random];
+        let before = current.clone();
         let choice = [wish, planner, current]
             .into_iter()
             .flatten()
             .chain(fallback)
             .find(|c| works(&self.state, c))
             .unwrap_or(DriverChoice::Keyboard);
+        if let Some(DriverChoice::Planner(name)) = before.filter(|b| *b != choice) {
+            let label = self.state.drivers.iter().find(|d| d.choice == choice);
+            let instead = label.map_or("another", |d| d.label.as_str()).to_string();
+            self.state.say(format!(
+                "{name} cannot drive in this scene; instead of it: {instead}"
+            ));
+        }
         self.set_driver(choice);
+    }
+
+    /// Lets reality run or stop; while the controller that was asked for is not there, it stands still.
+    pub(super) fn play(&mut self, on: bool) {
+        let runs = on && self.state.awaited.is_none();
+        self.reality.tell(RealityOrder::Play(runs));
+    }
+
+    /// All models are in, and the controller that was asked for is not among them.
+    pub(super) fn give_up_awaited(&mut self) {
+        let Some(wish) = self.state.awaited.clone() else {
+            return;
+        };
+        let failed = self.state.panes.iter().find(|p| p.name == wish);
+        let why = match failed.map(|p| &p.status) {
+            Some(PaneStatus::Failed(e)) => e.clone(),
+            _ => "no such model of this scene could be loaded".into(),
+        };
+        self.state.playing = false;
+        self.play(false);
+        self.state.complain(format!(
+            "{wish} cannot drive: {why}; choose another controller"
+        ));
     }
 
     pub(super) fn find_driver(&self, wish: &str) -> Option<DriverChoice> {
@@ -48,9 +92,9 @@ impl Session {
             "random" => Some(DriverChoice::Random),
             "keyboard" => Some(DriverChoice::Keyboard),
             name => self
-                .backstage
-                .get(name)
-                .filter(|b| b.model.is_some())
+                .state
+                .scene_models()
+                .find(|(_, p)| p.name == name && p.status == PaneStatus::Ready)
                 .map(|_| DriverChoice::Planner(name.into())),
         }
     }
@@ -97,6 +141,9 @@ impl Session {
         }
         self.state.driver = choice.clone();
         self.state.decision = None;
+        if self.state.awaited.take().is_some() {
+            self.play(self.state.playing);
+        }
         if let Some(driver) = self.build_driver(&choice) {
             self.reality.tell(RealityOrder::Drive(driver));
         }
@@ -125,7 +172,8 @@ impl Session {
                 let budget = Budget::oracle(scene);
                 Box::new(OracleMpc::new(scene, budget, Budget::ORACLE.hold))
             }
-            _ => Box::new(Random::new(self.state.record.seed)),
+            (DriverChoice::Planner(_), None) => return None,
+            (DriverChoice::Random, _) => Box::new(Random::new(self.state.record.seed)),
         };
         Some(Driver::Controller {
             controller: Arc::new(Mutex::new(controller)),

@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::{Backstage, Session};
 use crate::app::state::*;
-use crate::model::WorldModel;
+use crate::model::{Card, WorldModel};
 use crate::worker::{Desk, Loaded, imagination, judging, masking};
 
 impl Session {
@@ -20,7 +20,18 @@ impl Session {
                         ..Pane::default()
                     };
                     match card {
-                        Ok(card) => pane.card = Some(*card),
+                        Ok(card) => {
+                            pane.same_as = self.twin_in_weights(&card);
+                            if let Some(other) = &pane.same_as {
+                                let same = format!(
+                                    "{} and {other} have the same weights: they are one model",
+                                    pane.name
+                                );
+                                tracing::warn!("{same}");
+                                self.state.say(same);
+                            }
+                            pane.card = Some(*card);
+                        }
                         Err(e) => pane.status = PaneStatus::Failed(e),
                     }
                     self.state.panes.push(pane);
@@ -34,10 +45,20 @@ impl Session {
                     self.loading = None;
                     self.state.loading = false;
                     self.note_missing_planner();
+                    self.give_up_awaited();
                 }
                 Some(Err(TryRecvError::Empty)) | None => return,
             }
         }
+    }
+
+    /// A model that is there already, and has the weights that this card names.
+    fn twin_in_weights(&self, card: &Card) -> Option<String> {
+        let same = |p: &&Pane| {
+            let other = p.card.as_ref().map(|c| c.sha256.as_str());
+            !card.sha256.is_empty() && other == Some(card.sha256.as_str())
+        };
+        self.state.panes.iter().find(same).map(|p| p.name.clone())
     }
 
     pub(super) fn note_missing_planner(&mut self) {
@@ -84,7 +105,10 @@ impl Session {
         self.state.drivers = self.driver_options();
         if !self.driver_is_chosen {
             let wish = self.wished.clone().unwrap_or_else(|| "jepa".into());
-            if let Some(choice) = self.find_driver(&wish).filter(|c| *c != before)
+            let is_awaited = self.state.awaited.is_some();
+            if let Some(choice) = self
+                .find_driver(&wish)
+                .filter(|c| *c != before || is_awaited)
                 && self.state.has_actions()
             {
                 self.set_driver(choice);

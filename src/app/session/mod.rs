@@ -74,6 +74,8 @@ pub struct Session {
     /// Where the models imagine from by themselves in this episode.
     branch: Option<usize>,
     held: [f32; 4],
+    /// What was held since the last dreamt step, if it was let go again.
+    tapped: Option<[f32; 4]>,
     /// Looks after the file of the scene shown.
     watch: Option<Watch>,
     dreams: Desk<DreamStep, Dreamt>,
@@ -102,6 +104,7 @@ impl Session {
             rolled: 0,
             branch: None,
             held: [0.0; 4],
+            tapped: None,
             watch: None,
             dreams: Desk::open("dreaming", || crate::worker::dreaming)?,
             dream_judge: Desk::open("judge-dream", || judging)?,
@@ -166,7 +169,15 @@ impl Session {
                 if self.state.playing {
                     self.state.cursor = Cursor::Live;
                 }
-                self.reality.tell(RealityOrder::Play(self.state.playing));
+                if self.state.playing && self.state.awaited.is_some() && !self.state.loading {
+                    self.give_up_awaited();
+                    return;
+                }
+                self.play(self.state.playing);
+            }
+            Command::Step if self.state.awaited.is_some() && self.state.replay.is_none() => {
+                self.state
+                    .say("The controller that was asked for is not there yet: nobody acts");
             }
             Command::Step => {
                 self.pause();
@@ -263,6 +274,8 @@ impl Session {
                 self.state.say("No moment is saved: Ctrl+S saves one");
             }
             Command::RestoreMoment => self.reality.tell(RealityOrder::Restore),
+            Command::Complain(what) => self.state.complain(what),
+            Command::DismissError => self.state.note = None,
             Command::DismissFault => self.state.fault = None,
             Command::ReplayEpisode(episode) => {
                 if let Some(shown) = &self.state.replay {
@@ -278,7 +291,7 @@ impl Session {
     fn pause(&mut self) {
         if self.state.playing {
             self.state.playing = false;
-            self.reality.tell(RealityOrder::Play(false));
+            self.play(false);
         }
     }
 
@@ -286,6 +299,9 @@ impl Session {
     pub fn hold(&mut self, action: [f32; 4]) {
         if action != self.held {
             self.held = action;
+            if action != [0.0; 4] {
+                self.tapped = Some(action);
+            }
             if self.state.dream.is_none() {
                 self.reality.tell(RealityOrder::Hold(action));
             }
@@ -406,7 +422,7 @@ impl Session {
         self.wake();
         self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
-        if self.state.note_is_error {
+        if self.state.note_is_error && self.state.awaited.is_none() {
             self.state.note = None;
         }
         self.state.record = Record {

@@ -43,9 +43,6 @@ impl Session {
         if let Some(file) = wished.filter(|w| !names.iter().any(|n| n == w)) {
             names.insert(0, file.into());
         }
-        self.state.scene_index = wished
-            .and_then(|w| names.iter().position(|n| n == w))
-            .unwrap_or(0);
         self.state.scenes = names
             .into_iter()
             .map(|name| {
@@ -57,6 +54,11 @@ impl Session {
                 }
             })
             .collect();
+        let scenes = &self.state.scenes;
+        let asked = wished.and_then(|w| scenes.iter().position(|s| s.name == w));
+        // A file that cannot be used is no reason to begin with an empty window.
+        let sound = || scenes.iter().position(|s| s.summary.is_ok());
+        self.state.scene_index = asked.or_else(sound).unwrap_or(0);
     }
 
     pub(super) fn open_scene(&mut self, index: usize) {
@@ -121,8 +123,8 @@ impl Session {
         self.show_scene(scene.clone());
         let seed = self.state.record.seed;
         self.reality.tell(RealityOrder::Load(scene, seed));
-        self.reality.tell(RealityOrder::Play(self.state.playing));
         self.choose_driver();
+        self.play(self.state.playing);
         if !self.state.loading {
             self.note_missing_planner();
         }

@@ -65,6 +65,8 @@ struct Stage {
     continues: bool,
     driver: Driver,
     held: [f32; 4],
+    /// What was held since the last step, if it was let go again: a short press counts.
+    tapped: Option<[f32; 4]>,
     next_action: Option<Vec<f32>>,
     asked_at: Option<usize>,
     interventions: BTreeMap<String, f32>,
@@ -101,6 +103,7 @@ impl Stage {
             continues: true,
             driver: Driver::Keyboard,
             held: [0.0; 4],
+            tapped: None,
             next_action: None,
             asked_at: None,
             interventions: BTreeMap::new(),
@@ -176,7 +179,12 @@ impl Stage {
                 self.reset_controller();
                 self.ask();
             }
-            RealityOrder::Hold(action) => self.held = action,
+            RealityOrder::Hold(action) => {
+                if action != [0.0; 4] {
+                    self.tapped = Some(action);
+                }
+                self.held = action;
+            }
             RealityOrder::Waits(on) => self.waits = on,
             RealityOrder::Continue(on) => self.continues = on,
             RealityOrder::Set(target, value) => self.set(target, value),
@@ -205,6 +213,23 @@ impl Stage {
         }
     }
 
+    /// Starts the episode of the next seed; after the last one there is, reality stops.
+    fn begin_next(&mut self) {
+        match &mut self.scene {
+            Some((_, seed)) if *seed == u64::MAX => {
+                self.playing = false;
+                self.steps_owed = 0;
+                let message = format!("{} is the last seed there is: choose another", u64::MAX);
+                self.say(News::Failed(message));
+            }
+            Some((_, seed)) => {
+                *seed += 1;
+                self.begin();
+            }
+            None => {}
+        }
+    }
+
     /// Starts the episode of the current scene and seed.
     fn begin(&mut self) {
         let Some((scene, seed)) = self.scene.clone() else {
@@ -213,6 +238,7 @@ impl Stage {
         self.forget_decision();
         self.reset_controller();
         self.steps_owed = 0;
+        self.tapped = None;
         self.pull = None;
         self.goal_held = false;
         match self.open_act(&scene, seed) {
@@ -344,7 +370,10 @@ impl Stage {
         let dim = act.reality.scene().actions.dim();
         let action = match (&self.driver, dim) {
             (_, 0) => Vec::new(),
-            (Driver::Keyboard, dim) => hands::held_action(self.held, dim),
+            (Driver::Keyboard, dim) => {
+                let tapped = self.tapped.take().filter(|_| self.held == [0.0; 4]);
+                hands::held_action(tapped.unwrap_or(self.held), dim)
+            }
             (Driver::Controller { .. }, _) => match self.next_action.take() {
                 Some(action) => action,
                 // Reality does not wait: it goes on with the last action.
@@ -420,10 +449,7 @@ impl Stage {
         let held = goal_held || self.pull.is_some();
         let over = ended.is_some_and(|(end, _)| taken >= end + LINGER_STEPS) && !held;
         if (over && self.continues) || taken >= MAX_STEPS {
-            if let Some((_, seed)) = &mut self.scene {
-                *seed = seed.wrapping_add(1);
-            }
-            return self.begin();
+            return self.begin_next();
         }
         // A late decision on an older moment is still the best there is when reality does not wait.
         if self.asked_at.is_none() {
