@@ -7,6 +7,7 @@ mod device;
 mod episodes;
 mod eval;
 mod models;
+pub(crate) mod output;
 mod record;
 mod replay;
 mod scenes;
