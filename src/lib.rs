@@ -12,5 +12,6 @@ pub mod model;
 pub mod planner;
 pub mod scene;
 pub mod sim;
+pub mod system;
 pub mod train;
 pub mod worker;

@@ -31,7 +31,11 @@ fn main() -> std::process::ExitCode {
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(wrong_use) => wrong_use.exit(),
             Err(error) => {
-                eprintln!("error: {error:#}");
+                let kind = match error.is::<parallax::cli::Stopped>() {
+                    true => "stopped",
+                    false => "error",
+                };
+                eprintln!("{kind}: {}", parallax::cli::in_words(&error));
                 std::process::ExitCode::FAILURE
             }
         },

@@ -23,7 +23,7 @@ pub struct AppArgs {
     #[arg(long, value_name = "C")]
     pub controller: Option<String>,
     /// Seed of the first episode.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::seed())]
     pub seed: Option<u64>,
     /// Set a field of the scene, such as gravity=-3.7, cube.friction=0.9 or action.delay=2; may be repeated.
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = parse_set)]

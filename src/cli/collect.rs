@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::episodes::{HEAD, row};
-use crate::episode::{CollectOptions, collect};
+use super::{Stopped, output};
+use crate::episode::{CollectOptions, collect_until};
 use crate::scene;
+use crate::system::Stop;
 
 /// Record episodes of a scene's behaviour from rapier, on all cores; what is already there is kept.
 #[derive(clap::Args, Debug)]
@@ -22,8 +24,8 @@ pub struct CollectArgs {
     /// Episodes to have in the folder
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     episodes: u64,
-    /// Seed of the first episode; seeds from 1000000 up are held out and refused by training
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    /// Seed of the first episode; training takes seeds below 500000 and refuses all others (from 1000000 up they are held out)
+    #[arg(long, value_name = "K", default_value_t = 0, value_parser = super::seed())]
     seed: u64,
     /// Folder to fill (created; resumed if it holds the same scene and seed); several scenes each get a folder in it
     #[arg(long, value_name = "DIR")]
@@ -35,14 +37,21 @@ pub fn run(args: &CollectArgs) -> Result<()> {
         true => scene::list(&scene::library_dir()),
         false => args.scene.clone(),
     };
-    println!("{HEAD} {:>9} {:>11}", "SECONDS", "FRAMES/S");
+    // Every scene and every folder, before the first episode.
+    let mut orders = Vec::new();
     for name in &names {
         let scene = args.world.scene(name)?;
         let out = match names.len() {
             1 => args.out.clone(),
             _ => args.out.join(&scene.name),
         };
-        let r = collect(
+        output::test_folder("--out", &out)?;
+        orders.push((scene, out));
+    }
+    let stop = Stop::on_signals()?;
+    println!("{HEAD} {:>9} {:>11}", "SECONDS", "FRAMES/S");
+    for (scene, out) in orders {
+        let r = collect_until(
             &scene,
             &CollectOptions {
                 out: out.clone(),
@@ -50,6 +59,7 @@ pub fn run(args: &CollectArgs) -> Result<()> {
                 seed: args.seed,
                 progress: true,
             },
+            &stop,
         )?;
         let speed = match r.frames {
             0 => "-".into(),
@@ -63,6 +73,13 @@ pub fn run(args: &CollectArgs) -> Result<()> {
         );
         if r.resumed > 0 {
             println!("  {} of {} episodes were there", r.resumed, r.episodes);
+        }
+        if r.stopped {
+            let (there, dir) = (r.survey.episodes, out.display());
+            return Err(Stopped::new(format!(
+                "{dir} holds {there} of {} episodes, all of them whole; the same command goes on from here",
+                r.episodes
+            )));
         }
     }
     Ok(())

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::episode::{Episode, Sheet, Store, Survey};
+use super::output::{self, Form};
+use crate::episode::{Episode, EpisodeError, SHARD, Sheet, Store, Survey};
 use crate::scene::Scene;
-use crate::sim::HELD_OUT_SEED;
+use crate::sim::{CALIBRATION_SEED, HELD_OUT_SEED, TUNING_SEED};
 
 /// Inspect a folder of episodes: counts, the state of every shard, pictures, one episode's numbers.
 #[derive(clap::Args, Debug)]
@@ -53,20 +54,25 @@ pub fn row(scene: &Scene, survey: &Survey, bytes: u64) -> String {
 pub fn bytes_in(dir: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir).with_context(|| dir.display().to_string())? {
-        bytes += entry?.metadata()?.len();
+        // What is being written at this moment may have another name by now.
+        bytes += entry?.metadata().map_or(0, |m| m.len());
     }
     Ok(bytes)
 }
 
 pub fn run(args: &EpisodesArgs) -> Result<()> {
+    if let Some(path) = &args.sheet {
+        output::test("--sheet", path, Form::Png)?;
+    }
     let store = Store::open(&args.dir)?;
     if let Some(n) = args.episode {
         return print_episode(&store, n);
     }
     let scene = &store.index.scene;
     let (mut survey, mut sheet, mut damaged) = (Survey::default(), Sheet::new(), 0);
-    let each = ROWS.div_ceil(store.shards().max(1) as usize);
-    for i in 0..store.shards() {
+    let present = store.present()?;
+    let each = ROWS.div_ceil(present.len().max(1));
+    for &i in &present {
         let seeds = store.shard_seeds(i);
         let file = store.shard_path(i);
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -85,11 +91,16 @@ pub fn run(args: &EpisodesArgs) -> Result<()> {
                     sheet.add(store.index.size, &episode.frames);
                 }
             }
+            // A recording that was broken off while it was extended: what is there is sound.
+            Err(cut @ EpisodeError::Cut { .. }) => println!("{cut}"),
             Err(error) => {
                 damaged += 1;
                 eprintln!("{error}");
             }
         }
+    }
+    for gap in store.gaps(&present) {
+        println!("{}", store.missing(gap));
     }
     println!("{HEAD}");
     println!("{}", row(scene, &survey, bytes_in(&args.dir)?));
@@ -100,11 +111,7 @@ pub fn run(args: &EpisodesArgs) -> Result<()> {
         scene.camera.samples,
         store.index.seed,
         (store.index.seed + store.index.episodes).saturating_sub(1),
-        if store.index.seed + store.index.episodes <= HELD_OUT_SEED {
-            "for training"
-        } else {
-            "held out: training refuses them"
-        }
+        used_for(store.index.seed + store.index.episodes)
     );
     for edit in &scene.edits {
         println!(
@@ -119,10 +126,20 @@ pub fn run(args: &EpisodesArgs) -> Result<()> {
     if damaged > 0 && !args.skip_damaged {
         bail!(
             "{damaged} of {} shards are damaged; --skip-damaged leaves them out",
-            store.shards()
+            present.len()
         );
     }
     Ok(())
+}
+
+/// What seeds below `end` are for.
+fn used_for(end: u64) -> &'static str {
+    match end {
+        ..=CALIBRATION_SEED => "for training",
+        ..=TUNING_SEED => "for calibrating the judge: training refuses them",
+        ..=HELD_OUT_SEED => "for tuning: training refuses them",
+        _ => "held out: training refuses them",
+    }
 }
 
 fn print_episode(store: &Store, n: u64) -> Result<()> {
@@ -133,13 +150,15 @@ fn print_episode(store: &Store, n: u64) -> Result<()> {
             count.saturating_sub(1)
         )));
     }
-    let shard =
-        (0..store.shards()).find(|&i| store.shard_seeds(i).contains(&(store.index.seed + n)));
-    let episodes = store.read(shard.unwrap_or(0))?;
+    let shard = n / SHARD;
+    if !store.shard_path(shard).exists() {
+        bail!("episode {n}: {}", store.missing(shard..shard + 1));
+    }
+    let episodes = store.read(shard)?;
     let Some(episode) = episodes.iter().find(|e| e.seed == store.index.seed + n) else {
         bail!(
             "{}: episode {n} is missing",
-            store.shard_path(shard.unwrap_or(0)).display()
+            store.shard_path(shard).display()
         );
     };
     println!(

@@ -10,10 +10,11 @@ mod used;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
+use super::output::{self, Form};
 use crate::eval::stats::{Mean, Rate};
 use crate::eval::{probe, rollout, surprise};
 use crate::model::{WorldModel, registry};
@@ -38,7 +39,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     episodes: Option<u64>,
     /// First seed; from 1000000 up seeds are held out
-    #[arg(long, value_name = "K", default_value_t = HELD_OUT_SEED)]
+    #[arg(long, value_name = "K", default_value_t = HELD_OUT_SEED, value_parser = super::seed())]
     seed: u64,
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
@@ -52,7 +53,7 @@ pub struct EvalArgs {
     #[command(flatten)]
     control: control::ControlArgs,
     /// Judge: make assets/judge.ron anew from so many clips a scene
-    #[arg(long, value_name = "CLIPS")]
+    #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     calibrate: Option<u64>,
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
@@ -95,33 +96,60 @@ impl EvalArgs {
     }
 }
 
-pub fn run(args: &EvalArgs) -> Result<()> {
-    used::check(args)?;
-    used::warn_of_seeds(args);
-    let result = match args.suite {
-        Suite::Control => control::evaluate(args)?,
-        Suite::Rollout => eval_rollout(args)?,
-        Suite::Dream => imagining::eval_dream(args)?,
-        Suite::Following => imagining::eval_following(args)?,
-        Suite::Attributes => imagining::eval_attributes(args)?,
-        Suite::Judge => judging::evaluate(args)?,
-        Suite::Probe => eval_probe(args)?,
-        Suite::Surprise => eval_surprise(args)?,
-        Suite::Masked => masked::evaluate(args)?,
-    };
+/// What was measured, and the picture that goes with it.
+struct Measured {
+    json: Value,
+    /// Drawn and written once the numbers stand.
+    picture: Option<Picture>,
+}
+
+type Picture = Box<dyn FnOnce(&Path) -> Result<()>>;
+
+impl From<Value> for Measured {
+    fn from(json: Value) -> Self {
+        Self {
+            json,
+            picture: None,
+        }
+    }
+}
+
+/// Everything that can be known to be wrong before the first episode.
+fn test_outputs(args: &EvalArgs) -> Result<()> {
     if let Some(path) = &args.json {
-        write_json(path, &result)?;
+        output::test("--json", path, Form::Json)?;
+    }
+    if let Some(path) = &args.out {
+        output::test("--out", path, Form::Png)?;
     }
     Ok(())
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)
-            .with_context(|| format!("{}: cannot be created", dir.display()))?;
+pub fn run(args: &EvalArgs) -> Result<()> {
+    used::check(args)?;
+    test_outputs(args)?;
+    used::warn_of_seeds(args);
+    let measured: Measured = match args.suite {
+        Suite::Control => control::evaluate(args)?.into(),
+        Suite::Rollout => eval_rollout(args)?,
+        Suite::Dream => imagining::eval_dream(args)?,
+        Suite::Following => imagining::eval_following(args)?.into(),
+        Suite::Attributes => imagining::eval_attributes(args)?.into(),
+        Suite::Judge => judging::evaluate(args)?.into(),
+        Suite::Probe => eval_probe(args)?.into(),
+        Suite::Surprise => eval_surprise(args)?.into(),
+        Suite::Masked => masked::evaluate(args)?,
+    };
+    // Numbers first: a picture can be drawn again, an evaluation takes hours.
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&measured.json)? + "\n";
+        output::write(path, text.as_bytes())?;
     }
-    let text = serde_json::to_string_pretty(value)? + "\n";
-    std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
+    if let (Some(path), Some(picture)) = (&args.out, measured.picture) {
+        picture(path)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
 }
 
 fn scene_of(args: &EvalArgs) -> Result<Arc<Scene>> {
@@ -157,9 +185,12 @@ fn note_model(out: &mut Map<String, Value>, model: &dyn WorldModel) {
 }
 
 fn command_line() -> String {
-    std::env::args()
+    // Names of files need not be UTF-8: they are shown as far as they can be.
+    std::env::args_os()
         .skip(1)
-        .fold("parallax".into(), |line, a| line + " " + &a)
+        .fold("parallax".into(), |line, a| {
+            line + " " + &a.to_string_lossy()
+        })
 }
 
 fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, Value> {
@@ -195,18 +226,18 @@ fn note_world(out: &mut Map<String, Value>, scene: &Scene) {
     }
 }
 
-fn eval_rollout(args: &EvalArgs) -> Result<Value> {
+fn eval_rollout(args: &EvalArgs) -> Result<Measured> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
     let model = world_model(args)?;
+    if args.out.is_some() {
+        imagining::test_drawing(&scene, model.as_ref(), args.seed)?;
+    }
     let bar = bar(args.episodes(), name);
     let result = rollout::run(&scene, model.as_ref(), args.seed, args.episodes(), |_| {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
-    if let Some(path) = &args.out {
-        imagining::draw_clips(&scene, model.as_ref(), args.seed, path)?;
-    }
     println!(
         "{name} in {}: {} clips, {} steps from {} real frames",
         scene.name,
@@ -253,7 +284,13 @@ fn eval_rollout(args: &EvalArgs) -> Result<Value> {
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }
-    Ok(Value::Object(out))
+    let seed = args.seed;
+    Ok(Measured {
+        json: Value::Object(out),
+        picture: Some(Box::new(move |path| {
+            imagining::draw_clips(&scene, model.as_ref(), seed, path)
+        })),
+    })
 }
 
 fn eval_probe(args: &EvalArgs) -> Result<Value> {

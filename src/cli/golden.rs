@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
 use rayon::prelude::*;
 
+use super::output;
 use crate::eval::golden::{Golden, differences, measure};
 use crate::model::registry;
 use crate::scene::{home, models_dir};
@@ -71,10 +72,7 @@ pub fn run(args: &GoldenArgs) -> Result<()> {
     if args.write {
         expected.retain(|name, _| shipped.contains(name));
         let text = serde_json::to_string_pretty(&expected)? + "\n";
-        let beside = path.with_extension("json.part");
-        std::fs::write(&beside, text)
-            .and_then(|()| std::fs::rename(&beside, &path))
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        output::write(&path, text.as_bytes())?;
         println!("wrote {}", path.display());
         return Ok(());
     }

@@ -9,6 +9,7 @@ mod episodes;
 mod eval;
 mod golden;
 mod models;
+pub(crate) mod output;
 mod record;
 mod replay;
 mod scenes;
@@ -87,4 +88,49 @@ fn wrong_use(message: impl std::fmt::Display) -> anyhow::Error {
     Cli::command()
         .error(clap::error::ErrorKind::ValueValidation, message)
         .into()
+}
+
+/// What ended in order because somebody asked for it with Ctrl+C or SIGTERM: exit code 1, since what was asked for first is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(String);
+
+impl Stopped {
+    /// With what is there now, and how to go on.
+    #[allow(clippy::new_ret_no_self)]
+    fn new(what: String) -> anyhow::Error {
+        Self(what).into()
+    }
+}
+
+/// Largest seed that a command takes: whatever is counted on from there stays a number.
+const LAST_SEED: u64 = i64::MAX as u64;
+
+/// Reads a seed from the command line.
+pub(crate) fn seed() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=LAST_SEED)
+}
+
+/// Reads a number that has to lie above `low` and at most at `high`; what is not finite is out of every range.
+pub(crate) fn number_in(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let wrong = || format!("found `{text}`, expected a number above {low}, at most {high}");
+    let number: f64 = text.trim().parse().map_err(|_| wrong())?;
+    match number > low && number <= high {
+        true => Ok(number),
+        false => Err(wrong()),
+    }
+}
+
+/// An error and its causes in one line; what an error says of its cause by itself is not said again.
+pub fn in_words(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .fold(error.to_string(), |text, cause| {
+            let cause = cause.to_string();
+            match text.contains(&cause) {
+                true => text,
+                false => text + ": " + &cause,
+            }
+        })
 }

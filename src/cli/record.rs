@@ -1,12 +1,12 @@
 //! `parallax record`: reality beside what the models imagine, as a GIF.
 
-use std::fs::File;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, Rgba, RgbaImage};
 
+use super::output::{self, Form};
 use crate::camera::Eye;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::judge::{Judge, Violation};
@@ -22,7 +22,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "S")]
     scene: String,
     /// Seed
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = super::seed())]
     seed: u64,
     /// Model: a folder of models/ or models/baselines/, in the order of the panes (repeatable) [default: all that know the scene]
     #[arg(long, value_name = "M")]
@@ -41,13 +41,7 @@ enum Imagined {
 }
 
 pub fn run(args: &RecordArgs) -> Result<()> {
-    if args.out.extension().is_none_or(|e| e != "gif") {
-        let message = format!(
-            "--out {}: expected a file name that ends in .gif",
-            args.out.display()
-        );
-        return Err(super::wrong_use(message));
-    }
+    output::test("--out", &args.out, Form::Gif)?;
     let scene = args.world.scene(&args.scene)?;
     let eye = Eye::standard(&scene)?;
     let clip = Clip::new(&scene, &eye, args.seed)?;
@@ -86,9 +80,8 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             panes.push((name, Imagined::Ghosts(states, model.frameskip())));
         }
     }
-    let file = File::create(&args.out)
-        .with_context(|| format!("{}: cannot be written", args.out.display()))?;
-    let mut encoder = GifEncoder::new_with_speed(file, 10);
+    let mut film = Vec::new();
+    let mut encoder = GifEncoder::new_with_speed(&mut film, 10);
     encoder.set_repeat(Repeat::Infinite)?;
     for t in 0..CONTEXT + STEPS {
         let mut pictures = vec![upscale(clip.frame(t), args.scale)];
@@ -103,6 +96,8 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             delay,
         ))?;
     }
+    drop(encoder);
+    output::write(&args.out, &film)?;
     let names: Vec<&str> = panes.iter().map(|(n, _)| n.as_str()).collect();
     println!("{}: reality | {}", args.out.display(), names.join(" | "));
     Ok(())

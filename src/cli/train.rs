@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::Stopped;
+use crate::system::Stop;
 use crate::train::{Outcome, TrainConfig, TrainOptions, run as train};
 
 /// Train the model that a train.ron describes, into its own folder: card, weights, learning curve.
@@ -21,11 +23,15 @@ pub struct TrainArgs {
     /// Name damaged shards of episodes and train without them, rather than fail
     #[arg(long)]
     skip_damaged: bool,
-    /// Go on from the last checkpoint
+    /// Go on from the last checkpoint (from the beginning, if there is none yet)
     #[arg(long)]
     resume: bool,
+    /// Train although the folder holds a finished model, which stays in place until the new one is complete; or begin an unfinished
+    /// training anew
+    #[arg(long, conflicts_with_all = ["resume", "readouts"])]
+    overwrite: bool,
     /// Stop after so many minutes, with a checkpoint to go on from
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = minutes)]
     minutes: Option<f64>,
     /// Fit only the read-outs (probes, diagnostic decoder) and the action prior of a finished model anew, on its frozen latents
     #[arg(long, conflicts_with = "resume")]
@@ -35,22 +41,28 @@ pub struct TrainArgs {
     device: String,
 }
 
+fn minutes(text: &str) -> Result<f64, String> {
+    super::number_in(text, 0., 1e6)
+}
+
 pub fn run(args: &TrainArgs) -> Result<()> {
     let device = super::device::pick(&args.device)?;
     let config = TrainConfig::load(&args.config)?;
-    if args.data.is_empty() {
-        let missing = config.data.iter().find(|d| !d.join("index.json").exists());
-        if let Some(dir) = missing {
-            let scene = dir
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            bail!(
-                "{}: no episodes there; record them with `parallax collect --scene {scene} --episodes 4096 --out {}`",
-                dir.display(),
-                dir.display()
-            );
-        }
+    let dirs = match args.data.is_empty() {
+        true => &config.data,
+        false => &args.data,
+    };
+    let missing = |d: &&PathBuf| !d.join("index.json").exists();
+    if let Some(dir) = dirs.iter().chain(config.later_data()).find(missing) {
+        let scene = dir
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        bail!(
+            "{}: no episodes there; record them with `parallax collect --scene {scene} --episodes 4096 --out {}`",
+            dir.display(),
+            dir.display()
+        );
     }
     let own = args.config.parent().unwrap_or(Path::new(".")).to_path_buf();
     let options = TrainOptions {
@@ -61,10 +73,21 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         data: args.data.clone(),
         skip_damaged: args.skip_damaged,
         readouts_only: args.readouts,
+        overwrite: args.overwrite,
+        stop: Stop::on_signals()?,
     };
+    let out = options.out.display();
     match train(&args.config, &options)? {
-        Outcome::Finished => println!("finished: {}", options.out.display()),
-        Outcome::Paused => println!("time is up; go on with --resume"),
+        Outcome::Finished => println!("finished: {out}"),
+        Outcome::Paused if options.stop.is_raised() && args.readouts => {
+            return Err(Stopped::new(format!("{out} is as it was")));
+        }
+        Outcome::Paused if options.stop.is_raised() => {
+            return Err(Stopped::new(format!(
+                "{out} has a checkpoint; go on with --resume"
+            )));
+        }
+        Outcome::Paused => println!("time is up; {out} has a checkpoint; go on with --resume"),
     }
     Ok(())
 }

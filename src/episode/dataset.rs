@@ -1,11 +1,12 @@
 //! Episodes in memory, for training.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{EpisodeError, Store};
+use super::{EpisodeError, Missing, Store};
 use crate::scene::Scene;
-use crate::sim::{BodyState, HELD_OUT_SEED};
+use crate::sim::{BodyState, CALIBRATION_SEED};
 
 /// One episode's place in a [`Dataset`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +42,18 @@ pub struct Dataset {
     pub episodes: Vec<EpisodeSpan>,
     /// The scenes.
     pub scenes: Vec<Arc<Scene>>,
+    /// What the folders promise and do not hold, because a recording was broken off.
+    pub missing: Vec<Missing>,
 }
 
 impl Dataset {
-    /// Reads folders of episodes; `limit` bounds the episodes of each folder.
+    /// Reads folders of episodes; `limit` bounds the episodes of each folder. What was never recorded is noted in
+    /// [`missing`](Self::missing) and is no error, unless a folder holds nothing at all.
     ///
     /// # Errors
-    /// [`EpisodeError::HeldOut`] if a seed is reserved for evaluation; [`EpisodeError::Damaged`] naming a bad shard;
-    /// [`EpisodeError::Mismatch`] if sizes differ or a scene has more action components than `action_dim`.
+    /// [`EpisodeError::HeldOut`] if a seed is not for training; [`EpisodeError::Damaged`] naming a bad shard;
+    /// [`EpisodeError::Mismatch`] if sizes differ or a scene has more action components than `action_dim`;
+    /// [`EpisodeError::Twice`] if an episode is in two of the folders.
     pub fn load(
         dirs: &[PathBuf],
         action_dim: usize,
@@ -57,10 +62,10 @@ impl Dataset {
         Self::load_with(dirs, action_dim, limit, Err)
     }
 
-    /// As [`Dataset::load`], but without the shards that cannot be read, which are returned as errors.
+    /// As [`Dataset::load`], but without the shards that cannot be read, which are returned as errors, and so is what is missing.
     ///
     /// # Errors
-    /// [`EpisodeError::HeldOut`] and [`EpisodeError::Mismatch`] as before: only damage is passed over.
+    /// All but [`EpisodeError::Damaged`] as before: only damage is passed over.
     pub fn load_sound(
         dirs: &[PathBuf],
         action_dim: usize,
@@ -71,6 +76,7 @@ impl Dataset {
             skipped.push(error);
             Ok(())
         })?;
+        skipped.extend(data.missing.iter().cloned().map(EpisodeError::Missing));
         Ok((data, skipped))
     }
 
@@ -84,6 +90,7 @@ impl Dataset {
             action_dim,
             ..Default::default()
         };
+        let mut owners: HashMap<(String, u64), PathBuf> = HashMap::new();
         for dir in dirs {
             let store = Store::open(dir)?;
             let (scene, size) = (Arc::new(store.index.scene.clone()), store.index.size);
@@ -105,30 +112,51 @@ impl Dataset {
             }
             data.size = size;
             data.scenes.push(scene.clone());
+            let (course, before) = (course(&scene), data.episodes.len());
             let mut left = limit.unwrap_or(usize::MAX);
-            for i in 0..store.shards() {
+            let (present, mut is_damaged) = (store.present()?, false);
+            for &i in &present {
                 if left == 0 {
                     break;
                 }
                 let episodes = match store.read(i) {
                     Ok(episodes) => episodes,
                     Err(error) => {
+                        is_damaged = true;
                         on_damage(error)?;
                         continue;
                     }
                 };
                 for episode in episodes.into_iter().take(left) {
-                    if episode.seed >= HELD_OUT_SEED {
-                        let (path, seed) = (store.shard_path(i), episode.seed);
+                    let seed = episode.seed;
+                    if seed >= CALIBRATION_SEED {
                         return Err(EpisodeError::HeldOut {
-                            path,
+                            path: store.shard_path(i),
                             seed,
-                            limit: HELD_OUT_SEED,
+                            limit: CALIBRATION_SEED,
+                        });
+                    }
+                    if let Some(other) = owners.insert((course.clone(), seed), dir.clone()) {
+                        return Err(EpisodeError::Twice {
+                            path: dir.clone(),
+                            other,
+                            scene: scene.name.clone(),
+                            seed,
                         });
                     }
                     data.push(episode, data.scenes.len() - 1);
                     left -= 1;
                 }
+            }
+            let missing = store.gaps(&present).into_iter();
+            let missing: Vec<Missing> = missing.map(|gap| store.missing(gap)).collect();
+            match missing.first() {
+                Some(all) if data.episodes.len() == before && !is_damaged => {
+                    return Err(EpisodeError::Missing(all.clone()));
+                }
+                // Whoever asked for fewer has all of them.
+                _ if left > 0 => data.missing.extend(missing),
+                _ => {}
             }
         }
         Ok(data)
@@ -216,4 +244,13 @@ impl Dataset {
         }
         (train, validation)
     }
+}
+
+/// What decides, beside the seed, how an episode goes: two scenes with the same course show the same episodes.
+fn course(scene: &Scene) -> String {
+    let mut scene = scene.clone();
+    (scene.summary, scene.episode_steps, scene.camera.samples) = (String::new(), 0, 0);
+    (scene.laws, scene.sliders) = (Vec::new(), Vec::new());
+    // A scene that cannot be written is told apart from all others.
+    serde_json::to_string(&scene).unwrap_or_default()
 }

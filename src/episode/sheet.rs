@@ -5,6 +5,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 
 use super::EpisodeError;
+use crate::system::files;
 
 /// Pixels between rows.
 const GAP: usize = 4;
@@ -69,11 +70,14 @@ impl Sheet {
             }
             top += size + GAP;
         }
+        let mut bytes = std::io::Cursor::new(Vec::new());
         sheet
-            .save_with_format(path, image::ImageFormat::Png)
-            .map_err(|e| EpisodeError::Io {
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .map_err(std::io::Error::other)
+            .and_then(|()| files::replace(path, bytes.get_ref()))
+            .map_err(|source| EpisodeError::Io {
                 path: path.into(),
-                source: std::io::Error::other(e),
+                source,
             })
     }
 }

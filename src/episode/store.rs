@@ -3,72 +3,25 @@
 //! A shard is `PLXEP001`, the header's length (u32, little endian), a JSON header, and one LZ4 frame (with content
 //! checksum) that holds, for all its episodes in turn, frames, ids, actions and states. Shards are written
 //! to a temporary name and renamed, so a folder never holds half a shard; what is there is not collected again.
+//! The index says how many episodes were asked for; shards that are not there (yet) are missing, which is no damage.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Episode;
+use super::sound::fault_in;
+use super::{Episode, EpisodeError};
 use crate::sim::BodyState;
+use crate::system::{difference, files};
 
 /// Episodes in a shard.
 pub const SHARD: u64 = 64;
 /// Most episodes of a folder.
 const MOST_EPISODES: u64 = 10_000_000;
 const MAGIC: &[u8; 8] = b"PLXEP001";
-
-/// Why episodes could not be written, read or used.
-#[derive(Debug, thiserror::Error)]
-pub enum EpisodeError {
-    /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{path}: {message}; delete it and run `parallax collect` again to make it anew", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Found and expected.
-        message: String,
-    },
-    /// A folder belongs to something else.
-    #[error("{path}: field `{field}`: found {found}, expected {expected}", path = path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// The field.
-        field: String,
-        /// The value found.
-        found: String,
-        /// The value expected.
-        expected: String,
-    },
-    /// Held-out seeds in training data.
-    #[error("{path}: seed {seed} is held out (seeds from {limit} up are for evaluation only) and cannot be used for training", path = path.display())]
-    HeldOut {
-        /// The file.
-        path: PathBuf,
-        /// The seed.
-        seed: u64,
-        /// The first held-out seed.
-        limit: u64,
-    },
-    /// Reality could not be built.
-    #[error(transparent)]
-    Sim(#[from] crate::sim::SimError),
-    /// The scene could not be loaded.
-    #[error(transparent)]
-    Scene(#[from] crate::scene::SceneError),
-    /// The eye could not be made.
-    #[error(transparent)]
-    Eye(#[from] crate::camera::EyeError),
-}
+/// Longest side of a picture that is believed.
+const LARGEST_SIDE: usize = 1024;
 
 /// `index.json`: what the folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +37,44 @@ pub struct Index {
     pub seed: u64,
     /// Episodes asked for.
     pub episodes: u64,
+}
+
+impl Index {
+    fn check_seeds(&self, path: &Path) -> Result<(), EpisodeError> {
+        match self.seed.checked_add(self.episodes) {
+            Some(_) => Ok(()),
+            None => Err(EpisodeError::Mismatch {
+                path: path.into(),
+                field: "seed".into(),
+                found: format!("{} and {} episodes", self.seed, self.episodes),
+                expected: format!("seeds that end below {}", u64::MAX),
+            }),
+        }
+    }
+}
+
+/// Shards that are promised by the index and not there: a recording was broken off, or goes on at this moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{dir}: {episodes} of {of} episodes were never recorded ({shards}); `parallax collect` goes on where it stopped",
+    dir = dir.display(), shards = shards(*first, *last))]
+pub struct Missing {
+    /// The folder.
+    pub dir: PathBuf,
+    /// First shard that is missing.
+    pub first: u64,
+    /// Last shard that is missing.
+    pub last: u64,
+    /// Episodes that were to be in them.
+    pub episodes: u64,
+    /// Episodes that were asked for in all.
+    pub of: u64,
+}
+
+fn shards(first: u64, last: u64) -> String {
+    match first == last {
+        true => format!("shard-{first:05}.plx"),
+        false => format!("shard-{first:05}.plx to shard-{last:05}.plx"),
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,11 +116,15 @@ impl Store {
                 found,
                 expected: format!("{expected} (choose another --out, or delete the folder)"),
             };
-            if old.scene != index.scene {
+            let (there, now) = (
+                difference::fields(&old.scene),
+                difference::fields(&index.scene),
+            );
+            if let Some(d) = difference::first(&there, &now) {
                 return Err(differs(
-                    "scene",
-                    "another version of the scene".into(),
-                    format!("`{}` as it is now", index.scene.name),
+                    &format!("scene.{}", d.field),
+                    d.first,
+                    format!("{} as in scene `{}` now", d.second, index.scene.name),
                 ));
             }
             if (old.size, old.seed) != (index.size, index.seed) {
@@ -137,6 +132,7 @@ impl Store {
                 return Err(differs("size, seed", say(&old), say(&index)));
             }
         }
+        index.check_seeds(&path)?;
         std::fs::create_dir_all(dir).map_err(|source| EpisodeError::Io {
             path: dir.into(),
             source,
@@ -158,7 +154,7 @@ impl Store {
     /// [`EpisodeError`] naming the file.
     pub fn open(dir: &Path) -> Result<Store, EpisodeError> {
         let path = dir.join("index.json");
-        let text = crate::scene::read_text(&path).map_err(|source| EpisodeError::Io {
+        let text = files::text(&path).map_err(|source| EpisodeError::Io {
             path: path.clone(),
             source,
         })?;
@@ -175,30 +171,84 @@ impl Store {
                 expected,
             });
         }
-        index.scene.check(&path.display().to_string())?;
-        let bounds = [
-            ("size", index.size as u64, 128),
-            ("episodes", index.episodes, MOST_EPISODES),
-            (
-                "seed",
-                index.seed,
-                u64::MAX - index.episodes.min(MOST_EPISODES),
-            ),
-        ];
-        for (field, found, most) in bounds {
-            if found > most {
-                return Err(EpisodeError::Mismatch {
-                    path,
-                    field: field.into(),
-                    found: found.to_string(),
-                    expected: format!("at most {most}"),
-                });
-            }
+        let wrong = |field: &str, found: String, expected: &str| EpisodeError::Mismatch {
+            path: path.clone(),
+            field: field.into(),
+            found,
+            expected: expected.into(),
+        };
+        if !(1..=LARGEST_SIDE).contains(&index.size) {
+            let expected = format!("1 to {LARGEST_SIDE}");
+            return Err(wrong("size", index.size.to_string(), &expected));
         }
+        if index.episodes > MOST_EPISODES {
+            let expected = format!("at most {MOST_EPISODES}");
+            return Err(wrong("episodes", index.episodes.to_string(), &expected));
+        }
+        index.check_seeds(&path)?;
+        // Whoever holds a scene may build it.
+        index.scene.check(&path.display().to_string())?;
         Ok(Store {
             dir: dir.into(),
             index,
         })
+    }
+
+    /// Numbers of the shards that are there, in order.
+    ///
+    /// # Errors
+    /// [`EpisodeError::Io`] if the folder cannot be listed.
+    pub fn present(&self) -> Result<Vec<u64>, EpisodeError> {
+        let io = |source| EpisodeError::Io {
+            path: self.dir.clone(),
+            source,
+        };
+        let (mut present, shards) = (Vec::new(), self.shards());
+        for entry in std::fs::read_dir(&self.dir).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let number = name
+                .to_str()
+                .and_then(|n| n.strip_prefix("shard-")?.strip_suffix(".plx"))
+                .and_then(|n| n.parse().ok());
+            present.extend(number.filter(|n| *n < shards && self.shard_path(*n).ends_with(&name)));
+        }
+        present.sort_unstable();
+        Ok(present)
+    }
+
+    /// Episodes up to the end of the last shard that is there: so many have to be in the index, however few are asked for next.
+    ///
+    /// # Errors
+    /// As [`Store::present`].
+    pub fn kept(&self) -> Result<u64, EpisodeError> {
+        let last = self.present()?.last().copied();
+        Ok(last.map_or(0, |i| self.shard_seeds(i).end - self.index.seed))
+    }
+
+    /// Ranges of shards (the end is not included) that are not there, given those that are.
+    pub fn gaps(&self, present: &[u64]) -> Vec<std::ops::Range<u64>> {
+        let mut gaps = Vec::new();
+        let mut next = 0;
+        for i in present.iter().copied().chain([self.shards()]) {
+            if next < i {
+                gaps.push(next..i);
+            }
+            next = i + 1;
+        }
+        gaps
+    }
+
+    /// What is missing of a range of shards, in words that fit into one line.
+    pub fn missing(&self, shards: std::ops::Range<u64>) -> Missing {
+        let start = self.shard_seeds(shards.start).start;
+        let end = self.shard_seeds(shards.end.saturating_sub(1)).end;
+        Missing {
+            dir: self.dir.clone(),
+            first: shards.start,
+            last: shards.end.saturating_sub(1),
+            episodes: end.saturating_sub(start),
+            of: self.index.episodes,
+        }
     }
 
     /// Number of shards for the episodes asked for.
@@ -213,26 +263,25 @@ impl Store {
 
     /// Seeds of shard `i`.
     pub fn shard_seeds(&self, i: u64) -> std::ops::Range<u64> {
-        let start = self.index.seed + i * SHARD;
-        start..(start + SHARD).min(self.index.seed + self.index.episodes)
+        let end = self.index.seed + self.index.episodes;
+        let start = self.index.seed.saturating_add(i.saturating_mul(SHARD));
+        start.min(end)..start.saturating_add(SHARD).min(end)
     }
 
     /// Reads a shard that has to be complete: all episodes that the index promises.
     ///
     /// # Errors
-    /// Those of [`Store::read`], and [`EpisodeError::Damaged`] if episodes are missing.
+    /// Those of [`Store::read`], and [`EpisodeError::Cut`] if episodes are missing.
     pub fn read_whole(&self, i: u64) -> Result<Vec<Episode>, EpisodeError> {
         let (episodes, seeds) = (self.read(i)?, self.shard_seeds(i));
         let expected = seeds.end - seeds.start;
         if episodes.len() as u64 == expected {
             Ok(episodes)
         } else {
-            Err(EpisodeError::Damaged {
+            Err(EpisodeError::Cut {
                 path: self.shard_path(i),
-                message: format!(
-                    "holds {} episodes, expected {expected} as in index.json",
-                    episodes.len()
-                ),
+                found: episodes.len() as u64,
+                expected,
             })
         }
     }
@@ -319,7 +368,7 @@ impl Store {
             }
         };
         let header = bytes
-            .get(12..12 + header_len)
+            .get(12..12usize.saturating_add(header_len))
             .ok_or_else(|| damaged("is truncated in its header".into()))?;
         let header: Header =
             serde_json::from_slice(header).map_err(|e| damaged(format!("header: {e}")))?;
@@ -358,6 +407,12 @@ impl Store {
             .and_then(|f| f.checked_mul(a_frame))
             .filter(|&t| t <= self.most_bytes(a_frame))
             .ok_or_else(|| damaged("claims more frames than a shard can hold".into()))?;
+        if header.episodes.len() as u64 > SHARD {
+            return Err(damaged(format!(
+                "claims {} episodes, expected at most {SHARD}",
+                header.episodes.len()
+            )));
+        }
         // The decoder takes the end of the file for the end of the data, and then never sees the checksum.
         if !is_whole_frame(&bytes[12 + header_len..]) {
             return Err(damaged(
@@ -392,17 +447,7 @@ impl Store {
                 .chunks_exact(13)
                 .map(body_state)
                 .collect();
-            if actions.iter().any(|a| !a.is_finite())
-                || states
-                    .iter()
-                    .any(|s| !s.position.iter().all(|p| p.is_finite()))
-            {
-                return Err(damaged(format!(
-                    "episode of seed {} holds non-finite numbers",
-                    e.seed
-                )));
-            }
-            episodes.push(Episode {
+            let episode = Episode {
                 seed: e.seed,
                 frames,
                 ids,
@@ -410,7 +455,11 @@ impl Store {
                 states,
                 contact_frames: e.contact_frames,
                 edits: e.edits.clone(),
-            });
+            };
+            if let Some(fault) = fault_in(&episode, &self.index.scene) {
+                return Err(damaged(fault));
+            }
+            episodes.push(episode);
         }
         Ok(episodes)
     }
@@ -449,11 +498,8 @@ fn body_state(n: &[f32]) -> BodyState {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EpisodeError> {
-    let io = |source| EpisodeError::Io {
+    files::replace(path, bytes).map_err(|source| EpisodeError::Io {
         path: path.to_path_buf(),
         source,
-    };
-    let temporary = path.with_extension("part");
-    std::fs::write(&temporary, bytes).map_err(io)?;
-    std::fs::rename(&temporary, path).map_err(io)
+    })
 }

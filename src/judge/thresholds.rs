@@ -90,7 +90,7 @@ impl Thresholds {
         if !path.exists() {
             return Ok(Thresholds::default());
         }
-        ron::from_str(&crate::scene::read_text(path)?)
+        ron::from_str(&crate::system::files::text(path)?)
             .map_err(|e| std::io::Error::other(format!("{}: {e}", path.display())))
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ModelError;
+use crate::system::files;
 
 /// Format of card and weights; raised when old files can no longer be read.
 pub const FORMAT: u32 = 1;
@@ -80,7 +81,7 @@ impl Card {
     /// [`ModelError`] naming the file, and the line of a field that does not parse.
     pub fn load(dir: &Path) -> Result<Card, ModelError> {
         let path = dir.join("card.ron");
-        let text = crate::scene::read_text(&path).map_err(|source| ModelError::Io {
+        let text = files::text(&path).map_err(|source| ModelError::Io {
             path: path.clone(),
             source,
         })?;
@@ -113,6 +114,7 @@ impl Card {
                     message: e.to_string(),
                 }
             })?;
-        std::fs::write(&path, text + "\n").map_err(|source| ModelError::Io { path, source })
+        files::replace(&path, (text + "\n").as_bytes())
+            .map_err(|source| ModelError::Io { path, source })
     }
 }

@@ -62,9 +62,33 @@ impl CloningConfig {
             ("width", self.width),
             ("action_dim", self.action_dim),
         ];
-        match sizes.iter().find(|(_, n)| *n == 0) {
-            Some((field, _)) => Err((field, "found 0, expected at least 1".into())),
-            None => Ok(()),
+        if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
+            return Err((field, "found 0, expected at least 1".into()));
+        }
+        let channels = self.encoder_channels.into_iter().max().unwrap_or(0);
+        let most = [
+            ("image_size", self.image_size, 512),
+            ("encoder_channels", channels, 512),
+            ("residual_blocks", self.residual_blocks, 16),
+            ("encoder_hidden", self.encoder_hidden, 8192),
+            ("features", self.features, 4096),
+            ("width", self.width, 4096),
+            ("blocks", self.blocks, 32),
+            ("action_dim", self.action_dim, 16),
+        ];
+        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
+            return Err((field, format!("found {n}, expected at most {most}")));
+        }
+        let flat = (self.image_size / 8).pow(2) * self.encoder_channels[2];
+        match flat * self.encoder_hidden > 1 << 26 {
+            true => Err((
+                "encoder_hidden",
+                format!(
+                    "found {}, which is too many for a map of {flat} values",
+                    self.encoder_hidden
+                ),
+            )),
+            false => Ok(()),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::jepa::vjepa::{VjepaConfig, VjepaModel};
 use super::jepa::{LewmConfig, LewmModel};
 use super::steps_to_go::StepsToGo;
 use super::{Card, FrameDistance, ModelError, Policy, WorldModel};
+use crate::system::files;
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -59,7 +60,18 @@ struct Part<T> {
 }
 
 /// Largest weights file that is read, bytes.
-const MAX_BYTES: u64 = 16 << 20;
+pub const MAX_BYTES: u64 = 16 << 20;
+/// Where a training puts a finished model that is about to take the place of another: complete until it has.
+pub const FINISHED: &str = "finished";
+
+/// Where a folder's model lies: in the folder, unless a training was cut off while it put a new one in place of an old one.
+fn standing(dir: &Path) -> PathBuf {
+    let whole = dir.join(FINISHED);
+    match whole.join("card.ron").is_file() {
+        true => whole,
+        false => dir.to_path_buf(),
+    }
+}
 
 /// Every folder of `dir` that holds a card, sorted by name.
 pub fn scan(dir: &Path) -> Vec<Entry> {
@@ -74,7 +86,7 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
                 .file_name()
                 .map(|n| n.to_string_lossy().into_owned())
                 .unwrap_or_default(),
-            card: Card::load(&dir),
+            card: Card::load(&standing(&dir)),
             dir,
         })
         .collect();
@@ -87,10 +99,11 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
 /// # Errors
 /// [`ModelError`] naming the file and the field or tensor at fault.
 pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
+    let dir = &standing(dir);
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
     let path = dir.join("train.ron");
-    let text = crate::scene::read_text(&path).map_err(|source| ModelError::Io {
+    let text = files::text(&path).map_err(|source| ModelError::Io {
         path: path.clone(),
         source,
     })?;

@@ -25,5 +25,5 @@ pub use library::{home, is_home, is_stray, library_dir, list, load, load_named, 
 pub use palette::Colour;
 pub use shape::{Part, Shape};
 pub use task::{ActionSpace, Behaviour, GoalSampler, Law, Task};
-pub use text::{read_text, without_mark};
+pub use text::without_mark;
 pub use validate::SceneError;

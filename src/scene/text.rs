@@ -1,46 +1,10 @@
 //! Text files as people have them, and finding in a scene's text what an error is about.
 
-use std::io::{Error, ErrorKind, Read as _};
 use std::ops::Range;
-use std::path::Path;
-
-/// Largest text file that is read where nothing else is said, bytes.
-const MAX_BYTES: u64 = 16 << 20;
 
 /// The text without the byte order mark that some editors put before it.
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// Reads a whole text file (`train.ron`, `card.ron`, `index.json`, a scene): UTF-8, with or without a byte order mark,
-/// at most 16 MB.
-///
-/// # Errors
-/// What the system said, or a sentence about what the file holds in place of text. Neither names the file.
-pub fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    let wrong = |message: &str| Err(Error::new(ErrorKind::InvalidData, message));
-    if bytes.len() as u64 > MAX_BYTES {
-        return wrong("holds more than 16 MB, which no text file of ours does");
-    }
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return wrong("is UTF-16 text; save it as UTF-8");
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if text.starts_with('\u{feff}') => Ok(without_mark(&text).to_string()),
-        Ok(text) => Ok(text),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at]
-                .iter()
-                .filter(|&&b| b == b'\n')
-                .count();
-            wrong(&format!("is not UTF-8 text (from line {line} on)"))
-        }
-    }
 }
 
 /// RON with everything blanked that is no code: comments, strings and characters. Every byte keeps its place.

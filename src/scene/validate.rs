@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::*;
 use super::task::{ActionSpace, GoalSampler, Task};
-use super::text::{
-    code_only, find_key, key_before, nth_entry, read_text, value_after, without_mark,
-};
+use super::text::{code_only, find_key, key_before, nth_entry, value_after, without_mark};
 
 /// Why a scene file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +89,7 @@ impl Scene {
                 expected: format!("at most {MAX_BYTES} bytes"),
             });
         }
-        let text = read_text(path).map_err(read_error)?;
+        let text = crate::system::files::text(path).map_err(read_error)?;
         let scene = Scene::parse(&text, path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if scene.name != stem {

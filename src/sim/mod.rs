@@ -31,5 +31,9 @@ pub const PHYSICS_HZ: u32 = 120;
 pub const CONTROL_HZ: u32 = 10;
 /// Physics steps under one action.
 pub const SUBSTEPS: u32 = PHYSICS_HZ / CONTROL_HZ;
+/// Seeds below this one are for training; from here up they calibrate the judge.
+pub const CALIBRATION_SEED: u64 = 500_000;
+/// Seeds from here up are for tuning, which is no training either.
+pub const TUNING_SEED: u64 = 900_000;
 /// Seeds from here up are held out: never used for training, calibration or tuning.
 pub const HELD_OUT_SEED: u64 = 1_000_000;

@@ -2,6 +2,7 @@
 
 use super::{TrainConfig, TrainError};
 use crate::model::nn::{AdamW, Params, WeightsError};
+use crate::system::files;
 use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -39,13 +40,19 @@ impl Checkpoint {
     pub fn new(out: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
         let text = config.text(out)?;
         let digest = Sha256::digest(text.as_bytes());
+        let dir = out.join("checkpoint");
+        files::recover_folder(&dir).map_err(|source| TrainError::Io {
+            path: dir.clone(),
+            source,
+        })?;
         Ok(Self {
-            dir: out.join("checkpoint"),
+            dir,
             config: digest.iter().map(|b| format!("{b:02x}")).collect(),
         })
     }
 
-    /// Writes everything into a new folder, then puts it in place of the old.
+    /// Writes everything into a new folder, then puts it in place of the old. After a failure (a full disk) the old one stands, and
+    /// nothing is left of the new one.
     ///
     /// # Errors
     /// [`TrainError::Io`] or [`TrainError::Weights`].
@@ -56,14 +63,28 @@ impl Checkpoint {
         progress: &Progress,
     ) -> Result<(), TrainError> {
         let partial = self.dir.with_extension("partial");
+        let saved = self.save_by_way_of(&partial, params, optimiser, progress);
+        if saved.is_err() {
+            let _ = std::fs::remove_dir_all(&partial);
+        }
+        saved
+    }
+
+    fn save_by_way_of(
+        &self,
+        partial: &Path,
+        params: &Params,
+        optimiser: &AdamW,
+        progress: &Progress,
+    ) -> Result<(), TrainError> {
         let io = |source| TrainError::Io {
-            path: partial.clone(),
+            path: partial.into(),
             source,
         };
         if partial.exists() {
-            std::fs::remove_dir_all(&partial).map_err(io)?;
+            std::fs::remove_dir_all(partial).map_err(io)?;
         }
-        std::fs::create_dir_all(&partial).map_err(io)?;
+        std::fs::create_dir_all(partial).map_err(io)?;
         params.save(&partial.join("weights.safetensors"), DType::F32)?;
         optimiser.save(&partial.join("optimiser.safetensors"))?;
         let progress = Progress {
@@ -72,11 +93,8 @@ impl Checkpoint {
         };
         let text = serde_json::to_string_pretty(&(progress, optimiser.steps()))
             .map_err(|e| io(e.into()))?;
-        std::fs::write(partial.join("progress.json"), text).map_err(io)?;
-        if self.dir.exists() {
-            std::fs::remove_dir_all(&self.dir).map_err(io)?;
-        }
-        std::fs::rename(&partial, &self.dir).map_err(io)
+        files::replace(&partial.join("progress.json"), text.as_bytes()).map_err(io)?;
+        files::replace_folder(partial, &self.dir).map_err(io)
     }
 
     /// Place and optimiser step of the saved training; `None` if there is none.
@@ -85,7 +103,7 @@ impl Checkpoint {
     /// [`TrainError::Config`] if it is damaged or belongs to another configuration.
     pub fn progress(&self) -> Result<Option<(Progress, usize)>, TrainError> {
         let path = self.dir.join("progress.json");
-        let text = match crate::scene::read_text(&path) {
+        let text = match crate::system::files::text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainError::Io { path, source }),
@@ -126,19 +144,5 @@ impl Checkpoint {
     ) -> Result<(), TrainError> {
         let state = Params::load(&self.dir.join("optimiser.safetensors"), device)?;
         Ok(optimiser.restore(steps, &state)?)
-    }
-
-    /// Removes it, at the end of a training.
-    ///
-    /// # Errors
-    /// [`TrainError::Io`].
-    pub fn remove(&self) -> Result<(), TrainError> {
-        match std::fs::remove_dir_all(&self.dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::Io {
-                path: self.dir.clone(),
-                source: e,
-            }),
-            _ => Ok(()),
-        }
     }
 }

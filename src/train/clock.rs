@@ -1,6 +1,8 @@
 //! How far a phase is, and when time is up.
 
+use super::TrainError;
 use crate::model::nn::cosine_lr;
+use crate::system::Stop;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,8 @@ pub enum Length {
     Steps(usize),
     /// Wall-clock minutes: fits a machine, but its number of steps depends on it.
     Minutes(f64),
+    /// Leaves the phase out: what it would train stays as it was drawn.
+    Skip,
 }
 
 impl Length {
@@ -19,6 +23,7 @@ impl Length {
         let progress = match self {
             Self::Steps(total) => steps as f64 / total.max(1) as f64,
             Self::Minutes(minutes) => seconds / (60. * minutes).max(1e-9),
+            Self::Skip => 1.,
         };
         progress.min(1.)
     }
@@ -32,19 +37,22 @@ impl Length {
 }
 
 /// Measures a run, on top of earlier runs that it resumes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     started: Instant,
     deadline: Option<Duration>,
+    stop: Stop,
 }
 
 impl Clock {
-    /// Starts now; time is up after `minutes`.
-    pub fn start(minutes: Option<f64>) -> Self {
-        let deadline = minutes.map(|m| Duration::from_secs_f64((m * 60.).max(0.)));
+    /// Starts now; time is up after `minutes`, or once `stop` is raised.
+    pub fn start(minutes: Option<f64>, stop: &Stop) -> Self {
+        // A time that no clock can show never comes.
+        let seconds = |m: f64| Duration::try_from_secs_f64((m * 60.).max(0.)).ok();
         Self {
             started: Instant::now(),
-            deadline,
+            deadline: minutes.and_then(seconds),
+            stop: stop.clone(),
         }
     }
 
@@ -53,8 +61,19 @@ impl Clock {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Whether to stop.
+    /// Whether to stop with a checkpoint.
     pub fn is_up(&self) -> bool {
-        self.deadline.is_some_and(|d| self.started.elapsed() >= d)
+        self.stop.is_raised() || self.deadline.is_some_and(|d| self.started.elapsed() >= d)
+    }
+
+    /// For work between checkpoints, which is done again by whoever goes on.
+    ///
+    /// # Errors
+    /// [`TrainError::Stopped`] if somebody asked for an end; time alone cuts off no such work.
+    pub fn check(&self) -> Result<(), TrainError> {
+        match self.stop.is_raised() {
+            true => Err(TrainError::Stopped),
+            false => Ok(()),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! How a cloned policy is trained: pairs of frames of one episode, and the action that led from the first towards the second. A distance to
 //! go is trained on the same pairs, and how far apart they are; frames of different episodes are out of reach.
 
+use super::bounds::{self, Fault, within};
 use super::curve::short;
 use super::lewm::mean_image;
 use super::session::{Opened, Session};
-use super::{Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export};
+use super::{
+    Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export, fit,
+};
 use crate::episode::Dataset;
 use crate::model::Camp;
 use crate::model::cloning::{Cloning, CloningConfig};
@@ -59,34 +62,46 @@ impl CloningRecipe {
     ///
     /// # Errors
     /// Field name and message.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.model.check()?;
-        if self.batch < 2 {
-            return Err((
-                "batch",
-                format!("found {}, expected at least 2", self.batch),
-            ));
-        }
-        if self.ahead == 0 {
-            return Err(("ahead", "found 0, expected at least 1".into()));
-        }
-        Ok(())
+    pub fn check(&self) -> Result<(), Fault> {
+        bounds::inside("model", self.model.check())?;
+        bounds::length("length", self.length, false)?;
+        within("batch", self.batch, 2..=65_536)?;
+        within("ahead", self.ahead, 1..=100_000)?;
+        bounds::optimiser("optimiser", &self.optimiser)?;
+        within("warmup", self.warmup, 0. ..=1.)?;
+        bounds::positive("clip", self.clip, 1e9)?;
+        within("log_every", self.log_every, 1..=1_000_000_000)?;
+        within("checkpoint_seconds", self.checkpoint_seconds, 0. ..=86_400.)
     }
 
     /// As [`check`](Self::check), where a distance is to be learned.
     ///
     /// # Errors
     /// Field name and message.
-    pub fn check_distance(&self) -> Result<(), (&'static str, String)> {
+    pub fn check_distance(&self) -> Result<(), Fault> {
         self.check()?;
         match self.model.action_dim {
             1 => Ok(()),
             n => Err((
-                "model.action_dim",
+                "model.action_dim".into(),
                 format!("found {n}, expected 1: a distance is one number"),
             )),
         }
     }
+}
+
+/// Whether the experience is enough to learn from and to validate on, and the weights make a file that is read again.
+pub(super) fn check_fit(
+    config: &TrainConfig,
+    recipe: &CloningRecipe,
+    data: &Dataset,
+) -> Result<(), TrainError> {
+    fit::side(data, "model.image_size", recipe.model.image_size)?;
+    let (train, validation) = data.split_episodes(config.validation_share);
+    for (what, episodes) in [("training", &train), ("validation", &validation)] {
+        fit::long_enough(data, episodes, ("ahead", what), 2, 1)?;
+    }
+    fit::file_size(|params| Cloning::new(&recipe.model, params).map(|_| ()))
 }
 
 /// What is learned of a pair.
@@ -174,7 +189,7 @@ pub(super) fn train(
         mut session,
         params,
         resumed_steps,
-    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
+    } = Session::open(config, recipe, data, options)?;
     let mut model = Cloning::new(&recipe.model, &params)?;
     if resumed_steps.is_none() {
         let mean = mean_image(data, &session.train_episodes);
@@ -226,12 +241,14 @@ pub(super) fn train(
         Ok((error, idle))
     };
     let (mut error, mut idle) = (f64::NAN, f64::NAN);
+    let first = session.progress.step;
     loop {
         let step = session.progress.step;
         let seconds = session.seconds();
         session.progress.seconds = seconds;
         let done = recipe.length.progress(step, seconds) >= 1.;
-        let stop = session.clock.is_up() && !done;
+        // Every run takes a step, so that runs of whatever length come to an end.
+        let stop = session.clock.is_up() && step > first && !done;
         if stop || saved_at.elapsed().as_secs_f64() > recipe.checkpoint_seconds {
             session
                 .checkpoint
@@ -290,6 +307,5 @@ pub(super) fn train(
         device: &options.device,
     };
     export(config, data, &params, &options.out, &what)?;
-    session.checkpoint.remove()?;
     Ok(Outcome::Finished)
 }

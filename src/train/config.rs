@@ -1,8 +1,10 @@
 //! `train.ron`.
 
+use super::bounds::{Fault, within};
 use super::diffusion::DiffusionRecipe;
 use super::latent::LatentRecipe;
 use super::{CloningRecipe, LewmRecipe, TrainError, VjepaRecipe};
+use crate::system::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -73,7 +75,7 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the line and column, or the field, at fault.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let text = crate::scene::read_text(path).map_err(|source| TrainError::Io {
+        let text = files::text(path).map_err(|source| TrainError::Io {
             path: path.into(),
             source,
         })?;
@@ -82,28 +84,31 @@ impl TrainConfig {
             field: format!("line {}, column {}", e.span.start.line, e.span.start.col),
             message: e.code.to_string(),
         })?;
-        let check = match &config.architecture {
+        config
+            .check()
+            .map_err(|(field, message)| TrainError::Config {
+                path: path.into(),
+                field,
+                message,
+            })?;
+        Ok(config)
+    }
+
+    /// The first field that makes no sense, with why.
+    ///
+    /// # Errors
+    /// Field and message.
+    pub fn check(&self) -> Result<(), Fault> {
+        match &self.architecture {
             Architecture::Lewm(recipe) => recipe.check(),
             Architecture::VjepaAc(recipe) => recipe.check(),
             Architecture::PixelDiffusion(recipe) => recipe.check(),
             Architecture::LatentDiffusion(recipe) => recipe.check(),
             Architecture::Cloning(recipe) => recipe.check(),
             Architecture::StepsToGo(recipe) => recipe.check_distance(),
-        };
-        let share = config.validation_share;
-        let check = check.and_then(|()| match (0. ..=0.5).contains(&share) {
-            true => Ok(()),
-            false => Err((
-                "validation_share",
-                format!("found {share}, expected 0 to 0.5"),
-            )),
-        });
-        check.map_err(|(field, message)| TrainError::Config {
-            path: path.into(),
-            field: field.into(),
-            message,
-        })?;
-        Ok(config)
+        }?;
+        within("validation_share", self.validation_share, 0. ..=0.5)?;
+        within("episodes", self.episodes.unwrap_or(1), 1..=usize::MAX)
     }
 
     /// Writes the file.
@@ -112,7 +117,7 @@ impl TrainConfig {
     /// [`TrainError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let text = self.text(path)?;
-        std::fs::write(path, text + "\n").map_err(|source| TrainError::Io {
+        files::replace(path, (text + "\n").as_bytes()).map_err(|source| TrainError::Io {
             path: path.into(),
             source,
         })
@@ -127,6 +132,14 @@ impl TrainConfig {
                 message: e.to_string(),
             }
         })
+    }
+
+    /// Folders of experience that a later phase reads besides [`data`](Self::data).
+    pub fn later_data(&self) -> &[PathBuf] {
+        match &self.architecture {
+            Architecture::VjepaAc(recipe) => &recipe.actions.data,
+            _ => &[],
+        }
     }
 
     /// Components of an action that the model takes.

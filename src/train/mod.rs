@@ -1,10 +1,12 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
-//! `config.rs` is the file's face, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
+//! `config.rs` is the file's face, `bounds.rs` says which numbers make sense in it, `fit.rs` whether experience is enough for all phases,
+//! `folder.rs` keeps what stands in a model folder, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
 //! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` and `vjepa/` train the JEPAs, `diffusion/` the
 //! pixel diffusion, `latent/` the diffusion in latents, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 
+mod bounds;
 mod checkpoint;
 mod clock;
 mod cloning;
@@ -12,6 +14,9 @@ mod config;
 mod curve;
 pub mod diffusion;
 mod export;
+mod fit;
+mod folder;
+mod identity;
 pub mod latent;
 mod lewm;
 pub mod probing;
@@ -33,7 +38,10 @@ pub use vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
 use crate::episode::{Dataset, EpisodeError};
 use crate::model::ModelError;
 use crate::model::nn::WeightsError;
+use crate::system::{LockError, Stop};
 use candle_core::Device;
+use folder::Folder;
+use identity::Identity;
 use std::path::{Path, PathBuf};
 
 /// Why a training could not start or go on.
@@ -60,6 +68,28 @@ pub enum TrainError {
     /// The experience is missing, damaged or held out.
     #[error(transparent)]
     Data(#[from] EpisodeError),
+    /// Recipe and experience do not fit.
+    #[error("{field}: {message}")]
+    Misfit {
+        /// The field of `train.ron`.
+        field: String,
+        /// Found and expected.
+        message: String,
+    },
+    /// Something stands in the folder that must not be lost by accident.
+    #[error("{dir}: {what}", dir = dir.display())]
+    Stands {
+        /// The folder.
+        dir: PathBuf,
+        /// What stands there, and what can be done.
+        what: &'static str,
+    },
+    /// Somebody else works in the folder, or nobody can.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Somebody asked for an end between two checkpoints.
+    #[error("stopped")]
+    Stopped,
     /// There is less experience than a batch needs.
     #[error("{field}: found {found}, expected {expected}")]
     TooLittle {
@@ -108,6 +138,26 @@ pub struct TrainOptions {
     pub skip_damaged: bool,
     /// Of a finished model in `out`, fit only the read-outs and the action prior anew (LeWM).
     pub readouts_only: bool,
+    /// Put the new model in the place of a finished one in `out` once it is complete, or begin an unfinished training anew.
+    pub overwrite: bool,
+    /// Ends the training with a checkpoint once it is raised.
+    pub stop: Stop,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            device: Device::Cpu,
+            minutes: None,
+            resume: false,
+            out: PathBuf::new(),
+            data: Vec::new(),
+            skip_damaged: false,
+            readouts_only: false,
+            overwrite: false,
+            stop: Stop::new(),
+        }
+    }
 }
 
 /// How a training ended.
@@ -115,7 +165,7 @@ pub struct TrainOptions {
 pub enum Outcome {
     /// The model folder is complete.
     Finished,
-    /// Time was up; `resume` goes on.
+    /// Time was up, or somebody asked for an end; `resume` goes on.
     Paused,
 }
 
@@ -130,19 +180,33 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
     } else {
         &options.data
     };
-    let (data, damaged) = if options.skip_damaged {
-        Dataset::load_sound(dirs, config.action_dim(), config.episodes)?
-    } else {
-        let data = Dataset::load(dirs, config.action_dim(), config.episodes)?;
-        (data, Vec::new())
-    };
-    for error in damaged {
-        tracing::warn!("skipped: {error}");
-    }
+    let data = load(dirs, config.action_dim(), config.episodes, options)?;
     run_on(&config, &data, options)
 }
 
-/// As [`run`], on experience in memory.
+/// Reads experience, and says what of it is missing or left out.
+fn load(
+    dirs: &[PathBuf],
+    action_dim: usize,
+    episodes: Option<usize>,
+    options: &TrainOptions,
+) -> Result<Dataset, TrainError> {
+    let (data, damaged) = match options.skip_damaged {
+        true => Dataset::load_sound(dirs, action_dim, episodes)?,
+        false => (Dataset::load(dirs, action_dim, episodes)?, Vec::new()),
+    };
+    for missing in &data.missing {
+        tracing::warn!("{missing}; training goes on with the others");
+    }
+    for error in damaged {
+        if !matches!(error, EpisodeError::Missing(_)) {
+            tracing::warn!("skipped: {error}");
+        }
+    }
+    Ok(data)
+}
+
+/// As [`run`], on experience in memory. Everything that can be known to be wrong is said before anything is written.
 ///
 /// # Errors
 /// [`TrainError`] naming the file and field at fault.
@@ -151,28 +215,55 @@ pub fn run_on(
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    let out = &options.out;
-    std::fs::create_dir_all(out).map_err(|source| TrainError::Io {
-        path: out.clone(),
-        source,
-    })?;
-    config.save(&out.join("train.ron"))?;
+    config
+        .check()
+        .map_err(|(field, message)| TrainError::Misfit { field, message })?;
     if options.readouts_only && !matches!(config.architecture, Architecture::Lewm(_)) {
-        return Err(TrainError::Config {
-            path: out.join("train.ron"),
-            field: "architecture".into(),
-            message: format!(
+        return Err(fit::misfit(
+            "architecture",
+            format!(
                 "found {}, expected Lewm to fit read-outs of",
                 config.architecture.id()
             ),
-        });
+        ));
     }
+    fit::any(data)?;
     match &config.architecture {
+        Architecture::Lewm(recipe) => lewm::check_fit(config, recipe, data)?,
+        Architecture::VjepaAc(recipe) => vjepa::check_fit(config, recipe, data, options)?,
+        Architecture::PixelDiffusion(recipe) => diffusion::check_fit(config, recipe, data)?,
+        Architecture::LatentDiffusion(recipe) => latent::check_fit(config, recipe, data)?,
+        Architecture::Cloning(recipe) | Architecture::StepsToGo(recipe) => {
+            cloning::check_fit(config, recipe, data)?;
+        }
+    }
+    let folder = Folder::open(config, &Identity::new(config, data), options)?;
+    let options = &TrainOptions {
+        out: folder.work.clone(),
+        ..options.clone()
+    };
+    let outcome = match &config.architecture {
         Architecture::Lewm(recipe) => lewm::train(config, recipe, data, options),
         Architecture::VjepaAc(recipe) => vjepa::train(config, recipe, data, options),
         Architecture::PixelDiffusion(recipe) => diffusion::train(config, recipe, data, options),
         Architecture::LatentDiffusion(recipe) => latent::train(config, recipe, data, options),
         Architecture::Cloning(recipe) => cloning::train(config, recipe, data, options),
         Architecture::StepsToGo(recipe) => cloning::train(config, recipe, data, options),
+    };
+    match outcome {
+        Ok(Outcome::Finished) => {
+            folder.finish()?;
+            Ok(Outcome::Finished)
+        }
+        Ok(Outcome::Paused) => Ok(Outcome::Paused),
+        // What was done since the last checkpoint is done again.
+        Err(TrainError::Stopped | TrainError::Model(ModelError::Cancelled)) => {
+            folder.abandon();
+            Ok(Outcome::Paused)
+        }
+        Err(error) => {
+            folder.abandon();
+            Err(error)
+        }
     }
 }

@@ -30,24 +30,16 @@ pub(super) struct Opened<'a, R> {
 }
 
 impl<'a, R> Session<'a, R> {
-    /// Begins a training of frames of this side, or goes on with the one whose checkpoint lies in `options.out`.
+    /// Begins a training, or goes on with the one whose checkpoint lies in `options.out`.
     ///
     /// # Errors
-    /// [`TrainError`] if the frames have another side, or a checkpoint cannot be read.
+    /// [`TrainError`] if a checkpoint cannot be read.
     pub fn open(
         config: &'a TrainConfig,
         recipe: &'a R,
         data: &'a Dataset,
         options: &'a TrainOptions,
-        side: usize,
     ) -> Result<Opened<'a, R>, TrainError> {
-        if data.size != side {
-            return Err(TrainError::TooLittle {
-                field: "frame side",
-                found: data.size,
-                expected: side,
-            });
-        }
         let checkpoint = Checkpoint::new(&options.out, config)?;
         let saved = match options.resume && !options.readouts_only {
             true => checkpoint.progress()?,
@@ -71,7 +63,7 @@ impl<'a, R> Session<'a, R> {
             train_episodes,
             validation_episodes,
             options,
-            clock: Clock::start(options.minutes),
+            clock: Clock::start(options.minutes, &options.stop),
             curve: Curve::open(&options.out, saved.is_some() || options.readouts_only)?,
             checkpoint,
             progress: saved.as_ref().map(|(p, _)| p.clone()).unwrap_or_default(),

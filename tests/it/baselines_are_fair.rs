@@ -107,9 +107,7 @@ fn a_clone_learns_loads_and_acts_and_is_no_world_model() {
         minutes: None,
         resume: false,
         out: out.into(),
-        data: Vec::new(),
-        skip_damaged: false,
-        readouts_only: false,
+        ..Default::default()
     };
     for out in [dir.path(), again.path()] {
         let outcome = run_on(&config(120), &data, &options(out)).unwrap();
@@ -185,9 +183,7 @@ fn a_distance_learns_how_many_steps_lie_between_and_neither_acts_nor_imagines() 
         minutes: None,
         resume: false,
         out: dir.path().into(),
-        data: Vec::new(),
-        skip_damaged: false,
-        readouts_only: false,
+        ..Default::default()
     };
     assert_eq!(
         run_on(&training, &data, &options).unwrap(),

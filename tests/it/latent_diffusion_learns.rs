@@ -87,9 +87,7 @@ fn train(recipe: &LatentRecipe, out: &Path, minutes: Option<f64>, resume: bool) 
         minutes,
         resume,
         out: out.into(),
-        data: Vec::new(),
-        skip_damaged: false,
-        readouts_only: false,
+        ..Default::default()
     };
     run_on(&config(recipe), &moving_squares(8, 16), &options).unwrap()
 }

@@ -401,9 +401,7 @@ pub fn options(out: &Path) -> TrainOptions {
         minutes: None,
         resume: false,
         out: out.into(),
-        data: Vec::new(),
-        skip_damaged: false,
-        readouts_only: false,
+        ..Default::default()
     }
 }
 

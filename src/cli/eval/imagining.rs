@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::{EvalArgs, head, model_name, note_model, note_world, scene_of, world_model};
+use super::{EvalArgs, Measured, head, model_name, note_model, note_world, scene_of, world_model};
 use crate::camera::Eye;
 use crate::episode::Sheet;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
@@ -20,6 +20,20 @@ use crate::scene::Scene;
 const DRAWN: u64 = 2;
 /// Steps of a dream between frames that are drawn.
 const DRAWN_EVERY: usize = 50;
+
+/// Whether there will be something to draw, before hours of measuring.
+pub fn test_drawing(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64) -> Result<()> {
+    let clip = Clip::new(scene, &Eye::standard(scene)?, seed)?;
+    let latent = model.observe(&clip.context())?;
+    let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
+    if model.frames(&rollouts)?.is_none() {
+        return Err(super::super::wrong_use(format!(
+            "--out: {} imagines no frames to draw",
+            model.card().name
+        )));
+    }
+    Ok(())
+}
 
 /// Draws the first clips of a rollout evaluation: the last frame of the context and what followed in reality, and under it what the model
 /// imagined.
@@ -46,7 +60,6 @@ pub fn draw_clips(
         }
     }
     sheet.save(path)?;
-    println!("wrote {}", path.display());
     Ok(())
 }
 
@@ -68,7 +81,6 @@ fn draw_dreams(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64, path: &Pat
         }
     }
     sheet.save(path)?;
-    println!("wrote {}", path.display());
     Ok(())
 }
 
@@ -83,7 +95,7 @@ fn interval(mean: Option<Mean>, scale: f64, digits: usize) -> String {
     )
 }
 
-pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
+pub fn eval_dream(args: &EvalArgs) -> Result<Measured> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
     let model = world_model(args)?;
@@ -113,9 +125,6 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
             c.background_psnr_db_by_part
         );
     }
-    if let Some(path) = &args.out {
-        draw_dreams(&scene, model.as_ref(), args.seed, path)?;
-    }
     println!("{:.0} imagined frames/s", result.frames_per_s);
     let mut out = head("dream", args, &scene.name, name);
     note_world(&mut out, &scene);
@@ -128,7 +137,13 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Value> {
                 .map(|(k, v)| (if k == "model" { "dream".into() } else { k }, v)),
         );
     }
-    Ok(Value::Object(out))
+    let seed = args.seed;
+    Ok(Measured {
+        json: Value::Object(out),
+        picture: Some(Box::new(move |path| {
+            draw_dreams(&scene, model.as_ref(), seed, path)
+        })),
+    })
 }
 
 pub fn eval_following(args: &EvalArgs) -> Result<Value> {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
+use super::super::output;
 use super::{EvalArgs, head, note_world};
 use crate::eval::judge::{self, JudgeResult};
 use crate::judge::Thresholds;
@@ -75,6 +76,7 @@ fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
         );
     }
     let path = home().join("assets/judge.ron");
+    output::test_folder("--calibrate", crate::system::files::folder_of(&path))?;
     let mut thresholds = Thresholds {
         seed: judge::CALIBRATION_SEED,
         clips,
@@ -86,10 +88,7 @@ fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
         thresholds.insert(scene, found);
     }
     let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
-    let written = path.with_extension("ron.part");
-    std::fs::write(&written, text + "\n")
-        .and_then(|()| std::fs::rename(&written, &path))
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    output::write(&path, (text + "\n").as_bytes())?;
     println!("wrote {}; build again to use it", path.display());
     Ok(json!(thresholds))
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::{EvalArgs, head, model_name, scene_of};
+use super::{EvalArgs, Measured, head, model_name, scene_of};
 use crate::camera::Eye;
 use crate::episode::{Sheet, record};
 use crate::model::{MaskedClip, registry};
@@ -13,13 +13,14 @@ use crate::scene::models_dir;
 const ZOOM: usize = 2;
 
 /// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of every hidden tubelet.
-pub fn evaluate(args: &EvalArgs) -> Result<Value> {
+pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
-    let path = args
-        .out
-        .as_deref()
-        .ok_or_else(|| super::super::wrong_use("--out FILE.png is needed for this suite"))?;
+    if args.out.is_none() {
+        return Err(super::super::wrong_use(
+            "--out FILE.png is needed for this suite",
+        ));
+    }
     let device = crate::cli::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), name, &device)?;
     let Some(length) = model.clip_frames() else {
@@ -43,7 +44,8 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
             .iter()
             .map(|f| f.to_vec())
             .collect();
-        let Some(shown) = model.masked(eye.size(), &clip, 2 * args.seed + i as u64)? else {
+        let Some(shown) = model.masked(eye.size(), &clip, args.seed.wrapping_mul(2) + i as u64)?
+        else {
             bail!("{name}: it was not trained by masking, so there is nothing to show");
         };
         let plain = |clip: &MaskedClip, t: usize| clip.frames[t].clone();
@@ -64,12 +66,13 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
             "blocks": blocks, "first_frame": start, "hidden": hidden, "tubelets": shown.error.len(), "mean_error": mean,
         }));
     }
-    sheet.save(path)?;
-    println!("wrote {}", path.display());
     let mut out = head("masked", args, &scene.name, name);
     out.insert("model_sha256".into(), json!(model.card().sha256));
     out.insert("clips".into(), Value::Array(errors));
-    Ok(Value::Object(out))
+    Ok(Measured {
+        json: Value::Object(out),
+        picture: Some(Box::new(move |path| Ok(sheet.save(path)?))),
+    })
 }
 
 fn enlarged(frame: &[u8], size: usize) -> Vec<u8> {

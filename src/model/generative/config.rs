@@ -198,6 +198,26 @@ impl PixelDiffusionConfig {
                 format!("{}, expected at least 1", self.rho),
             ),
             (
+                "mean",
+                !self.mean.iter().all(|m| (-1.0..=1.0).contains(m)),
+                format!("{:?}, expected -1 to 1", self.mean),
+            ),
+            (
+                "offset_noise",
+                !(0.0..=100.0).contains(&self.offset_noise),
+                format!("{}, expected 0 to 100", self.offset_noise),
+            ),
+            (
+                "context_noise",
+                !(0.0..=100.0).contains(&self.context_noise),
+                format!("{}, expected 0 to 100", self.context_noise),
+            ),
+            (
+                "hue_motion",
+                !self.hue_motion.iter().all(|m| *m > 0.0 && m.is_finite()),
+                format!("{:?}, expected numbers above 0", self.hue_motion),
+            ),
+            (
                 "nfe",
                 !(1..=64).contains(&self.nfe),
                 format!("{}, expected 1 to 64", self.nfe),

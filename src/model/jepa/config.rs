@@ -3,6 +3,9 @@
 use crate::model::nn::{FrameEncoderSizes, Head};
 use serde::{Deserialize, Serialize};
 
+/// Numbers of the largest layer that is made: more would not fit into a file that is read.
+const LARGEST_LAYER: usize = 1 << 26;
+
 /// How the raw actions of one token become the predictor's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActionBlock {
@@ -133,13 +136,43 @@ impl LewmConfig {
         if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
             return Err((field, "found 0, expected at least 1".into()));
         }
+        let most = [
+            ("image_size", self.image_size, 512),
+            ("latent_dim", self.latent_dim, 4096),
+            (
+                "encoder_channels",
+                self.encoder_channels.into_iter().max().unwrap_or(0),
+                512,
+            ),
+            ("residual_blocks", self.residual_blocks, 16),
+            ("encoder_hidden", self.encoder_hidden, 8192),
+            ("history", self.history, 64),
+            ("predictor_width", self.predictor_width, 4096),
+            ("predictor_blocks", self.predictor_blocks, 32),
+            ("inverse_width", self.inverse_width, 4096),
+            ("frameskip", self.frameskip, 1000),
+            ("action_dim", self.action_dim, 16),
+        ];
+        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
+            return Err((field, format!("found {n}, expected at most {most}")));
+        }
+        let flat = (self.image_size / 8).pow(2) * self.encoder_channels[2];
+        if flat * self.encoder_hidden > LARGEST_LAYER {
+            return Err((
+                "encoder_hidden",
+                format!(
+                    "found {}, which is too many for a map of {flat} values",
+                    self.encoder_hidden
+                ),
+            ));
+        }
         if !(0. ..1.).contains(&self.dropout) {
             return Err((
                 "dropout",
                 format!("found {}, expected [0, 1)", self.dropout),
             ));
         }
-        if self.whiten_lambda.is_nan() || self.whiten_lambda <= 0. {
+        if !(self.whiten_lambda > 0. && self.whiten_lambda <= 1e6) {
             return Err((
                 "whiten_lambda",
                 format!("found {}, expected more than 0", self.whiten_lambda),

@@ -17,7 +17,7 @@ impl ReadOuts {
     /// What `readouts.json` of a model folder says, if it has one.
     pub fn spec(dir: &Path) -> Result<Option<ProbeSpec>, ModelError> {
         let path = dir.join("readouts.json");
-        match crate::scene::read_text(&path) {
+        match crate::system::files::text(&path) {
             Ok(text) => serde_json::from_str(&text)
                 .map(Some)
                 .map_err(|e| invalid(&path, "read-outs", e)),

@@ -148,13 +148,10 @@ pub(super) fn save_tensors(
         ));
     }
     let bytes = safetensors::serialize(views, None).map_err(format)?;
-    let temporary = path.with_extension("safetensors.partial");
-    std::fs::write(&temporary, bytes)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(|source| WeightsError::Io {
-            path: path.into(),
-            source,
-        })
+    crate::system::files::replace(path, &bytes).map_err(|source| WeightsError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 fn floats(view: &TensorView) -> Option<Vec<f32>> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ModelError;
 use crate::model::generative::PixelDiffusionConfig;
 use crate::model::nn::{AdamW, Ema, Init, Params};
+use crate::system::files;
 
 /// Counters of a training, and what else of its model has to be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,10 @@ impl Checkpoint {
             path: dir.clone(),
             source,
         })?;
-        Ok(Self { dir })
+        files::tidy(&dir);
+        let checkpoint = Self { dir };
+        checkpoint.forget_cut_off();
+        Ok(checkpoint)
     }
 
     fn file(&self, what: &str, step: u64) -> PathBuf {
@@ -54,7 +58,7 @@ impl Checkpoint {
     /// The newest state, if there is one.
     pub fn state<M: DeserializeOwned>(&self) -> Result<Option<State<M>>, ModelError> {
         let path = self.dir.join("state.json");
-        let text = match crate::scene::read_text(&path) {
+        let text = match crate::system::files::text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ModelError::Io { path, source }),
@@ -90,8 +94,23 @@ impl Checkpoint {
         )?)
     }
 
-    /// Writes everything, then forgets older checkpoints.
+    /// Writes everything, then forgets older checkpoints. After a failure (a full disk) the one before stands, and nothing is left of the
+    /// new one.
     pub fn save<M: Serialize>(
+        &self,
+        state: &State<M>,
+        params: &Params,
+        adam: &AdamW,
+        ema: &Ema,
+    ) -> Result<(), ModelError> {
+        let saved = self.write(state, params, adam, ema);
+        if saved.is_err() {
+            self.forget_cut_off();
+        }
+        saved
+    }
+
+    fn write<M: Serialize>(
         &self,
         state: &State<M>,
         params: &Params,
@@ -107,20 +126,25 @@ impl Checkpoint {
                 .set(&value)?;
         }
         write(&moments, &self.file("moments", state.step), DType::F32)?;
-        let (path, partial) = (
-            self.dir.join("state.json"),
-            self.dir.join("state.json.partial"),
-        );
+        let path = self.dir.join("state.json");
         let text = serde_json::to_string_pretty(state).map_err(|e| ModelError::Invalid {
             path: path.clone(),
             what: "state".into(),
             message: e.to_string(),
         })?;
-        std::fs::write(&partial, text)
-            .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(|source| ModelError::Io { path, source })?;
+        files::replace(&path, text.as_bytes()).map_err(|source| ModelError::Io { path, source })?;
         self.forget_all_but(state.step);
         Ok(())
+    }
+
+    /// Removes what belongs to no state: somebody was cut off while writing it.
+    fn forget_cut_off(&self) {
+        match self.state::<serde_json::Value>() {
+            Ok(Some(state)) => self.forget_all_but(state.step),
+            Ok(None) => self.forget_all_but(u64::MAX),
+            // Whatever this is, somebody may want it.
+            Err(_) => {}
+        }
     }
 
     /// Best effort: a file that stays costs space and nothing else.

@@ -23,7 +23,6 @@ pub use measure::measure;
 pub use recipe::{DiffusionRecipe, DiffusionTraining};
 pub use sheet::contact_sheet;
 pub use start::start_from;
-pub(super) use trainer::train;
-pub(super) use trainer::unfinished_card;
 pub use trainer::{DiffusionOptions, DiffusionOutcome, loss, train_pixel_diffusion};
+pub(super) use trainer::{check_fit, train, unfinished_card};
 pub use validate::{Clip, STEPS, Validation, clips, validate};

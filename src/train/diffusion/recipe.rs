@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::generative::PixelDiffusionConfig;
 use crate::model::nn::AdamWConfig;
 use crate::train::Length;
+use crate::train::bounds::{self, Fault, within};
 
 /// How a [`PixelDiffusion`](crate::model::generative::PixelDiffusion) is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct DiffusionTraining {
     /// of an action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
-    /// How long; `--minutes` overrides it. Rate and self-rolled tail follow the spent fraction.
+    /// How long. Rate and self-rolled tail follow the spent fraction.
     pub length: Length,
     /// Frames predicted in one optimisation step.
     pub batch: usize,
@@ -91,45 +92,40 @@ impl DiffusionRecipe {
     ///
     /// # Errors
     /// The first field at fault, and what was found and expected.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.model.check()?;
+    pub fn check(&self) -> Result<(), Fault> {
+        bounds::inside("model", self.model.check())?;
         let t = &self.training;
+        bounds::length("training.length", t.length, false)?;
+        within("training.batch", t.batch, 1..=65_536)?;
+        bounds::optimiser("training.adamw", &t.adamw)?;
+        within("training.warmup_steps", t.warmup_steps, 0..=1_000_000_000)?;
+        bounds::positive("training.clip", t.clip, 1e9)?;
+        let range = t.sigma_range;
         let faults = [
-            ("batch", t.batch == 0, "found 0, expected at least 1".into()),
             (
-                "adamw",
-                !(t.adamw.lr > 0.0 && t.adamw.lr.is_finite()),
-                format!("rate {}, expected above 0", t.adamw.lr),
-            ),
-            (
-                "ema",
+                "training.ema",
                 !(0.0..1.0).contains(&t.ema),
                 format!("found {}, expected 0 to below 1", t.ema),
             ),
             (
-                "sigma_range",
-                !(t.sigma_range.0 > 0.0
-                    && t.sigma_range.0 <= t.sigma_range.1
-                    && t.sigma_range.1.is_finite()),
-                format!("found {:?}, expected 0 < low <= high", t.sigma_range),
-            ),
-            (
-                "context_noise_max",
-                !(t.context_noise_max >= 0.0 && t.context_noise_max.is_finite()),
-                format!(
-                    "found {}, expected a number not below 0",
-                    t.context_noise_max
-                ),
-            ),
-            (
-                "self_rolled_steps",
-                t.self_rolled_steps > 16,
-                format!("found {}, expected at most 16", t.self_rolled_steps),
+                "training.sigma_range",
+                !(range.0 > 0.0 && range.0 <= range.1 && range.1.is_finite()),
+                format!("found {range:?}, expected 0 < low <= high"),
             ),
         ];
-        match faults.into_iter().find(|f| f.1) {
-            None => Ok(()),
-            Some((field, _, message)) => Err((field, message)),
+        if let Some((field, _, message)) = faults.into_iter().find(|f| f.1) {
+            return Err((field.into(), message));
         }
+        within("training.ln_sigma_mean", t.ln_sigma_mean, -20.0..=20.0)?;
+        within("training.ln_sigma_std", t.ln_sigma_std, 0.0..=20.0)?;
+        let share = t.context_noise_share;
+        within("training.context_noise_share", share, 0.0..=1.0)?;
+        let most = t.context_noise_max;
+        within("training.context_noise_max", most, 0.0..=100.0)?;
+        let weight = f64::from(t.foreground_weight);
+        bounds::positive("training.foreground_weight", weight, 1e6)?;
+        within("training.self_rolled_from", t.self_rolled_from, 0.0..=1.0)?;
+        within("training.self_rolled_steps", t.self_rolled_steps, 0..=16)?;
+        within("training.self_rolled_nfe", t.self_rolled_nfe, 1..=64)
     }
 }

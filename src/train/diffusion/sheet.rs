@@ -7,6 +7,7 @@ use image::{Rgb, RgbImage};
 use super::validate::{Clip, inputs};
 use crate::episode::Dataset;
 use crate::model::{Cancel, ModelError, WorldModel};
+use crate::system::files;
 
 /// Pixels between rows of different clips.
 const GAP: usize = 4;
@@ -51,10 +52,15 @@ pub fn contact_sheet(
             );
         }
     }
-    sheet.save(path).map_err(|e| ModelError::Io {
-        path: path.into(),
-        source: std::io::Error::other(e),
-    })
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    sheet
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(std::io::Error::other)
+        .and_then(|()| files::replace(path, bytes.get_ref()))
+        .map_err(|source| ModelError::Io {
+            path: path.into(),
+            source,
+        })
 }
 
 fn paste(sheet: &mut RgbImage, frame: &[u8], size: usize, left: usize, top: usize) {

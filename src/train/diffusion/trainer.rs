@@ -19,8 +19,10 @@ use crate::model::card::FORMAT;
 use crate::model::generative::{Conditions, Denoiser, PixelDiffusion};
 use crate::model::nn::{AdamW, Ema, Params, Rng};
 use crate::model::{Camp, Cancel, Card, ModelError};
+use crate::system::Stop;
 use crate::train::{
-    Architecture, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export,
+    Architecture, Clock, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export,
+    fit,
 };
 
 /// Gradients in a row that are not finite before the training gives up.
@@ -51,8 +53,8 @@ pub struct DiffusionOptions {
     pub log_every: u64,
     /// Validation clips of each scene.
     pub clips: usize,
-    /// Ends the training early; what was learned is saved.
-    pub cancel: Cancel,
+    /// Pauses the training, with a checkpoint to go on from.
+    pub clock: Clock,
 }
 
 impl Default for DiffusionOptions {
@@ -67,7 +69,7 @@ impl Default for DiffusionOptions {
             validate_every: 2000,
             log_every: 100,
             clips: 12,
-            cancel: Cancel::new(),
+            clock: Clock::start(None, &Stop::new()),
         }
     }
 }
@@ -81,6 +83,8 @@ pub struct DiffusionOutcome {
     pub validation: BTreeMap<String, Validation>,
     /// Frames trained on in all.
     pub frames: u64,
+    /// Whether the budget is spent; if not, the training was paused.
+    pub is_finished: bool,
 }
 
 /// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1) over one batch. Where a sequence has
@@ -125,16 +129,29 @@ pub fn loss(
     }
 }
 
-/// What `train.ron` asks for; `--minutes` overrides its length.
+/// Whether there is something to predict in frames of the right size, and the weights make a file that is read again.
+pub(in crate::train) fn check_fit(
+    config: &TrainConfig,
+    recipe: &DiffusionRecipe,
+    data: &Dataset,
+) -> Result<(), TrainError> {
+    fit::side(data, "model.size", recipe.model.size)?;
+    let (train, _) = data.split_episodes(config.validation_share);
+    fit::long_enough(data, &train, ("data", "training"), 2, 1)?;
+    fit::file_size(|params| Denoiser::new(&recipe.model, params.clone()).map(|_| ()))
+}
+
+/// What `train.ron` asks for.
 pub(in crate::train) fn train(
     config: &TrainConfig,
     recipe: &DiffusionRecipe,
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    let (steps, minutes) = match (recipe.training.length, options.minutes) {
-        (Length::Steps(steps), minutes) => (Some(steps as u64), minutes),
-        (Length::Minutes(planned), minutes) => (None, Some(minutes.unwrap_or(planned))),
+    let (steps, minutes) = match recipe.training.length {
+        Length::Steps(steps) => (Some(steps as u64), None),
+        Length::Minutes(planned) => (None, Some(planned)),
+        Length::Skip => (None, None),
     };
     let options = DiffusionOptions {
         out: options.out.clone(),
@@ -142,10 +159,13 @@ pub(in crate::train) fn train(
         steps,
         device: options.device.clone(),
         resume: options.resume,
+        clock: Clock::start(options.minutes, &options.stop),
         ..Default::default()
     };
-    train_pixel_diffusion(config, recipe, data, &options)?;
-    Ok(Outcome::Finished)
+    match train_pixel_diffusion(config, recipe, data, &options)?.is_finished {
+        true => Ok(Outcome::Finished),
+        false => Ok(Outcome::Paused),
+    }
 }
 
 /// Trains on all but the share of each scene's episodes that validates.
@@ -192,7 +212,7 @@ pub fn train_pixel_diffusion(
     }
     recipe
         .check()
-        .map_err(|(field, message)| wrong(field, message))?;
+        .map_err(|(field, message)| wrong(&field, message))?;
     let config = TrainConfig {
         architecture: Architecture::PixelDiffusion(recipe.clone()),
         ..config.clone()
@@ -275,10 +295,21 @@ impl Run<'_> {
         let mut asked = state.step;
         let (mut bad, mut last_save, mut since) = (0, Instant::now(), (Instant::now(), 0u64));
         let (mut loss_sum, mut norm_sum, mut summed) = (0f64, 0f64, 0u64);
+        let first = state.step;
         loop {
             let done = progress(state.step);
-            if done >= 1.0 || options.cancel.is_cancelled() {
+            if done >= 1.0 {
                 break;
+            }
+            // Every run takes a step, so that runs of whatever length come to an end.
+            if options.clock.is_up() && state.step > first {
+                state.minutes = minutes();
+                return Ok(DiffusionOutcome {
+                    card: self.save(&mut state, &params, &adam, &ema)?,
+                    validation: BTreeMap::new(),
+                    frames: state.frames,
+                    is_finished: false,
+                });
             }
             while asked < state.step + AHEAD as u64 {
                 let request = request(training, asked, progress(asked));
@@ -343,6 +374,7 @@ impl Run<'_> {
             card,
             validation,
             frames: state.frames,
+            is_finished: true,
         })
     }
 

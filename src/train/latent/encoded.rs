@@ -8,6 +8,7 @@ use half::f16;
 use crate::episode::Dataset;
 use crate::model::ModelError;
 use crate::model::generative::{Autoencoder, LatentDiffusionConfig, channel_scale};
+use crate::system::Stop;
 use crate::train::diffusion::moving_ids;
 
 /// Frames that are encoded in one go.
@@ -53,10 +54,26 @@ impl Encoded {
         autoencoder: &Autoencoder,
         config: &LatentDiffusionConfig,
     ) -> Result<Self, ModelError> {
+        Self::until(data, autoencoder, config, &Stop::new())
+    }
+
+    /// As [`Encoded::new`], but gives up once `stop` is raised.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`]; [`ModelError::Cancelled`].
+    pub(super) fn until(
+        data: &Dataset,
+        autoencoder: &Autoencoder,
+        config: &LatentDiffusionConfig,
+        stop: &Stop,
+    ) -> Result<Self, ModelError> {
         let started = Instant::now();
         let latent_len = config.latent_len();
         let mut latents = Vec::with_capacity(data.len() * latent_len);
         for chunk in data.frames.chunks(CHUNK * config.frame_len()) {
+            if stop.is_raised() {
+                return Err(ModelError::Cancelled);
+            }
             let values = autoencoder.encode(chunk)?;
             latents.extend(values.into_iter().map(f16::from_f32));
         }

@@ -17,4 +17,4 @@ pub use check::{Reconstruction, check_autoencoder};
 pub use encoded::{Encoded, measure_scale};
 pub use frames::{FrameBatch, Frames, reconstruction_loss};
 pub use recipe::{AutoencoderPhase, DynamicsPhase, LatentRecipe, Pace};
-pub(super) use trainer::train;
+pub(super) use trainer::{check_fit, train};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::generative::LatentDiffusionConfig;
 use crate::model::nn::AdamWConfig;
 use crate::train::Length;
+use crate::train::bounds::{self, Fault, within};
 
 /// What both phases have: how long, how many at once, how fast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,17 +46,20 @@ impl Default for Pace {
 }
 
 impl Pace {
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.batch == 0 {
-            return Err(("batch", "found 0, expected at least 1".into()));
+    fn check(&self, phase: &str) -> Result<(), Fault> {
+        let field = |name: &str| format!("{phase}.pace.{name}");
+        bounds::length(field("length"), self.length, false)?;
+        within(field("batch"), self.batch, 1..=65_536)?;
+        bounds::optimiser(field("adamw"), &self.adamw)?;
+        within(field("warmup_steps"), self.warmup_steps, 0..=1_000_000_000)?;
+        bounds::positive(field("clip"), self.clip, 1e9)?;
+        match (0.0..1.0).contains(&self.ema) {
+            true => Ok(()),
+            false => Err((
+                field("ema"),
+                format!("found {}, expected 0 to below 1", self.ema),
+            )),
         }
-        if !(self.adamw.lr > 0.0 && self.adamw.lr.is_finite()) {
-            return Err(("adamw", format!("rate {}, expected above 0", self.adamw.lr)));
-        }
-        if !(0.0..1.0).contains(&self.ema) {
-            return Err(("ema", format!("found {}, expected 0 to below 1", self.ema)));
-        }
-        Ok(())
     }
 
     /// Learning rate: warm-up by steps, then a cosine over the phase down to 2 % of the peak.
@@ -166,49 +170,26 @@ impl LatentRecipe {
     ///
     /// # Errors
     /// The first field at fault, and what was found and expected.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.model.check()?;
-        self.autoencoder.pace.check()?;
-        self.dynamics.pace.check()?;
-        let d = &self.dynamics;
-        let faults = [
-            (
-                "foreground_weight",
-                !(d.foreground_weight > 0.0 && self.autoencoder.foreground_weight > 0.0),
-                format!(
-                    "{} and {}, expected above 0",
-                    self.autoencoder.foreground_weight, d.foreground_weight
-                ),
-            ),
-            (
-                "autoencoder.squared_weight",
-                !(0.0..1e3).contains(&self.autoencoder.squared_weight),
-                format!("{}, expected 0 to 1000", self.autoencoder.squared_weight),
-            ),
-            (
-                "autoencoder.latent_noise",
-                !(0.0..1.0).contains(&self.autoencoder.latent_noise),
-                format!("{}, expected 0 to below 1", self.autoencoder.latent_noise),
-            ),
-            (
-                "dynamics.context_level_max",
-                !(0.0..=1.0).contains(&d.context_level_max),
-                format!("{}, expected 0 to 1", d.context_level_max),
-            ),
-            (
-                "dynamics.level_full_share",
-                !(0.0..=1.0).contains(&d.level_full_share),
-                format!("{}, expected 0 to 1", d.level_full_share),
-            ),
-            (
-                "dynamics.self_rolled_steps",
-                d.self_rolled_steps > 16,
-                format!("{}, expected at most 16", d.self_rolled_steps),
-            ),
-        ];
-        match faults.into_iter().find(|f| f.1) {
-            None => Ok(()),
-            Some((field, _, message)) => Err((field, message)),
+    pub fn check(&self) -> Result<(), Fault> {
+        bounds::inside("model", self.model.check())?;
+        self.autoencoder.pace.check("autoencoder")?;
+        self.dynamics.pace.check("dynamics")?;
+        let (a, d) = (&self.autoencoder, &self.dynamics);
+        for (phase, weight) in [
+            ("autoencoder", a.foreground_weight),
+            ("dynamics", d.foreground_weight),
+        ] {
+            let field = format!("{phase}.foreground_weight");
+            bounds::positive(field, f64::from(weight), 1e6)?;
         }
+        within("autoencoder.squared_weight", a.squared_weight, 0.0..=1e3)?;
+        within("autoencoder.latent_noise", a.latent_noise, 0.0..=1.0)?;
+        within("dynamics.level_mean", d.level_mean, -20.0..=20.0)?;
+        within("dynamics.level_std", d.level_std, 0.0..=20.0)?;
+        within("dynamics.level_full_share", d.level_full_share, 0.0..=1.0)?;
+        within("dynamics.context_level_max", d.context_level_max, 0.0..=1.0)?;
+        within("dynamics.self_rolled_from", d.self_rolled_from, 0.0..=1.0)?;
+        within("dynamics.self_rolled_steps", d.self_rolled_steps, 0..=16)?;
+        within("dynamics.self_rolled_nfe", d.self_rolled_nfe, 1..=64)
     }
 }

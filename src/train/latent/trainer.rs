@@ -19,7 +19,7 @@ use crate::train::diffusion::{
 };
 use crate::train::{
     Architecture, Clock, Curve, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions,
-    export,
+    export, fit,
 };
 
 /// Gradients in a row that are not finite before the training gives up.
@@ -46,6 +46,27 @@ struct Place {
     seconds: f64,
 }
 
+/// Whether there is something to predict in frames of the right size, and the weights make a file that is read again.
+pub(in crate::train) fn check_fit(
+    config: &TrainConfig,
+    recipe: &LatentRecipe,
+    data: &Dataset,
+) -> Result<(), TrainError> {
+    let model = &recipe.model;
+    fit::side(data, "model.size", model.size)?;
+    if data.action_dim != model.action_dim {
+        let message = format!("found {}, expected {}", model.action_dim, data.action_dim);
+        return Err(fit::misfit("model.action_dim", message));
+    }
+    let (train, _) = data.split_episodes(config.validation_share);
+    fit::long_enough(data, &train, ("data", "training"), 2, 1)?;
+    fit::file_size(|params| {
+        Autoencoder::new(model, params.pp("autoencoder"))?;
+        Imagination::new(model, params.pp("dynamics"))?;
+        Ok(())
+    })
+}
+
 /// Trains what `recipe` describes, from a checkpoint if the options say so.
 pub(in crate::train) fn train(
     config: &TrainConfig,
@@ -53,14 +74,6 @@ pub(in crate::train) fn train(
     data: &Dataset,
     options: &TrainOptions,
 ) -> Result<Outcome, TrainError> {
-    let model = &recipe.model;
-    if data.size != model.size {
-        return Err(TrainError::Config {
-            path: options.out.join("train.ron"),
-            field: "model.size".into(),
-            message: format!("found {}, the frames have {}", model.size, data.size),
-        });
-    }
     let mut recipe = recipe.clone();
     recipe.model.hue_motion = hue_motion(data);
     let config = TrainConfig {
@@ -145,7 +158,7 @@ impl Run<'_> {
         saved: Option<State<Place>>,
         fresh: State<Place>,
     ) -> Result<Outcome, TrainError> {
-        let clock = Clock::start(self.options.minutes);
+        let clock = Clock::start(self.options.minutes, &self.options.stop);
         let mut curve = Curve::open(&self.options.out, self.options.resume)?;
         let resumed = saved.is_some();
         let mut state = saved.unwrap_or(fresh);
@@ -224,7 +237,7 @@ impl Run<'_> {
             let adam = AdamW::new(self.params.pp("dynamics").vars(), phase.pace.adamw)?;
             self.checkpoint.save(state, &self.params, &adam, &ema)?;
         }
-        let encoded = Encoded::new(self.data, &frozen, model)?;
+        let encoded = Encoded::until(self.data, &frozen, model, &self.options.stop)?;
         let seed = self.config.seed;
         let windows = Windows::new(self.data, &encoded, train, model, phase, seed, device)?;
         let average = Imagination::new(model, ema.params().detached().pp("dynamics"))?;
@@ -285,6 +298,7 @@ impl Run<'_> {
         let (started, mut last_save) = (Instant::now(), Instant::now());
         let (mut bad, mut since) = (0, (Instant::now(), 0usize));
         let (mut loss_sum, mut norm_sum, mut summed) = (0f64, 0f64, 0u64);
+        let first = state.model.step;
         loop {
             state.model.seconds = before + started.elapsed().as_secs_f64();
             state.minutes = minutes + started.elapsed().as_secs_f64() / 60.0;
@@ -293,7 +307,8 @@ impl Run<'_> {
                 Length::Steps(n) => step as f64 / n.max(1) as f64,
                 length => length.progress(step as usize, state.model.seconds),
             };
-            if done >= 1.0 || clock.is_up() {
+            // Every run takes a step, so that runs of whatever length come to an end.
+            if done >= 1.0 || clock.is_up() && step > first {
                 (state.optimiser_steps, state.average_updates) = (adam.steps(), ema.updates());
                 self.checkpoint.save(state, &self.params, &adam, ema)?;
                 if done < 1.0 {

@@ -63,6 +63,7 @@ pub fn run(
     let mut optimiser = AdamW::new(params.pp("decoder").vars(), config)?;
     let mut rng = Rng::stream(session.config.seed, 0xDEC0);
     for step in 0..phase.decoder_steps {
+        session.clock.check()?;
         let chosen: Vec<usize> = (0..BATCH)
             .map(|_| frames[rng.below(frames.len())])
             .collect();

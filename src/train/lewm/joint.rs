@@ -3,8 +3,9 @@
 use super::gate::Gate;
 use super::sampler::{Sampler, windows};
 use super::{Outcome, Session};
-use crate::model::jepa::{JointWeights, Lewm, joint_loss};
+use crate::model::jepa::{JointWeights, Lewm, LewmConfig, joint_loss};
 use crate::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;
 use crate::train::{Length, TrainError};
 use candle_core::Tensor;
@@ -52,6 +53,32 @@ impl Default for JointPhase {
             judge_every: 1000,
             checkpoint_seconds: 120.,
         }
+    }
+}
+
+impl JointPhase {
+    /// The first field that makes no sense, with why.
+    pub(super) fn check(&self, model: &LewmConfig) -> Result<(), Fault> {
+        bounds::length("joint.length", self.length, true)?;
+        within("joint.batch", self.batch, 2..=65_536)?;
+        within("joint.tokens", self.tokens, model.history + 1..=1000)?;
+        bounds::optimiser("joint.optimiser", &self.optimiser)?;
+        bounds::habits("joint", self.warmup, self.clip, self.log_every)?;
+        let w = &self.weights;
+        let weights = [
+            ("one_step", w.one_step),
+            ("open_loop", w.open_loop),
+            ("sigreg", w.sigreg),
+            ("inverse", w.inverse),
+        ];
+        for (field, weight) in weights {
+            within(format!("joint.weights.{field}"), weight, 0. ..=1e6)?;
+        }
+        let projections = "joint.weights.sigreg_projections";
+        within(projections, w.sigreg_projections, 1..=65_536)?;
+        bounds::positive("joint.weights.sigreg_factor", w.sigreg_factor, 1e9)?;
+        within("joint.judge_every", self.judge_every, 1..=1_000_000_000)?;
+        bounds::checkpoint_seconds("joint", self.checkpoint_seconds)
     }
 }
 
@@ -128,14 +155,16 @@ fn optimise(
     let mut saved = Instant::now();
     let (mut since, mut steps_since) = (Instant::now(), 0usize);
     let width = session.recipe.model.frameskip * session.recipe.model.action_dim;
+    let first = session.progress.step;
     loop {
         let step = session.progress.step;
         let in_phase = before + started.elapsed().as_secs_f64();
         session.progress.phase_seconds = in_phase;
         session.progress.seconds = session.seconds();
         let done = phase.length.progress(step, in_phase) >= 1.;
-        if done || session.clock.is_up() || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds
-        {
+        // Every run takes a step, so that runs of whatever length come to an end.
+        let up = session.clock.is_up() && step > first;
+        if done || up || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
             session
                 .checkpoint
                 .save(params, optimiser, &session.progress)?;
@@ -144,7 +173,7 @@ fn optimise(
         if done {
             return Ok(Outcome::Finished);
         }
-        if session.clock.is_up() {
+        if up {
             return Ok(Outcome::Paused);
         }
         let Ok(batch) = batches.recv() else {

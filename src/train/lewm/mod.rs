@@ -22,10 +22,13 @@ pub use readouts::ReadoutPhase;
 pub(super) use readouts::{Place, Targets, fit as fit_readouts, moving_bodies};
 pub(super) use sampler::{frames_of, mean_image, spread, windows};
 
+use super::bounds::{self, Fault};
 use super::session::Opened;
-use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export, weights_to};
+use super::{
+    Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export, fit, weights_to,
+};
 use crate::episode::Dataset;
-use crate::model::jepa::{Lewm, LewmConfig};
+use crate::model::jepa::{Decoder, Lewm, LewmConfig, Probes, Proposal};
 use crate::model::nn::{Init, Params};
 use crate::model::{Camp, Card};
 use gate::Gate;
@@ -53,28 +56,66 @@ impl LewmRecipe {
     ///
     /// # Errors
     /// Field name and message.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.model.check()?;
-        if self.joint.batch < 2 {
-            return Err((
-                "joint.batch",
-                format!("found {}, expected at least 2", self.joint.batch),
-            ));
+    pub fn check(&self) -> Result<(), Fault> {
+        bounds::inside("model", self.model.check())?;
+        self.joint.check(&self.model)?;
+        self.predictor.check()?;
+        self.readouts.check(self.model.image_size)?;
+        self.proposal.map_or(Ok(()), |phase| phase.check())
+    }
+}
+
+/// Whether the experience is enough for every phase, and the weights make a file that is read again.
+pub(super) fn check_fit(
+    config: &TrainConfig,
+    recipe: &LewmRecipe,
+    data: &Dataset,
+) -> Result<(), TrainError> {
+    let (model, joint, predictor) = (&recipe.model, &recipe.joint, &recipe.predictor);
+    fit::side(data, "model.image_size", model.image_size)?;
+    let (train, validation) = data.split_episodes(config.validation_share);
+    let frames = |episodes: &[usize]| {
+        episodes
+            .iter()
+            .map(|&e| data.episodes[e].len)
+            .sum::<usize>()
+    };
+    let stored = |episodes: &[usize], most: usize| {
+        thinned(episodes, most as f64 / frames(episodes).max(1) as f64)
+    };
+    let skip = model.frameskip;
+    if joint.length != Length::Skip {
+        let what = ("joint.tokens", "training");
+        fit::long_enough(data, &train, what, joint.tokens, skip)?;
+    }
+    let second = stored(&train, predictor.max_frames);
+    let tokens = predictor.rollout + model.history;
+    let what = ("predictor.rollout", "training");
+    fit::long_enough(data, &second, what, tokens, skip)?;
+    if let Some(prior) = recipe.proposal {
+        let parts = [
+            ("training", &train, prior.max_frames),
+            ("validation", &validation, prior.max_frames / 10),
+        ];
+        for (what, episodes, most) in parts {
+            let episodes = stored(episodes, most);
+            let tokens = model.history + 1;
+            fit::long_enough(data, &episodes, ("proposal", what), tokens, skip)?;
         }
-        if self.joint.tokens <= self.model.history {
-            return Err((
-                "joint.tokens",
-                format!(
-                    "found {}, expected more than the history of {}",
-                    self.joint.tokens, self.model.history
-                ),
-            ));
+    }
+    fit::file_size(|params| {
+        let d = model.latent_dim;
+        Lewm::new(model, params)?;
+        params.buffer((d, d), "whitening", Init::Zeros)?;
+        Probes::new(d, moving_bodies(data).len(), params)?;
+        if recipe.proposal.is_some() {
+            Proposal::new(d, model.history, model.action_dim, params)?;
         }
-        if self.predictor.batch == 0 || self.predictor.rollout == 0 {
-            return Err(("predictor", "batch and rollout must be at least 1".into()));
+        if let Some(sizes) = recipe.readouts.decoder {
+            Decoder::new(sizes, d, data.size, params)?;
         }
         Ok(())
-    }
+    })
 }
 
 /// What all phases share.
@@ -91,7 +132,7 @@ pub(super) fn train(
         mut session,
         params,
         resumed_steps: mut optimiser_steps,
-    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
+    } = Session::open(config, recipe, data, options)?;
     let mut model = Lewm::new(&recipe.model, &params)?;
     if optimiser_steps.is_none() && !options.readouts_only {
         let mean = sampler::mean_image(data, &session.train_episodes);
@@ -135,7 +176,6 @@ pub(super) fn train(
         device: &options.device,
     };
     export(config, data, &params, &options.out, &what)?;
-    session.checkpoint.remove()?;
     Ok(Outcome::Finished)
 }
 

@@ -5,8 +5,9 @@ use super::{Outcome, Session};
 use crate::episode::Dataset;
 use crate::model::jepa::{Lewm, difference_covariance, open_loop_loss, whitening};
 use crate::model::nn::{AdamW, AdamWConfig, Init, Params, Rng};
+use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;
-use crate::train::{Length, TrainError};
+use crate::train::{Clock, Length, TrainError};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,21 @@ impl Default for PredictorPhase {
     }
 }
 
+impl PredictorPhase {
+    /// The first field that makes no sense, with why.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        bounds::length("predictor.length", self.length, false)?;
+        within("predictor.batch", self.batch, 1..=1 << 20)?;
+        within("predictor.rollout", self.rollout, 1..=1000)?;
+        bounds::optimiser("predictor.optimiser", &self.optimiser)?;
+        bounds::habits("predictor", self.warmup, self.clip, self.log_every)?;
+        within("predictor.max_frames", self.max_frames, 1..=usize::MAX)
+    }
+}
+
+/// Seconds between checkpoints.
+const SAVE_SECONDS: f64 = 120.;
+
 /// Every so-manieth episode, so that `share` of them are left: where not all fit, of each scene its share, not the first scene alone.
 pub fn thinned(episodes: &[usize], share: f64) -> Vec<usize> {
     let share = share.min(1.);
@@ -77,6 +93,7 @@ impl Latents {
         data: &Dataset,
         episodes: &[usize],
         max_frames: usize,
+        clock: &Clock,
     ) -> Result<Self, TrainError> {
         let dim = model.config().latent_dim;
         let mut latents = Self {
@@ -89,6 +106,7 @@ impl Latents {
         let all: usize = episodes.iter().map(|&e| data.episodes[e].len).sum();
         let chosen = thinned(episodes, max_frames as f64 / all.max(1) as f64);
         for group in chosen.chunks(8) {
+            clock.check()?;
             let mut bytes = Vec::new();
             for &e in group {
                 let span = data.episodes[e];
@@ -171,13 +189,11 @@ pub fn run(
     let (d, frameskip) = (config.latent_dim, config.frameskip);
     let encoder = Lewm::new(config, &params.detached())?;
     let started = Instant::now();
-    let latents = Latents::encode(&encoder, data, &session.train_episodes, phase.max_frames)?;
-    let held_out = Latents::encode(
-        &encoder,
-        data,
-        &session.validation_episodes,
-        phase.max_frames / 10,
-    )?;
+    let encode = |episodes: &[usize], frames| {
+        Latents::encode(&encoder, data, episodes, frames, &session.clock)
+    };
+    let latents = encode(&session.train_episodes, phase.max_frames)?;
+    let held_out = encode(&session.validation_episodes, phase.max_frames / 10)?;
     tracing::info!(
         "encoded {} frames in {:.1} s",
         latents.len(),
@@ -233,7 +249,9 @@ pub fn run(
         let shape = (phase.batch, tokens - 1, frameskip * config.action_dim);
         Ok((z, Tensor::from_vec(actions, shape, params.device())?))
     };
+    let first = session.progress.step;
     let (before, started) = (session.progress.phase_seconds, Instant::now());
+    let mut saved = Instant::now();
     let (mut since, mut steps_since) = (Instant::now(), 0usize);
     loop {
         let step = session.progress.step;
@@ -241,10 +259,16 @@ pub fn run(
         session.progress.phase_seconds = in_phase;
         session.progress.seconds = session.seconds();
         let done = phase.length.progress(step, in_phase) >= 1.;
-        if session.clock.is_up() && !done {
+        // Every run takes a step, so that runs of whatever length come to an end.
+        let up = session.clock.is_up() && step > first && !done;
+        // Also at the end: whoever is stopped while read-outs are fitted goes on from there.
+        if done || up || saved.elapsed().as_secs_f64() > SAVE_SECONDS {
             session
                 .checkpoint
                 .save(params, &optimiser, &session.progress)?;
+            saved = Instant::now();
+        }
+        if up {
             return Ok(Outcome::Paused);
         }
         if done || step.is_multiple_of(phase.log_every.max(1)) {

@@ -6,6 +6,7 @@ use super::sampler::windows;
 use crate::model::jepa::{Lewm, Proposal};
 use crate::model::nn::{AdamW, AdamWConfig, Params, Rng, cosine_lr};
 use crate::train::TrainError;
+use crate::train::bounds::{Fault, within};
 use crate::train::curve::short;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,16 @@ impl Default for ProposalPhase {
     }
 }
 
+impl ProposalPhase {
+    /// The first field that makes no sense, with why.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        within("proposal.steps", self.steps, 1..=100_000_000)?;
+        within("proposal.batch", self.batch, 1..=1 << 20)?;
+        within("proposal.ahead_steps", self.ahead_steps, 1..=100_000)?;
+        within("proposal.max_frames", self.max_frames, 1..=usize::MAX)
+    }
+}
+
 const RATE: f64 = 1e-3;
 
 /// Trains `proposal.*` of `params`; what it errs by on validation episodes, beside always saying the mean, goes to the curve.
@@ -49,13 +60,11 @@ pub fn run(session: &mut Session, params: &Params, phase: ProposalPhase) -> Resu
     );
     let model = Lewm::new(config, &params.detached())?;
     let proposal = Proposal::new(d, h, dim, params)?;
-    let latents = Latents::encode(&model, data, &session.train_episodes, phase.max_frames)?;
-    let held_out = Latents::encode(
-        &model,
-        data,
-        &session.validation_episodes,
-        phase.max_frames / 10,
-    )?;
+    let encode = |episodes: &[usize], frames| {
+        Latents::encode(&model, data, episodes, frames, &session.clock)
+    };
+    let latents = encode(&session.train_episodes, phase.max_frames)?;
+    let held_out = encode(&session.validation_episodes, phase.max_frames / 10)?;
     // Where the history begins; a token must follow it.
     let starts = |latents: &Latents| windows(data, &latents.episodes, h + 1, skip);
     let (train, check) = (starts(&latents), starts(&held_out));
@@ -97,6 +106,7 @@ pub fn run(session: &mut Session, params: &Params, phase: ProposalPhase) -> Resu
     let mut optimiser = AdamW::new(params.pp("proposal").vars(), settings)?;
     let mut rng = Rng::stream(session.config.seed, 0x9209);
     for step in 0..=phase.steps {
+        session.clock.check()?;
         if step.is_multiple_of(500) || step == phase.steps {
             let (z, goals, wanted) = draw(&held_out, &check, &mut Rng::stream(7, 0x9209))?;
             let error = (proposal.forward(&z, &goals)?.detach() - &wanted)?.sqr()?;

@@ -10,8 +10,10 @@ use crate::model::jepa::{
 };
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
 use crate::scene::Kind;
+use crate::system::files;
+use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;
-use crate::train::{Curve, TrainError};
+use crate::train::{Clock, Curve, TrainError};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -43,6 +45,30 @@ impl Default for ReadoutPhase {
             ridge: 1e-4,
             decoder: None,
             decoder_steps: 2000,
+        }
+    }
+}
+
+impl ReadoutPhase {
+    /// The first field that makes no sense, with why.
+    pub(in crate::train) fn check(&self, image_size: usize) -> Result<(), Fault> {
+        within("readouts.max_frames", self.max_frames, 1..=usize::MAX)?;
+        within("readouts.steps", self.steps, 1..=100_000_000)?;
+        bounds::positive("readouts.ridge", self.ridge, 1e6)?;
+        let Some(sizes) = self.decoder else {
+            return Ok(());
+        };
+        let steps = "readouts.decoder_steps";
+        within(steps, self.decoder_steps, 1..=100_000_000)?;
+        within("readouts.decoder.width", sizes.width, 1..=2048)?;
+        within("readouts.decoder.layers", sizes.layers, 1..=16)?;
+        within("readouts.decoder.patch", sizes.patch, 1..=image_size)?;
+        match image_size.is_multiple_of(sizes.patch) {
+            true => Ok(()),
+            false => Err((
+                "readouts.decoder.patch".into(),
+                format!("found {}, expected a part of {image_size}", sizes.patch),
+            )),
         }
     }
 }
@@ -204,13 +230,16 @@ fn rows(data: &Dataset, latents: &Latents, targets: &Targets) -> Rows {
 pub fn run(session: &mut Session, params: &Params) -> Result<String, TrainError> {
     let (phase, data) = (&session.recipe.readouts, session.data);
     let model = Lewm::new(&session.recipe.model, &params.detached())?;
-    let encode = |episodes: &[usize], frames| Latents::encode(&model, data, episodes, frames);
+    let encode = |episodes: &[usize], frames| {
+        Latents::encode(&model, data, episodes, frames, &session.clock)
+    };
     let latents = encode(&session.train_episodes, phase.max_frames)?;
     let held_out = encode(&session.validation_episodes, phase.max_frames / 4)?;
     let place = Place {
         out: &session.options.out,
         seed: session.config.seed,
         params,
+        clock: &session.clock.clone(),
     };
     let found = fit(phase, data, &latents, &held_out, &place, &mut session.curve)?;
     if let Some(sizes) = phase.decoder {
@@ -227,6 +256,8 @@ pub struct Place<'a> {
     pub seed: u64,
     /// The model's root, under which `probe` is made.
     pub params: &'a Params,
+    /// Says when to stop.
+    pub clock: &'a Clock,
 }
 
 /// Fits the probes on stored latents, writes `readouts.json`, and returns a sentence for the card.
@@ -283,7 +314,7 @@ pub fn fit(
         &fit,
         params.pp("probe.history"),
         phase.steps,
-        seed,
+        (seed, place.clock),
     )?;
     fit_mlp(
         &probes.single,
@@ -291,7 +322,7 @@ pub fn fit(
         &fit,
         params.pp("probe.single"),
         phase.steps,
-        seed,
+        (seed, place.clock),
     )?;
     let run_mlp = |mlp: &Mlp, x: Vec<f32>| -> Result<Vec<f32>, TrainError> {
         let x = Tensor::from_vec(x, (test.n, ()), &device)?.to_device(params.device())?;
@@ -344,7 +375,7 @@ pub fn fit(
         path: path.clone(),
         source: e.into(),
     })?;
-    std::fs::write(&path, text).map_err(|source| TrainError::Io { path, source })?;
+    files::replace(&path, text.as_bytes()).map_err(|source| TrainError::Io { path, source })?;
     let places = spec
         .quality
         .iter()
@@ -414,7 +445,7 @@ fn fit_mlp(
     rows: &Rows,
     p: Params,
     steps: usize,
-    seed: u64,
+    (seed, clock): (u64, &Clock),
 ) -> Result<(), TrainError> {
     const BATCH: usize = 512;
     const RATE: f64 = 2e-3;
@@ -429,6 +460,7 @@ fn fit_mlp(
     )?;
     let mut rng = Rng::stream(seed, 0x40BE);
     for step in 0..steps {
+        clock.check()?;
         let (mut xs, mut ys, mut masks) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..BATCH {
             let r = rng.below(rows.n);

@@ -1,17 +1,20 @@
 //! The second stage: what actions do to the frozen encoder's maps; then the summary, the whitened distance and the read-outs.
 
-use super::Session;
 use super::maps::Maps;
+use super::{Session, VjepaRecipe};
 use crate::episode::Dataset;
 use crate::model::jepa::vjepa::{ActionJepa, Summary};
 use crate::model::jepa::{difference_covariance, whitening};
 use crate::model::nn::{AdamW, AdamWConfig, Init, Params, Rng};
+use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;
+use crate::train::fit::misfit;
 use crate::train::lewm::{Place, fit_readouts, thinned};
-use crate::train::{Length, TrainError};
+use crate::train::{Length, TrainError, TrainOptions, load};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -68,6 +71,70 @@ impl Default for ActionPhase {
     }
 }
 
+impl ActionPhase {
+    /// The first field that makes no sense, with why.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        within(
+            "actions.episodes",
+            self.episodes.unwrap_or(1),
+            1..=usize::MAX,
+        )?;
+        bounds::length("actions.length", self.length, false)?;
+        within("actions.batch", self.batch, 1..=1 << 20)?;
+        within("actions.rollout", self.rollout, 1..=1000)?;
+        within("actions.smooth", self.smooth, 0. ..=1e6)?;
+        bounds::optimiser("actions.optimiser", &self.optimiser)?;
+        bounds::habits("actions", self.warmup, self.clip, self.log_every)?;
+        within("actions.max_frames", self.max_frames, 1..=usize::MAX)?;
+        within(
+            "actions.summary_frames",
+            self.summary_frames,
+            2..=usize::MAX,
+        )?;
+        bounds::checkpoint_seconds("actions", self.checkpoint_seconds)
+    }
+}
+
+/// The second stage's own experience; none if it takes the first stage's.
+pub(super) fn experience(
+    recipe: &VjepaRecipe,
+    options: &TrainOptions,
+) -> Result<Option<Dataset>, TrainError> {
+    let (phase, dim) = (&recipe.actions, recipe.model.action_dim);
+    match phase.data.is_empty() {
+        true => Ok(None),
+        false => Ok(Some(load(&phase.data, dim, phase.episodes, options)?)),
+    }
+}
+
+/// What the second stage validates on must not be what the encoder learned from in the first.
+pub(super) fn keep_apart(
+    data: &Dataset,
+    learned: &[usize],
+    own: &Dataset,
+    held_out: &[usize],
+) -> Result<(), TrainError> {
+    let of = |data: &Dataset, e: usize| {
+        let span = data.episodes[e];
+        (data.scenes[span.scene].name.clone(), span.seed)
+    };
+    let learned: HashSet<(String, u64)> = learned.iter().map(|&e| of(data, e)).collect();
+    match held_out
+        .iter()
+        .map(|&e| of(own, e))
+        .find(|e| learned.contains(e))
+    {
+        None => Ok(()),
+        Some((scene, seed)) => Err(misfit(
+            "actions.data",
+            format!(
+                "the episode of seed {seed} of scene `{scene}` is validated on in the second stage and learned from in the first; \
+                 let actions.episodes be as many as episodes, or more"
+            ),
+        )),
+    }
+}
+
 /// What came of it.
 pub struct Done {
     /// Experience of its own, without the frames.
@@ -90,14 +157,7 @@ pub fn run(
     resumed_steps: Option<usize>,
 ) -> Result<Option<Done>, TrainError> {
     let (phase, model) = (&session.recipe.actions, &session.recipe.model);
-    let mut own = match phase.data.is_empty() {
-        true => None,
-        false => Some(Dataset::load(
-            &phase.data,
-            model.action_dim,
-            phase.episodes,
-        )?),
-    };
+    let mut own = experience(session.recipe, session.options)?;
     let started = Instant::now();
     let encoder = ActionJepa::new(model, &params.detached())?;
     let (stored, held_out) = {
@@ -105,8 +165,10 @@ pub fn run(
         let (train, validation) = data.split_episodes(session.config.validation_share);
         // Where not all fits, of each scene its share, not the first scene alone.
         let train = thinned(&train, phase.max_frames as f64 / data.len().max(1) as f64);
-        let stored = Maps::encode(&encoder, data, &train, phase.max_frames)?;
-        let held_out = Maps::encode(&encoder, data, &validation, phase.max_frames / 10)?;
+        let encode =
+            |episodes: &[usize], most| Maps::encode(&encoder, data, episodes, most, &session.clock);
+        let stored = encode(&train, phase.max_frames)?;
+        let held_out = encode(&validation, phase.max_frames / 10)?;
         (stored, held_out)
     };
     let seconds = started.elapsed().as_secs_f64();
@@ -202,7 +264,8 @@ fn learn(
         let done = phase.length.progress(step, in_phase) >= 1.;
         // Every run takes a step, so that runs of whatever length come to an end.
         let up = session.clock.is_up() && step > first && !done;
-        if up || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
+        // Also at the end: whoever is stopped while read-outs are fitted goes on from there.
+        if done || up || saved.elapsed().as_secs_f64() > phase.checkpoint_seconds {
             session
                 .checkpoint
                 .save(params, &optimiser, &session.progress)?;
@@ -291,6 +354,7 @@ fn conclude(
         out: &session.options.out,
         seed: session.config.seed,
         params,
+        clock: &session.clock.clone(),
     };
     let quality = fit_readouts(readouts, data, &fit, &test, &place, &mut session.curve)?;
     Ok(format!(

@@ -2,8 +2,8 @@
 
 use crate::episode::Dataset;
 use crate::model::jepa::vjepa::{ActionJepa, Summary};
-use crate::train::TrainError;
 use crate::train::lewm::{Latents, windows};
+use crate::train::{Clock, TrainError};
 use candle_core::Tensor;
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
@@ -25,6 +25,7 @@ impl Maps {
         data: &Dataset,
         episodes: &[usize],
         max_frames: usize,
+        clock: &Clock,
     ) -> Result<Self, TrainError> {
         let mut maps = Self {
             episodes: Vec::new(),
@@ -34,6 +35,7 @@ impl Maps {
         };
         let (frame, mut count) = (data.size * data.size * 3, 0usize);
         for &e in episodes {
+            clock.check()?;
             if count >= max_frames {
                 break;
             }

@@ -7,6 +7,7 @@ use crate::model::jepa::vjepa::{
     ActionJepa, Blocks, ClipBatch, LONG, Mask, MaskedJepa, SHORT, VjepaConfig,
 };
 use crate::model::nn::{AdamW, AdamWConfig, Params, Rng};
+use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;
 use crate::train::lewm::windows;
 use crate::train::{Length, TrainError};
@@ -75,32 +76,31 @@ impl Default for MaskedPhase {
 
 impl MaskedPhase {
     /// The first field that makes no sense, with why.
-    pub fn check(&self, model: &VjepaConfig) -> Result<(), (&'static str, String)> {
-        if self.clips + self.stills == 0 || self.stride == 0 {
-            return Err((
-                "masked",
-                "clips, stills and stride must not all be 0".into(),
-            ));
-        }
+    pub(super) fn check(&self, model: &VjepaConfig) -> Result<(), Fault> {
+        bounds::length("masked.length", self.length, false)?;
+        within("masked.clips", self.clips, 0..=65_536)?;
+        within("masked.stills", self.stills, 0..=65_536)?;
+        within(
+            "masked.clips + masked.stills",
+            self.clips + self.stills,
+            1..=1 << 17,
+        )?;
+        within("masked.stride", self.stride, 1..=1000)?;
+        let cells = model.cells();
         for (field, (visible, hidden)) in [("masked.short", self.short), ("masked.long", self.long)]
         {
-            if visible == 0 || hidden == 0 || visible + hidden > model.cells() {
+            if visible == 0 || hidden == 0 || visible.saturating_add(hidden) > cells {
                 return Err((
-                    field,
-                    format!(
-                        "found {visible} seen and {hidden} hidden of {} cells",
-                        model.cells()
-                    ),
+                    field.into(),
+                    format!("found {visible} seen and {hidden} hidden of {cells} cells"),
                 ));
             }
         }
-        if !(0. ..=1.).contains(&self.decay) {
-            return Err((
-                "masked.decay",
-                format!("found {}, expected 0 to 1", self.decay),
-            ));
-        }
-        Ok(())
+        within("masked.decay", self.decay, 0. ..=1.)?;
+        bounds::optimiser("masked.optimiser", &self.optimiser)?;
+        bounds::habits("masked", self.warmup, self.clip, self.log_every)?;
+        within("masked.judge_every", self.judge_every, 1..=1_000_000_000)?;
+        bounds::checkpoint_seconds("masked", self.checkpoint_seconds)
     }
 
     /// Frames that a step looks at.

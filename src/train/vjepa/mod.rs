@@ -10,12 +10,15 @@ mod masked;
 pub use actions::ActionPhase;
 pub use masked::MaskedPhase;
 
-use super::lewm::ReadoutPhase;
+use super::bounds::{self, Fault};
+use super::lewm::{ReadoutPhase, moving_bodies, thinned};
 use super::session::Opened;
-use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export};
+use super::{Export, Outcome, TrainConfig, TrainError, TrainOptions, export, fit};
 use crate::episode::Dataset;
 use crate::model::Camp;
-use crate::model::jepa::vjepa::{ActionJepa, MaskedJepa, VjepaConfig};
+use crate::model::jepa::Probes;
+use crate::model::jepa::vjepa::{ActionJepa, MaskedJepa, Summary, VjepaConfig};
+use crate::model::nn::Init;
 use gate::Gate;
 use serde::{Deserialize, Serialize};
 
@@ -38,14 +41,56 @@ impl VjepaRecipe {
     ///
     /// # Errors
     /// Field name and message.
-    pub fn check(&self) -> Result<(), (&'static str, String)> {
-        self.model.check()?;
+    pub fn check(&self) -> Result<(), Fault> {
+        bounds::inside("model", self.model.check())?;
         self.masked.check(&self.model)?;
-        if self.actions.batch == 0 || self.actions.rollout == 0 {
-            return Err(("actions", "batch and rollout must be at least 1".into()));
-        }
-        Ok(())
+        self.actions.check()?;
+        self.readouts.check(self.model.image_size)
     }
+}
+
+/// Whether the experience of both stages is there and enough, and the weights make a file that is read again.
+pub(super) fn check_fit(
+    config: &TrainConfig,
+    recipe: &VjepaRecipe,
+    data: &Dataset,
+    options: &TrainOptions,
+) -> Result<(), TrainError> {
+    let (model, masked, actions) = (&recipe.model, &recipe.masked, &recipe.actions);
+    fit::side(data, "model.image_size", model.image_size)?;
+    let (train, _) = data.split_episodes(config.validation_share);
+    let what = ("model.clip_frames", "training");
+    fit::long_enough(data, &train, what, model.clip_frames, masked.stride)?;
+    let is_there = |name: &&String| data.scenes.iter().any(|s| s.name == **name);
+    if let Some(name) = masked.gate_scenes.iter().find(|name| !is_there(name)) {
+        let message = format!("found {name}, of which there are no episodes");
+        return Err(fit::misfit("masked.gate_scenes", message));
+    }
+    // Read now and again when its turn has come: what is wrong with it is not found out after the first stage.
+    let own = actions::experience(recipe, options)?;
+    let second = own.as_ref().unwrap_or(data);
+    fit::any(second)?;
+    fit::side(second, "model.image_size", model.image_size)?;
+    let (stored, held_out) = second.split_episodes(config.validation_share);
+    if let Some(own) = &own {
+        actions::keep_apart(data, &train, own, &held_out)?;
+    }
+    let stored = thinned(
+        &stored,
+        actions.max_frames as f64 / second.len().max(1) as f64,
+    );
+    let what = ("actions.rollout", "training");
+    let tokens = actions.rollout + model.history;
+    fit::long_enough(second, &stored, what, tokens, model.frameskip)?;
+    fit::file_size(|params| {
+        let k = model.summary;
+        MaskedJepa::new(model, params)?;
+        ActionJepa::new(model, params)?;
+        Summary::new(model, params)?;
+        params.buffer((k, k), "whitening", Init::Zeros)?;
+        Probes::new(k, moving_bodies(second).len(), params)?;
+        Ok(())
+    })
 }
 
 /// What all stages share.
@@ -62,7 +107,7 @@ pub(super) fn train(
         mut session,
         params,
         resumed_steps: mut optimiser_steps,
-    } = Session::open(config, recipe, data, options, recipe.model.image_size)?;
+    } = Session::open(config, recipe, data, options)?;
     let networks = MaskedJepa::new(&recipe.model, &params)?;
     let maps = ActionJepa::new(&recipe.model, &params)?;
     if optimiser_steps.is_none() {
@@ -103,6 +148,5 @@ pub(super) fn train(
         device: &options.device,
     };
     export(config, done.data(data), &params, &options.out, &what)?;
-    session.checkpoint.remove()?;
     Ok(Outcome::Finished)
 }

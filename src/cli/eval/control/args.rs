@@ -11,31 +11,31 @@ pub struct ControlArgs {
     #[arg(long, value_enum)]
     pub(super) planner: Option<Search>,
     /// Control: candidates an iteration (gradient: starts)
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(super) candidates: Option<usize>,
     /// Control: iterations a decision
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(super) iterations: Option<usize>,
     /// Control: milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(super) ms: Option<u32>,
     /// Control: tokens planned ahead
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) horizon: Option<usize>,
     /// Control: control steps for which a token holds its action
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) hold: Option<usize>,
     /// Control: control steps that a plan is followed before the next
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) replan: Option<usize>,
     /// Control: begin every search anew, not from the last plan
     #[arg(long)]
     pub(super) cold: bool,
     /// Control: standard deviation of actions at the start of a search
-    #[arg(long)]
+    #[arg(long, value_parser = sigma)]
     pub(super) sigma: Option<f32>,
     /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
-    #[arg(long)]
+    #[arg(long, value_parser = beta)]
     pub(super) beta: Option<f32>,
     /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
     /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance [default: colours]
@@ -53,7 +53,7 @@ pub struct ControlArgs {
     pub(super) sweep: Vec<String>,
     /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one
     /// (cem, icem) [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
@@ -98,6 +98,35 @@ pub(super) enum Shape {
     Sum,
     /// The last imagined step alone
     Last,
+}
+
+/// A whole number in a range.
+fn whole(text: &str, low: usize, high: usize) -> Result<usize, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|n| (low..=high).contains(n))
+        .ok_or_else(|| format!("found `{text}`, expected a whole number from {low} to {high}"))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    whole(text, 1, 100_000)
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    whole(text, 1, 1000)
+}
+
+fn proposals(text: &str) -> Result<usize, String> {
+    whole(text, 0, 100_000)
+}
+
+fn sigma(text: &str) -> Result<f32, String> {
+    crate::cli::number_in(text, 0.0, 10.0).map(|n| n as f32)
+}
+
+/// Also 0, which is white.
+fn beta(text: &str) -> Result<f32, String> {
+    crate::cli::number_in(text, -f64::MIN_POSITIVE, 10.0).map(|n| n.max(0.0) as f32)
 }
 
 impl ControlArgs {

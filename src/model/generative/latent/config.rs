@@ -228,6 +228,11 @@ impl LatentDiffusionConfig {
                 format!("{}, expected 0 to below 1", self.context_noise),
             ),
             (
+                "hue_motion",
+                !self.hue_motion.iter().all(|m| *m > 0.0 && m.is_finite()),
+                format!("{:?}, expected numbers above 0", self.hue_motion),
+            ),
+            (
                 "nfe",
                 !(1..=64).contains(&self.nfe),
                 format!("{}, expected 1 to 64", self.nfe),

@@ -129,6 +129,25 @@ impl VjepaConfig {
         if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
             return Err((field, "found 0, expected at least 1".into()));
         }
+        let most = [
+            ("image_size", self.image_size, 512),
+            ("clip_frames", self.clip_frames, 64),
+            ("width", self.width, 1024),
+            ("layers", self.layers, 32),
+            ("mlp_width", self.mlp_width, 4096),
+            ("masked_width", self.masked_width, 1024),
+            ("masked_layers", self.masked_layers, 32),
+            ("predictor_width", self.predictor_width, 1024),
+            ("predictor_layers", self.predictor_layers, 32),
+            ("predictor_mlp_width", self.predictor_mlp_width, 4096),
+            ("history", self.history, 64),
+            ("frameskip", self.frameskip, 1000),
+            ("action_dim", self.action_dim, 16),
+            ("summary", self.summary, 4096),
+        ];
+        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
+            return Err((field, format!("found {n}, expected at most {most}")));
+        }
         let multiples = [
             ("image_size", self.image_size, self.patch),
             ("clip_frames", self.clip_frames, TUBELET),
@@ -158,6 +177,16 @@ impl VjepaConfig {
                 format!("found {width}, expected an even number from 8 up"),
             ));
         }
+        if self.map_len() > 1 << 20 || self.map_len() * self.summary > 1 << 26 {
+            return Err((
+                "summary",
+                format!(
+                    "found {}, which is too many for maps of {} values",
+                    self.summary,
+                    self.map_len()
+                ),
+            ));
+        }
         if self.summary > self.map_len() {
             return Err((
                 "summary",
@@ -168,7 +197,7 @@ impl VjepaConfig {
                 ),
             ));
         }
-        if self.whiten_lambda.is_nan() || self.whiten_lambda <= 0. {
+        if !(self.whiten_lambda > 0. && self.whiten_lambda <= 1e6) {
             return Err((
                 "whiten_lambda",
                 format!("found {}, expected more than 0", self.whiten_lambda),
