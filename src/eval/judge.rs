@@ -196,7 +196,7 @@ pub fn measure(
         .map(|seed| Ok(judge.frames(eye.size(), REFERENCE, &borrow(&clip(scene, eye, seed)?))))
         .collect::<Result<_, EpisodeError>>()?;
     let flagged = reality.iter().filter(|v| !v.is_empty()).count();
-    result.false_positive_clips = rate(flagged, reality.len());
+    result.false_positive_clips = Rate::wilson(flagged, reality.len());
     let object_frames = (reality.len() * bodies * CLIP).max(1) as f64;
     for law in judged {
         let frames: usize = reality
@@ -224,7 +224,7 @@ pub fn measure(
             })
             .collect::<Result<_, EpisodeError>>()?;
         let tried: Vec<bool> = caught.into_iter().flatten().collect();
-        let found = rate(tried.iter().filter(|c| **c).count(), tried.len());
+        let found = Rate::wilson(tried.iter().filter(|c| **c).count(), tried.len());
         if found.is_none() {
             let reason = "no clip gave occasion for this fault".to_string();
             result.reasons.insert(law.id().into(), reason);
@@ -232,11 +232,6 @@ pub fn measure(
         result.detection_rate.insert(law.id().into(), found);
     }
     Ok(result)
-}
-
-/// A rate of something; of nothing there is none.
-fn rate(successes: usize, trials: usize) -> Option<Rate> {
-    (trials > 0).then(|| Rate::wilson(successes, trials))
 }
 
 /// Frames and the index of the body at fault.

@@ -190,6 +190,7 @@ fn seal(dir: &Path) {
         sha256,
         notes: String::new(),
         licence: String::new(),
+        behaviour: Vec::new(),
     };
     card.save(dir).unwrap();
 }

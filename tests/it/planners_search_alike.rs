@@ -612,7 +612,9 @@ fn a_prior_s_proposals_are_searched_from_where_they_are_asked_for() {
         assert!(found <= known + 1e-6, "{}: {found} {known}", with.id());
         let blind = best(without.as_ref(), &knowing);
         assert!(blind > 1.2 * known, "{}: {blind} {known}", with.id());
-        // Where there is no prior, nothing changes.
-        assert_eq!(best(with.as_ref(), &plain), blind);
+        assert_eq!(best(without.as_ref(), &plain), blind);
+        // Where there is no prior, what is asked for cannot be done.
+        let error = search(with.as_ref(), &plain, &few, None, 4).unwrap_err();
+        assert!(error.to_string().contains("no prior"), "{error}");
     }
 }
