@@ -66,48 +66,54 @@ pub struct ProbeResult {
     pub lowest_r: Table,
 }
 
-/// From one frame to its features.
-type Features<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<f32>, ModelError>;
+/// From what a model would be given at a moment to the features of its last frame.
+type Features<'a> = &'a (dyn Fn(&Context) -> Result<Vec<f32>, ModelError> + Sync);
 
-/// Frames and states of some episodes, and in which frames every body that moves can be seen: what is out of the picture cannot be
-/// read from it.
-struct Experience {
+/// One episode, and in which of its frames every body that moves can be seen: what is out of the picture cannot be read
+/// from it.
+struct Seen {
     frames: Vec<Vec<u8>>,
-    states: Vec<Vec<State>>,
-    whole: Vec<Vec<bool>>,
+    actions: Vec<Vec<f32>>,
+    states: Vec<State>,
+    whole: Vec<bool>,
 }
 
-/// Frames, states, and whether each frame shows every body that moves.
-type Seen = (Vec<u8>, Vec<State>, Vec<bool>);
+impl Seen {
+    /// What a model that can use `frames` frames is given at frame `t`: the real ones, and the actions between them.
+    fn context(&self, t: usize, frames: usize, size: usize) -> Context {
+        let first = (t + 1).saturating_sub(frames.max(1));
+        Context {
+            size,
+            frames: self.frames[first..=t].to_vec(),
+            actions: self.actions[first..t].to_vec(),
+        }
+    }
+}
 
 fn experience(
     scene: &Arc<Scene>,
     eye: &Eye,
     seed: u64,
     episodes: u64,
-) -> Result<Experience, EvalError> {
+) -> Result<Vec<Seen>, EvalError> {
     let pixels = eye.size() * eye.size();
     let movers: Vec<u8> = movers(scene).iter().map(|(i, _)| *i as u8 + 1).collect();
     let one = |seed: u64| -> Result<Seen, EpisodeError> {
-        let (states, _) = record_states(scene, seed)?;
+        let (states, actions) = record_states(scene, seed)?;
         let episode = record(scene, eye, seed)?;
         let whole = |ids: &[u8]| movers.iter().all(|m| ids.contains(m));
         let whole = episode.ids.chunks_exact(pixels).map(whole).collect();
-        Ok((episode.frames, states, whole))
+        let frames = episode.frames.chunks_exact(pixels * 3);
+        Ok(Seen {
+            frames: frames.map(<[u8]>::to_vec).collect(),
+            actions,
+            states,
+            whole,
+        })
     };
     let all: Result<Vec<Seen>, EpisodeError> =
         (seed..seed + episodes).into_par_iter().map(one).collect();
-    let mut experience = Experience {
-        frames: Vec::new(),
-        states: Vec::new(),
-        whole: Vec::new(),
-    };
-    for (frames, states, whole) in all.map_err(TaskError::from)? {
-        experience.frames.push(frames);
-        experience.states.push(states);
-        experience.whole.push(whole);
-    }
-    Ok(experience)
+    Ok(all.map_err(TaskError::from)?)
 }
 
 /// Fits and tests probes of `model` in `scene`: `episodes` from `seed` to test on.
@@ -124,21 +130,17 @@ pub fn run(
     let fit = experience(scene, &eye, FIT_SEED, episodes * FIT_SHARE)?;
     let test = experience(scene, &eye, seed, episodes)?;
     let size = eye.size();
-    let own = |frame: &[u8]| -> Result<Vec<f32>, ModelError> {
-        let context = Context {
-            size,
-            frames: vec![frame.to_vec()],
-            actions: Vec::new(),
-        };
-        model.features(&context)?.ok_or_else(|| ModelError::Input {
+    let own = |context: &Context| -> Result<Vec<f32>, ModelError> {
+        model.features(context)?.ok_or_else(|| ModelError::Input {
             model: model.card().name.clone(),
             message: "shows no features of an observation to probe".into(),
         })
     };
     let names = quantities(scene);
-    let holds = |features: Features| {
-        let (fit_rows, d) = rows(scene, &fit, size, features)?;
-        let (test_rows, _) = rows(scene, &test, size, features)?;
+    let holds = |features: Features, frames: usize| {
+        let given = (size, frames);
+        let (fit_rows, d) = rows(scene, &fit, given, features)?;
+        let (test_rows, _) = rows(scene, &test, given, features)?;
         for (which, rows) in [("fitted", &fit_rows), ("tested", &test_rows)] {
             if rows.y.is_empty() {
                 return Err(EvalError::Model(ModelError::Input {
@@ -173,8 +175,12 @@ pub fn run(
         };
         Ok::<_, EvalError>((holds, sizes))
     };
-    let (own, (rows_fit, rows_test)) = holds(&own)?;
-    let (pixels, _) = holds(&|frame: &[u8]| Ok(coarse(frame, size)))?;
+    let (own, (rows_fit, rows_test)) = holds(&own, model.context_frames())?;
+    let last = |context: &Context| -> Result<Vec<f32>, ModelError> {
+        let last = context.frames.last();
+        Ok(last.map_or_else(Vec::new, |frame| coarse(frame, size)))
+    };
+    let (pixels, _) = holds(&last, 1)?;
     Ok(ProbeResult {
         lowest_r: lowest(&own.r),
         model: own,
@@ -191,20 +197,22 @@ fn probe_fault(e: crate::train::TrainError) -> EvalError {
     })
 }
 
-/// Features of three observations side by side, oldest first, and the state at the last; also the features of one.
+/// Features of three observations side by side, oldest first, and the state at the last; also the number of features of
+/// one. Each observation is given as in use: with as many real frames before it, and actions between them, as the model
+/// can take.
 fn rows(
     scene: &Scene,
-    experience: &Experience,
-    size: usize,
+    experience: &[Seen],
+    (size, frames): (usize, usize),
     features: Features,
 ) -> Result<(Rows, usize), ModelError> {
     let (mut rows, mut d) = (Rows::default(), 0);
-    let episodes = experience.frames.iter().zip(&experience.states);
-    for ((frames, states), whole) in episodes.zip(&experience.whole) {
-        let seen = frames.chunks_exact(size * size * 3).map(features);
+    for episode in experience {
+        let seen = (0..episode.frames.len()).into_par_iter();
+        let seen = seen.map(|t| features(&episode.context(t, frames, size)));
         let seen = seen.collect::<Result<Vec<_>, _>>()?;
         d = seen.first().map_or(d, Vec::len);
-        let latest = states.iter().zip(whole).skip(HISTORY - 1);
+        let latest = episode.states.iter().zip(&episode.whole).skip(HISTORY - 1);
         for (window, (state, _)) in seen.windows(HISTORY).zip(latest).filter(|(_, l)| *l.1) {
             window.iter().for_each(|f| rows.x.extend_from_slice(f));
             rows.y.extend(truth(scene, state));

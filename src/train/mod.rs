@@ -36,8 +36,8 @@ pub use lewm::{
 pub use vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
 
 use crate::episode::{Dataset, EpisodeError};
-use crate::model::ModelError;
 use crate::model::nn::WeightsError;
+use crate::model::{ModelError, fingerprint};
 use crate::system::{LockError, Stop};
 use candle_core::Device;
 use folder::Folder;
@@ -252,6 +252,10 @@ pub fn run_on(
     };
     match outcome {
         Ok(Outcome::Finished) => {
+            // A model whose scenes are not in the library is complete without it.
+            if let Err(error) = fingerprint::write(&folder.work, &Device::Cpu) {
+                tracing::warn!("its card says nothing of how it behaves: {error}");
+            }
             folder.finish()?;
             Ok(Outcome::Finished)
         }

@@ -279,7 +279,7 @@ impl WorldModel for Noise {
         &self.0
     }
     fn context_frames(&self) -> usize {
-        1
+        4
     }
     fn frameskip(&self) -> usize {
         1
@@ -306,6 +306,13 @@ impl WorldModel for Noise {
         Cost::default()
     }
     fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
+        // As in use: as many real frames as it can take, and the actions between them.
+        assert!((1..=4).contains(&context.frames.len()));
+        assert_eq!(context.actions.len() + 1, context.frames.len());
+        assert!(
+            context.frames.windows(2).any(|f| f[0] != f[1]) || context.frames.len() < 4,
+            "a film that stands still"
+        );
         let mut state = context.frames.last().unwrap().iter().fold(0u64, |h, b| {
             (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
         });
