@@ -1,4 +1,5 @@
-//! Where commands write: one rule for the endings of files, places that are tested before the work, files that are put in place whole.
+//! Where commands write: one rule for the endings of files, places that are tested before the work, files
+//! that are put in place whole.
 
 use std::path::Path;
 
@@ -35,8 +36,9 @@ impl Form {
     }
 }
 
-/// Tests, before any work, that a file can be written: its ending says what it will hold, its folder is there (or can be made), and
-/// something can be written in it. What is there already stays as it is. A device such as `/dev/stdout` may have any name.
+/// Tests, before any work, that a file can be written: its ending says what it will hold, its folder is there
+/// (or can be made), and something can be written in it. What is there already stays as it is. A device such
+/// as `/dev/stdout` may have any name.
 ///
 /// # Errors
 /// Wrong use (exit code 2) if the ending is another or the path is a folder; else what the system says of it.

@@ -26,8 +26,8 @@ pub struct TrainArgs {
     /// Go on from the last checkpoint (from the beginning, if there is none yet)
     #[arg(long)]
     resume: bool,
-    /// Train although the folder holds a finished model, which stays in place until the new one is complete; or begin an unfinished
-    /// training anew
+    /// Train although the folder holds a finished model, which stays in place until the new one is complete;
+    /// or begin an unfinished training anew
     #[arg(long, conflicts_with_all = ["resume", "readouts"])]
     overwrite: bool,
     /// Stop after so many minutes, with a checkpoint to go on from
@@ -59,7 +59,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
         bail!(
-            "{}: no episodes there; record them with `parallax collect --scene {scene} --episodes 4096 --out {}`",
+            "{}: no episodes there; record them with \
+             `parallax collect --scene {scene} --episodes 4096 --out {}`",
             dir.display(),
             dir.display()
         );

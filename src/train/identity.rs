@@ -54,7 +54,8 @@ impl Identity {
         }
     }
 
-    /// Refuses to go on with a training that began with something else; a training of an earlier version did not write down with what.
+    /// Refuses to go on with a training that began with something else; a training of an earlier version did
+    /// not write down with what.
     ///
     /// # Errors
     /// [`TrainError::Config`] naming the field that differs.
@@ -82,7 +83,8 @@ impl Identity {
                 return Err(fault(
                     format!("{part}: {}", d.field),
                     format!(
-                        "the unfinished training began with {}, found {}; give it back what it began with, choose another folder \
+                        "the unfinished training began with {}, found {}; give it back what it began with, \
+                         choose another folder \
                          with --out, or begin anew with --overwrite",
                         d.first, d.second
                     ),

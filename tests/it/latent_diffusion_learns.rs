@@ -21,7 +21,7 @@ use parallax::train::{Architecture, Length, Outcome, TrainConfig, TrainOptions, 
 
 use crate::diffusion_learns::moving_squares;
 
-fn small() -> LatentDiffusionConfig {
+pub fn small() -> LatentDiffusionConfig {
     LatentDiffusionConfig {
         size: 16,
         autoencoder: AutoencoderConfig {
@@ -52,7 +52,7 @@ fn pace(steps: usize) -> Pace {
     }
 }
 
-fn small_recipe(model: LatentDiffusionConfig) -> LatentRecipe {
+pub fn small_recipe(model: LatentDiffusionConfig) -> LatentRecipe {
     LatentRecipe {
         model,
         start: None,

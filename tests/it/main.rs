@@ -15,16 +15,20 @@ mod judge_is_fair;
 mod latent_diffusion_learns;
 mod lewm_trains;
 mod nn_equals_pytorch;
+mod numbers_are_bounded;
 mod one_of_each;
+mod outputs_are_tested_first;
 #[cfg(feature = "app")]
 mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
 mod planners_search_alike;
 mod reality_is_disturbed;
+mod recordings_are_broken_off;
 mod recordings_replay;
 mod replay_is_bit_identical;
 mod scenes_are_checked;
+mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;
 mod template_is_complete;
@@ -33,4 +37,5 @@ mod vjepa_trains;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+mod work_is_not_lost;
 mod world_is_sound;
