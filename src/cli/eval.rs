@@ -128,6 +128,18 @@ fn test_outputs(args: &EvalArgs) -> Result<()> {
     if args.calibrate.is_some() && args.suite != Suite::Judge {
         return Err(super::wrong_use("--calibrate is for `eval judge`"));
     }
+    if args.model.is_some() && args.suite == Suite::Judge {
+        return Err(super::wrong_use(
+            "--model: `eval judge` measures the judge itself, and no model",
+        ));
+    }
+    if args.suite != Suite::Control
+        && let Some(option) = args.control.given()
+    {
+        return Err(super::wrong_use(format!(
+            "{option} is for `eval control` alone"
+        )));
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::Stopped;
 use crate::system::Stop;
-use crate::train::{Outcome, TrainConfig, TrainOptions, run as train};
+use crate::train::{Outcome, TrainConfig, TrainOptions, has_checkpoint, run as train};
 
 /// Train the model that a train.ron describes, into its own folder: card, weights, learning curve.
 #[derive(clap::Args, Debug)]
@@ -84,9 +84,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             return Err(Stopped::new(format!("{out} is as it was")));
         }
         Outcome::Paused if options.stop.is_raised() => {
-            return Err(Stopped::new(format!(
-                "{out} has a checkpoint; go on with --resume"
-            )));
+            return Err(Stopped::new(match has_checkpoint(&options.out) {
+                true => format!("{out} has a checkpoint; go on with --resume"),
+                false => "before the first step; there is nothing to go on with yet".into(),
+            }));
         }
         Outcome::Paused => println!("time is up; {out} has a checkpoint; go on with --resume"),
     }

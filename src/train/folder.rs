@@ -140,6 +140,7 @@ impl Folder {
         if !goes_on || options.overwrite && !options.resume {
             identity.save(&folder.work.join(IDENTITY))?;
         }
+        folder.keep_words(config)?;
         folder.save_recipe(config)?;
         Ok(folder)
     }
@@ -150,6 +151,17 @@ impl Folder {
         match TrainConfig::load(&path) {
             Ok(there) if there == *config => Ok(()),
             _ => config.save(&path),
+        }
+    }
+
+    /// The recipe of the model that is to be replaced, if it is the same: its words are kept, too.
+    fn keep_words(&self, config: &TrainConfig) -> Result<(), TrainError> {
+        let (from, to) = (self.out.join("train.ron"), self.work.join("train.ron"));
+        match TrainConfig::load(&from) {
+            Ok(there) if from != to && there == *config => {
+                std::fs::copy(&from, &to).map(drop).map_err(io(&to))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -206,6 +218,11 @@ fn put_in_place(out: &Path) -> Result<(), TrainError> {
 
 fn has_model(dir: &Path) -> bool {
     dir.join("card.ron").is_file() && dir.join("model.safetensors").is_file()
+}
+
+/// Whether there is a checkpoint in a model folder, or in that of the model that is to replace it.
+pub fn has_checkpoint(out: &Path) -> bool {
+    is_under_way(out) || is_under_way(&out.join(STAGED))
 }
 
 /// Whether there is a checkpoint to go on from.

@@ -31,6 +31,7 @@ pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
 use export::weights_to;
 pub use export::{Export, export};
+pub use folder::has_checkpoint;
 pub use lewm::{
     JointPhase, LewmRecipe, PredictorPhase, ProposalPhase, ReadoutPhase, bench_lewm_step,
 };
@@ -183,6 +184,9 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
         &options.data
     };
     let data = load(dirs, config.action_dim(), config.episodes, options)?;
+    if options.stop.is_raised() {
+        return Ok(Outcome::Paused);
+    }
     run_on(&config, &data, options)
 }
 

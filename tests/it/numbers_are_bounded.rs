@@ -231,7 +231,7 @@ fn rates_clips_lengths_and_sizes_of_every_recipe_are_refused_by_their_names() {
         ),
         (
             &latent,
-            "latent_noise: 0.03",
+            "latent_noise: 0.02",
             "latent_noise: NaN",
             "autoencoder.latent_noise",
         ),

@@ -104,6 +104,25 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
             .stdout("")
             .stderr(contains("--out").and(contains("rollout")));
     }
+    // Options that a suite has no use for are not taken and ignored.
+    for (line, word) in [
+        (
+            "eval rollout --scene push --model diffusion --candidates 4",
+            "--candidates",
+        ),
+        (
+            "eval probe --scene push --model lewm-push --sweep gravity=-3",
+            "--sweep",
+        ),
+        ("eval judge --scene fall --model diffusion", "--model"),
+        (
+            "eval control --scene reach --model random --calibrate 100",
+            "--calibrate",
+        ),
+    ] {
+        let refused = parallax(&words(line)).assert().code(2).stdout("");
+        refused.stderr(contains(word));
+    }
     // A model without pixels has nothing to draw, which is known before it is measured.
     parallax(&with(
         "eval rollout --scene push --model lewm-push --episodes 500 --out",

@@ -282,7 +282,7 @@ fn an_unfinished_training_goes_on_only_as_it_began() {
     let mut shifted = experience().clone();
     shifted.actions[4] += 0.01;
     let error = fault(run_on(&tiny(), &shifted, &on));
-    assert!(error.contains("contents"), "{error}");
+    assert!(error.contains("what_they_hold"), "{error}");
     assert!(files(&dir.path().join("checkpoint")) == before);
     assert_eq!(
         run_on(&tiny(), experience(), &on).unwrap(),

@@ -129,6 +129,29 @@ fn beta(text: &str) -> Result<f32, String> {
 }
 
 impl ControlArgs {
+    /// The first option that asks for something else than its preset: other suites have no use for it.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--planner", self.planner != Search::Cem),
+            ("--candidates", self.candidates.is_some()),
+            ("--iterations", self.iterations.is_some()),
+            ("--ms", self.ms.is_some()),
+            ("--horizon", self.horizon.is_some()),
+            ("--hold", self.hold.is_some()),
+            ("--replan", self.replan.is_some()),
+            ("--cold", self.cold),
+            ("--sigma", self.sigma.is_some()),
+            ("--beta", self.beta.is_some()),
+            ("--distance", self.distance != "colours"),
+            ("--cost", self.cost != Shape::Sum),
+            ("--goals", self.goals != Goals::Scene),
+            ("--sweep", !self.sweep.is_empty()),
+            ("--proposals", self.proposals > 0),
+            ("--no-references", self.no_references),
+        ];
+        options.into_iter().find(|o| o.1).map(|o| o.0)
+    }
+
     /// The search, with what was asked for in place of its preset.
     pub(super) fn planner(&self) -> Box<dyn Planner> {
         let shape = match self.cost {
