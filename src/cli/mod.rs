@@ -90,7 +90,8 @@ fn wrong_use(message: impl std::fmt::Display) -> anyhow::Error {
         .into()
 }
 
-/// What ended in order because somebody asked for it with Ctrl+C or SIGTERM: exit code 1, since what was asked for first is not there.
+/// What ended in order because somebody asked for it with Ctrl+C or SIGTERM: exit code 1, since what was
+/// asked for first is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Stopped(String);
@@ -111,7 +112,8 @@ pub(crate) fn seed() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=LAST_SEED)
 }
 
-/// Reads a number that has to lie above `low` and at most at `high`; what is not finite is out of every range.
+/// Reads a number that has to lie above `low` and at most at `high`; what is not finite is out of every
+/// range.
 pub(crate) fn number_in(text: &str, low: f64, high: f64) -> Result<f64, String> {
     let wrong = || format!("found `{text}`, expected a number above {low}, at most {high}");
     let number: f64 = text.trim().parse().map_err(|_| wrong())?;

@@ -1,4 +1,5 @@
-//! Where commands write: one rule for the endings of files, places that are tested before the work, files that are put in place whole.
+//! Where commands write: one rule for the endings of files, places that are tested before the work, files
+//! that are put in place whole.
 
 use std::path::Path;
 
@@ -35,8 +36,9 @@ impl Form {
     }
 }
 
-/// Tests, before any work, that a file can be written: its ending says what it will hold, its folder is there (or can be made), and
-/// something can be written in it. What is there already stays as it is. A device such as `/dev/stdout` may have any name.
+/// Tests, before any work, that a file can be written: its ending says what it will hold, its folder is there
+/// (or can be made), and something can be written in it. What is there already stays as it is. A device such
+/// as `/dev/stdout` may have any name.
 ///
 /// # Errors
 /// Wrong use (exit code 2) if the ending is another or the path is a folder; else what the system says of it.
@@ -56,7 +58,7 @@ pub(crate) fn test(option: &str, path: &Path, form: Form) -> Result<()> {
             form.ending()
         )));
     }
-    make_folder(option, files::folder_of(path))?;
+    make_folder(option, path, files::folder_of(path))?;
     files::tidy_beside(path);
     Part::begin(path)
         .map(drop)
@@ -68,15 +70,17 @@ pub(crate) fn test(option: &str, path: &Path, form: Form) -> Result<()> {
 /// # Errors
 /// What the system says of it.
 pub(crate) fn test_folder(option: &str, dir: &Path) -> Result<()> {
-    make_folder(option, dir)?;
+    make_folder(option, dir, dir)?;
     Part::begin(&dir.join("test"))
         .map(drop)
         .with_context(|| format!("{option} {}: cannot be written to", dir.display()))
 }
 
-fn make_folder(option: &str, dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir)
-        .with_context(|| format!("{option}: the folder {} cannot be made", dir.display()))
+fn make_folder(option: &str, given: &Path, dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| {
+        let (given, dir) = (given.display(), dir.display());
+        format!("{option} {given}: the folder {dir} cannot be made")
+    })
 }
 
 /// Writes a whole file; what was there stays until the new one stands.

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::Stopped;
 use crate::system::Stop;
-use crate::train::{Outcome, TrainConfig, TrainOptions, run as train};
+use crate::train::{Outcome, TrainConfig, TrainOptions, has_checkpoint, run as train};
 
 /// Train the model that a train.ron describes, into its own folder: card, weights, learning curve.
 #[derive(clap::Args, Debug)]
@@ -26,8 +26,8 @@ pub struct TrainArgs {
     /// Go on from the last checkpoint (from the beginning, if there is none yet)
     #[arg(long)]
     resume: bool,
-    /// Train although the folder holds a finished model, which stays in place until the new one is complete; or begin an unfinished
-    /// training anew
+    /// Train although the folder holds a finished model, which stays in place until the new one is complete;
+    /// or begin an unfinished training anew
     #[arg(long, conflicts_with_all = ["resume", "readouts"])]
     overwrite: bool,
     /// Stop after so many minutes, with a checkpoint to go on from
@@ -59,7 +59,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
         bail!(
-            "{}: no episodes there; record them with `parallax collect --scene {scene} --episodes 4096 --out {}`",
+            "{}: no episodes there; record them with \
+             `parallax collect --scene {scene} --episodes 4096 --out {}`",
             dir.display(),
             dir.display()
         );
@@ -83,9 +84,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             return Err(Stopped::new(format!("{out} is as it was")));
         }
         Outcome::Paused if options.stop.is_raised() => {
-            return Err(Stopped::new(format!(
-                "{out} has a checkpoint; go on with --resume"
-            )));
+            return Err(Stopped::new(match has_checkpoint(&options.out) {
+                true => format!("{out} has a checkpoint; go on with --resume"),
+                false => "before the first step; there is nothing to go on with yet".into(),
+            }));
         }
         Outcome::Paused => println!("time is up; {out} has a checkpoint; go on with --resume"),
     }

@@ -61,8 +61,9 @@ pub fn collect(
     collect_until(scene, options, &Stop::new())
 }
 
-/// As [`collect`], but ends early once `stop` is raised; [`CollectReport::stopped`] says whether it did. Shards are begun in order, so that
-/// what is there then is the first part of what was asked for, but for a shard or two at its end.
+/// As [`collect`], but ends early once `stop` is raised; [`CollectReport::stopped`] says whether it did.
+/// Shards are begun in order, so that what is there then is the first part of what was asked for, but for a
+/// shard or two at its end.
 ///
 /// # Errors
 /// [`EpisodeError`] naming the file or scene.
@@ -80,11 +81,8 @@ pub fn collect_until(
     let _held = FolderLock::take(&options.out)?;
     files::tidy(&options.out);
     let index = Index {
-        format: 1,
-        scene: (**scene).clone(),
-        size: scene.camera.size,
-        seed: options.seed,
         episodes: options.episodes.max(kept(&options.out)?),
+        ..index_of(scene, options)
     };
     let store = Store::create(&options.out, index)?;
     let wanted = options.episodes.div_ceil(SHARD);
@@ -177,6 +175,25 @@ pub fn collect_until(
         seconds: start.elapsed().as_secs_f64(),
         bytes: all.bytes,
     })
+}
+
+/// Whether a recording can begin: the eye can be made, and the folder is free or holds the same.
+///
+/// # Errors
+/// [`EpisodeError`] naming the file and the field at fault.
+pub fn check_collect(scene: &Arc<Scene>, options: &CollectOptions) -> Result<(), EpisodeError> {
+    Eye::standard(scene)?;
+    Store::check(&options.out, &index_of(scene, options))
+}
+
+fn index_of(scene: &Scene, options: &CollectOptions) -> Index {
+    Index {
+        format: 1,
+        scene: scene.clone(),
+        size: scene.camera.size,
+        seed: options.seed,
+        episodes: options.episodes,
+    }
 }
 
 /// What came of some shards.

@@ -47,7 +47,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads folders of episodes; `limit` bounds the episodes of each folder. What was never recorded is noted in
+    /// Reads folders of episodes; `limit` bounds the episodes of each folder. What was never recorded is
+    /// noted in
     /// [`missing`](Self::missing) and is no error, unless a folder holds nothing at all.
     ///
     /// # Errors
@@ -62,7 +63,8 @@ impl Dataset {
         Self::load_with(dirs, action_dim, limit, Err)
     }
 
-    /// As [`Dataset::load`], but without the shards that cannot be read, which are returned as errors, and so is what is missing.
+    /// As [`Dataset::load`], but without the shards that cannot be read, which are returned as errors, and so
+    /// is what is missing.
     ///
     /// # Errors
     /// All but [`EpisodeError::Damaged`] as before: only damage is passed over.
@@ -246,7 +248,8 @@ impl Dataset {
     }
 }
 
-/// What decides, beside the seed, how an episode goes: two scenes with the same course show the same episodes.
+/// What decides, beside the seed, how an episode goes: two scenes with the same course show the same
+/// episodes.
 fn course(scene: &Scene) -> String {
     let mut scene = scene.clone();
     (scene.summary, scene.episode_steps, scene.camera.samples) = (String::new(), 0, 0);

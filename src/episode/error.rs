@@ -18,7 +18,8 @@ pub enum EpisodeError {
         source: std::io::Error,
     },
     /// A file is not what it should be.
-    #[error("{path}: {message}; delete it and run `parallax collect` again to make it anew", path = path.display())]
+    #[error("{path}: {message}; delete it and run `parallax collect` again to make it anew",
+        path = path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -47,8 +48,10 @@ pub enum EpisodeError {
         /// The value expected.
         expected: String,
     },
-    /// A shard that holds fewer episodes than were asked for: a recording was broken off while it was extended.
-    #[error("{path}: holds {found} of {expected} episodes; `parallax collect` records the others", path = path.display())]
+    /// A shard that holds fewer episodes than were asked for: a recording was broken off while it was
+    /// extended.
+    #[error("{path}: holds {found} of {expected} episodes; `parallax collect` records the others",
+        path = path.display())]
     Cut {
         /// The file.
         path: PathBuf,
@@ -61,8 +64,8 @@ pub enum EpisodeError {
     #[error(transparent)]
     Missing(#[from] Missing),
     /// Seeds in training data that are kept for something else.
-    #[error("{path}: seed {seed} is {kept_for} and cannot be used for training, which takes seeds below {limit}", path = path.display(),
-        kept_for = kept_for(*seed))]
+    #[error("{path}: seed {seed} is {kept_for} and cannot be used for training, \
+        which takes seeds below {limit}", path = path.display(), kept_for = kept_for(*seed))]
     HeldOut {
         /// The file, or the folder.
         path: PathBuf,
@@ -72,7 +75,8 @@ pub enum EpisodeError {
         limit: u64,
     },
     /// The same episode in two places: it could lie on both sides of the split into training and validation.
-    #[error("{path}: the episode of seed {seed} of scene `{scene}` is in {other} as well, and would be learned from and validated on; \
+    #[error("{path}: the episode of seed {seed} of scene `{scene}` is in {other} as well, and would be \
+        learned from and validated on; \
         give each folder seeds of its own", path = path.display(), other = other.display())]
     Twice {
         /// The second folder.

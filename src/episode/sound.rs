@@ -11,7 +11,8 @@ const FASTEST: f32 = 1e5;
 /// How far the length of a rotation's quaternion may be from 1.
 const SLACK: f32 = 0.05;
 
-/// The first number of an episode that makes no sense: episode, step, field, what was found and what was expected.
+/// The first number of an episode that makes no sense: episode, step, field, what was found and what was
+/// expected.
 pub(super) fn fault_in(episode: &Episode, scene: &Scene) -> Option<String> {
     let at = |step: usize, field: String, found: String, expected: String| {
         Some(format!(

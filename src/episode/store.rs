@@ -3,7 +3,8 @@
 //! A shard is `PLXEP001`, the header's length (u32, little endian), a JSON header, and one LZ4 frame (with content
 //! checksum) that holds, for all its episodes in turn, frames, ids, actions and states. Shards are written
 //! to a temporary name and renamed, so a folder never holds half a shard; what is there is not collected again.
-//! The index says how many episodes were asked for; shards that are not there (yet) are missing, which is no damage.
+//! The index says how many episodes were asked for; shards that are not there (yet) are missing, which is no
+//! damage.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -53,9 +54,11 @@ impl Index {
     }
 }
 
-/// Shards that are promised by the index and not there: a recording was broken off, or goes on at this moment.
+/// Shards that are promised by the index and not there: a recording was broken off, or goes on at this
+/// moment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{dir}: {episodes} of {of} episodes were never recorded ({shards}); `parallax collect` goes on where it stopped",
+#[error("{dir}: {episodes} of {of} episodes were never recorded ({shards}); \
+    `parallax collect` goes on where it stopped",
     dir = dir.display(), shards = shards(*first, *last))]
 pub struct Missing {
     /// The folder.
@@ -102,37 +105,48 @@ pub struct Store {
 }
 
 impl Store {
+    /// Whether a folder is free for these episodes, or holds the same scene, size and first seed already.
+    ///
+    /// # Errors
+    /// [`EpisodeError::Mismatch`] naming the field in which it holds something else.
+    pub fn check(dir: &Path, index: &Index) -> Result<(), EpisodeError> {
+        let path = dir.join("index.json");
+        index.check_seeds(&path)?;
+        if !path.exists() {
+            return Ok(());
+        }
+        let old = Store::open(dir)?.index;
+        let differs = |field: &str, found: String, expected: String| EpisodeError::Mismatch {
+            path: path.clone(),
+            field: field.into(),
+            found,
+            expected: format!("{expected} (choose another --out, or delete the folder)"),
+        };
+        let (there, now) = (
+            difference::fields(&old.scene),
+            difference::fields(&index.scene),
+        );
+        if let Some(d) = difference::first(&there, &now) {
+            return Err(differs(
+                &format!("scene.{}", d.field),
+                d.first,
+                format!("{} as in scene `{}` now", d.second, index.scene.name),
+            ));
+        }
+        if (old.size, old.seed) != (index.size, index.seed) {
+            let say = |i: &Index| format!("size {}, seed {}", i.size, i.seed);
+            return Err(differs("size, seed", say(&old), say(index)));
+        }
+        Ok(())
+    }
+
     /// Creates the folder, or opens it if it already holds the same scene, size and first seed.
     ///
     /// # Errors
     /// [`EpisodeError::Mismatch`] if the folder holds something else.
     pub fn create(dir: &Path, index: Index) -> Result<Store, EpisodeError> {
         let path = dir.join("index.json");
-        if path.exists() {
-            let old = Store::open(dir)?.index;
-            let differs = |field: &str, found: String, expected: String| EpisodeError::Mismatch {
-                path: path.clone(),
-                field: field.into(),
-                found,
-                expected: format!("{expected} (choose another --out, or delete the folder)"),
-            };
-            let (there, now) = (
-                difference::fields(&old.scene),
-                difference::fields(&index.scene),
-            );
-            if let Some(d) = difference::first(&there, &now) {
-                return Err(differs(
-                    &format!("scene.{}", d.field),
-                    d.first,
-                    format!("{} as in scene `{}` now", d.second, index.scene.name),
-                ));
-            }
-            if (old.size, old.seed) != (index.size, index.seed) {
-                let say = |i: &Index| format!("size {}, seed {}", i.size, i.seed);
-                return Err(differs("size, seed", say(&old), say(&index)));
-            }
-        }
-        index.check_seeds(&path)?;
+        Store::check(dir, &index)?;
         std::fs::create_dir_all(dir).map_err(|source| EpisodeError::Io {
             path: dir.into(),
             source,
@@ -216,7 +230,8 @@ impl Store {
         Ok(present)
     }
 
-    /// Episodes up to the end of the last shard that is there: so many have to be in the index, however few are asked for next.
+    /// Episodes up to the end of the last shard that is there: so many have to be in the index, however few
+    /// are asked for next.
     ///
     /// # Errors
     /// As [`Store::present`].

@@ -64,7 +64,8 @@ pub const MAX_BYTES: u64 = 16 << 20;
 /// Where a training puts a finished model that is about to take the place of another: complete until it has.
 pub const FINISHED: &str = "finished";
 
-/// Where a folder's model lies: in the folder, unless a training was cut off while it put a new one in place of an old one.
+/// Where a folder's model lies: in the folder, unless a training was cut off while it put a new one in place
+/// of an old one.
 fn standing(dir: &Path) -> PathBuf {
     let whole = dir.join(FINISHED);
     match whole.join("card.ron").is_file() {

@@ -94,7 +94,8 @@ pub fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 
-/// Writes a whole file. What was there before stays until the new one stands; after a failure (a full disk) nothing is left of the new one.
+/// Writes a whole file. What was there before stays until the new one stands; after a failure (a full disk)
+/// nothing is left of the new one.
 ///
 /// # Errors
 /// What the system says.
@@ -152,7 +153,8 @@ fn is_leftover_name(name: &OsStr) -> bool {
         || name == "state.json.partial"
 }
 
-/// Puts the folder `new` in the place of the folder `old`. Whoever is cut off here finds one of the two again with [`recover_folder`].
+/// Puts the folder `new` in the place of the folder `old`. Whoever is cut off here finds one of the two again
+/// with [`recover_folder`].
 ///
 /// # Errors
 /// What the system says.

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process works in it.
-    #[error("{dir}: {by} is at work in this folder; wait until it is done, or choose another folder", dir = dir.display())]
+    #[error("{dir}: {by} is at work in this folder; wait until it is done, or choose another folder",
+        dir = dir.display())]
     Busy {
         /// The folder.
         dir: PathBuf,
@@ -33,7 +34,8 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes a folder that exists. Where the file system knows no locks, nothing is held and nobody is kept out.
+    /// Takes a folder that exists. Where the file system knows no locks, nothing is held and nobody is kept
+    /// out.
     ///
     /// # Errors
     /// [`LockError::Busy`] if another process holds it; [`LockError::Io`] if nothing can be written there.

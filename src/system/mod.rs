@@ -1,7 +1,9 @@
-//! What every room needs of the machine: files that are whole or not there, folders in which one process works at a time, the wish to stop.
+//! What every room needs of the machine: files that are whole or not there, folders in which one process
+//! works at a time, the wish to stop.
 //!
-//! `files.rs` writes beside a file's place and renames, so that what was there stays until its successor is whole; `lock.rs` says who works
-//! in a folder; `stop.rs` is raised by Ctrl+C and by SIGTERM; `difference.rs` names the first field in which two descriptions differ.
+//! `files.rs` writes beside a file's place and renames, so that what was there stays until its successor is
+//! whole; `lock.rs` says who works in a folder; `stop.rs` is raised by Ctrl+C and by SIGTERM; `difference.rs`
+//! names the first field in which two descriptions differ.
 
 pub mod difference;
 pub mod files;

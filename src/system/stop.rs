@@ -14,7 +14,8 @@ impl Stop {
         Self::default()
     }
 
-    /// A flag that Ctrl+C and SIGTERM raise. Who asks a second time is not made to wait: the process then ends at once.
+    /// A flag that Ctrl+C and SIGTERM raise. Who asks a second time is not made to wait: the process then
+    /// ends at once.
     ///
     /// # Errors
     /// What the system says.

@@ -1,4 +1,5 @@
-//! Bounds of the numbers in `train.ron`: what is not finite, or no such training, is refused before it begins.
+//! Bounds of the numbers in `train.ron`: what is not finite, or no such training, is refused before it
+//! begins.
 
 use super::Length;
 use crate::model::nn::AdamWConfig;
@@ -73,7 +74,8 @@ pub fn optimiser(field: impl Display, found: &AdamWConfig) -> Result<(), Fault> 
     )
 }
 
-/// What most phases have: share that warms up, longest gradient, and how much is done between lines of the curve.
+/// What most phases have: share that warms up, longest gradient, and how much is done between lines of the
+/// curve.
 pub fn habits(field: &str, warmup: f64, clip: f64, log_every: usize) -> Result<(), Fault> {
     within(format!("{field}.warmup"), warmup, 0. ..=1.)?;
     positive(format!("{field}.clip"), clip, 1e9)?;

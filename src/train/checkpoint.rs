@@ -51,8 +51,8 @@ impl Checkpoint {
         })
     }
 
-    /// Writes everything into a new folder, then puts it in place of the old. After a failure (a full disk) the old one stands, and
-    /// nothing is left of the new one.
+    /// Writes everything into a new folder, then puts it in place of the old. After a failure (a full disk)
+    /// the old one stands, and nothing is left of the new one.
     ///
     /// # Errors
     /// [`TrainError::Io`] or [`TrainError::Weights`].

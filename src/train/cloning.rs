@@ -90,7 +90,8 @@ impl CloningRecipe {
     }
 }
 
-/// Whether the experience is enough to learn from and to validate on, and the weights make a file that is read again.
+/// Whether the experience is enough to learn from and to validate on, and the weights make a file that is
+/// read again.
 pub(super) fn check_fit(
     config: &TrainConfig,
     recipe: &CloningRecipe,

@@ -1,4 +1,5 @@
-//! Whether experience fits a recipe, asked before the first step: a later phase must not find out hours later.
+//! Whether experience fits a recipe, asked before the first step: a later phase must not find out hours
+//! later.
 
 use super::TrainError;
 use crate::episode::Dataset;
@@ -48,7 +49,8 @@ pub(super) fn side(data: &Dataset, field: &str, side: usize) -> Result<(), Train
     }
 }
 
-/// At least one of some episodes has `tokens` frames, `stride` apart. `what` says what they are for, such as `training`.
+/// At least one of some episodes has `tokens` frames, `stride` apart. `what` says what they are for, such as
+/// `training`.
 pub(super) fn long_enough(
     data: &Dataset,
     episodes: &[usize],
@@ -62,13 +64,15 @@ pub(super) fn long_enough(
         None => Err(misfit(
             field,
             format!(
-                "there is no {what} episode for it; record more, or change validation_share or max_frames"
+                "there is no {what} episode for it; record more, or change validation_share or \
+                 max_frames"
             ),
         )),
         Some(longest) if longest < needed => Err(misfit(
             field,
             format!(
-                "{what} episodes have {longest} frames, but {tokens} frames that lie {stride} control steps apart need {needed}"
+                "{what} episodes have {longest} frames, but {tokens} frames that lie {stride} control steps \
+                 apart need {needed}"
             ),
         )),
         Some(_) => Ok(()),
@@ -90,7 +94,8 @@ pub(super) fn file_size(
         false => Err(misfit(
             "model",
             format!(
-                "its {numbers} numbers make a file of {:.1} MiB, expected at most {} MiB, which is what is read",
+                "its {numbers} numbers make a file of {:.1} MiB, expected at most {} MiB, which is \
+                 what is read",
                 bytes as f64 / f64::from(1 << 20),
                 MAX_BYTES >> 20
             ),

@@ -1,8 +1,10 @@
-//! The model folder of a training: what stands in it, who works in it, and how the new takes the place of the old.
+//! The model folder of a training: what stands in it, who works in it, and how the new takes the place of the
+//! old.
 //!
-//! Where no finished model stands in the folder, the training works in the folder itself. Where one does, it works in a folder of its own
-//! inside, and nothing of the finished model is touched before the new one is complete. `training.json` says which configuration and which
-//! experience a training began with: another one does not go on from its checkpoint.
+//! Where no finished model stands in the folder, the training works in the folder itself. Where one does, it
+//! works in a folder of its own inside, and nothing of the finished model is touched before the new one is
+//! complete. `training.json` says which configuration and which experience a training began with: another one
+//! does not go on from its checkpoint.
 
 use super::identity::{Identity, differs};
 use super::{Architecture, ReadoutPhase, TrainConfig, TrainError, TrainOptions};
@@ -39,8 +41,10 @@ impl Folder {
     /// Takes the folder, and refuses what would lose somebody's work.
     ///
     /// # Errors
-    /// [`TrainError::Stands`] if a finished model or an unfinished training is there and nobody said what to do with it;
-    /// [`TrainError::Config`] if the training there is another; [`TrainError::Io`] if the folder cannot be written to.
+    /// [`TrainError::Stands`] if a finished model or an unfinished training is there and nobody said what to
+    /// do with it;
+    /// [`TrainError::Config`] if the training there is another; [`TrainError::Io`] if the folder cannot be
+    /// written to.
     pub fn open(
         config: &TrainConfig,
         identity: &Identity,
@@ -103,7 +107,8 @@ impl Folder {
             (true, false, ..) => {
                 return Err(stands(
                     out,
-                    "holds a finished model; choose another folder with --out, or let --overwrite put the new model in its place \
+                    "holds a finished model; choose another folder with --out, or let --overwrite put \
+                     the new model in its place \
                      once it is finished",
                 ));
             }
@@ -135,6 +140,7 @@ impl Folder {
         if !goes_on || options.overwrite && !options.resume {
             identity.save(&folder.work.join(IDENTITY))?;
         }
+        folder.keep_words(config)?;
         folder.save_recipe(config)?;
         Ok(folder)
     }
@@ -145,6 +151,17 @@ impl Folder {
         match TrainConfig::load(&path) {
             Ok(there) if there == *config => Ok(()),
             _ => config.save(&path),
+        }
+    }
+
+    /// The recipe of the model that is to be replaced, if it is the same: its words are kept, too.
+    fn keep_words(&self, config: &TrainConfig) -> Result<(), TrainError> {
+        let (from, to) = (self.out.join("train.ron"), self.work.join("train.ron"));
+        match TrainConfig::load(&from) {
+            Ok(there) if from != to && there == *config => {
+                std::fs::copy(&from, &to).map(drop).map_err(io(&to))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -177,8 +194,8 @@ impl Folder {
     }
 }
 
-/// Gives the files of a finished model their places, one after the other; whoever is cut off here goes on at the next start, and until then
-/// the model is read from where it is complete.
+/// Gives the files of a finished model their places, one after the other; whoever is cut off here goes on at
+/// the next start, and until then the model is read from where it is complete.
 fn put_in_place(out: &Path) -> Result<(), TrainError> {
     let whole = out.join(FINISHED);
     if !whole.join("card.ron").is_file() {
@@ -203,6 +220,11 @@ fn has_model(dir: &Path) -> bool {
     dir.join("card.ron").is_file() && dir.join("model.safetensors").is_file()
 }
 
+/// Whether there is a checkpoint in a model folder, or in that of the model that is to replace it.
+pub fn has_checkpoint(out: &Path) -> bool {
+    is_under_way(out) || is_under_way(&out.join(STAGED))
+}
+
 /// Whether there is a checkpoint to go on from.
 fn is_under_way(dir: &Path) -> bool {
     let checkpoints = ["checkpoint", "checkpoint.before"].map(|c| dir.join(c));
@@ -212,7 +234,8 @@ fn is_under_way(dir: &Path) -> bool {
         .any(|c| states.iter().any(|s| c.join(s).is_file()))
 }
 
-/// A recipe that somebody wrote, and that is not the one of a training that came to nothing, is no file to write over.
+/// A recipe that somebody wrote, and that is not the one of a training that came to nothing, is no file to
+/// write over.
 fn keep_other_recipe(config: &TrainConfig, out: &Path) -> Result<(), TrainError> {
     let path = out.join("train.ron");
     if !path.exists() || out.join(IDENTITY).exists() {
@@ -225,13 +248,15 @@ fn keep_other_recipe(config: &TrainConfig, out: &Path) -> Result<(), TrainError>
         path,
         field: d.field,
         message: format!(
-            "found {} there, the configuration to train says {}; choose another folder with --out, or write over it with --overwrite",
+            "found {} there, the configuration to train says {}; choose another folder with --out, or write \
+             over it with --overwrite",
             d.first, d.second
         ),
     })
 }
 
-/// Read-outs may be fitted anew in another way and on other experience; what the other weights were trained by stays as it is.
+/// Read-outs may be fitted anew in another way and on other experience; what the other weights were trained
+/// by stays as it is.
 fn keep_training(config: &TrainConfig, dir: &Path) -> Result<(), TrainError> {
     let path = dir.join("train.ron");
     let (mut there, mut wanted) = (TrainConfig::load(&path)?, config.clone());
@@ -249,7 +274,8 @@ fn keep_training(config: &TrainConfig, dir: &Path) -> Result<(), TrainError> {
             path,
             field: d.field,
             message: format!(
-                "the finished model was trained with {}, found {}; --readouts fits only read-outs and action prior",
+                "the finished model was trained with {}, found {}; --readouts fits only read-outs and action \
+                 prior",
                 d.first, d.second
             ),
         }),

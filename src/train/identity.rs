@@ -30,8 +30,9 @@ struct Summary {
     scenes: Vec<String>,
     first_seed: u64,
     last_seed: u64,
-    /// Of seeds, lengths, scenes, actions, states and some of the frames.
-    contents: String,
+    /// A digest of seeds, lengths, scenes, actions, states and some of the frames: named last, since it says
+    /// least.
+    what_they_hold: String,
 }
 
 impl Identity {
@@ -46,7 +47,7 @@ impl Identity {
             scenes: data.scenes.iter().map(|s| s.name.clone()).collect(),
             first_seed: seeds.clone().min().unwrap_or(0),
             last_seed: seeds.max().unwrap_or(0),
-            contents: contents(data),
+            what_they_hold: contents(data),
         };
         Self {
             config: given(config),
@@ -54,7 +55,8 @@ impl Identity {
         }
     }
 
-    /// Refuses to go on with a training that began with something else; a training of an earlier version did not write down with what.
+    /// Refuses to go on with a training that began with something else; a training of an earlier version did
+    /// not write down with what.
     ///
     /// # Errors
     /// [`TrainError::Config`] naming the field that differs.
@@ -82,7 +84,8 @@ impl Identity {
                 return Err(fault(
                     format!("{part}: {}", d.field),
                     format!(
-                        "the unfinished training began with {}, found {}; give it back what it began with, choose another folder \
+                        "the unfinished training began with {}, found {}; give it back what it began with, \
+                         choose another folder \
                          with --out, or begin anew with --overwrite",
                         d.first, d.second
                     ),

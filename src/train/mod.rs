@@ -1,7 +1,8 @@
 //! Training: one command reads `train.ron`, trains in phases, and leaves a model folder behind.
 //!
-//! `config.rs` is the file's face, `bounds.rs` says which numbers make sense in it, `fit.rs` whether experience is enough for all phases,
-//! `folder.rs` keeps what stands in a model folder, `clock.rs` says how far a phase is and when to stop, `checkpoint.rs` saves and
+//! `config.rs` is the file's face, `bounds.rs` says which numbers make sense in it, `fit.rs` whether
+//! experience is enough for all phases, `folder.rs` keeps what stands in a model folder, `clock.rs` says how
+//! far a phase is and when to stop, `checkpoint.rs` saves and
 //! resumes, `curve.rs` writes the learning curve, `export.rs` the finished folder; `lewm/` and `vjepa/` train the JEPAs, `diffusion/` the
 //! pixel diffusion, `latent/` the diffusion in latents, `cloning.rs` the policy that both are measured against.
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
@@ -30,6 +31,7 @@ pub use config::{Architecture, TrainConfig};
 pub use curve::Curve;
 use export::weights_to;
 pub use export::{Export, export};
+pub use folder::has_checkpoint;
 pub use lewm::{
     JointPhase, LewmRecipe, PredictorPhase, ProposalPhase, ReadoutPhase, bench_lewm_step,
 };
@@ -138,7 +140,8 @@ pub struct TrainOptions {
     pub skip_damaged: bool,
     /// Of a finished model in `out`, fit only the read-outs and the action prior anew (LeWM).
     pub readouts_only: bool,
-    /// Put the new model in the place of a finished one in `out` once it is complete, or begin an unfinished training anew.
+    /// Put the new model in the place of a finished one in `out` once it is complete, or begin an unfinished
+    /// training anew.
     pub overwrite: bool,
     /// Ends the training with a checkpoint once it is raised.
     pub stop: Stop,
@@ -181,6 +184,9 @@ pub fn run(config_path: &Path, options: &TrainOptions) -> Result<Outcome, TrainE
         &options.data
     };
     let data = load(dirs, config.action_dim(), config.episodes, options)?;
+    if options.stop.is_raised() {
+        return Ok(Outcome::Paused);
+    }
     run_on(&config, &data, options)
 }
 
@@ -206,7 +212,8 @@ fn load(
     Ok(data)
 }
 
-/// As [`run`], on experience in memory. Everything that can be known to be wrong is said before anything is written.
+/// As [`run`], on experience in memory. Everything that can be known to be wrong is said before anything is
+/// written.
 ///
 /// # Errors
 /// [`TrainError`] naming the file and field at fault.

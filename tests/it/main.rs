@@ -30,18 +30,23 @@ mod losses_pull_the_right_way;
 mod nn_equals_pytorch;
 #[cfg(feature = "app")]
 mod nobody_drives_for_another;
+mod numbers_are_bounded;
+mod one_of_each;
 mod one_of_each;
 mod options_are_applied_or_refused;
+mod outputs_are_tested_first;
 #[cfg(feature = "app")]
 mod panels;
 mod physics_matches_textbook;
 mod planners_reach_goals;
 mod planners_search_alike;
 mod reality_is_disturbed;
+mod recordings_are_broken_off;
 mod recordings_replay;
 mod replay_is_bit_identical;
 mod rollouts_are_measured_rightly;
 mod scenes_are_checked;
+mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;
 mod template_is_complete;
@@ -50,4 +55,5 @@ mod vjepa_trains;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+mod work_is_not_lost;
 mod world_is_sound;

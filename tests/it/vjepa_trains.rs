@@ -38,7 +38,7 @@ pub fn experience() -> &'static Dataset {
     })
 }
 
-fn small() -> VjepaConfig {
+pub fn small() -> VjepaConfig {
     VjepaConfig {
         clip_frames: 4,
         width: 24,

@@ -46,6 +46,14 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         return Ok(Value::Object(out));
     }
     let mut controller = contestant(args, &scene, name, &mut out)?;
+    // The references, too, are loaded before anything is measured.
+    let mut trained = Vec::new();
+    if !args.control.no_references {
+        for (key, folder) in baselines(&scene).into_iter().filter(|(_, f)| f != name) {
+            let baseline = contestant(args, &scene, &folder, &mut Map::new())?;
+            trained.push((key, folder, baseline));
+        }
+    }
     let result = run(&scene, args, name, controller.each.as_mut())?;
     if let Some(cost) = controller.cost {
         let flops = decision_flops(&cost, result.decision_model_steps.unwrap_or(0.0));
@@ -56,10 +64,9 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         let mut floors = Map::new();
         let random = run(&scene, args, "random", &mut Random::new(args.seed))?;
         floors.insert("random".into(), json!(random.success));
-        for (key, folder) in baselines(&scene).iter().filter(|(_, f)| f != name) {
-            let mut baseline = contestant(args, &scene, folder, &mut Map::new())?;
-            let found = run(&scene, args, folder, baseline.each.as_mut())?;
-            floors.insert((*key).into(), json!(found.success));
+        for (key, folder, mut baseline) in trained {
+            let found = run(&scene, args, &folder, baseline.each.as_mut())?;
+            floors.insert(key.into(), json!(found.success));
         }
         let budget = Budget::oracle(&scene);
         let mut still = OracleMpc::without_contacts(&scene, budget, Budget::ORACLE.hold);
@@ -84,21 +91,19 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     Ok(Value::Object(out))
 }
 
-/// Success at every value of every swept field, one field at a time.
-fn sweep(
-    args: &EvalArgs,
-    scene: &Arc<Scene>,
-    name: &str,
-    out: &mut Map<String, Value>,
-) -> Result<Map<String, Value>> {
-    let mut fields = Map::new();
+/// A value of a swept field: its name, the value and its departure from training as JSON, and the scene that
+/// bears it.
+type Point = (String, Value, Value, Arc<Scene>);
+
+/// Every value of every swept field, checked before any is measured.
+fn points(args: &EvalArgs, scene: &Arc<Scene>) -> Result<Vec<Point>> {
+    let mut found = Vec::new();
     for text in &args.control.sweep {
         let Some((field, values)) = text.split_once('=') else {
             let message =
                 format!("--sweep {text}: expected FIELD=A,B,.., such as cube.mass=0.1,0.3,1");
             return Err(super::super::wrong_use(message));
         };
-        let mut points = Vec::new();
         for value in values.split(',') {
             let mut changed = Scene::clone(scene);
             let assignment = format!("{}={}", field.trim(), value.trim());
@@ -119,21 +124,42 @@ fn sweep(
                 }
             };
             changed.check(&format!("{} with --sweep {assignment}", scene.name))?;
-            let changed = Arc::new(changed);
-            let mut controller = contestant(args, &changed, name, out)?;
-            let found = run(&changed, args, name, controller.each.as_mut())?;
-            let mut point = json!({
-                "value": shown, "departure": departure, "episodes": found.episodes,
-                "success": found.success,
-            });
-            if !args.control.no_references {
-                let budget = Budget::oracle(&changed);
-                let mut ceiling = OracleMpc::new(&changed, budget, Budget::ORACLE.hold);
-                point["oracle"] = json!(run(&changed, args, "oracle", &mut ceiling)?.success);
-            }
-            points.push(point);
+            found.push((
+                field.trim().to_string(),
+                shown,
+                departure,
+                Arc::new(changed),
+            ));
         }
-        fields.insert(field.trim().to_string(), Value::Array(points));
+    }
+    Ok(found)
+}
+
+/// Success at every value of every swept field, one field at a time.
+fn sweep(
+    args: &EvalArgs,
+    scene: &Arc<Scene>,
+    name: &str,
+    out: &mut Map<String, Value>,
+) -> Result<Map<String, Value>> {
+    let mut fields: Map<String, Value> = Map::new();
+    for (field, shown, departure, changed) in points(args, scene)? {
+        let mut controller = contestant(args, &changed, name, out)?;
+        println!("{field} = {shown}");
+        let found = run(&changed, args, name, controller.each.as_mut())?;
+        let mut point = json!({
+            "value": shown, "departure": departure, "episodes": found.episodes,
+            "success": found.success,
+        });
+        if !args.control.no_references {
+            let budget = Budget::oracle(&changed);
+            let mut ceiling = OracleMpc::new(&changed, budget, Budget::ORACLE.hold);
+            point["oracle"] = json!(run(&changed, args, "oracle", &mut ceiling)?.success);
+        }
+        match fields.get_mut(&field).and_then(Value::as_array_mut) {
+            Some(points) => points.push(point),
+            None => drop(fields.insert(field, json!([point]))),
+        }
     }
     Ok(fields)
 }

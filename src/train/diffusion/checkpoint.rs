@@ -94,8 +94,8 @@ impl Checkpoint {
         )?)
     }
 
-    /// Writes everything, then forgets older checkpoints. After a failure (a full disk) the one before stands, and nothing is left of the
-    /// new one.
+    /// Writes everything, then forgets older checkpoints. After a failure (a full disk) the one before
+    /// stands, and nothing is left of the new one.
     pub fn save<M: Serialize>(
         &self,
         state: &State<M>,

@@ -20,10 +20,7 @@ use crate::model::generative::{Conditions, Denoiser, PixelDiffusion};
 use crate::model::nn::{AdamW, Ema, Params, Rng};
 use crate::model::{Camp, Cancel, Card, ModelError};
 use crate::system::Stop;
-use crate::train::{
-    Architecture, Clock, Export, Length, Outcome, TrainConfig, TrainError, TrainOptions, export,
-    fit,
-};
+use crate::train::{Architecture, Clock, Export, TrainConfig, TrainError, export};
 
 /// Gradients in a row that are not finite before the training gives up.
 const BAD_STEPS: usize = 50;
@@ -126,45 +123,6 @@ pub fn loss(
             model: "pixel_diffusion".into(),
             message: "a batch of no predictions".into(),
         }),
-    }
-}
-
-/// Whether there is something to predict in frames of the right size, and the weights make a file that is read again.
-pub(in crate::train) fn check_fit(
-    config: &TrainConfig,
-    recipe: &DiffusionRecipe,
-    data: &Dataset,
-) -> Result<(), TrainError> {
-    fit::side(data, "model.size", recipe.model.size)?;
-    let (train, _) = data.split_episodes(config.validation_share);
-    fit::long_enough(data, &train, ("data", "training"), 2, 1)?;
-    fit::file_size(|params| Denoiser::new(&recipe.model, params.clone()).map(|_| ()))
-}
-
-/// What `train.ron` asks for.
-pub(in crate::train) fn train(
-    config: &TrainConfig,
-    recipe: &DiffusionRecipe,
-    data: &Dataset,
-    options: &TrainOptions,
-) -> Result<Outcome, TrainError> {
-    let (steps, minutes) = match recipe.training.length {
-        Length::Steps(steps) => (Some(steps as u64), None),
-        Length::Minutes(planned) => (None, Some(planned)),
-        Length::Skip => (None, None),
-    };
-    let options = DiffusionOptions {
-        out: options.out.clone(),
-        minutes,
-        steps,
-        device: options.device.clone(),
-        resume: options.resume,
-        clock: Clock::start(options.minutes, &options.stop),
-        ..Default::default()
-    };
-    match train_pixel_diffusion(config, recipe, data, &options)?.is_finished {
-        true => Ok(Outcome::Finished),
-        false => Ok(Outcome::Paused),
     }
 }
 

@@ -46,7 +46,8 @@ struct Place {
     seconds: f64,
 }
 
-/// Whether there is something to predict in frames of the right size, and the weights make a file that is read again.
+/// Whether there is something to predict in frames of the right size, and the weights make a file that is
+/// read again.
 pub(in crate::train) fn check_fit(
     config: &TrainConfig,
     recipe: &LatentRecipe,

@@ -128,7 +128,8 @@ pub(super) fn keep_apart(
         Some((scene, seed)) => Err(misfit(
             "actions.data",
             format!(
-                "the episode of seed {seed} of scene `{scene}` is validated on in the second stage and learned from in the first; \
+                "the episode of seed {seed} of scene `{scene}` is validated on in the second stage and \
+                 learned from in the first; \
                  let actions.episodes be as many as episodes, or more"
             ),
         )),

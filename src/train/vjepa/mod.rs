@@ -66,7 +66,8 @@ pub(super) fn check_fit(
         let message = format!("found {name}, of which there are no episodes");
         return Err(fit::misfit("masked.gate_scenes", message));
     }
-    // Read now and again when its turn has come: what is wrong with it is not found out after the first stage.
+    // Read now and again when its turn has come: what is wrong with it is not found out after the first
+    // stage.
     let own = actions::experience(recipe, options)?;
     let second = own.as_ref().unwrap_or(data);
     fit::any(second)?;
