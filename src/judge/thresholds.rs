@@ -90,8 +90,22 @@ impl Thresholds {
         if !path.exists() {
             return Ok(Thresholds::default());
         }
-        ron::from_str(&crate::scene::read_text(path)?)
-            .map_err(|e| std::io::Error::other(format!("{}: {e}", path.display())))
+        let wrong = |what: &dyn std::fmt::Display| {
+            std::io::Error::other(format!("{}: {what}", path.display()))
+        };
+        let text = crate::scene::read_text(path).map_err(|e| wrong(&e))?;
+        let read: Thresholds = ron::from_str(&text).map_err(|e| wrong(&e))?;
+        let sizes = read.sizes.iter().flat_map(|(_, scenes)| scenes);
+        for (name, each) in read.scenes.iter().chain(sizes) {
+            if let Some(law) = Law::ALL.into_iter().find(|law| !each.of(*law).is_finite()) {
+                return Err(wrong(&format!(
+                    "scene `{name}`, law `{}`: found {}, expected a finite number",
+                    law.id(),
+                    each.of(law)
+                )));
+            }
+        }
+        Ok(read)
     }
 
     /// Those of a scene's name, for pictures of 64 pixels.
