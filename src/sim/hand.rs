@@ -140,11 +140,9 @@ impl Reality {
             let Some(behind) = self.wall_behind(other, inward, &mut vec![own]) else {
                 continue;
             };
-            let beyond = depth + behind - PRESSED;
-            if beyond > 0.0 {
-                let least = -beyond.min(movement.length());
-                movement -= inward * (movement.dot(inward) - least).max(0.0);
-            }
+            // As far as there is room, or out again.
+            let room = (PRESSED - depth - behind).max(-movement.length());
+            movement -= inward * (movement.dot(inward) - room).max(0.0);
         }
         movement
     }

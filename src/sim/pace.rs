@@ -218,33 +218,39 @@ impl Reality {
         (parts as u32).min(MOST_ELASTIC)
     }
 
-    /// Puts bodies in free flight where a parabola has them. The integrator takes the velocity at the end of each of its
-    /// iterations for all of it, and so is behind by half an iteration's fall.
-    pub(super) fn correct_flight(&mut self, care: &Care, dt: f32) {
-        if !care.elastic {
-            return;
+    /// Velocities of all bodies, for [`Reality::correct_flight`]; none where nothing is elastic.
+    pub(super) fn velocities(&self, care: &Care) -> Vec<Vector> {
+        match care.elastic {
+            true => self
+                .bodies
+                .iter()
+                .map(|&b| self.world.bodies[b].linvel())
+                .collect(),
+            false => Vec::new(),
         }
+    }
+
+    /// Puts bodies that nothing but gravity moved where a parabola has them. The integrator takes the velocity at the end of
+    /// each of its iterations for all of it, and so is ahead by half an iteration's fall.
+    pub(super) fn correct_flight(&mut self, care: &Care, before: &[Vector], dt: f32) {
         let iterations = self
             .world
             .integration_parameters
             .num_solver_iterations
-            .max(1) as f32;
-        let behind = self.world.gravity * (-0.5 * dt * dt / iterations);
-        let flies = |i: &usize| {
-            let body = &self.world.bodies[self.bodies[*i]];
-            let mut touching = self.world.contact_pairs_with(self.colliders[*i]);
-            self.moves_freely(*i)
-                && !care.bodies[*i].2
-                && body.linear_damping() == 0.0
-                && !touching.any(|pair| pair.has_any_active_contact())
-        };
-        let flying: Vec<usize> = (0..self.bodies.len()).filter(flies).collect();
-        for &i in &flying {
-            let body = &mut self.world.bodies[self.bodies[i]];
-            let at = body.translation() + behind;
-            body.set_translation(at, false);
+            .max(1);
+        let fall = self.world.gravity * dt;
+        let mut corrected = false;
+        for (i, was) in before.iter().enumerate() {
+            let body = &self.world.bodies[self.bodies[i]];
+            let other = (body.linvel() - *was - fall).length();
+            let only_falls = other <= 0.05 * fall.length() + 1e-6;
+            if only_falls && self.moves_freely(i) && !care.bodies[i].2 {
+                let at = body.translation() - fall * (0.5 * dt / iterations as f32);
+                self.world.bodies[self.bodies[i]].set_translation(at, false);
+                corrected = true;
+            }
         }
-        if !flying.is_empty() {
+        if corrected {
             self.propagate();
         }
     }
