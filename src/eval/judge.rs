@@ -30,7 +30,8 @@ const QUANTILE: f64 = 0.999;
 const MARGIN: f32 = 1.15;
 const OVERLAP_MARGIN_M: f32 = 0.01;
 
-/// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and `reasons` says why.
+/// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and
+/// `reasons` says why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgeResult {
     /// Whether the thresholds were calibrated for this scene; if not, they are cautious.

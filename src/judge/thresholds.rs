@@ -141,7 +141,8 @@ impl Thresholds {
             .is_some_and(|s| s.contains_key(&scene.name))
     }
 
-    /// Why a calibrated scene's thresholds say nothing of the pictures that it is going to give, if they do not.
+    /// Why a calibrated scene's thresholds say nothing of the pictures that it is going to give, if they do
+    /// not.
     pub fn misfit(&self, scene: &Scene) -> Option<String> {
         let moved = scene
             .interventions

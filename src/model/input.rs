@@ -18,7 +18,8 @@ pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) 
     }
 }
 
-/// What an error of the tensor library says, without the backtrace that it carries where `RUST_BACKTRACE` is set.
+/// What an error of the tensor library says, without the backtrace that it carries where `RUST_BACKTRACE` is
+/// set.
 pub(super) fn without_backtrace(text: &str) -> String {
     let lines = text.lines();
     let said = lines.take_while(|line| !line.trim_start().starts_with("0: "));

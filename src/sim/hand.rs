@@ -16,7 +16,8 @@ use crate::scene::{ActionSpace, Kind};
 
 /// Most components of an action.
 pub(super) const MAX_DIM: usize = 4;
-/// Deepest that the hand presses into a body, and that into a wall behind it, metres. What gives way never comes near it.
+/// Deepest that the hand presses into a body, and that into a wall behind it, metres. What gives way never
+/// comes near it.
 pub(super) const PRESSED: f32 = 0.01;
 /// The hand keeps so far from what stops it, metres.
 const CLEARANCE: f32 = 0.004;
@@ -123,7 +124,8 @@ impl Reality {
         }
     }
 
-    /// A movement that takes the hand no further into what does not give way, and out again where it is in too far.
+    /// A movement that takes the hand no further into what does not give way, and out again where it is in
+    /// too far.
     fn give_way(&self, hand: usize, mut movement: Vector) -> Vector {
         let own = self.colliders[hand];
         let touching = self.world.contact_pairs_with(own);
@@ -147,8 +149,8 @@ impl Reality {
         movement
     }
 
-    /// How deep a body and those behind it in a direction are pressed into each other and into the fixed one that ends the row,
-    /// metres; `None` where nothing fixed stands there, so that they give way.
+    /// How deep a body and those behind it in a direction are pressed into each other and into the fixed one
+    /// that ends the row, metres; `None` where nothing fixed stands there, so that they give way.
     fn wall_behind(
         &self,
         body: ColliderHandle,

@@ -1,11 +1,13 @@
-//! How finely a world is stepped. Most worlds take one physics step of 1/120 s with four iterations of the solver, which is
-//! what the shipped scenes and models were made with. Some worlds would go wrong so, and get more work:
+//! How finely a world is stepped. Most worlds take one physics step of 1/120 s with four iterations of the
+//! solver, which is what the shipped scenes and models were made with. Some worlds would go wrong so, and get
+//! more work:
 //!
-//! | what | when | what is done |
-//! | --- | --- | --- |
-//! | heavy on light | a body has more than [`HEAVY`] times another's mass, or all that could lie on the lightest weigh more than [`PILE`] of it do on earth | more iterations, stiffer contacts |
-//! | fast on fast | two bodies that could meet in this step move more than [`FAST`] of what they are thick | this step in parts |
-//! | elastic | a restitution above [`ELASTIC`], and weight | impacts in parts, and flight without the integrator's error |
+//! - *Heavy on light*: a body has more than [`HEAVY`] times another's mass, or all that could lie on the lightest
+//!   weighs more than [`PILE`] times what that does on earth. The solver takes more iterations, contacts are stiffer.
+//! - *Fast on fast*: two bodies that could meet in a step move further than [`FAST`] of what they are thick. The step
+//!   is taken in parts.
+//! - *Elastic*: a restitution is above [`ELASTIC`], and things have weight. Impacts are taken in parts, and flight is
+//!   freed of the integrator's error.
 //!
 //! All of it follows from the state of the world alone, so that forks, snapshots and replays do the same.
 
@@ -18,17 +20,19 @@ use crate::scene::{ActionSpace, Kind, Shape};
 
 /// Masses further apart than this count as heavy and light.
 pub(super) const HEAVY: f32 = 5.0;
-/// What could be piled up on a body without rolling off, in weights of the lightest body under the gravity of the earth.
+/// What could be piled up on a body without rolling off, in weights of the lightest body under the gravity of
+/// the earth.
 const PILE: f32 = 6.5;
 const EARTH: f32 = 9.81;
 /// A restitution above this counts as elastic.
 pub(super) const ELASTIC: f32 = 0.9;
-/// Two bodies that move by more than this share of their thickness against each other in a step could pass through each other.
-/// The shipped scenes stay under two thirds.
+/// Two bodies that move by more than this share of their thickness against each other in a step could pass
+/// through each other. The shipped scenes stay under two thirds.
 const FAST: f32 = 1.0;
 /// In parts they move by no more than this share.
 const SLOW: f32 = 0.25;
-/// Most parts of a step for fast bodies: what the thinnest at the greatest speeds need to stay under [`FAST`].
+/// Most parts of a step for fast bodies: what the thinnest at the greatest speeds need to stay under
+/// [`FAST`].
 const MOST_FAST: u32 = 70;
 /// Most parts of a step for an elastic impact, and least.
 const MOST_ELASTIC: u32 = 1024;
@@ -134,7 +138,8 @@ impl Reality {
         (body.linvel(), body.angvel().length() * care.bodies[i].0)
     }
 
-    /// Parts in which bodies that could meet in this step cannot pass through each other. Rapier itself sees to what is fixed.
+    /// Parts in which bodies that could meet in this step cannot pass through each other. Rapier itself sees
+    /// to what is fixed.
     fn parts_of_meetings(&self, care: &Care, action: &[f32]) -> u32 {
         const DT: f32 = 1.0 / PHYSICS_HZ as f32;
         let moving = |i: &usize| {
@@ -183,8 +188,8 @@ impl Reality {
         }
     }
 
-    /// Parts in which an elastic impact of this step loses next to nothing. Rapier gives back the speed at the start of the step,
-    /// and so takes what the fall to the surface would add to it.
+    /// Parts in which an elastic impact of this step loses next to nothing. Rapier gives back the speed at
+    /// the start of the step, and so takes what the fall to the surface would add to it.
     fn parts_of_impacts(&self) -> u32 {
         const DT: f32 = 1.0 / PHYSICS_HZ as f32;
         let gravity = self.world.gravity.length();
@@ -230,8 +235,9 @@ impl Reality {
         }
     }
 
-    /// Puts bodies that nothing but gravity moved where a parabola has them. The integrator takes the velocity at the end of
-    /// each of its iterations for all of it, and so is ahead by half an iteration's fall.
+    /// Puts bodies that nothing but gravity moved where a parabola has them. The integrator takes the
+    /// velocity at the end of each of its iterations for all of it, and so is ahead by half an iteration's
+    /// fall.
     pub(super) fn correct_flight(&mut self, care: &Care, before: &[Vector], dt: f32) {
         let iterations = self
             .world

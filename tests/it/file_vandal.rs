@@ -1,5 +1,5 @@
-//! What disks, editors and careless hands make of the other files and options: a mutator whose n-th case is always the same, and a
-//! trial that asks for an error that names the place, or for something bounded.
+//! What disks, editors and careless hands make of the other files and options: a mutator whose n-th case is
+//! always the same, and a trial that asks for an error that names the place, or for something bounded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -224,6 +224,7 @@ impl FileVandal {
             |from: &[Vec<u8>], rng: &mut ChaCha8Rng| from[rng.random_range(0..from.len())].clone();
         let own = |file: &str| std::fs::read(self.base.join(file)).unwrap();
         match kind {
+            Kind::Model if rng.random() => own("model/train.ron"),
             Kind::Train | Kind::Model => any(&self.train, rng),
             Kind::Card => any(&self.cards, rng),
             Kind::ReadOuts => own("model/readouts.json"),

@@ -1,4 +1,5 @@
-//! What sliders and bounds allow must hold: heavy on light, fast on fast, elastic, stretched, pressed, buried.
+//! What sliders and bounds allow must hold: heavy on light, fast on fast, elastic, stretched, pressed,
+//! buried.
 
 use std::sync::Arc;
 
@@ -225,6 +226,28 @@ fn a_rod_keeps_its_length_under_heavy_bobs_and_strong_gravity() {
             );
         }
     }
+}
+
+#[test]
+fn a_pendulum_without_damping_keeps_its_swing() {
+    // What the integrator costs: documented in scenes/TEMPLATE.md.
+    let bob = "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, 0.0), roll: 60.0, mass: 1.0),";
+    let joint = "joints: [(kind: Revolute(axis: (0.0, 0.0, 1.0)), a: \"world\", b: \"bob\", anchor_a: (0.0, 2.0, 0.0), \
+         anchor_b: (0.0, 0.8, 0.0))]";
+    let mut reality = Reality::new(&lab(bob, joint), 0).unwrap();
+    let energy = |r: &Reality| {
+        let b = r.measure().bodies[0];
+        let (v, w) = (b.velocity, b.spin);
+        let squares = |v: [f32; 3]| v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
+        G * (b.position[1] - 1.2) + 0.5 * squares(v) + 0.5 * 0.4 * 0.0025 * squares(w)
+    };
+    let start = energy(&reality);
+    let mut worst = 0.0f32;
+    for _ in 0..100 {
+        reality.step();
+        worst = worst.max((energy(&reality) / start - 1.0).abs());
+    }
+    assert!(worst <= 0.02, "{worst} of the energy is off in 10 s");
 }
 
 #[test]
