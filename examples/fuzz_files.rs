@@ -1,9 +1,9 @@
-//! Spoils every file that Parallax reads beside scenes, and options: an error that names the place or something bounded, never a
-//! panic, a hang or much memory.
+//! Spoils every file that Parallax reads beside scenes, and options: an error that names the place or
+//! something bounded, never a panic, a hang or much memory.
 //!
-//! `cargo run --release --no-default-features --example fuzz_files -- [CASES] [KIND]`: 100 000 of each kind without a number, of all
-//! kinds without a kind. Case n is the same everywhere. Exit code 1 if anything panicked, a case took over 10 s, or memory passed
-//! 512 MB.
+//! `cargo run --release --no-default-features --example fuzz_files -- [CASES] [KIND]`: 100 000 of each kind
+//! without a number, of all kinds without a kind. Case n is the same everywhere. Exit code 1 if anything
+//! panicked, a case took over 10 s, or memory passed 512 MB.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;

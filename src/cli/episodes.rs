@@ -19,7 +19,7 @@ pub struct EpisodesArgs {
     #[arg(long, value_name = "FILE.png")]
     sheet: Option<PathBuf>,
     /// Print the actions and states of the folder's N-th episode, counted from 0
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["sheet", "skip_damaged"])]
     episode: Option<u64>,
     /// Name damaged shards and leave them out, rather than fail
     #[arg(long)]

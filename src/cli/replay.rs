@@ -17,7 +17,11 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N")]
     episode: Option<u64>,
     /// Open no window; say whether the replay is the recording, bit for bit (exit code 1 if not)
-    #[arg(long)]
+    #[cfg_attr(not(feature = "app"), arg(long))]
+    #[cfg_attr(
+        feature = "app",
+        arg(long, conflicts_with_all = ["size", "shot", "after", "light", "press", "timings"])
+    )]
     check: bool,
     /// How the window opens.
     #[cfg(feature = "app")]

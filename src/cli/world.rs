@@ -10,7 +10,9 @@ use crate::scene::{self, Edit, Scene};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct WorldArgs {
     /// Set a field of the scene, such as gravity=-3.7, cube.friction=0.9, cube.size=1.3, action.noise=0.2 or
-    /// action.delay=2 (repeatable); what lies outside the training ranges is reported as out of distribution
+    /// action.delay=2 (repeatable); two bodies have the mean of their frictions (unless the scene's `combine`
+    /// says otherwise) and the greater of their restitutions; what lies outside the training ranges is
+    /// reported as out of distribution
     #[arg(long = "set", value_name = "FIELD=NUMBER")]
     set: Vec<String>,
     /// Break physics on purpose, as in a scene file's `edits` (repeatable), such as

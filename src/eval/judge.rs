@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stats::{Rate, quantile};
 use crate::camera::{Eye, SIZE};
-use crate::episode::{EpisodeError, record};
+use crate::episode::{EpisodeError, record, record_states};
 use crate::judge::{Judge, SceneThresholds, Thresholds, Tracker, Violation};
 use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
@@ -30,7 +30,8 @@ const QUANTILE: f64 = 0.999;
 const MARGIN: f32 = 1.15;
 const OVERLAP_MARGIN_M: f32 = 0.01;
 
-/// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and `reasons` says why.
+/// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and
+/// `reasons` says why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgeResult {
     /// Whether the thresholds were calibrated for this scene; if not, they are cautious.
@@ -69,8 +70,15 @@ fn fine(eye: &Eye) -> f32 {
     eye.size() as f32 / SIZE as f32
 }
 
+/// The scene with episodes no longer than a clip: they begin as longer ones do.
+fn as_clip(scene: &Scene) -> Arc<Scene> {
+    let mut short = scene.clone();
+    short.episode_steps = scene.episode_steps.min((REFERENCE + CLIP) as u32);
+    Arc::new(short)
+}
+
 fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
-    let episode = record(scene, eye, seed)?;
+    let episode = record(&as_clip(scene), eye, seed)?;
     Ok(episode
         .frames
         .chunks_exact(eye.size() * eye.size() * 3)
@@ -247,8 +255,8 @@ fn faulty_clip(
 ) -> Result<Option<FaultyClip>, EpisodeError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xFA17 ^ (law as u64) << 32);
     let tracked = Tracker::new(scene).bodies;
-    let (episode, mut reality) = (record(scene, eye, seed)?, Reality::new(scene, seed)?);
-    let dim = scene.actions.dim();
+    let (_, actions) = record_states(&as_clip(scene), seed)?;
+    let mut reality = Reality::new(scene, seed)?;
     let from = REFERENCE + rng.random_range(1..CLIP - 6);
     let body = tracked[rng.random_range(0..tracked.len())];
     let mut shift: Option<[f32; 3]> = None;
@@ -362,7 +370,9 @@ fn faulty_clip(
             }
         };
         frames.push(frame);
-        reality.act(&episode.actions[t * dim..(t + 1) * dim]);
+        if let Some(action) = actions.get(t) {
+            reality.act(action);
+        }
         reality.step();
     }
     Ok(Some((frames, body)))

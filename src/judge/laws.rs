@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | permanence | missing share of the area that should be visible (what other bodies cover or the border cuts is not missed) |
 //! | duplication | area of the second component over the body's own |
-//! | continuity | the lesser of the step's length and its departure from constant velocity, 64ths of the picture (pixels of a picture of 64) |
+//! | continuity | the lesser of the step's length and its departure from constant velocity, 64ths of the picture |
 //! | size | abs ln(area over expected visible area), for bodies that did not vanish |
 //! | interpenetration | how much shorter the pair is than both bodies side by side (inscribed diameters), metres |
 
@@ -108,7 +108,8 @@ impl Judge {
         }
     }
 
-    /// Why the thresholds say nothing of this scene's pictures, if they do not: what it finds then is not to be counted.
+    /// Why the thresholds say nothing of this scene's pictures, if they do not: what it finds then is not to
+    /// be counted.
     pub fn misfit(&self) -> Option<&str> {
         self.misfit.as_deref()
     }

@@ -90,8 +90,22 @@ impl Thresholds {
         if !path.exists() {
             return Ok(Thresholds::default());
         }
-        ron::from_str(&crate::system::files::text(path)?)
-            .map_err(|e| std::io::Error::other(format!("{}: {e}", path.display())))
+        let wrong = |what: &dyn std::fmt::Display| {
+            std::io::Error::other(format!("{}: {what}", path.display()))
+        };
+        let text = crate::system::files::text(path).map_err(|e| wrong(&e))?;
+        let read: Thresholds = ron::from_str(&text).map_err(|e| wrong(&e))?;
+        let sizes = read.sizes.iter().flat_map(|(_, scenes)| scenes);
+        for (name, each) in read.scenes.iter().chain(sizes) {
+            if let Some(law) = Law::ALL.into_iter().find(|law| !each.of(*law).is_finite()) {
+                return Err(wrong(&format!(
+                    "scene `{name}`, law `{}`: found {}, expected a finite number",
+                    law.id(),
+                    each.of(law)
+                )));
+            }
+        }
+        Ok(read)
     }
 
     /// Those of a scene's name, for pictures of 64 pixels.
@@ -127,7 +141,8 @@ impl Thresholds {
             .is_some_and(|s| s.contains_key(&scene.name))
     }
 
-    /// Why a calibrated scene's thresholds say nothing of the pictures that it is going to give, if they do not.
+    /// Why a calibrated scene's thresholds say nothing of the pictures that it is going to give, if they do
+    /// not.
     pub fn misfit(&self, scene: &Scene) -> Option<String> {
         let moved = scene
             .interventions

@@ -8,11 +8,22 @@ use candle_core::Device;
 
 /// The file's part `what` makes no sense.
 pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) -> ModelError {
+    let message = without_backtrace(&message.to_string());
+    // What names the file itself need not have it named twice.
+    let own = format!("{}: ", path.display());
     ModelError::Invalid {
         path: path.into(),
         what: what.into(),
-        message: message.to_string(),
+        message: message.strip_prefix(&own).unwrap_or(&message).into(),
     }
+}
+
+/// What an error of the tensor library says, without the backtrace that it carries where `RUST_BACKTRACE` is
+/// set.
+pub(super) fn without_backtrace(text: &str) -> String {
+    let lines = text.lines();
+    let said = lines.take_while(|line| !line.trim_start().starts_with("0: "));
+    said.collect::<Vec<_>>().join("\n").trim_end().to_string()
 }
 
 /// Builds a model of `dir/model.safetensors`.

@@ -195,10 +195,13 @@ pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
         .flat_map(|p| scan(p))
         .map(|e| e.name)
         .collect();
+    let known = match known.is_empty() {
+        true => "none; set PARALLAX_HOME to the folder that holds scenes/ and models/".into(),
+        false => known.join(", "),
+    };
     let message = format!(
-        "there is no such folder in {}; the models there are: {}",
-        models.display(),
-        known.join(", ")
+        "there is no such folder in {}; the models there are: {known}",
+        models.display()
     );
     Err(ModelError::Input {
         model: name.into(),

@@ -41,7 +41,7 @@ pub enum ModelError {
         message: String,
     },
     /// The tensor library failed.
-    #[error("tensor computation failed: {0}")]
+    #[error("tensor computation failed: {}", super::input::without_backtrace(&.0.to_string()))]
     Tensor(#[from] candle_core::Error),
     /// The ground truth failed (oracle only).
     #[error(transparent)]

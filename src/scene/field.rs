@@ -76,8 +76,24 @@ impl std::fmt::Display for Departure {
     }
 }
 
-/// Bodies that can move may differ so much in mass: beyond it contacts no longer hold, however finely they are solved.
+/// Bodies that can move may differ so much in mass: beyond it contacts no longer hold, however finely they
+/// are solved.
 pub const MOST_HEAVY: f32 = 1000.0;
+
+/// What a field of a scene means where its name alone could mislead: for sliders and help.
+pub fn help(target: &str) -> Option<&'static str> {
+    let field = target.rsplit_once('.').map_or(target, |(_, field)| field);
+    Some(match field {
+        "friction" | "floor_friction" => {
+            "Two bodies that touch have the mean of their frictions (so 0 on a floor of 0.5 still brakes by 0.25 g), unless the \
+             scene's `combine` says Min or Multiply"
+        }
+        "restitution" => "Of two bodies that meet the greater restitution counts; the floor has 0",
+        "mass" => "Bodies that can move may differ in mass by a factor of 1000 at most",
+        "damping" => "Share of the velocity and of the spin lost in a second",
+        _ => return None,
+    })
+}
 
 /// Bounds of a field's values, whatever the scene.
 pub fn bounds(field: &str) -> (f32, f32) {

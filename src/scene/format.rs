@@ -22,7 +22,8 @@ pub struct Scene {
     /// Gravity along y, m/s².
     #[serde(default = "default_gravity")]
     pub gravity: f32,
-    /// Floor friction coefficient; what a body has on the floor is the mean of both, unless its `combine` says otherwise.
+    /// Floor friction coefficient; what a body has on the floor is the mean of both, unless its `combine`
+    /// says otherwise.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
     /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value lets piles rest
@@ -102,7 +103,8 @@ pub struct Body {
     /// Mass in kilograms (dynamic bodies).
     #[serde(default = "default_mass")]
     pub mass: f32,
-    /// Coulomb friction coefficient of its surface; what two bodies have together is their mean, unless `combine` says otherwise.
+    /// Coulomb friction coefficient of its surface; what two bodies have together is their mean, unless
+    /// `combine` says otherwise.
     #[serde(default = "default_friction")]
     pub friction: f32,
     /// How its friction and that of what it touches become one.
@@ -139,8 +141,8 @@ pub struct Softness {
     pub cells: u32,
 }
 
-/// How two frictions become one. Where two bodies ask for different ways, `Multiply` goes before `Min`, and `Min` before
-/// `Average`.
+/// How two frictions become one. Where two bodies ask for different ways, `Multiply` goes before `Min`, and
+/// `Min` before `Average`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Combine {
     /// Their mean: a body of friction 0 still brakes by half of the other's.

@@ -23,14 +23,14 @@ pub fn home() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a folder holds both `scenes/` with scene files and `models/`. Many projects have a folder `scenes`, so that
-/// this alone says nothing.
+/// Whether a folder holds both `scenes/` with scene files and `models/`. Many projects have a folder
+/// `scenes`, so that this alone says nothing.
 pub fn is_home(dir: &Path) -> bool {
     dir.join("models").is_dir() && !list(&dir.join("scenes")).is_empty()
 }
 
-/// Whether a file or folder is none of ours, by its name: hidden ones (an editor's lock `.#push.ron`, a Mac's `._push.ron`)
-/// and an editor's copies (`push.ron~`).
+/// Whether a file or folder is none of ours, by its name: hidden ones (an editor's lock `.#push.ron`, a Mac's
+/// `._push.ron`) and an editor's copies (`push.ron~`).
 pub fn is_stray(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(['.', '#']) || name.ends_with('~')

@@ -16,7 +16,7 @@ mod task;
 mod text;
 mod validate;
 
-pub use field::{Departure, FieldError, MOST_HEAVY, bounds};
+pub use field::{Departure, FieldError, MOST_HEAVY, bounds, help};
 pub use format::{
     BODY_FIELDS, Body, CameraSpec, Combine, Edit, EditKind, Floor, Joint, JointKind, Kind,
     Randomise, Scene, Sensor, Slider, Softness, WORLD_FIELDS,

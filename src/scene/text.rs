@@ -113,7 +113,8 @@ pub(super) fn key_before(text: &str, line: usize, column: usize) -> Option<Strin
     })
 }
 
-/// Byte offset of `key:` in a region of code, as a whole word: the one least deep in brackets, and of those the first.
+/// Byte offset of `key:` in a region of code, as a whole word: the one least deep in brackets, and of those
+/// the first.
 pub(super) fn find_key(code: &str, region: Range<usize>, key: &str) -> Option<usize> {
     let bytes = code.as_bytes();
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -152,7 +153,8 @@ pub(super) fn value_after(code: &str, region: Range<usize>) -> Range<usize> {
     region
 }
 
-/// The n-th bracketed entry of the list that starts behind a region's first `[`; from there on, if there is no such entry.
+/// The n-th bracketed entry of the list that starts behind a region's first `[`; from there on, if there is
+/// no such entry.
 pub(super) fn nth_entry(code: &str, region: Range<usize>, n: usize) -> Range<usize> {
     let bytes = code.as_bytes();
     let Some(open) = region.clone().find(|&i| bytes[i] == b'[') else {

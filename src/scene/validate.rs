@@ -34,7 +34,8 @@ pub enum SceneError {
     Field {
         /// The file.
         path: PathBuf,
-        /// 1-based line where the field (or its body) stands; 1 if it cannot be told, 0 where there is no text.
+        /// 1-based line where the field (or its body) stands; 1 if it cannot be told, 0 where there is no
+        /// text.
         line: usize,
         /// Path of the field, such as `bodies[2].shape.radius`.
         field: String,
@@ -44,7 +45,10 @@ pub enum SceneError {
         expected: String,
     },
     /// No scene of that name.
-    #[error("there is no scene `{name}` in {dir}; the scenes there are: {known}", dir = dir.display())]
+    #[error(
+        "there is no scene `{name}` in {dir}; the scenes there are: {known}", dir = dir.display(),
+        known = if known.is_empty() { "none; set PARALLAX_HOME to the folder that holds scenes/ and models/" } else { known }
+    )]
     Unknown {
         /// The name asked for.
         name: String,
@@ -93,7 +97,8 @@ impl Scene {
         let scene = Scene::parse(&text, path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         if scene.name != stem {
-            // Results, thresholds and models are filed under this name, so that it must not be another scene's.
+            // Results, thresholds and models are filed under this name, so that it must not be another
+            // scene's.
             let check = Check { path, text: &text };
             return Err(check.fail(
                 "name",

@@ -4,7 +4,7 @@ use rapier3d::prelude::*;
 
 use super::build::{body_shape, rotation};
 use super::{Reality, SimError};
-use crate::scene::{FieldError, MOST_HEAVY, bounds};
+use crate::scene::{FieldError, Kind, MOST_HEAVY, bounds};
 
 /// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +37,23 @@ impl Reality {
     /// [`SimError::Field`] for an unknown target or a value out of bounds.
     pub fn set(&mut self, target: &str, value: f32) -> Result<(), SimError> {
         self.scene().check_field(target, value)?;
+        if let Some(body) = target
+            .strip_suffix(".y")
+            .and_then(|n| self.scene().body_index(n))
+            && self.drawn[body].kind != Kind::Fixed
+        {
+            let reach =
+                self.collider(body).compute_aabb().maxs.y - self.measure().bodies[body].position[1];
+            let (low, high) = (-reach, bounds("y").1);
+            if value < low {
+                return Err(SimError::Field(FieldError::Bounds {
+                    target: target.into(),
+                    value,
+                    low,
+                    high,
+                }));
+            }
+        }
         if let Some(name) = target.strip_suffix(".mass") {
             self.check_mass(target, name, value)?;
         }

@@ -16,9 +16,9 @@ use crate::scene::{ActionSpace, Kind};
 
 /// Most components of an action.
 pub(super) const MAX_DIM: usize = 4;
-/// Deepest that the hand goes into a body, metres: one that cannot give way, because something stands behind it. What gives way
-/// never comes near it.
-pub(super) const PRESSED: f32 = 0.006;
+/// Deepest that the hand presses into a body, and that into a wall behind it, metres. What gives way never
+/// comes near it.
+pub(super) const PRESSED: f32 = 0.01;
 /// The hand keeps so far from what stops it, metres.
 const CLEARANCE: f32 = 0.004;
 
@@ -65,6 +65,15 @@ impl Command {
             }
         }
         action
+    }
+}
+
+/// The other collider of a pair.
+fn other_of(pair: &ContactPair, own: ColliderHandle) -> ColliderHandle {
+    if pair.collider1 == own {
+        pair.collider2
+    } else {
+        pair.collider1
     }
 }
 
@@ -115,28 +124,72 @@ impl Reality {
         }
     }
 
-    /// A movement that takes the hand no further into bodies that do not give way, and out again where it is in too far.
+    /// A movement that takes the hand no further into what does not give way, and out again where it is in
+    /// too far.
     fn give_way(&self, hand: usize, mut movement: Vector) -> Vector {
         let own = self.colliders[hand];
         let touching = self.world.contact_pairs_with(own);
         for pair in touching.filter(|p| p.has_any_active_contact()) {
-            let other = if pair.collider1 == own {
-                pair.collider2
-            } else {
-                pair.collider1
+            let other = other_of(pair, own);
+            let Some((depth, inward)) = self.overlap(own, other) else {
+                continue;
             };
-            let (a, b) = (&self.world.colliders[own], &self.world.colliders[other]);
-            let contact = query::contact(a.position(), a.shape(), b.position(), b.shape(), 0.0);
-            let Ok(Some(contact)) = contact else { continue };
-            let inward = Vector::new(contact.normal1.x, 0.0, contact.normal1.z);
-            let (beyond, tilt) = (-contact.dist - PRESSED, inward.length());
-            if beyond > 0.0 && tilt > 0.1 {
-                let inward = inward / tilt;
-                let least = -beyond.min(movement.length());
-                movement -= inward * (movement.dot(inward) - least).max(0.0);
+            let inward = Vector::new(inward.x, 0.0, inward.z);
+            if inward.length() < 0.1 {
+                continue;
             }
+            let inward = inward.normalize();
+            let Some(behind) = self.wall_behind(other, inward, &mut vec![own]) else {
+                continue;
+            };
+            // As far as there is room, or out again.
+            let room = (PRESSED - depth - behind).max(-movement.length());
+            movement -= inward * (movement.dot(inward) - room).max(0.0);
         }
         movement
+    }
+
+    /// How deep a body and those behind it in a direction are pressed into each other and into the fixed one
+    /// that ends the row, metres; `None` where nothing fixed stands there, so that they give way.
+    fn wall_behind(
+        &self,
+        body: ColliderHandle,
+        direction: Vector,
+        passed: &mut Vec<ColliderHandle>,
+    ) -> Option<f32> {
+        passed.push(body);
+        let mut deepest: Option<f32> = None;
+        for pair in self.world.contact_pairs_with(body) {
+            let next = other_of(pair, body);
+            let parent = self.world.colliders[next].parent();
+            let Some(parent) = parent.filter(|_| !passed.contains(&next)) else {
+                continue;
+            };
+            if next == self.floor || !pair.has_any_active_contact() {
+                continue;
+            }
+            // Those that only are about to touch count, too.
+            let (depth, way) = self.overlap(body, next).unwrap_or((0.0, direction));
+            if way.dot(direction) < 0.3 {
+                continue;
+            }
+            let behind = match self.world.bodies[parent].is_fixed() {
+                true => Some(0.0),
+                false => self.wall_behind(next, direction, passed),
+            };
+            if let Some(behind) = behind {
+                deepest = Some(deepest.unwrap_or(0.0).max(depth + behind));
+            }
+        }
+        deepest
+    }
+
+    /// How deep two colliders overlap, metres, and the direction from the first into the second.
+    fn overlap(&self, a: ColliderHandle, b: ColliderHandle) -> Option<(f32, Vector)> {
+        let (a, b) = (&self.world.colliders[a], &self.world.colliders[b]);
+        let contact = query::contact(a.position(), a.shape(), b.position(), b.shape(), 0.0);
+        let contact = contact.ok().flatten()?;
+        Some((-contact.dist, contact.normal1))
     }
 
     /// A movement of body `i` as far as what the filter lets through allows; it slides along what stops it.

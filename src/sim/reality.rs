@@ -199,8 +199,9 @@ impl Reality {
             for _ in 0..parts {
                 self.move_hand(action, dt);
                 self.apply_drag(dt);
+                let before = self.velocities(&care);
                 self.world.step();
-                self.correct_flight(&care, dt);
+                self.correct_flight(&care, &before, dt);
             }
         }
         self.step += 1;

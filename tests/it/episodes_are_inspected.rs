@@ -122,7 +122,7 @@ fn the_eyes_size_and_samples_are_the_commands() {
         .stderr(contains("index.json"));
     collect(dir.path(), &["--scene", "fall", "--size", "80"])
         .assert()
-        .code(1)
+        .code(2)
         .stderr(contains("camera.size").and(contains("64, 96 or 128")));
 }
 

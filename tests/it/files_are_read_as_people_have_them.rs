@@ -1,4 +1,5 @@
-//! Files as people have them: byte order marks, other alphabets, comments, an editor's leftovers; and what is damaged is named.
+//! Files as people have them: byte order marks, other alphabets, comments, an editor's leftovers; and what is
+//! damaged is named.
 
 use std::path::Path;
 

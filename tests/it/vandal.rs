@@ -195,9 +195,20 @@ pub fn try_out(scene: Scene, seed: u64) -> bool {
         return false;
     };
     let eye = Eye::new(&scene, 16, 1).unwrap();
-    for _ in 0..3 {
+    for step in 0..3 {
         reality.act(&[1.0, -1.0, 0.5, 1.0]);
         reality.step();
+        // Hands on it, at the ends of what may be set.
+        let name = &scene.bodies[seed as usize % scene.bodies.len()].name;
+        let fields = ["mass", "restitution", "size", "vx", "y", "friction"];
+        let field = fields[(seed as usize + step) % fields.len()];
+        let (low, high) = parallax::scene::bounds(field);
+        let end = if step == 1 { low } else { high };
+        let refused = reality.set(&format!("{name}.{field}"), end);
+        assert!(
+            refused.is_ok() || field == "mass" || field == "y",
+            "{refused:?}"
+        );
     }
     assert_eq!(eye.look(&reality).rgb.len(), 16 * 16 * 3);
     true

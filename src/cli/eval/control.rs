@@ -220,7 +220,8 @@ fn contestant(
     let mut note = |key: &str, value: Value| out.insert(key.into(), value);
     let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
     note("planner", json!("none"));
-    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked for.
+    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked
+    // for.
     let look = |actor: Actor| match args.model.as_deref() == Some(name) {
         true => used::by(args, name, actor),
         false => Ok(()),
