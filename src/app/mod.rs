@@ -171,10 +171,12 @@ pub fn run(options: Options) -> Result<(), String> {
     .add_systems(Last, print_timings);
     match app.run() {
         AppExit::Success => Ok(()),
-        AppExit::Error(code) => {
-            Err(shot::said(&problem)
-                .unwrap_or_else(|| format!("the window ended with code {code}")))
-        }
+        AppExit::Error(code) => Err(shot::said(&problem).unwrap_or_else(|| {
+            format!(
+                "the window ended with code {code}: its display is gone; `parallax doctor` says \
+                     what is there"
+            )
+        })),
     }
 }
 

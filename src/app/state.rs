@@ -223,6 +223,8 @@ pub struct State {
     pub note: Option<String>,
     /// Whether the note is an error.
     pub note_is_error: bool,
+    /// Whether it is settled once another episode begins.
+    pub note_is_of_episode: bool,
     /// What is wrong with the scene's file since it was saved.
     pub fault: Option<String>,
     /// Counts the scenes that were shown, also those that were loaded anew.
@@ -288,6 +290,7 @@ impl Default for State {
             score: Score::default(),
             note: None,
             note_is_error: false,
+            note_is_of_episode: false,
             fault: None,
             scene_version: 0,
             solids: Vec::new(),
@@ -453,11 +456,13 @@ impl State {
     pub fn say(&mut self, note: impl Into<String>) {
         self.note = Some(note.into());
         self.note_is_error = false;
+        self.note_is_of_episode = false;
     }
 
     /// Says what went wrong in the status line.
     pub fn complain(&mut self, note: impl Into<String>) {
         self.note = Some(note.into());
         self.note_is_error = true;
+        self.note_is_of_episode = false;
     }
 }

@@ -217,7 +217,10 @@ fn check_shot(path: &Path) -> Result<()> {
         )));
     }
     if path.is_dir() {
-        bail!("--shot {}: this is a folder", path.display());
+        return Err(wrong_use(format!(
+            "--shot {}: this is a folder, expected the name of a file",
+            path.display()
+        )));
     }
     let dir = match path.parent().filter(|d| !d.as_os_str().is_empty()) {
         Some(dir) => dir,

@@ -185,13 +185,9 @@ fn every_bad_start_of_the_window_is_one_sentence_and_exit_code_1_or_2() {
         ]),
         // Files.
         bad("a picture that is no PNG", 2, &["a.jpg", ".png"]).with(&["--shot", &jpeg]),
-        bad("a picture that is a folder", 1, &["folder.png"]).with(&["--shot", &folder]),
-        bad(
-            "a picture where nothing can be written",
-            1,
-            &["/proc/x/y.png"],
-        )
-        .with(&["--shot", "/proc/x/y.png"]),
+        bad("a picture that is a folder", 2, &["folder.png"]).with(&["--shot", &folder]),
+        bad("a picture where nothing can be written", 1, &["/proc/x"])
+            .with(&["--shot", "/proc/x/y.png"]),
         bad("a scene that cannot be read", 1, &["broken.ron:1:"]).with(&["--scene", &broken_scene]),
         bad(
             "a scene that is not there",

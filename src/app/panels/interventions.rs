@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use bevy_egui::egui::style::HandleShape;
 use bevy_egui::egui::{
-    Button, Context, Grid, Rect, Response, RichText, ScrollArea, Slider, Stroke, Ui, Window, pos2,
-    vec2,
+    Button, Context, Grid, Rect, Response, RichText, Slider, Stroke, Ui, Window, pos2, vec2,
 };
 
 use super::super::command::Command;
@@ -78,10 +77,7 @@ pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
         .resizable(false)
         .default_pos([16.0, 132.0])
         .show(ctx, |ui| {
-            let height = ctx.content_rect().height() - 120.0;
-            ScrollArea::vertical()
-                .max_height(height.max(100.0))
-                .show(ui, |ui| panel_ui(ui, state, scene, out));
+            super::in_room(ui, |ui| panel_ui(ui, state, scene, out));
         });
     if !open {
         out.push(Command::ToggleInterventions);

@@ -20,9 +20,17 @@ pub mod top;
 mod touch;
 pub mod transport;
 
-use bevy_egui::egui::{Color32, Response, RichText, Ui, WidgetInfo, WidgetType};
+use bevy_egui::egui::{Color32, Response, RichText, ScrollArea, Ui, WidgetInfo, WidgetType};
 
 pub(super) use super::fonts::legible;
+
+/// The content of a floating panel, with a scroll bar where the window is not tall enough for it.
+pub(super) fn in_room(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
+    let height = ui.ctx().content_rect().height() - 110.0;
+    ScrollArea::vertical()
+        .max_height(height.max(100.0))
+        .show(ui, content);
+}
 
 /// A small rounded label on a coloured ground.
 pub(super) fn badge(ui: &mut Ui, text: &str, colour: Color32) -> Response {

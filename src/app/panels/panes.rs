@@ -212,7 +212,12 @@ fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
             .strong()
             .color(colour),
     );
-    inner.label(RichText::new(legible(ui.ctx(), error)).small());
+    // A long reason is cut off at the pane's edge; the whole of it is under the pointer.
+    inner.set_clip_rect(inner.clip_rect().intersect(rect.shrink(4.0)));
+    let error = legible(ui.ctx(), error).into_owned();
+    inner
+        .label(RichText::new(error.as_str()).small())
+        .on_hover_text(error);
 }
 
 #[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]

@@ -410,6 +410,7 @@ impl Session {
             News::Failed(message) => {
                 self.state.playing = false;
                 self.state.complain(message);
+                self.state.note_is_of_episode = true;
             }
         }
     }
@@ -422,7 +423,7 @@ impl Session {
         self.wake();
         self.place_eye(&start.scene, start.seed);
         self.state.cursor = Cursor::Live;
-        if self.state.note_is_error && self.state.awaited.is_none() {
+        if self.state.note_is_of_episode {
             self.state.note = None;
         }
         self.state.record = Record {
