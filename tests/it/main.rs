@@ -33,7 +33,6 @@ mod nobody_drives_for_another;
 mod numbers_are_bounded;
 mod one_of_each;
 mod options_are_applied_or_refused;
-mod options_are_applied_or_refused;
 mod outputs_are_tested_first;
 #[cfg(feature = "app")]
 mod panels;
