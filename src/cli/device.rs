@@ -25,6 +25,18 @@ pub fn pick(name: &str) -> Result<Device> {
     }
 }
 
+/// The device that a name stands for here: `cpu`, `cuda` or `metal`.
+///
+/// # Errors
+/// As [`pick`].
+pub fn name(of: &str) -> Result<&'static str> {
+    Ok(match pick(of)? {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    })
+}
+
 fn best() -> Device {
     if cfg!(feature = "metal")
         && let Ok(device) = Device::new_metal(0)

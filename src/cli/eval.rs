@@ -1,8 +1,10 @@
-//! `parallax eval`: control, rollout, dream, following, attributes, judge, probe, surprise, masked. JSON as README describes it; its keys only grow.
+//! `parallax eval`: control, rollout, dream, following, attributes, judge, probe, surprise, masked. JSON as README
+//! describes it; its keys only grow.
 
 mod control;
 mod imagining;
 mod masked;
+mod used;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use super::output::{self, Form};
+use crate::eval::stats::{Mean, Rate};
 use crate::eval::{judge, probe, rollout, surprise};
 use crate::judge::Thresholds;
 use crate::model::{WorldModel, registry};
@@ -111,40 +114,21 @@ impl From<Value> for Measured {
     }
 }
 
-/// Everything that can be known to be wrong before the first episode.
+/// Where the results go is tested before the first episode.
 fn test_outputs(args: &EvalArgs) -> Result<()> {
     if let Some(path) = &args.json {
         output::test("--json", path, Form::Json)?;
     }
     if let Some(path) = &args.out {
-        if !matches!(args.suite, Suite::Masked | Suite::Rollout | Suite::Dream) {
-            return Err(super::wrong_use(format!(
-                "--out {}: only masked, rollout and dream draw a picture; --json FILE takes the numbers",
-                path.display()
-            )));
-        }
         output::test("--out", path, Form::Png)?;
-    }
-    if args.calibrate.is_some() && args.suite != Suite::Judge {
-        return Err(super::wrong_use("--calibrate is for `eval judge`"));
-    }
-    if args.model.is_some() && args.suite == Suite::Judge {
-        return Err(super::wrong_use(
-            "--model: `eval judge` measures the judge itself, and no model",
-        ));
-    }
-    if args.suite != Suite::Control
-        && let Some(option) = args.control.given()
-    {
-        return Err(super::wrong_use(format!(
-            "{option} is for `eval control` alone"
-        )));
     }
     Ok(())
 }
 
 pub fn run(args: &EvalArgs) -> Result<()> {
+    used::refuse_unused(args)?;
     test_outputs(args)?;
+    used::warn_of_seeds(args);
     let measured: Measured = match args.suite {
         Suite::Control => control::evaluate(args)?.into(),
         Suite::Rollout => eval_rollout(args)?,
@@ -187,13 +171,7 @@ fn world_model(args: &EvalArgs) -> Result<Arc<dyn WorldModel>> {
     let device = super::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), model_name(args)?, &device)?;
     if let Some(nfe) = args.nfe {
-        model.set_nfe(usize::from(nfe));
-        if model.nfe() != Some(usize::from(nfe)) {
-            return Err(super::wrong_use(format!(
-                "--nfe {nfe}: {} does not denoise, so it has no function evaluations",
-                model.card().name
-            )));
-        }
+        used::refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
     }
     Ok(model)
 }
@@ -217,8 +195,8 @@ fn command_line() -> String {
 
 fn head(suite: &str, args: &EvalArgs, scene: &str, model: &str) -> Map<String, Value> {
     let head = json!({
-        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "episodes": args.episodes(),
-        "command": command_line(), "version": env!("CARGO_PKG_VERSION"), "device": args.device.replace("auto", "cpu"),
+        "schema": 1, "suite": suite, "scene": scene, "model": model, "seed": args.seed, "seeds": used::seeds_are(args.seed), "episodes": args.episodes(),
+        "command": command_line(), "version": env!("CARGO_PKG_VERSION"), "device": super::device::name(&args.device).unwrap_or("unknown"),
     });
     match head {
         Value::Object(map) => map,
@@ -294,8 +272,9 @@ fn eval_rollout(args: &EvalArgs) -> Result<Measured> {
         result.gain_over_copy_last_db
     );
     println!(
-        "clean clips {:.0} %, violations a 100 object-frames {:?}",
-        100.0 * result.violations.clean_clips.rate,
+        "clips without a violation of the {} laws that were checked: {}; violations a 100 object-frames {:?}",
+        result.violations.checked.len(),
+        Rate::percent(result.violations.clean_clips),
         result.violations.per_100_object_frames
     );
     println!("{:.0} imagined frames/s", result.frames_per_s);
@@ -364,17 +343,15 @@ fn eval_surprise(args: &EvalArgs) -> Result<Value> {
         let json_name = json!(kind);
         let label = json_name.as_str().unwrap_or_default();
         let area = |s: &surprise::Separation| {
-            format!(
-                "{:.3} [{:.3}, {:.3}]",
-                s.auroc.mean, s.auroc.low, s.auroc.high
-            )
+            let shown = |a: Mean| format!("{:.3} [{:.3}, {:.3}]", a.mean, a.low, a.high);
+            s.auroc.map_or("not measured".into(), shown)
         };
         println!(
-            "{label:<14} {:>4} pairs   {}   copy-last {}   {:.0} % in order",
+            "{label:<14} {:>4} pairs   {}   copy-last {}   {} in order",
             found.pairs,
             area(&found.model),
             area(&found.copy_last),
-            100.0 * found.model.paired.rate
+            Rate::percent(found.model.paired)
         );
         breaks.insert(label.to_string(), json!(found));
     }
@@ -402,17 +379,12 @@ fn eval_judge(args: &EvalArgs) -> Result<Value> {
     for scene in &scenes {
         let r = judge::evaluate(scene, args.seed, args.episodes())?;
         println!(
-            "{}: {:.2} % of real clips flagged",
+            "{}: real clips flagged: {}",
             scene.name,
-            100.0 * r.false_positive_clips.rate
+            Rate::percent(r.false_positive_clips)
         );
         for (law, rate) in &r.detection_rate {
-            println!(
-                "  {law:<18} {:.1} % of faults caught [{:.1}, {:.1}]",
-                100.0 * rate.rate,
-                100.0 * rate.low,
-                100.0 * rate.high
-            );
+            println!("  {law:<18} faults caught: {}", Rate::percent(*rate));
         }
         by_scene.insert(scene.name.clone(), json!(r));
     }

@@ -6,6 +6,7 @@ mod collect;
 mod device;
 mod episodes;
 mod eval;
+mod golden;
 mod models;
 pub(crate) mod output;
 mod record;
@@ -41,6 +42,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
     Eval(Box<eval::EvalArgs>),
+    /// Repeat short runs of every shipped model and compare them with what they were
+    Golden(golden::GoldenArgs),
     /// Record reality beside the models' imagination as a GIF
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
@@ -68,6 +71,7 @@ impl Cli {
             Some(Command::Episodes(args)) => episodes::run(&args),
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
+            Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),
         }

@@ -1,16 +1,25 @@
 //! `parallax models`.
 
 use anyhow::{Result, bail};
+use candle_core::Device;
 
-use crate::model::registry;
+use crate::model::{fingerprint, registry};
 use crate::scene::models_dir;
 
 /// List trained models, or check them.
 #[derive(clap::Args, Debug)]
 pub struct ModelsArgs {
-    /// Load every model and check card, configuration, shapes, finite values and checksum
-    #[arg(long)]
+    /// Only these models [default: all]
+    #[arg(value_name = "MODEL")]
+    names: Vec<String>,
+    /// Load every model and check card, configuration, shapes, finite values, checksum, and that it behaves as its card
+    /// says
+    #[arg(long, conflicts_with = "fingerprint")]
     check: bool,
+    /// Measure how every model behaves and write it on its card, after a training or a change of code that is meant to
+    /// change behaviour
+    #[arg(long)]
+    fingerprint: bool,
 }
 
 pub fn run(args: &ModelsArgs) -> Result<()> {
@@ -23,23 +32,23 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
             dir.display()
         );
     }
-    let mut faults = 0;
-    if !args.check {
+    for name in &args.names {
+        // Names the models there are.
+        registry::find(&dir, name)?;
+    }
+    entries.retain(|e| args.names.is_empty() || args.names.contains(&e.name));
+    let is_list = !args.check && !args.fingerprint;
+    if is_list {
         println!(
             "{:<14} {:<11} {:>10} {:>9}  {:<26} SUMMARY",
             "MODEL", "CAMP", "PARAMETERS", "STEPS", "SCENES"
         );
     }
+    let mut faults = 0;
     for entry in &entries {
-        let loaded = match (&entry.card, args.check) {
-            (Ok(_), true) => registry::load_any(&entry.dir, &candle_core::Device::Cpu)
-                .map(|_| ())
-                .map_err(|e| e.to_string()),
-            (Ok(_), false) => Ok(()),
-            (Err(error), _) => Err(error.to_string()),
-        };
-        match (loaded, &entry.card) {
-            (Ok(()), Ok(card)) if !args.check => println!(
+        let done: Result<String, String> = match &entry.card {
+            Err(error) => Err(error.to_string()),
+            Ok(card) if is_list => Ok(format!(
                 "{:<14} {:<11} {:>10} {:>9}  {:<26} {}",
                 entry.name,
                 card.camp.id(),
@@ -47,9 +56,30 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
                 card.steps,
                 card.scenes.join(","),
                 card.summary
-            ),
-            (Ok(()), _) => println!("{}: ok", entry.name),
-            (Err(error), _) => {
+            )),
+            Ok(_) if args.fingerprint => fingerprint::write(&entry.dir, &Device::Cpu)
+                .map(|written| match written {
+                    true => format!("{}: its behaviour is on its card", entry.name),
+                    false => format!(
+                        "{}: none of its scenes is in the library, so its card says nothing of its behaviour",
+                        entry.name
+                    ),
+                })
+                .map_err(|e| e.to_string()),
+            Ok(_) => fingerprint::check(&entry.dir, &Device::Cpu)
+                .map(|compared| match compared {
+                    Some(()) => format!("{}: ok", entry.name),
+                    None => format!(
+                        "{}: ok as a file; its behaviour was not checked, since its card says nothing of it or none of \
+                         its scenes is in the library",
+                        entry.name
+                    ),
+                })
+                .map_err(|e| e.to_string()),
+        };
+        match done {
+            Ok(line) => println!("{line}"),
+            Err(error) => {
                 faults += 1;
                 eprintln!("{}: {error}", entry.name);
             }

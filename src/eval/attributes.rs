@@ -67,10 +67,11 @@ impl Attribute {
 pub struct Kept {
     /// Clips in which the body was still there.
     pub clips: usize,
-    /// 1 as given, 0 as in training; clipped to [-0.5, 1.5] in each clip, so that no single one decides.
-    pub kept: Mean,
+    /// 1 as given, 0 as in training; clipped to [-0.5, 1.5] in each clip, so that no single one decides; null where every
+    /// body was lost.
+    pub kept: Option<Mean>,
     /// Median over clips.
-    pub median: f64,
+    pub median: Option<f64>,
     /// Share of clips in which the body was lost.
     pub lost: f64,
 }
@@ -118,10 +119,7 @@ pub fn run(
             Kept {
                 clips: values.len(),
                 kept: Mean::bootstrap(&values),
-                median: match values.is_empty() {
-                    true => 0.0,
-                    false => quantile(&values, 0.5),
-                },
+                median: quantile(&values, 0.5),
                 lost: 1.0 - values.len() as f64 / found.len() as f64,
             },
         );
@@ -129,7 +127,10 @@ pub fn run(
     let published_order: Vec<Attribute> = attributes.keys().copied().collect();
     let mut order = published_order.clone();
     order.sort_by(|a, b| {
-        let mean = |x| attributes.get(x).map_or(0.0, |k: &Kept| k.kept.mean);
+        let mean = |x| {
+            let kept = attributes.get(x).and_then(|k: &Kept| k.kept);
+            kept.map_or(f64::NEG_INFINITY, |k| k.mean)
+        };
         mean(b).total_cmp(&mean(a))
     });
     Ok(AttributesResult {

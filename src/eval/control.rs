@@ -40,20 +40,23 @@ pub struct EpisodeResult {
 /// All episodes of one controller.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ControlResult {
-    /// Over the episodes that count.
-    pub success: Rate,
+    /// Over the episodes that count; null where none does.
+    pub success: Option<Rate>,
+    /// Why figures are null, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_measured: Option<String>,
     /// Episodes that count.
     pub episodes: usize,
     /// Episodes left out because they began solved.
     pub excluded_solved_at_start: usize,
-    /// Milliseconds a decision: median and 99th percentile.
-    pub decision_ms: Latency,
-    /// Imagined model steps a decision, mean.
+    /// Milliseconds a decision: median and 99th percentile; null where nothing was decided.
+    pub decision_ms: Option<Latency>,
+    /// Imagined model steps a decision, mean; null for what imagines nothing.
     #[serde(default)]
-    pub decision_model_steps: f64,
-    /// Control steps of the episodes that succeeded.
+    pub decision_model_steps: Option<f64>,
+    /// Control steps of the episodes that succeeded; null where none did.
     #[serde(default)]
-    pub steps_to_success: Spread,
+    pub steps_to_success: Option<Spread>,
     /// Every episode.
     pub per_episode: Vec<EpisodeResult>,
 }
@@ -70,10 +73,11 @@ pub struct Latency {
 /// What a controller loses against another on the same episodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Regret {
-    /// Control steps more than the reference needed, mean over the episodes that count; a failure takes as long as it was tried.
-    pub steps: Mean,
+    /// Control steps more than the reference needed, mean over the episodes that count; a failure takes as long as it
+    /// was tried.
+    pub steps: Option<Mean>,
     /// Metres farther from the goal at the end, likewise.
-    pub final_distance_m: Mean,
+    pub final_distance_m: Option<Mean>,
 }
 
 impl Regret {
@@ -147,16 +151,25 @@ pub fn run(
         .filter(|r| r.success)
         .map(|r| f64::from(r.steps))
         .collect();
+    let nothing_counts = format!(
+        "all {} episodes began solved, so none counts",
+        results.len()
+    );
+    let latency = || {
+        Some(Latency {
+            median: quantile(&ms, 0.5)?,
+            p99: quantile(&ms, 0.99)?,
+        })
+    };
     Ok(ControlResult {
-        decision_model_steps: imagined.iter().sum::<usize>() as f64 / imagined.len().max(1) as f64,
+        decision_model_steps: (!imagined.is_empty())
+            .then(|| imagined.iter().sum::<usize>() as f64 / imagined.len() as f64),
+        not_measured: counted.is_empty().then_some(nothing_counts),
         steps_to_success: Spread::of(&steps),
         success: Rate::wilson(successes, counted.len()),
         episodes: counted.len(),
         excluded_solved_at_start: results.len() - counted.len(),
-        decision_ms: Latency {
-            median: quantile(&ms, 0.5),
-            p99: quantile(&ms, 0.99),
-        },
+        decision_ms: latency(),
         per_episode: results,
     })
 }

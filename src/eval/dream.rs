@@ -39,11 +39,11 @@ const MARGIN: usize = 5;
 pub struct Constancy {
     /// Share of frames in which every object that the branch showed is there once, at a plausible size; interval over dreams. Of a
     /// dream, only objects are asked for that reality under the same actions still shows.
-    pub count_right: Mean,
+    pub count_right: Option<Mean>,
     /// The same in each hundred steps.
     pub count_right_by_part: Vec<f64>,
     /// PSNR of the background against the branch's, dB; interval over dreams.
-    pub background_psnr_db: Mean,
+    pub background_psnr_db: Option<Mean>,
     /// The same in each hundred steps.
     pub background_psnr_db_by_part: Vec<f64>,
 }

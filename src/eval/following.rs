@@ -26,10 +26,11 @@ const RIDGE: f64 = 1e-6;
 /// How the hand's motion in the picture follows the actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HandFollowing {
-    /// Pearson's r of the motion that the actions call for with the hand's, across and down the picture.
-    pub r: [f64; 2],
+    /// Pearson's r of the motion that the actions call for with the hand's, across and down the picture; null where the
+    /// hand was never seen to move.
+    pub r: Option<[f64; 2]>,
     /// The lower of the two.
-    pub lowest_r: f64,
+    pub lowest_r: Option<f64>,
     /// Share of steps in which the hand is not to be seen.
     pub lost: f64,
 }
@@ -43,8 +44,8 @@ pub struct FollowingResult {
     pub loss: f64,
     /// The same under the actions of the next clip.
     pub loss_shuffled: f64,
-    /// Shuffled over true; interval over clips.
-    pub shuffled_ratio: Mean,
+    /// Shuffled over true; interval over clips; null where the loss under the true actions is 0.
+    pub shuffled_ratio: Option<Mean>,
     /// The imagined hand's.
     pub hand: HandFollowing,
     /// The real hand's: what walls and inertia leave.
@@ -85,6 +86,10 @@ pub fn run(
     let (Some(hand), dim @ 1..) = (hand, scene.actions.dim()) else {
         return Err(fault(format!("scene `{}` has no hand to follow", scene.name)).into());
     };
+    if clips < 2 {
+        let message = "1 clip: expected at least 2, since each is shown the next one's actions";
+        return Err(fault(message.into()).into());
+    }
     let moving: Vec<bool> = std::iter::once(false)
         .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
         .collect();
@@ -197,9 +202,10 @@ fn following(map: &[f64], moves: &[&Move], dim: usize) -> HandFollowing {
         let moved: Vec<f32> = seen.iter().map(|(_, m)| m[axis]).collect();
         pearson(&called, &moved)
     });
+    let r = (!seen.is_empty()).then_some(r);
     HandFollowing {
         r,
-        lowest_r: r[0].min(r[1]),
+        lowest_r: r.map(|r| r[0].min(r[1])),
         lost: 1.0 - seen.len() as f64 / moves.len().max(1) as f64,
     }
 }

@@ -32,12 +32,12 @@ const OVERLAP_MARGIN_M: f32 = 0.01;
 /// What the judge does to reality and to faults, for one scene.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgeResult {
-    /// Share of real clips with any violation.
-    pub false_positive_clips: Rate,
+    /// Share of real clips with any violation; null where no clip was looked at.
+    pub false_positive_clips: Option<Rate>,
     /// Share of real (object, frame) pairs in violation, by law.
     pub false_positive_object_frames: BTreeMap<String, f64>,
-    /// Share of faults caught, by law.
-    pub detection_rate: BTreeMap<String, Rate>,
+    /// Share of faults caught, by law; null where no clip gave occasion for the fault.
+    pub detection_rate: BTreeMap<String, Option<Rate>>,
 }
 
 fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
@@ -81,11 +81,7 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, Epis
             .map(|&v| f64::from(v))
             .collect();
         let (floor, ceiling) = plausible(law);
-        let reality = if values.is_empty() {
-            0.0
-        } else {
-            quantile(&values, QUANTILE) as f32
-        };
+        let reality = quantile(&values, QUANTILE).unwrap_or(0.0) as f32;
         let above = match law {
             // Overlap is negative for bodies apart, so its margin is half a pixel rather than a factor.
             Law::Interpenetration => reality + OVERLAP_MARGIN_M,

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod control;
 pub mod dream;
 pub mod following;
+pub mod golden;
 pub mod judge;
 pub mod probe;
 pub mod rollout;

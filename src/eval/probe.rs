@@ -1,5 +1,6 @@
-//! What a representation holds: probes from three observations' features to place, orientation, velocity and contact, fitted on seeds for
-//! training and tested on held-out ones. Beside every model stands the same probe on eight by eight pixels.
+//! What a representation holds: probes from three observations' features to place, orientation, velocity and contact,
+//! fitted on seeds for training and tested on held-out ones. Beside every model stands the same probe on eight by eight
+//! pixels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,6 +139,17 @@ pub fn run(
     let holds = |features: Features| {
         let (fit_rows, d) = rows(scene, &fit, size, features)?;
         let (test_rows, _) = rows(scene, &test, size, features)?;
+        for (which, rows) in [("fitted", &fit_rows), ("tested", &test_rows)] {
+            if rows.y.is_empty() {
+                return Err(EvalError::Model(ModelError::Input {
+                    model: model.card().name.clone(),
+                    message: format!(
+                        "no observation that probes would be {which} on shows every body that moves in scene `{}`",
+                        scene.name
+                    ),
+                }));
+            }
+        }
         let k = names.len();
         let read = fit_and_read(&fit_rows, &test_rows, HISTORY * d, k, 1).map_err(probe_fault)?;
         let column =

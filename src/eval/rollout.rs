@@ -15,7 +15,7 @@ use crate::episode::{Episode, record};
 use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
 use crate::model::jepa::pearson;
 use crate::model::{Actions, Cancel, Context, Rollouts, WorldModel};
-use crate::scene::Scene;
+use crate::scene::{Law, Scene};
 
 /// Real frames given to the model.
 pub const CONTEXT: usize = 4;
@@ -47,10 +47,14 @@ pub struct Numbers {
 /// Law-abidance of the model's clips.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lawfulness {
-    /// Violations a 100 object-frames, by law.
+    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can carry on
+    /// latents, none where a model shows neither.
+    #[serde(default)]
+    pub checked: Vec<String>,
+    /// Violations a 100 object-frames, by law that was checked.
     pub per_100_object_frames: BTreeMap<String, f64>,
-    /// Share of clips without a violation.
-    pub clean_clips: Rate,
+    /// Share of clips without a violation of the laws that were checked; null where none was.
+    pub clean_clips: Option<Rate>,
     /// Median step of the first violation among clips that have one.
     pub median_steps_to_first: Option<f64>,
 }
@@ -60,8 +64,8 @@ pub struct Lawfulness {
 pub struct RolloutResult {
     /// Reported steps.
     pub horizons: Vec<usize>,
-    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent model's own latents
-    /// render it), one entry a horizon.
+    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent model's own
+    /// latents render it), one entry a horizon.
     pub numbers: BTreeMap<String, Vec<Numbers>>,
     /// Median foreground PSNR over copy-last, dB, one entry a horizon.
     pub gain_over_copy_last_db: Vec<f64>,
@@ -98,7 +102,7 @@ impl Tally {
     }
 
     fn numbers(&self) -> Numbers {
-        let spread = |v: &[f64]| (!v.is_empty()).then(|| Spread::of(v));
+        let spread = Spread::of;
         let bodies = self.seen + self.lost;
         Numbers {
             foreground_psnr_db: spread(&self.psnr),
@@ -189,7 +193,7 @@ pub fn run(
         .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
         .collect();
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
-    let mut violations: Vec<Vec<Violation>> = Vec::new();
+    let (mut violations, mut checked): (Vec<Vec<Violation>>, Vec<Law>) = Default::default();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
     let mut seconds = 0.0;
     for seed in seed..seed + clips {
@@ -239,17 +243,23 @@ pub fn run(
                 .extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
         }
         probe_now(scene, model, &clip, &mut probed)?;
+        let mut judged = Judged::Nothing;
         violations.push(match &frames {
             Some(frames) => {
                 let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
                 all.extend((0..frames.steps).map(|t| frames.at(0, t)));
+                judged = Judged::Frames;
                 judge.frames(eye.size(), CONTEXT, &all)
             }
             None => match model.states(&rollouts)? {
-                Some(states) => judge.states(&states, 0, model.frameskip()),
+                Some(states) => {
+                    judged = Judged::Places;
+                    judge.states(&states, 0, model.frameskip())
+                }
                 None => Vec::new(),
             },
         });
+        checked = judged.laws(scene);
         progress(seed);
     }
     let mut names = vec!["model", "copy_last", "constant_velocity"];
@@ -276,7 +286,7 @@ pub fn run(
     Ok(RolloutResult {
         horizons: HORIZONS.to_vec(),
         gain_over_copy_last_db: gain.collect(),
-        violations: lawfulness(scene, &violations, bodies),
+        violations: lawfulness(&checked, &violations, bodies),
         probe_r: probed
             .iter()
             .map(|(body, pairs)| (body.clone(), probe_r(pairs)))
@@ -378,9 +388,30 @@ fn probe_r(pairs: &[[f32; 4]]) -> [f64; 2] {
     ]
 }
 
-fn lawfulness(scene: &Scene, clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {
+/// What of a model was judged.
+enum Judged {
+    /// Its frames: every law of the scene.
+    Frames,
+    /// Places that probes read in its latents: they can jump and overlap, and have neither shape nor number.
+    Places,
+    /// It shows neither.
+    Nothing,
+}
+
+impl Judged {
+    fn laws(&self, scene: &Scene) -> Vec<Law> {
+        let carries = |law: &&Law| match self {
+            Judged::Frames => true,
+            Judged::Places => matches!(law, Law::Continuity | Law::Interpenetration),
+            Judged::Nothing => false,
+        };
+        scene.laws.iter().filter(carries).copied().collect()
+    }
+}
+
+fn lawfulness(laws: &[Law], clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {
     let object_frames = (clips.len() * bodies * STEPS).max(1) as f64;
-    let per_100 = scene.laws.iter().map(|law| {
+    let per_100 = laws.iter().map(|law| {
         let n = clips.iter().flatten().filter(|v| v.law == *law).count();
         (law.id().to_string(), 100.0 * n as f64 / object_frames)
     });
@@ -389,9 +420,13 @@ fn lawfulness(scene: &Scene, clips: &[Vec<Violation>], bodies: usize) -> Lawfuln
         .filter_map(|c| c.iter().map(|v| v.first_frame + 1).min())
         .map(|f| f as f64)
         .collect();
+    let clean = clips.iter().filter(|c| c.is_empty()).count();
     Lawfulness {
+        checked: laws.iter().map(|l| l.id().to_string()).collect(),
         per_100_object_frames: per_100.collect(),
-        clean_clips: Rate::wilson(clips.iter().filter(|c| c.is_empty()).count(), clips.len()),
-        median_steps_to_first: (!first.is_empty()).then(|| super::stats::quantile(&first, 0.5)),
+        clean_clips: (!laws.is_empty())
+            .then(|| Rate::wilson(clean, clips.len()))
+            .flatten(),
+        median_steps_to_first: super::stats::quantile(&first, 0.5),
     }
 }

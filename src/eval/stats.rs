@@ -1,4 +1,4 @@
-//! Rates with intervals, and order statistics.
+//! Rates with intervals, and order statistics. What was not measured is `None`, which JSON shows as null: never 0 %.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,24 +16,31 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Wilson score interval (Wilson 1927), z = 1.96.
-    pub fn wilson(successes: usize, trials: usize) -> Rate {
+    /// Wilson score interval (Wilson 1927), z = 1.96; `None` of no trials.
+    pub fn wilson(successes: usize, trials: usize) -> Option<Rate> {
         if trials == 0 {
-            return Rate {
-                rate: 0.0,
-                low: 0.0,
-                high: 1.0,
-            };
+            return None;
         }
         let (n, p, z) = (trials as f64, successes as f64 / trials as f64, 1.959_964);
         let denominator = 1.0 + z * z / n;
         let centre = (p + z * z / (2.0 * n)) / denominator;
         let half = z / denominator * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-        Rate {
+        Some(Rate {
             rate: p,
             low: (centre - half).max(0.0),
             high: (centre + half).min(1.0),
-        }
+        })
+    }
+
+    /// The rate and its interval in percent, as tables show them.
+    pub fn percent(rate: Option<Rate>) -> String {
+        rate.map_or_else(
+            || "not measured".into(),
+            |r| {
+                let [rate, low, high] = [r.rate, r.low, r.high].map(|v| 100.0 * v);
+                format!("{rate:.1} % [{low:.1}, {high:.1}]")
+            },
+        )
     }
 }
 
@@ -49,29 +56,29 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Percentile bootstrap (Efron 1979), 2000 resamples, the same draws in every run; zeros when there are no values.
-    pub fn bootstrap(values: &[f64]) -> Mean {
+    /// Percentile bootstrap (Efron 1979), 2000 resamples, the same draws in every run; `None` of no values.
+    pub fn bootstrap(values: &[f64]) -> Option<Mean> {
         const RESAMPLES: usize = 2000;
         if values.is_empty() {
-            return Mean::default();
+            return None;
         }
         let n = values.len();
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let means: Vec<f64> = (0..RESAMPLES)
             .map(|_| (0..n).map(|_| values[rng.random_range(0..n)]).sum::<f64>() / n as f64)
             .collect();
-        Mean {
+        Some(Mean {
             mean: values.iter().sum::<f64>() / n as f64,
-            low: quantile(&means, 0.025),
-            high: quantile(&means, 0.975),
-        }
+            low: quantile(&means, 0.025)?,
+            high: quantile(&means, 0.975)?,
+        })
     }
 }
 
 impl Mean {
-    /// Ratio of two sums over the same trials, with a percentile bootstrap over trials as in [`Mean::bootstrap`]; zeros when there
-    /// are no pairs or the lower sum is 0.
-    pub fn ratio(pairs: &[[f64; 2]]) -> Mean {
+    /// Ratio of two sums over the same trials, with a percentile bootstrap over trials as in [`Mean::bootstrap`]; `None`
+    /// where there are no pairs or the lower sum is 0.
+    pub fn ratio(pairs: &[[f64; 2]]) -> Option<Mean> {
         const RESAMPLES: usize = 2000;
         let of = |picked: &mut dyn Iterator<Item = usize>| {
             let (mut above, mut below) = (0.0, 0.0);
@@ -79,21 +86,19 @@ impl Mean {
                 above += pairs[i][0];
                 below += pairs[i][1];
             });
-            if below > 0.0 { above / below } else { 0.0 }
+            (below > 0.0).then(|| above / below)
         };
         let n = pairs.len();
-        if n == 0 {
-            return Mean::default();
-        }
+        let mean = of(&mut (0..n))?;
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let ratios: Vec<f64> = (0..RESAMPLES)
-            .map(|_| of(&mut (0..n).map(|_| rng.random_range(0..n))))
+            .filter_map(|_| of(&mut (0..n).map(|_| rng.random_range(0..n))))
             .collect();
-        Mean {
-            mean: of(&mut (0..n)),
-            low: quantile(&ratios, 0.025),
-            high: quantile(&ratios, 0.975),
-        }
+        Some(Mean {
+            mean,
+            low: quantile(&ratios, 0.025)?,
+            high: quantile(&ratios, 0.975)?,
+        })
     }
 }
 
@@ -109,24 +114,22 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of finite values; zeros when there are none.
-    pub fn of(values: &[f64]) -> Spread {
-        Spread {
-            median: quantile(values, 0.5),
-            q1: quantile(values, 0.25),
-            q3: quantile(values, 0.75),
-        }
+    /// Of the finite values; `None` when there are none.
+    pub fn of(values: &[f64]) -> Option<Spread> {
+        Some(Spread {
+            median: quantile(values, 0.5)?,
+            q1: quantile(values, 0.25)?,
+            q3: quantile(values, 0.75)?,
+        })
     }
 }
 
-/// Linear-interpolation quantile of the finite values; 0 when there are none.
-pub fn quantile(values: &[f64], q: f64) -> f64 {
+/// Linear-interpolation quantile of the finite values; `None` when there are none.
+pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return 0.0;
-    };
+    let last = sorted.len().checked_sub(1)?;
     let at = q.clamp(0.0, 1.0) * last as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    low + (high - low) * (at - at.floor())
+    Some(low + (high - low) * (at - at.floor()))
 }

@@ -62,10 +62,11 @@ impl Break {
 /// How well surprise tells impossible from possible episodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Separation {
-    /// Area under the ROC curve over all episodes, with a 95 % bootstrap interval over pairs; 0.5 is chance.
-    pub auroc: Mean,
-    /// Share of pairs whose impossible episode surprises more; a tie is half.
-    pub paired: Rate,
+    /// Area under the ROC curve over all episodes, with a 95 % bootstrap interval over pairs; 0.5 is chance; null of no
+    /// pairs.
+    pub auroc: Option<Mean>,
+    /// Share of pairs whose impossible episode surprises more; a tie is half; null of no pairs.
+    pub paired: Option<Rate>,
 }
 
 /// One kind of break.
@@ -279,12 +280,15 @@ pub fn separation(pairs: &[[f64; 2]]) -> Separation {
             },
         )
         .sum();
-    Separation {
-        auroc: Mean {
+    let interval = || {
+        Some(Mean {
             mean: area(&all),
-            low: quantile(&areas, 0.025),
-            high: quantile(&areas, 0.975),
-        },
+            low: quantile(&areas, 0.025)?,
+            high: quantile(&areas, 0.975)?,
+        })
+    };
+    Separation {
+        auroc: interval(),
         paired: Rate::wilson(halves / 2, pairs.len()),
     }
 }
@@ -300,9 +304,7 @@ pub fn run(
     pairs: u64,
 ) -> Result<BTreeMap<Break, BreakResult>, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
-    let task = scene.task.as_ref().and_then(|t| scene.body_index(&t.body));
-    let first = scene.bodies.iter().position(|b| b.kind == Kind::Dynamic);
-    let Some(body) = task.or(first) else {
+    let Some(body) = subject(scene) else {
         return Ok(BTreeMap::new());
     };
     let mut results = BTreeMap::new();
@@ -341,6 +343,31 @@ pub fn run(
         );
     }
     Ok(results)
+}
+
+/// A model's surprise at the possible and at the impossible episode of a seed; `None` where `kind` cannot show in it, or
+/// nothing in the scene can be broken.
+///
+/// # Errors
+/// [`EvalError`] if the scene cannot be run or the model fails.
+pub fn one_pair(
+    kind: Break,
+    scene: &Arc<Scene>,
+    model: &dyn WorldModel,
+    seed: u64,
+) -> Result<Option<[f64; 2]>, EvalError> {
+    let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
+    let Some(body) = subject(scene) else {
+        return Ok(None);
+    };
+    let found = pair(kind, scene, &eye, body, model, seed)?;
+    Ok(found.map(|[possible, impossible]| [possible[0], impossible[0]]))
+}
+
+/// The body whose physics is broken: the task's, or the first that is free.
+fn subject(scene: &Scene) -> Option<usize> {
+    let task = scene.task.as_ref().and_then(|t| scene.body_index(&t.body));
+    task.or_else(|| scene.bodies.iter().position(|b| b.kind == Kind::Dynamic))
 }
 
 /// Surprise at the possible and at the impossible episode of a seed, `[model, copy-last]` each; `None` where `kind` cannot show.

@@ -92,6 +92,7 @@ impl Oracle {
             sha256: String::new(),
             notes: "Sees the true state; not a contestant".into(),
             licence: "MIT OR Apache-2.0".into(),
+            behaviour: Vec::new(),
         };
         Self {
             card,

@@ -106,13 +106,22 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Up to `n` candidates from the model's action prior, token by token; none where it has no prior.
+    /// Up to `n` candidates from the model's action prior, token by token.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where some are asked for and the model has no prior.
     pub fn proposals(&self, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
         let p = self.problem;
         let steps = self.grid.len();
         let drawn = match n {
             0 => None,
-            _ => p.model.propose(p.latent, p.goal, n, steps, p.dim, p.seed)?,
+            _ => {
+                let drawn = p.model.propose(p.latent, p.goal, n, steps, p.dim, p.seed)?;
+                Some(drawn.ok_or_else(|| ModelError::Input {
+                    model: p.model.card().name.clone(),
+                    message: "learned no prior over actions; plan without proposals".into(),
+                })?)
+            }
         };
         let tokens = |actions: Actions| -> Vec<Vec<f32>> {
             let each = actions.data.chunks_exact((steps * p.dim).max(1));

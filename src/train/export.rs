@@ -67,6 +67,7 @@ pub fn export(
         sha256,
         notes: what.notes.clone(),
         licence: "MIT OR Apache-2.0".into(),
+        behaviour: Vec::new(),
     };
     card.save(out)?;
     Ok(card)

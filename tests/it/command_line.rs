@@ -364,7 +364,6 @@ fn eval_writes_the_documented_json() {
         "model_sha256",
         "decision_flops",
         "decision_model_steps",
-        "steps_to_success",
         "warm_start",
         "excluded_solved_at_start",
     ] {

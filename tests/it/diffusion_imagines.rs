@@ -29,6 +29,7 @@ pub fn card() -> Card {
         sha256: text(),
         notes: text(),
         licence: text(),
+        behaviour: Vec::new(),
     }
 }
 

@@ -89,7 +89,7 @@ pub fn small_recipe() -> DiffusionRecipe {
     }
 }
 
-fn config(recipe: &DiffusionRecipe) -> TrainConfig {
+pub fn config(recipe: &DiffusionRecipe) -> TrainConfig {
     TrainConfig {
         name: "test".into(),
         summary: "A test".into(),

@@ -69,7 +69,7 @@ pub fn small_recipe(model: LatentDiffusionConfig) -> LatentRecipe {
     }
 }
 
-fn config(recipe: &LatentRecipe) -> TrainConfig {
+pub fn config(recipe: &LatentRecipe) -> TrainConfig {
     TrainConfig {
         name: "test".into(),
         summary: "A test".into(),

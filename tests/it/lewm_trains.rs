@@ -16,7 +16,7 @@ use parallax::train::{
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-fn experience() -> &'static Dataset {
+pub fn experience() -> &'static Dataset {
     static DATA: OnceLock<Dataset> = OnceLock::new();
     DATA.get_or_init(|| {
         let mut push = scene::load("push").expect("built-in scene");
@@ -36,7 +36,7 @@ fn experience() -> &'static Dataset {
     })
 }
 
-fn small() -> LewmConfig {
+pub fn small() -> LewmConfig {
     LewmConfig {
         latent_dim: 16,
         encoder_hidden: 32,
@@ -46,7 +46,7 @@ fn small() -> LewmConfig {
     }
 }
 
-fn batch(model: &Lewm, sequences: usize) -> (Tensor, Tensor) {
+pub fn batch(model: &Lewm, sequences: usize) -> (Tensor, Tensor) {
     let data = experience();
     let starts: Vec<usize> = data
         .windows(5, 5)
@@ -251,7 +251,7 @@ fn the_predictor_learns_on_stored_latents() {
     assert!(last < 0.5 * first, "loss went from {first} to {last}");
 }
 
-fn config() -> TrainConfig {
+pub fn config() -> TrainConfig {
     TrainConfig {
         name: "test".into(),
         summary: "A test".into(),
@@ -292,7 +292,7 @@ fn config() -> TrainConfig {
     }
 }
 
-fn options(out: &Path) -> TrainOptions {
+pub fn options(out: &Path) -> TrainOptions {
     TrainOptions {
         device: Device::Cpu,
         minutes: None,

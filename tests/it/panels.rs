@@ -39,6 +39,7 @@ fn card(name: &str, camp: Camp) -> Card {
         sha256: String::new(),
         notes: String::new(),
         licence: String::new(),
+        behaviour: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use parallax::train::{
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-fn experience() -> &'static Dataset {
+pub fn experience() -> &'static Dataset {
     static DATA: OnceLock<Dataset> = OnceLock::new();
     DATA.get_or_init(|| {
         let mut push = scene::load("push").expect("built-in scene");
@@ -364,7 +364,7 @@ fn two_steps_of_a_rollout_are_two_single_steps() {
     }
 }
 
-fn config(cost: GoalCost) -> TrainConfig {
+pub fn config(cost: GoalCost) -> TrainConfig {
     TrainConfig {
         name: "test".into(),
         summary: "A test".into(),
@@ -395,7 +395,7 @@ fn config(cost: GoalCost) -> TrainConfig {
     }
 }
 
-fn options(out: &Path) -> TrainOptions {
+pub fn options(out: &Path) -> TrainOptions {
     TrainOptions {
         device: Device::Cpu,
         minutes: None,

@@ -10,20 +10,24 @@ use serde_json::{Map, Value, json};
 pub use args::ControlArgs;
 use args::Goals;
 
+use super::used::{Contest, refuse_unused_by};
 use super::{EvalArgs, bar, head, model_name, note_world, scene_of};
 use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
+use crate::eval::stats::Rate;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Camp, Cost, GoalDistance, registry};
 use crate::planner::{Budget, Controller, Mpc, OracleMpc, Random, Reflex};
 use crate::scene::{Colour, GoalSampler, Scene, models_dir};
 
 /// The word for it in JSON: `experience` or `task`.
-fn goal_kind(scene: &Scene, goals: Goals) -> &'static str {
+fn goal_kind(scene: &Scene, goals: Option<Goals>) -> &'static str {
     let usual = scene.task.as_ref().map(|t| &t.goal);
     match goals {
-        Goals::Task => "task",
-        Goals::Scene if !matches!(usual, Some(GoalSampler::Experience { .. })) => "task",
+        Some(Goals::Task) => "task",
+        None | Some(Goals::Scene) if !matches!(usual, Some(GoalSampler::Experience { .. })) => {
+            "task"
+        }
         _ => "experience",
     }
 }
@@ -52,7 +56,7 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     }
     let result = run(&scene, args, name, controller.each.as_mut())?;
     if let Some(cost) = controller.cost {
-        let flops = decision_flops(&cost, result.decision_model_steps);
+        let flops = decision_flops(&cost, result.decision_model_steps.unwrap_or(0.0));
         out.insert("decision_flops".into(), json!(flops));
         println!("{:<18} {flops:.2e} FLOPs a decision", "");
     }
@@ -73,15 +77,12 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
         let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
         let regret = Regret::of(&result, &ceiling);
-        println!(
-            "{name} takes {:.1} steps more than the oracle [{:.1}, {:.1}] and ends {:.3} m farther away [{:.3}, {:.3}]",
-            regret.steps.mean,
-            regret.steps.low,
-            regret.steps.high,
-            regret.final_distance_m.mean,
-            regret.final_distance_m.low,
-            regret.final_distance_m.high
-        );
+        if let (Some(steps), Some(metres)) = (regret.steps, regret.final_distance_m) {
+            println!(
+                "{name} takes {:.1} steps more than the oracle [{:.1}, {:.1}] and ends {:.3} m farther away [{:.3}, {:.3}]",
+                steps.mean, steps.low, steps.high, metres.mean, metres.low, metres.high
+            );
+        }
         out.insert("regret".into(), json!(regret));
     }
     if let Value::Object(numbers) = json!(result) {
@@ -219,9 +220,19 @@ fn contestant(
     let mut note = |key: &str, value: Value| out.insert(key.into(), value);
     let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
     note("planner", json!("none"));
+    // Baselines run beside the contestant, whose options are not theirs.
+    let own = args.model.as_deref() == Some(name);
+    let check = |contest: Contest| match own {
+        true => refuse_unused_by(args, contest),
+        false => Ok(()),
+    };
     match name {
-        "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
+        "random" => {
+            check(Contest::Random)?;
+            return Ok(unmodelled(Box::new(Random::new(args.seed))));
+        }
         "oracle" | CONSTANT_VELOCITY => {
+            check(Contest::Oracle)?;
             let budget = args.control.within(Budget::oracle(scene));
             let replan = args.control.replan.unwrap_or(Budget::ORACLE.hold);
             note("planner", json!(OracleMpc::search(scene).id()));
@@ -238,6 +249,7 @@ fn contestant(
     let dir = registry::find(&models_dir(), name)?;
     let model = match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
         registry::Trained::Policy(policy) => {
+            check(Contest::Policy)?;
             note("model_sha256", json!(policy.card().sha256));
             // It encodes what it sees and the goal with the same network, like a planner.
             return Ok(Contestant {
@@ -251,6 +263,7 @@ fn contestant(
         }
         registry::Trained::World(model) => model,
     };
+    check(Contest::World(model.as_ref()))?;
     let chosen = args.control.planner();
     let budget = args.control.budget(model.as_ref());
     let replan = args.control.replan.unwrap_or(Budget::REPLAN);
@@ -258,8 +271,8 @@ fn contestant(
     note("budget", json!(budget));
     note("replan_steps", json!(replan));
     note("warm_start", json!(!args.control.cold));
-    if args.control.proposals > 0 {
-        note("proposals", json!(args.control.proposals));
+    if let Some(proposals) = args.control.proposals {
+        note("proposals", json!(proposals));
     }
     note("model_sha256", json!(model.card().sha256));
     model.set_nfe(usize::from(args.nfe.unwrap_or(1)));
@@ -284,23 +297,25 @@ fn contestant(
 
 /// The distance that was asked for.
 fn goal_distance(args: &EvalArgs) -> Result<GoalDistance> {
-    Ok(match args.control.distance.as_str() {
-        "colours" => GoalDistance::ObjectColour,
-        "pixels" => GoalDistance::PixelMse,
-        "latents" => GoalDistance::Latent,
-        name => {
-            let dir = registry::find(&models_dir(), name)?;
-            match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
-                registry::Trained::Distance(learned) => GoalDistance::Learned(learned),
-                _ => {
-                    let message = format!(
-                        "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder of one"
-                    );
-                    return Err(super::super::wrong_use(message));
+    Ok(
+        match args.control.distance.as_deref().unwrap_or("colours") {
+            "colours" => GoalDistance::ObjectColour,
+            "pixels" => GoalDistance::PixelMse,
+            "latents" => GoalDistance::Latent,
+            name => {
+                let dir = registry::find(&models_dir(), name)?;
+                match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
+                    registry::Trained::Distance(learned) => GoalDistance::Learned(learned),
+                    _ => {
+                        let message = format!(
+                            "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder of one"
+                        );
+                        return Err(super::super::wrong_use(message));
+                    }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 /// Trained floors of a scene: their word in JSON and their folder in `models/baselines`.
@@ -332,24 +347,25 @@ fn run(
     let bar = bar(args.episodes(), name);
     let mut successes = 0;
     let seeds = args.seed..args.seed + args.episodes();
-    let goals = args.control.goals.into();
+    let goals = args.control.goals.unwrap_or(Goals::Scene).into();
     let result = control::run(scene, &eye, controller, seeds, goals, |e| {
         successes += usize::from(e.success);
         bar.set_message(format!("{successes} reached"));
         bar.inc(1);
     })?;
     bar.finish_and_clear();
-    let r = result.success;
+    let number = |v: Option<f64>, digits: usize| v.map_or("-".into(), |v| format!("{v:.digits$}"));
     println!(
-        "{name:<18} success {:5.1} %  [{:.1}, {:.1}]  of {}  ({} solved at start)  {:.0} steps to success  {:.1} ms a decision",
-        100.0 * r.rate,
-        100.0 * r.low,
-        100.0 * r.high,
+        "{name:<18} success {}  of {}  ({} solved at start)  {} steps to success  {} ms a decision",
+        Rate::percent(result.success),
         result.episodes,
         result.excluded_solved_at_start,
-        result.steps_to_success.median,
-        result.decision_ms.median
+        number(result.steps_to_success.map(|s| s.median), 0),
+        number(result.decision_ms.map(|l| l.median), 1)
     );
+    if let Some(why) = &result.not_measured {
+        eprintln!("{name}: success is not measured: {why}");
+    }
     Ok(result)
 }
 

@@ -1,5 +1,5 @@
-//! `parallax eval dream`, `following` and `attributes`: what a model imagines for long, whether it does what actions say, and what it keeps
-//! of a body that it has never seen so.
+//! `parallax eval dream`, `following` and `attributes`: what a model imagines for long, whether it does what actions say,
+//! and what it keeps of a body that it has never seen so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::{EvalArgs, Measured, head, model_name, note_model, note_world, scene_
 use crate::camera::Eye;
 use crate::episode::Sheet;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
+use crate::eval::stats::Mean;
 use crate::eval::{attributes, dream, following};
 use crate::model::{Cancel, WorldModel};
 use crate::scene::Scene;
@@ -83,6 +84,17 @@ fn draw_dreams(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64, path: &Pat
     Ok(())
 }
 
+/// A mean with its interval, times `scale`.
+fn interval(mean: Option<Mean>, scale: f64, digits: usize) -> String {
+    mean.map_or_else(
+        || "not measured".into(),
+        |m| {
+            let [mean, low, high] = [m.mean, m.low, m.high].map(|v| v * scale);
+            format!("{mean:.digits$} [{low:.digits$}, {high:.digits$}]")
+        },
+    )
+}
+
 pub fn eval_dream(args: &EvalArgs) -> Result<Measured> {
     let scene = scene_of(args)?;
     let name = model_name(args)?;
@@ -102,13 +114,9 @@ pub fn eval_dream(args: &EvalArgs) -> Result<Measured> {
     );
     for (who, c) in [("model", &result.model), ("reality", &result.reality)] {
         println!(
-            "{who:<8} count right in {:.1} % [{:.1}, {:.1}] of frames, background {:.1} dB [{:.1}, {:.1}]",
-            100.0 * c.count_right.mean,
-            100.0 * c.count_right.low,
-            100.0 * c.count_right.high,
-            c.background_psnr_db.mean,
-            c.background_psnr_db.low,
-            c.background_psnr_db.high
+            "{who:<8} count right in {} % of frames, background {} dB",
+            interval(c.count_right, 100.0, 1),
+            interval(c.background_psnr_db, 1.0, 1)
         );
         println!(
             "         by {} steps: {:.2?}, {:.1?} dB",
@@ -150,14 +158,14 @@ pub fn eval_following(args: &EvalArgs) -> Result<Value> {
         result.steps
     );
     println!(
-        "loss under another clip's actions over loss under its own: {:.2} [{:.2}, {:.2}]",
-        result.shuffled_ratio.mean, result.shuffled_ratio.low, result.shuffled_ratio.high
+        "loss under another clip's actions over loss under its own: {}",
+        interval(result.shuffled_ratio, 1.0, 2)
     );
     for (who, h) in [("imagined", &result.hand), ("real", &result.reality)] {
         println!(
-            "{who} hand: r of motion with action {:.3} across, {:.3} down; lost in {:.1} % of steps",
-            h.r[0],
-            h.r[1],
+            "{who} hand: r of motion with action {} across, {} down; lost in {:.1} % of steps",
+            h.r.map_or("-".into(), |r| format!("{:.3}", r[0])),
+            h.r.map_or("-".into(), |r| format!("{:.3}", r[1])),
             100.0 * h.lost
         );
     }
@@ -181,12 +189,10 @@ pub fn eval_attributes(args: &EvalArgs) -> Result<Value> {
     );
     for (attribute, k) in &result.attributes {
         println!(
-            "{:<9} {:5.2} [{:.2}, {:.2}]  median {:.2}  of {} bodies after {} steps, {:.0} % lost",
+            "{:<9} {}  median {}  of {} bodies after {} steps, {:.0} % lost",
             format!("{attribute:?}").to_lowercase(),
-            k.kept.mean,
-            k.kept.low,
-            k.kept.high,
-            k.median,
+            interval(k.kept, 1.0, 2),
+            k.median.map_or("-".into(), |m| format!("{m:.2}")),
             k.clips,
             attribute.steps(),
             100.0 * k.lost

@@ -417,6 +417,7 @@ pub(in crate::train) fn unfinished_card(config: &TrainConfig, steps: u64) -> Car
         sha256: String::new(),
         notes: String::new(),
         licence: String::new(),
+        behaviour: Vec::new(),
     }
 }
 

@@ -7,9 +7,9 @@ use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
 /// How `eval control` plans.
 #[derive(clap::Args, Debug)]
 pub struct ControlArgs {
-    /// Control: how to search
-    #[arg(long, value_enum, default_value_t = Search::Cem)]
-    pub(super) planner: Search,
+    /// Control: how to search [default: cem]
+    #[arg(long, value_enum)]
+    pub(super) planner: Option<Search>,
     /// Control: candidates an iteration (gradient: starts)
     #[arg(long, value_name = "N", value_parser = count)]
     pub(super) candidates: Option<usize>,
@@ -37,23 +37,24 @@ pub struct ControlArgs {
     /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
     #[arg(long, value_parser = beta)]
     pub(super) beta: Option<f32>,
-    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is), `pixels` (mean squared
-    /// error), `latents` (latent diffusion), or the folder of a learned distance
-    #[arg(long, value_name = "DISTANCE", default_value = "colours")]
-    pub(super) distance: String,
-    /// Control: cost of a plan, over all imagined steps or the last
-    #[arg(long, value_enum, default_value_t = Shape::Sum)]
-    pub(super) cost: Shape,
-    /// Control: where goals come from
-    #[arg(long, value_enum, default_value_t = Goals::Scene)]
-    pub(super) goals: Goals,
-    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or cube.colour=Blue,Green (repeatable), with how far each lies outside
-    /// the training range, and the oracle beside it
+    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
+    /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance [default: colours]
+    #[arg(long, value_name = "DISTANCE")]
+    pub(super) distance: Option<String>,
+    /// Control: cost of a plan, over all imagined steps or the last [default: sum]
+    #[arg(long, value_enum)]
+    pub(super) cost: Option<Shape>,
+    /// Control: where goals come from [default: scene]
+    #[arg(long, value_enum)]
+    pub(super) goals: Option<Goals>,
+    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
+    /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the oracle beside it
     #[arg(long, value_name = "FIELD=A,B,..")]
     pub(super) sweep: Vec<String>,
-    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one (cem, icem)
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = proposals)]
-    pub(super) proposals: usize,
+    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one
+    /// (cem, icem) [default: 0]
+    #[arg(long, value_name = "N", value_parser = proposals)]
+    pub(super) proposals: Option<usize>,
     /// Control: leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     pub(super) no_references: bool,
@@ -129,10 +130,25 @@ fn beta(text: &str) -> Result<f32, String> {
 }
 
 impl ControlArgs {
-    /// The first option that asks for something else than its preset: other suites have no use for it.
-    pub(crate) fn given(&self) -> Option<&'static str> {
-        let options = [
-            ("--planner", self.planner != Search::Cem),
+    /// The search that was asked for, or the usual one.
+    pub(super) fn search(&self) -> Search {
+        self.planner.unwrap_or(Search::Cem)
+    }
+
+    /// Whether the search colours its noise.
+    pub(in crate::cli::eval) fn searches_with_coloured_noise(&self) -> bool {
+        self.search() == Search::Icem
+    }
+
+    /// Whether the search can begin with a model's proposals.
+    pub(in crate::cli::eval) fn searches_from_proposals(&self) -> bool {
+        matches!(self.search(), Search::Cem | Search::Icem)
+    }
+
+    /// Options of control that were given, by name.
+    pub(in crate::cli::eval) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--planner", self.planner.is_some()),
             ("--candidates", self.candidates.is_some()),
             ("--iterations", self.iterations.is_some()),
             ("--ms", self.ms.is_some()),
@@ -142,29 +158,30 @@ impl ControlArgs {
             ("--cold", self.cold),
             ("--sigma", self.sigma.is_some()),
             ("--beta", self.beta.is_some()),
-            ("--distance", self.distance != "colours"),
-            ("--cost", self.cost != Shape::Sum),
-            ("--goals", self.goals != Goals::Scene),
+            ("--distance", self.distance.is_some()),
+            ("--cost", self.cost.is_some()),
+            ("--goals", self.goals.is_some()),
             ("--sweep", !self.sweep.is_empty()),
-            ("--proposals", self.proposals > 0),
+            ("--proposals", self.proposals.is_some()),
             ("--no-references", self.no_references),
         ];
-        options.into_iter().find(|o| o.1).map(|o| o.0)
+        all.iter().filter(|o| o.1).map(|o| o.0).collect()
     }
 
     /// The search, with what was asked for in place of its preset.
     pub(super) fn planner(&self) -> Box<dyn Planner> {
         let shape = match self.cost {
-            Shape::Sum => CostShape::Sum,
-            Shape::Last => CostShape::Last,
+            None | Some(Shape::Sum) => CostShape::Sum,
+            Some(Shape::Last) => CostShape::Last,
         };
+        let proposals = self.proposals.unwrap_or(0);
         let sigma = |preset: f32| self.sigma.unwrap_or(preset);
-        match self.planner {
+        match self.search() {
             Search::Cem => {
                 let preset = Cem::default();
                 Box::new(Cem {
                     shape,
-                    proposals: self.proposals,
+                    proposals,
                     sigma: sigma(preset.sigma),
                     ..preset
                 })
@@ -173,7 +190,7 @@ impl ControlArgs {
                 let preset = Icem::default();
                 Box::new(Icem {
                     shape,
-                    proposals: self.proposals,
+                    proposals,
                     beta: self.beta.unwrap_or(preset.beta),
                     sigma: sigma(preset.sigma),
                     ..preset
@@ -218,7 +235,7 @@ impl ControlArgs {
     /// What a decision of `model` may cost.
     pub(super) fn budget(&self, model: &dyn WorldModel) -> Budget {
         let preset = Budget::for_model(model);
-        self.within(match self.planner {
+        self.within(match self.search() {
             Search::Gradient => Budget {
                 candidates: 30,
                 iterations: 30,
