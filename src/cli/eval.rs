@@ -114,7 +114,7 @@ impl From<Value> for Measured {
     }
 }
 
-/// Everything that can be known to be wrong before the first episode.
+/// Where the results go is tested before the first episode.
 fn test_outputs(args: &EvalArgs) -> Result<()> {
     if let Some(path) = &args.json {
         output::test("--json", path, Form::Json)?;

@@ -75,14 +75,14 @@ fn a_stopped_recording_holds_whole_shards_from_the_first_on_and_goes_on_from_the
 fn missing_shards_are_no_damage_and_take_one_line() {
     let dir = tempfile::tempdir().unwrap();
     // So many that a line a shard, or a look at each, would take for ever.
-    broken_off(dir.path(), 9_000_000_000_000);
+    broken_off(dir.path(), 9_000_000);
     parallax(&["episodes", dir.path().to_str().unwrap()])
         .assert()
         .success()
         .stdout(
             contains("shard-00000.plx: ok")
                 .and(contains(
-                    "64 of 9000000000000 episodes were never recorded (shard-00001.plx)",
+                    "64 of 9000000 episodes were never recorded (shard-00001.plx)",
                 ))
                 .and(contains("(shard-00003.plx to shard-"))
                 .and(predicate::function(|out: &str| out.lines().count() < 9)),
@@ -93,7 +93,7 @@ fn missing_shards_are_no_damage_and_take_one_line() {
 #[test]
 fn asking_for_fewer_takes_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
-    broken_off(dir.path(), 9_000_000_000_000);
+    broken_off(dir.path(), 9_000_000);
     let report = collect(&short_push(), &options(dir.path(), 0, 64)).unwrap();
     assert_eq!(
         (report.episodes, report.resumed, report.frames),

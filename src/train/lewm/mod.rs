@@ -59,7 +59,7 @@ impl LewmRecipe {
     pub fn check(&self) -> Result<(), Fault> {
         bounds::inside("model", self.model.check())?;
         self.joint.check(&self.model)?;
-        self.predictor.check()?;
+        self.predictor.check(self.joint.length != Length::Skip)?;
         self.readouts.check(self.model.image_size)?;
         self.proposal.map_or(Ok(()), |phase| phase.check())
     }

@@ -52,9 +52,9 @@ impl Default for PredictorPhase {
 }
 
 impl PredictorPhase {
-    /// The first field that makes no sense, with why.
-    pub(super) fn check(&self) -> Result<(), Fault> {
-        bounds::length("predictor.length", self.length, false)?;
+    /// The first field that makes no sense, with why. It may be left out where the phase before is not.
+    pub(super) fn check(&self, may_skip: bool) -> Result<(), Fault> {
+        bounds::length("predictor.length", self.length, may_skip)?;
         within("predictor.batch", self.batch, 1..=1 << 20)?;
         within("predictor.rollout", self.rollout, 1..=1000)?;
         bounds::optimiser("predictor.optimiser", &self.optimiser)?;
