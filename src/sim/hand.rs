@@ -105,7 +105,13 @@ impl Reality {
                     let moved = self.slide(hand, movement, filter, dt);
                     movement = Vector::new(moved.x, 0.0, moved.z);
                 }
-                let next = at + self.give_way(hand, movement);
+                // Without walls everything gives way.
+                let movement = if walls {
+                    self.give_way(hand, movement)
+                } else {
+                    movement
+                };
+                let next = at + movement;
                 self.world.bodies[self.bodies[hand]].set_next_kinematic_translation(next);
             }
             ActionSpace::Spatial {
@@ -142,8 +148,8 @@ impl Reality {
             let Some(behind) = self.wall_behind(other, inward, &mut vec![own]) else {
                 continue;
             };
-            // As far as there is room, or out again.
-            let room = (PRESSED - depth - behind).max(-movement.length());
+            // Gently as far as there is room, or out again: what is pushed fast would bounce to and fro.
+            let room = (0.2 * (PRESSED - depth - behind)).max(-movement.length());
             movement -= inward * (movement.dot(inward) - room).max(0.0);
         }
         movement

@@ -233,6 +233,28 @@ fn home_is_where_both_scenes_and_models_are() {
     }
 }
 
+#[test]
+fn a_patch_of_no_pixels_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (model, field) in [
+        ("latent-diffusion", "patch"),
+        ("latent-diffusion", "merge"),
+        ("diffusion", "patch"),
+        ("vjepa-ac", "patch"),
+    ] {
+        let text =
+            std::fs::read_to_string(scene::models_dir().join(model).join("train.ron")).unwrap();
+        let (before, after) = text
+            .split_once(&format!("{field}: "))
+            .unwrap_or_else(|| panic!("{model} has no {field}"));
+        let (_, after) = after.split_once(',').unwrap();
+        let file = dir.path().join("train.ron");
+        std::fs::write(&file, format!("{before}{field}: 0,{after}")).unwrap();
+        let error = TrainConfig::load(&file).unwrap_err().to_string();
+        assert!(error.contains("train.ron"), "{model}: {error}");
+    }
+}
+
 /// A short run of `examples/fuzz_files.rs`.
 #[test]
 fn spoilt_files_and_options_are_refused_with_their_place_or_bounded() {

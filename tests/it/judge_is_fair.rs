@@ -48,6 +48,34 @@ fn reality_is_left_alone_and_faults_are_caught() {
 }
 
 #[test]
+fn larger_pictures_of_reality_are_left_alone_too_where_they_were_calibrated() {
+    for (name, size) in [("push", 96), ("push", 128), ("reach", 128), ("fall", 128)] {
+        let mut large = (*scene(name)).clone();
+        large.camera.size = size;
+        let result = evaluate(&Arc::new(large), SEED, 12).unwrap();
+        let flagged = result.false_positive_clips.expect("calibrated");
+        assert!(
+            result.calibrated && flagged.low <= 0.01,
+            "{name} at {size}: {flagged:?}"
+        );
+        for (law, caught) in &result.detection_rate {
+            let short = caught.is_some_and(|c| c.high < 0.95);
+            assert!(!short, "{name} at {size}: {law}: {caught:?}");
+        }
+    }
+    // What was not calibrated is not measured.
+    let mut tower = (*scene("tower")).clone();
+    tower.camera.size = 128;
+    let result = evaluate(&Arc::new(tower), SEED, 2).unwrap();
+    assert!(result.false_positive_clips.is_none() && !result.calibrated);
+    assert!(
+        result.reasons["all"].contains("128"),
+        "{:?}",
+        result.reasons
+    );
+}
+
+#[test]
 fn every_shipped_scene_is_calibrated() {
     let shipped = Thresholds::shipped();
     assert!(

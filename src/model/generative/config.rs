@@ -87,7 +87,7 @@ impl Default for PixelDiffusionConfig {
 impl PixelDiffusionConfig {
     /// Side of the folded frame.
     pub fn side(&self) -> usize {
-        self.size / self.patch
+        self.size / self.patch.max(1)
     }
 
     /// Channels of one folded frame.

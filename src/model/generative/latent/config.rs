@@ -99,7 +99,7 @@ impl Default for LatentDiffusionConfig {
 impl LatentDiffusionConfig {
     /// Side of the folded frame.
     pub fn folded_side(&self) -> usize {
-        self.size / self.autoencoder.patch
+        self.size / self.autoencoder.patch.max(1)
     }
 
     /// Channels of the folded frame.
@@ -129,7 +129,7 @@ impl LatentDiffusionConfig {
 
     /// Tokens of one frame.
     pub fn tokens(&self) -> usize {
-        (self.side() / self.merge) * (self.side() / self.merge)
+        (self.side() / self.merge.max(1)) * (self.side() / self.merge.max(1))
     }
 
     /// Numbers of one frame in one token.

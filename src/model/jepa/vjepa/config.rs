@@ -88,7 +88,7 @@ impl Default for VjepaConfig {
 impl VjepaConfig {
     /// Tokens on a side of a frame.
     pub fn grid(&self) -> usize {
-        self.image_size / self.patch
+        self.image_size / self.patch.max(1)
     }
 
     /// Tokens of a frame, or of a tubelet's depth of frames.
