@@ -149,7 +149,10 @@ impl Walk {
                 self.problem.get_or_insert(problem);
             }
             if !late && !(step.done)(state, before) {
-                return None;
+                // An episode that began in that very moment has taken the view with it.
+                let is_lost = state.cursor == Cursor::Live && now - since > 1.0;
+                let is_scrub = matches!(step.command, Command::Scrub(_));
+                return (is_scrub && is_lost).then(|| step.command.clone());
             }
         }
         let steps = self.steps.get_or_insert_with(|| steps(state.scenes.len()));
