@@ -2,9 +2,34 @@
 
 use std::path::PathBuf;
 
-use super::Missing;
 use crate::sim::{HELD_OUT_SEED, TUNING_SEED};
 use crate::system::LockError;
+
+/// Shards that are promised by the index and not there: a recording was broken off, or goes on at this
+/// moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{dir}: {episodes} of {of} episodes were never recorded ({shards}); \
+    `parallax collect` goes on where it stopped",
+    dir = dir.display(), shards = shards(*first, *last))]
+pub struct Missing {
+    /// The folder.
+    pub dir: PathBuf,
+    /// First shard that is missing.
+    pub first: u64,
+    /// Last shard that is missing.
+    pub last: u64,
+    /// Episodes that were to be in them.
+    pub episodes: u64,
+    /// Episodes that were asked for in all.
+    pub of: u64,
+}
+
+fn shards(first: u64, last: u64) -> String {
+    match first == last {
+        true => format!("shard-{first:05}.plx"),
+        false => format!("shard-{first:05}.plx to shard-{last:05}.plx"),
+    }
+}
 
 /// Why episodes could not be written, read or used.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::sound::fault_in;
-use super::{Episode, EpisodeError};
+use super::{Episode, EpisodeError, Missing};
 use crate::sim::BodyState;
 use crate::system::{difference, files};
 
@@ -51,32 +51,6 @@ impl Index {
                 expected: format!("seeds that end below {}", u64::MAX),
             }),
         }
-    }
-}
-
-/// Shards that are promised by the index and not there: a recording was broken off, or goes on at this
-/// moment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{dir}: {episodes} of {of} episodes were never recorded ({shards}); \
-    `parallax collect` goes on where it stopped",
-    dir = dir.display(), shards = shards(*first, *last))]
-pub struct Missing {
-    /// The folder.
-    pub dir: PathBuf,
-    /// First shard that is missing.
-    pub first: u64,
-    /// Last shard that is missing.
-    pub last: u64,
-    /// Episodes that were to be in them.
-    pub episodes: u64,
-    /// Episodes that were asked for in all.
-    pub of: u64,
-}
-
-fn shards(first: u64, last: u64) -> String {
-    match first == last {
-        true => format!("shard-{first:05}.plx"),
-        false => format!("shard-{first:05}.plx to shard-{last:05}.plx"),
     }
 }
 

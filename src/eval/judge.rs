@@ -21,7 +21,7 @@ use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
 
 /// First seed of calibration clips: after training's, before the held-out ones.
-pub const CALIBRATION_SEED: u64 = 500_000;
+pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;
 /// Real frames before the judged ones.
 pub const REFERENCE: usize = 4;
 /// Judged frames of a clip.

@@ -5,12 +5,7 @@ use anyhow::Result;
 
 use super::{EvalArgs, Suite};
 use crate::model::WorldModel;
-use crate::sim::HELD_OUT_SEED;
-
-/// First seed that training does not use: from here the judge is calibrated.
-const CALIBRATION_SEED: u64 = 500_000;
-/// First seed that settings are tuned on.
-const TUNING_SEED: u64 = 900_000;
+use crate::sim::{CALIBRATION_SEED, HELD_OUT_SEED, TUNING_SEED};
 
 /// Who is going to act in `eval control`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
