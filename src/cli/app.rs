@@ -1,6 +1,6 @@
 //! `parallax app`: the window.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -205,35 +205,6 @@ fn check_controller(wish: &str, scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// A picture is a PNG, and can be written where it is to be: known before the window opens.
-fn check_shot(path: &Path) -> Result<()> {
-    let is_png = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("png"));
-    if !is_png {
-        return Err(wrong_use(format!(
-            "--shot {}: expected a file name that ends in .png",
-            path.display()
-        )));
-    }
-    if path.is_dir() {
-        return Err(wrong_use(format!(
-            "--shot {}: this is a folder, expected the name of a file",
-            path.display()
-        )));
-    }
-    let dir = match path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        Some(dir) => dir,
-        None => Path::new("."),
-    };
-    std::fs::create_dir_all(dir)
-        .with_context(|| format!("--shot {}: its folder cannot be made", path.display()))?;
-    let trial = dir.join(format!(".parallax-{}.part", std::process::id()));
-    std::fs::write(&trial, [])
-        .and_then(|()| std::fs::remove_file(&trial))
-        .with_context(|| format!("--shot {}: cannot be written", path.display()))
-}
-
 /// Opens the window on something, and runs until it is closed.
 ///
 /// # Errors
@@ -252,7 +223,7 @@ fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
         })?);
     }
     if let Some(shot) = &args.shot {
-        check_shot(shot)?;
+        super::output::test("--shot", shot, super::output::Form::Png)?;
     }
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));
     run_app(Options {

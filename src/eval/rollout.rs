@@ -245,6 +245,8 @@ pub fn run(
         probe_now(scene, model, &clip, &mut probed)?;
         let mut judged = Judged::Nothing;
         violations.push(match &frames {
+            // Thresholds say nothing of such pictures.
+            _ if judge.misfit().is_some() => Vec::new(),
             Some(frames) => {
                 let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
                 all.extend((0..frames.steps).map(|t| frames.at(0, t)));

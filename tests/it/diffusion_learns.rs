@@ -444,3 +444,28 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
         "{error}"
     );
 }
+
+/// One target there can be, the second frame: of its actions the latest led to it, and before the episode there was none.
+#[test]
+fn the_actions_of_an_example_lead_up_to_its_target() {
+    let mut recipe = small_recipe();
+    let mut data = moving_squares(1, 2);
+    data.actions = vec![0.3, -0.2, 0.9, 0.8];
+    measure(&data, &mut recipe.model);
+    let batches = Batches::new(&data, &[0], &recipe, 1, &Device::Cpu).unwrap();
+    let request = Request {
+        step: 0,
+        sequences: 1,
+        rolls: 1,
+    };
+    let batch = batches.draw(request).unwrap();
+    let actions: Vec<f32> = batch.stages[0]
+        .actions
+        .flatten_all()
+        .unwrap()
+        .to_vec1()
+        .unwrap();
+    let (before, last) = actions.split_at(actions.len() - 2);
+    assert_eq!(last, [0.3, -0.2]);
+    assert!(before.iter().all(|a| *a == 0.0), "{actions:?}");
+}

@@ -600,3 +600,22 @@ fn the_fused_transformer_parts_are_the_composed_ones() {
         );
     }
 }
+
+/// One target there can be, the second frame: of its two actions the latest led to it, and before the episode there was none.
+#[test]
+fn the_actions_of_an_example_lead_up_to_its_target() {
+    let model = small();
+    let mut data = moving_squares(1, 2);
+    data.actions = vec![0.3, -0.2, 0.9, 0.8];
+    let encoded = encoded(&data, &model);
+    let phase = DynamicsPhase::default();
+    let windows = Windows::new(&data, &encoded, &[0], &model, &phase, 1, &Device::Cpu).unwrap();
+    let examples = windows.draw(0, 1, 1).unwrap();
+    let actions: Vec<f32> = examples.steps[0]
+        .actions
+        .flatten_all()
+        .unwrap()
+        .to_vec1()
+        .unwrap();
+    assert_eq!(actions, [0.0, 0.0, 0.3, -0.2]);
+}
