@@ -6,6 +6,9 @@ use super::task::ActionSpace;
 use super::validate::Check;
 use super::{SceneError, Shape};
 
+/// Fastest hand that moves in the plane, m/s: up to here it notices in time what cannot give way.
+const MOST_PLANAR_SPEED: f32 = 1.0;
+
 impl Check<'_> {
     pub(super) fn actions(&self, actions: &ActionSpace) -> Result<(), SceneError> {
         match actions {
@@ -15,7 +18,8 @@ impl Check<'_> {
                 limit,
                 z_range,
             } => {
-                self.number("actions.max_speed", *max_speed, 0.01, 5.0)?;
+                // A faster hand drives what it pushes against a wall to and fro, and into itself.
+                self.number("actions.max_speed", *max_speed, 0.01, MOST_PLANAR_SPEED)?;
                 self.number("actions.limit", *limit, 0.05, 10.0)?;
                 if let Some([low, high]) = z_range {
                     self.number("actions.z_range", *low, -limit, *limit)?;

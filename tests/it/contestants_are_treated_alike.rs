@@ -14,7 +14,7 @@ use parallax::model::{
     Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
     WorldModel,
 };
-use parallax::planner::{Controller, Random, Sight};
+use parallax::planner::{Budget, Controller, OracleMpc, Random, Sight};
 use parallax::scene::{Scene, models_dir};
 
 use crate::planners_reach_goals::card;
@@ -60,6 +60,9 @@ fn an_episode_that_began_solved_does_not_count() {
     // Who does nothing has solved nothing but what was solved.
     assert_eq!(found.success.unwrap().rate, 0.0, "{found:?}");
     assert!(found.steps_to_success.is_none());
+    let tried = found.per_episode.iter().filter(|e| !e.solved_at_start);
+    let steps: Vec<u32> = tried.map(|e| e.steps).collect();
+    assert!(steps.iter().all(|s| *s == 3), "the budget is 3: {steps:?}");
 }
 
 #[test]
@@ -167,6 +170,28 @@ fn the_random_floor_acts_at_random() {
     assert_ne!(draw(&mut random, 3), eighth);
     random.reset(8);
     assert_eq!(draw(&mut random, 3), eighth, "a seed decides");
+}
+
+/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the oracle.
+#[test]
+fn the_floor_without_contacts_cannot_plan_a_push() {
+    let push = scene("push");
+    let budget = Budget {
+        candidates: 32,
+        iterations: 3,
+        horizon: 5,
+        hold: 5,
+        milliseconds: None,
+    };
+    let reached = |mut controller: OracleMpc| {
+        let found = run(&push, &mut controller, 8);
+        let reached = found.per_episode.iter().filter(|e| e.success).count();
+        (reached, found.per_episode)
+    };
+    let (knows, oracle) = reached(OracleMpc::new(&push, budget, 5));
+    let (blind, floor) = reached(OracleMpc::without_contacts(&push, budget, 5));
+    assert!(blind < knows, "{blind} of 8 without contacts, {knows} with");
+    assert_ne!(oracle, floor);
 }
 
 /// The shipped clone of `reach` moves the hand towards the goal that it is shown, wherever that is.

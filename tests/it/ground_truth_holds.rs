@@ -287,7 +287,8 @@ fn the_hand_stops_at_what_cannot_give_way() {
     let text = "(name: \"hand\", kind: Hand, shape: Ball(radius: 0.07), colour: Vermillion, position: (-0.4, 0.1, 0.0)), \
          (name: \"cube\", kind: Dynamic, shape: Cuboid(half: (0.1, 0.1, 0.1)), colour: Blue, position: (0.0, 0.1, 0.0), mass: 0.5), \
          (name: \"wall\", kind: Fixed, shape: Cuboid(half: (0.05, 0.3, 0.5)), colour: Dark, position: (0.2, 0.3, 0.0)),";
-    for speed in [0.4f32, 2.0, 5.0] {
+    // The last is the fastest that a scene may have.
+    for speed in [0.4f32, 0.7, 1.0] {
         let fields = format!("actions: Planar(max_speed: {speed:?}, limit: 1.0)");
         let mut reality = Reality::new(&lab(text, &fields), 0).unwrap();
         for step in 0..40 {

@@ -188,6 +188,19 @@ fn a_model_that_repeats_the_last_frame_is_the_floor_and_gains_nothing() {
     );
 }
 
+#[test]
+fn a_model_that_shows_an_empty_world_has_lost_every_body() {
+    let push = scene("push");
+    let empty = Known::showing(&push, |_, _| vec![128; 64 * 64 * 3]);
+    for numbers in &measured(&push, &empty).numbers["model"] {
+        assert_eq!(numbers.survival, Some(0.0));
+        assert!(
+            numbers.object_error_px.is_none(),
+            "nothing is there to be off"
+        );
+    }
+}
+
 /// A ball that flies without gravity keeps its velocity: the floor that says so is right to the pixel, and copying is not.
 #[test]
 fn constant_velocity_is_right_where_velocity_is_constant() {

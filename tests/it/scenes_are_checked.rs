@@ -225,7 +225,7 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
             "hyperspeed",
             "max_speed: 0.4",
             "max_speed: 1e9",
-            &["actions.max_speed", "0.01 to 5"],
+            &["actions.max_speed", "0.01 to 1"],
         ),
         (
             "slider",
