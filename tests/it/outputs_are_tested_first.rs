@@ -102,7 +102,7 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
             .assert()
             .code(2)
             .stdout("")
-            .stderr(contains("--out").and(contains("not used")));
+            .stderr(contains("--out").and(contains("no effect")));
     }
     // Options that a suite has no use for are not taken and ignored.
     for (line, word) in [
