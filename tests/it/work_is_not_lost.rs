@@ -373,28 +373,31 @@ fn read_outs_anew_touch_a_finished_model_only_when_they_are_done() {
 
 #[test]
 fn a_model_that_was_cut_off_while_it_took_its_place_is_read_whole_and_put_in_place_next_time() {
-    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    run_on(&tiny(), experience(), &into(old.path())).unwrap();
+    let (base, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Folders whose names begin with a dot are no models, and a temporary one does.
+    let old = base.path().join("model");
+    std::fs::create_dir(&old).unwrap();
+    run_on(&tiny(), experience(), &into(&old)).unwrap();
     let mut other = tiny();
     other.seed = 6;
     run_on(&other, experience(), &into(new.path())).unwrap();
     // As a kill leaves it: the new files are complete beside, and one of them has its place already.
-    let beside = old.path().join(registry::FINISHED);
+    let beside = old.join(registry::FINISHED);
     std::fs::create_dir(&beside).unwrap();
     for (name, bytes) in files(new.path()) {
         std::fs::write(beside.join(&name), &bytes).unwrap();
         if name == "model.safetensors" {
-            std::fs::write(old.path().join(name), bytes).unwrap();
+            std::fs::write(old.join(name), bytes).unwrap();
         }
     }
-    loads(old.path());
-    let entries = registry::scan(old.path().parent().unwrap());
-    let own = entries.iter().find(|e| e.dir == old.path()).unwrap();
+    loads(&old);
+    let entries = registry::scan(base.path());
+    let own = entries.iter().find(|e| e.dir == old).unwrap();
     assert_eq!(own.card.as_ref().unwrap().seed, 6);
     // Whoever works there next puts the rest in place, even if there is nothing else to do.
-    assert!(run_on(&other, experience(), &into(old.path())).is_err());
+    assert!(run_on(&other, experience(), &into(&old)).is_err());
     assert!(!beside.exists());
-    assert!(files(old.path()) == files(new.path()));
+    assert!(files(&old) == files(new.path()));
 }
 
 #[test]
