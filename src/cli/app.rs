@@ -144,7 +144,7 @@ const CONTROLLERS: [&str; 5] = ["jepa", "generative", "oracle", "random", "keybo
 
 fn check_controller(wish: &str, scene: &Scene) -> Result<()> {
     let models = offered_models(&scene::models_dir());
-    let knows = |scenes: &[String]| scenes.iter().any(|s| *s == scene.name);
+    let knows = |scenes: &[String]| scenes.contains(&scene.name);
     let of_scene = || {
         let known = models.iter().filter_map(|(entry, _)| {
             let card = entry.card.as_ref().ok()?;

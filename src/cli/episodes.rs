@@ -134,10 +134,10 @@ pub fn run(args: &EpisodesArgs) -> Result<()> {
 
 /// What seeds below `end` are for.
 fn used_for(end: u64) -> &'static str {
-    match end {
-        ..=CALIBRATION_SEED => "for training",
-        ..=TUNING_SEED => "for calibrating the judge: training refuses them",
-        ..=HELD_OUT_SEED => "for tuning: training refuses them",
+    match end.saturating_sub(1) {
+        ..CALIBRATION_SEED => "for training",
+        CALIBRATION_SEED..TUNING_SEED => "for calibrating the judge: training refuses them",
+        TUNING_SEED..HELD_OUT_SEED => "for tuning: training refuses them",
         _ => "held out: training refuses them",
     }
 }

@@ -95,7 +95,7 @@ impl Thresholds {
         };
         let text = crate::system::files::text(path).map_err(|e| wrong(&e))?;
         let read: Thresholds = ron::from_str(&text).map_err(|e| wrong(&e))?;
-        let sizes = read.sizes.iter().flat_map(|(_, scenes)| scenes);
+        let sizes = read.sizes.values().flatten();
         for (name, each) in read.scenes.iter().chain(sizes) {
             if let Some(law) = Law::ALL.into_iter().find(|law| !each.of(*law).is_finite()) {
                 return Err(wrong(&format!(

@@ -161,8 +161,9 @@ pub(super) fn nth_entry(code: &str, region: Range<usize>, n: usize) -> Range<usi
         return region;
     };
     let (mut depth, mut seen, mut start) = (0i32, 0usize, None);
-    for i in open + 1..region.end {
-        match bytes[i] {
+    let behind = bytes.iter().enumerate().take(region.end).skip(open + 1);
+    for (i, byte) in behind {
+        match byte {
             b'(' | b'[' | b'{' => {
                 if depth == 0 {
                     if seen == n {

@@ -171,6 +171,21 @@ fn doubling(frame: &mut [u8], size: usize, _: usize, _: &[f32]) {
     }
 }
 
+/// Everything stays but the hand, which is gone.
+fn handless(frame: &mut [u8], size: usize, _: usize, _: &[f32]) {
+    shift_hand(frame, size, size as i32, 0);
+}
+
+#[test]
+fn a_dream_that_lost_one_of_two_bodies_is_not_right() {
+    let found = dream::run(&scene("push"), &Fake::new(handless), HELD_OUT_SEED, 3, 40).unwrap();
+    let right = found.model.count_right.unwrap().mean;
+    assert!(
+        right < 0.2,
+        "the cube alone is right in {right} of all frames"
+    );
+}
+
 #[test]
 fn a_dream_that_fades_or_multiplies_is_seen_and_reality_passes() {
     let scene = reach();

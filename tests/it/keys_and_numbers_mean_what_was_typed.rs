@@ -82,7 +82,7 @@ fn a_number_counts_when_it_is_finished_and_what_is_none_changes_nothing_and_says
 #[test]
 fn a_field_that_is_only_looked_at_changes_nothing() {
     let mut state = state();
-    state.interventions.insert("gravity".into(), -3.141_592_7);
+    state.interventions.insert("gravity".into(), -3.252_592_7);
     let push = scene::load("push").unwrap();
     let panel = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| {
         interventions::panel_ui(ui, s, &push, out)

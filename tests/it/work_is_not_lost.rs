@@ -137,7 +137,7 @@ fn loads(dir: &Path) {
 }
 
 fn fault(found: Result<Outcome, TrainError>) -> String {
-    found.err().expect("it is refused").to_string()
+    found.expect_err("it is refused").to_string()
 }
 
 #[test]
