@@ -37,6 +37,9 @@ pub fn run(args: &GoldenArgs) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && args.write => BTreeMap::new(),
         Err(e) => bail!("{}: {e}", path.display()),
     };
+    if args.write {
+        output::test("--file", &path, output::Form::Json)?;
+    }
     let dir = models_dir();
     for name in &args.names {
         registry::find(&dir, name)?;

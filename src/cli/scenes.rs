@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
+use super::output::{self, Form};
 use crate::camera::Eye;
 use crate::episode::{Sheet, record};
 use crate::judge::Tracker;
@@ -165,6 +166,7 @@ pub fn run(args: &ScenesArgs) -> Result<()> {
         names.clone_from(&args.scene);
     }
     if let Some(path) = &args.sheet {
+        output::test("--sheet", path, Form::Png)?;
         return write_sheet(args, &names, path);
     }
     if let Some(steps) = args.soak {

@@ -104,6 +104,12 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
             .stdout("")
             .stderr(contains("--out").and(contains("no effect")));
     }
+    let other = dir.path().join("a.jpg");
+    parallax(&with("scenes --sheet", &other))
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(contains("--sheet"));
     // Options that a suite has no use for are not taken and ignored.
     for (line, word) in [
         (
