@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::dials::Dials;
@@ -279,29 +279,28 @@ impl WorldModel for PixelDiffusion {
         Ok(None)
     }
 
-    /// The U-Net's innermost activations before it draws what follows the last frame seen as if nobody acted: means over quarters of its
-    /// sides, each cell's channels in 32 fixed random directions.
+    /// The U-Net's innermost activations before it draws what follows the frames seen under the actions between them, as
+    /// if nobody acted next: means over quarters of its sides, each cell's channels in 32 fixed random directions.
     fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
         const SIDE: usize = 4;
         const DIRECTIONS: usize = 32;
-        let Some(last) = context.frames.last() else {
+        if context.frames.is_empty() {
             return Ok(None);
-        };
-        let history = self.history(&Context {
-            size: context.size,
-            frames: vec![last.clone()],
-            actions: Vec::new(),
-        })?;
+        }
+        let history = self.history(context)?;
         let config = self.config();
+        // The actions that led here; of the one to come nothing is known.
+        let mut actions = history.actions.concat();
+        actions.resize(config.actions * config.action_dim, 0.0);
         let (side, channels) = (config.side(), config.channels());
         let mut frames = Vec::new();
         interleave(&history.frames, channels, &mut frames);
         let shape = (1, side, side, channels * config.context);
-        let actions = (1, config.actions * config.action_dim);
+        let width = actions.len();
         let inner = self.denoiser.inner(&Conditions {
             context: Tensor::from_vec(frames, shape, &self.device)?,
             context_level: Tensor::full(config.context_noise, 1, &self.device)?,
-            actions: Tensor::zeros(actions, DType::F32, &self.device)?,
+            actions: Tensor::from_vec(actions, (1, width), &self.device)?,
         })?;
         let (_, h, w, c) = inner.dims4()?;
         // Four to a side, or as many as divide it.
