@@ -12,6 +12,7 @@ mod models;
 pub(crate) mod output;
 mod record;
 mod replay;
+mod report;
 mod scenes;
 mod train;
 mod world;
@@ -49,6 +50,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
     Replay(replay::ReplayArgs),
+    /// Write the figures of the documents from the results, or check them
+    Report(report::ReportArgs),
     /// Say what is there, what is not, and what to do about it
     Doctor(doctor::DoctorArgs),
 }
@@ -77,6 +80,7 @@ impl Cli {
             Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),
+            Some(Command::Report(args)) => report::run(&args),
             Some(Command::Doctor(args)) => doctor::run(&args),
         }
     }
