@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong use.
 
+mod ablate;
 #[cfg(feature = "app")]
 pub mod app;
 mod collect;
@@ -44,6 +45,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
     Eval(Box<eval::EvalArgs>),
+    /// Train a recipe with one part changed at a time, and measure each
+    Ablate(ablate::AblateArgs),
     /// Repeat short runs of every shipped model and compare them with what they were
     Golden(golden::GoldenArgs),
     /// Record reality beside the models' imagination as a GIF
@@ -77,6 +80,7 @@ impl Cli {
             Some(Command::Episodes(args)) => episodes::run(&args),
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
+            Some(Command::Ablate(args)) => ablate::run(&args),
             Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),

@@ -11,6 +11,8 @@ mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
+mod examples_run;
+mod figures_come_from_results;
 mod file_vandal;
 mod files_are_read_as_people_have_them;
 mod golden_runs;
