@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::output::{self, Form};
 use crate::eval::stats::{Mean, Rate};
 use crate::eval::{probe, rollout, surprise};
-use crate::model::{WorldModel, registry};
+use crate::model::{Sampled, Sampling, WorldModel, registry};
 use crate::scene::{Scene, models_dir};
 use crate::sim::HELD_OUT_SEED;
 
@@ -170,16 +170,17 @@ fn model_name(args: &EvalArgs) -> Result<&str> {
 fn world_model(args: &EvalArgs) -> Result<Arc<dyn WorldModel>> {
     let device = super::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), model_name(args)?, &device)?;
-    if let Some(nfe) = args.nfe {
-        used::refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
-    }
-    Ok(model)
+    let Some(nfe) = args.nfe.map(usize::from) else {
+        return Ok(model);
+    };
+    used::refuse_other_nfe(model.as_ref(), nfe)?;
+    Ok(Arc::new(Sampled::new(model, Sampling::nfe(nfe))))
 }
 
 /// Which weights were measured, and how they sampled.
 fn note_model(out: &mut Map<String, Value>, model: &dyn WorldModel) {
     out.insert("model_sha256".into(), json!(model.card().sha256));
-    if let Some(nfe) = model.nfe() {
+    if let Some(nfe) = model.nfe(Sampling::default()) {
         out.insert("nfe".into(), json!(nfe));
     }
 }
@@ -318,8 +319,9 @@ fn eval_probe(args: &EvalArgs) -> Result<Value> {
     let mut out = head("probe", args, &scene.name, name);
     note_world(&mut out, &scene);
     note_model(&mut out, model.as_ref());
-    out.insert("parameters".into(), json!(model.cost().parameters));
-    out.insert("encode_flops".into(), json!(model.cost().encode_flops));
+    let cost = model.cost(Sampling::default());
+    out.insert("parameters".into(), json!(cost.parameters));
+    out.insert("encode_flops".into(), json!(cost.encode_flops));
     if let Value::Object(numbers) = json!(result) {
         out.extend(numbers);
     }

@@ -16,8 +16,8 @@ use crate::camera::Eye;
 use crate::eval::control::{self, ControlResult, Regret};
 use crate::eval::stats::Rate;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Camp, Cost, GoalDistance, registry};
-use crate::planner::{Budget, Controller, Mpc, OracleMpc, Random, Reflex};
+use crate::model::{Cost, Metric, Sampling, architecture, registry};
+use crate::planner::{Budget, Mpc, OracleMpc, Pilot, Random, Reflex};
 use crate::scene::{Colour, GoalSampler, Scene, models_dir};
 
 /// The word for it in JSON: `experience` or `task`.
@@ -54,7 +54,7 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
             trained.push((key, folder, baseline));
         }
     }
-    let result = run(&scene, args, name, controller.each.as_mut())?;
+    let result = run(&scene, args, name, &mut controller.each)?;
     if let Some(cost) = controller.cost {
         let flops = decision_flops(&cost, result.decision_model_steps.unwrap_or(0.0));
         out.insert("decision_flops".into(), json!(flops));
@@ -62,18 +62,23 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     }
     if !args.control.no_references {
         let mut floors = Map::new();
-        let random = run(&scene, args, "random", &mut Random::new(args.seed))?;
+        let random = {
+            let mut random = Pilot::Sighted(Box::new(Random::new(args.seed)));
+            run(&scene, args, "random", &mut random)?
+        };
         floors.insert("random".into(), json!(random.success));
         for (key, folder, mut baseline) in trained {
-            let found = run(&scene, args, &folder, baseline.each.as_mut())?;
+            let found = run(&scene, args, &folder, &mut baseline.each)?;
             floors.insert(key.into(), json!(found.success));
         }
         let budget = Budget::oracle(&scene);
-        let mut still = OracleMpc::without_contacts(&scene, budget, Budget::ORACLE.hold);
+        let still = OracleMpc::without_contacts(&scene, budget, Budget::ORACLE.hold);
+        let mut still = Pilot::Informed(Box::new(still));
         let still = run(&scene, args, CONSTANT_VELOCITY, &mut still)?;
         floors.insert("constant_velocity".into(), json!(still.success));
         out.insert("floors".into(), Value::Object(floors));
-        let mut ceiling = OracleMpc::new(&scene, budget, Budget::ORACLE.hold);
+        let ceiling = OracleMpc::new(&scene, budget, Budget::ORACLE.hold);
+        let mut ceiling = Pilot::Informed(Box::new(ceiling));
         let ceiling = run(&scene, args, "oracle", &mut ceiling)?;
         out.insert("ceilings".into(), json!({ "oracle": ceiling.success }));
         let regret = Regret::of(&result, &ceiling);
@@ -146,14 +151,15 @@ fn sweep(
     for (field, shown, departure, changed) in points(args, scene)? {
         let mut controller = contestant(args, &changed, name, out)?;
         println!("{field} = {shown}");
-        let found = run(&changed, args, name, controller.each.as_mut())?;
+        let found = run(&changed, args, name, &mut controller.each)?;
         let mut point = json!({
             "value": shown, "departure": departure, "episodes": found.episodes,
             "success": found.success,
         });
         if !args.control.no_references {
             let budget = Budget::oracle(&changed);
-            let mut ceiling = OracleMpc::new(&changed, budget, Budget::ORACLE.hold);
+            let ceiling = OracleMpc::new(&changed, budget, Budget::ORACLE.hold);
+            let mut ceiling = Pilot::Informed(Box::new(ceiling));
             point["oracle"] = json!(run(&changed, args, "oracle", &mut ceiling)?.success);
         }
         match fields.get_mut(&field).and_then(Value::as_array_mut) {
@@ -206,7 +212,7 @@ fn hue_degrees([r, g, b]: [u8; 3]) -> f32 {
 
 /// What runs, and what a decision of it costs where that is known.
 struct Contestant {
-    each: Box<dyn Controller>,
+    each: Pilot,
     cost: Option<Cost>,
 }
 
@@ -218,7 +224,7 @@ fn contestant(
     out: &mut Map<String, Value>,
 ) -> Result<Contestant> {
     let mut note = |key: &str, value: Value| out.insert(key.into(), value);
-    let unmodelled = |each: Box<dyn Controller>| Contestant { each, cost: None };
+    let unmodelled = |each: Pilot| Contestant { each, cost: None };
     note("planner", json!("none"));
     // Floors and ceilings have their own settings; what was asked for is for the controller that was asked
     // for.
@@ -232,7 +238,7 @@ fn contestant(
         _ => {}
     }
     match name {
-        "random" => return Ok(unmodelled(Box::new(Random::new(args.seed)))),
+        "random" => return Ok(unmodelled(Pilot::Sighted(Box::new(Random::new(args.seed))))),
         "oracle" | CONSTANT_VELOCITY => {
             let budget = args.control.within(Budget::oracle(scene));
             let replan = args.control.replan.unwrap_or(Budget::ORACLE.hold);
@@ -243,7 +249,7 @@ fn contestant(
                 "oracle" => OracleMpc::new(scene, budget, replan),
                 _ => OracleMpc::without_contacts(scene, budget, replan),
             };
-            return Ok(unmodelled(Box::new(each)));
+            return Ok(unmodelled(Pilot::Informed(Box::new(each))));
         }
         _ => {}
     }
@@ -255,7 +261,7 @@ fn contestant(
             // It encodes what it sees and the goal with the same network, like a planner.
             return Ok(Contestant {
                 cost: Some(policy.cost()),
-                each: Box::new(Reflex::new(policy)),
+                each: Pilot::Sighted(Box::new(Reflex::new(policy))),
             });
         }
         registry::Trained::Distance(_) => {
@@ -264,7 +270,7 @@ fn contestant(
         }
         registry::Trained::World(model) => model,
     };
-    let pixels = model.card().camp == Camp::Generative;
+    let pixels = model.facets().pixels.is_some();
     look(Actor::Model { pixels })?;
     if let Some(nfe) = args.nfe {
         used::refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
@@ -280,37 +286,40 @@ fn contestant(
         note("proposals", json!(proposals));
     }
     note("model_sha256", json!(model.card().sha256));
-    model.set_nfe(usize::from(args.nfe.unwrap_or(1)));
-    let mut cost = model.cost();
+    let sampling = Sampling::nfe(usize::from(args.nfe.unwrap_or(1)));
+    let mut cost = model.cost(sampling);
+    let mut metric = Metric::Own;
     if pixels {
-        note("nfe", json!(model.nfe()));
-        let distance = goal_distance(args)?;
+        note("nfe", json!(model.nfe(sampling)));
+        let distance = metric_of(args)?;
         note("distance", json!(distance.id()));
-        if let GoalDistance::Learned(learned) = &distance {
+        if let Metric::Learned(learned) = &distance {
             cost.rendering_flops += learned.flops();
         }
-        model.set_goal_distance(distance);
+        metric = distance;
     }
     let cost = Some(cost);
-    let mpc = Mpc::new(model, chosen, budget, replan);
+    let mpc = Mpc::new(model, chosen, budget, replan)
+        .minimising(metric)
+        .sampling(sampling);
     let mpc = if args.control.cold { mpc.cold() } else { mpc };
     Ok(Contestant {
-        each: Box::new(mpc),
+        each: Pilot::Sighted(Box::new(mpc)),
         cost,
     })
 }
 
 /// The distance that was asked for.
-fn goal_distance(args: &EvalArgs) -> Result<GoalDistance> {
+fn metric_of(args: &EvalArgs) -> Result<Metric> {
     Ok(
         match args.control.distance.as_deref().unwrap_or("colours") {
-            "colours" => GoalDistance::ObjectColour,
-            "pixels" => GoalDistance::PixelMse,
-            "latents" => GoalDistance::Latent,
+            "colours" => Metric::Colours,
+            "pixels" => Metric::Pixels,
+            "latents" => Metric::Latents,
             name => {
                 let dir = registry::find(&models_dir(), name)?;
                 match registry::load_any(&dir, &crate::cli::device::pick(&args.device)?)? {
-                    registry::Trained::Distance(learned) => GoalDistance::Learned(learned),
+                    registry::Trained::Distance(learned) => Metric::Learned(learned),
                     _ => {
                         let message = format!(
                             "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder of one"
@@ -329,11 +338,7 @@ fn baselines(scene: &Scene) -> Vec<(&'static str, String)> {
         .into_iter()
         .filter_map(|entry| {
             let card = entry.card.ok()?;
-            let key = match card.architecture.as_str() {
-                "cloning" => "behaviour_cloning",
-                "lewm" => "random_encoder",
-                _ => return None,
-            };
+            let key = architecture::of(&card)?.control_floor?;
             card.scenes
                 .contains(&scene.name)
                 .then_some((key, entry.name))
@@ -346,14 +351,14 @@ fn run(
     scene: &Arc<Scene>,
     args: &EvalArgs,
     name: &str,
-    controller: &mut dyn Controller,
+    pilot: &mut Pilot,
 ) -> Result<ControlResult> {
     let eye = Eye::standard(scene)?;
     let bar = bar(args.episodes(), name);
     let mut successes = 0;
     let seeds = args.seed..args.seed + args.episodes();
     let goals = args.control.goals.unwrap_or(Goals::Scene).into();
-    let result = control::run(scene, &eye, controller, seeds, goals, |e| {
+    let result = control::run(scene, &eye, pilot, seeds, goals, |e| {
         successes += usize::from(e.success);
         bar.set_message(format!("{successes} reached"));
         bar.inc(1);

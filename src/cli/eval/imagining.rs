@@ -13,7 +13,7 @@ use crate::episode::Sheet;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::eval::stats::Mean;
 use crate::eval::{attributes, dream, following};
-use crate::model::{Cancel, WorldModel};
+use crate::model::{Cancel, Sampling, WorldModel};
 use crate::scene::Scene;
 
 /// Clips or dreams that are drawn.
@@ -25,8 +25,9 @@ const DRAWN_EVERY: usize = 50;
 pub fn test_drawing(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64) -> Result<()> {
     let clip = Clip::new(scene, &Eye::standard(scene)?, seed)?;
     let latent = model.observe(&clip.context())?;
-    let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
-    if model.frames(&rollouts)?.is_none() {
+    let (sampling, cancel) = (Sampling::default(), Cancel::new());
+    let rollouts = model.imagine(&latent, &clip.actions(), sampling, &cancel)?;
+    if model.facets().frames(&rollouts)?.is_none() {
         return Err(super::super::wrong_use(format!(
             "--out: {} imagines no frames to draw",
             model.card().name
@@ -48,8 +49,9 @@ pub fn draw_clips(
     for seed in seed..seed + DRAWN {
         let clip = Clip::new(scene, &eye, seed)?;
         let latent = model.observe(&clip.context())?;
-        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
-        let Some(frames) = model.frames(&rollouts)? else {
+        let (sampling, cancel) = (Sampling::default(), Cancel::new());
+        let rollouts = model.imagine(&latent, &clip.actions(), sampling, &cancel)?;
+        let Some(frames) = model.facets().frames(&rollouts)? else {
             bail!("{}: imagines no frames to draw", model.card().name);
         };
         let last = clip.frame(CONTEXT - 1);

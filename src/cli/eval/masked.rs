@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{EvalArgs, Measured, head, model_name, scene_of};
 use crate::camera::Eye;
 use crate::episode::{Sheet, record};
-use crate::model::{MaskedClip, registry};
+use crate::model::{Frame, MaskedClip, registry};
 use crate::scene::models_dir;
 
 /// Pixels of the picture to a pixel of the eye.
@@ -23,9 +23,10 @@ pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
     }
     let device = crate::cli::device::pick(&args.device)?;
     let model = registry::load_named(&models_dir(), name, &device)?;
-    let Some(length) = model.clip_frames() else {
+    let Some(masking) = model.facets().masking else {
         bail!("{name}: it was not trained by masking, so there is nothing to show");
     };
+    let length = masking.clip_frames();
     let eye = Eye::standard(&scene)?;
     let episode = record(&scene, &eye, args.seed)?;
     let frame = eye.size() * eye.size() * 3;
@@ -40,14 +41,11 @@ pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
     let (mut sheet, mut errors) = (Sheet::new(), Vec::new());
     for (i, start) in [frames.len() / 4, frames.len() / 2].into_iter().enumerate() {
         let start = start.min(frames.len() - length);
-        let clip: Vec<Vec<u8>> = frames[start..start + length]
+        let clip: Vec<Frame> = frames[start..start + length]
             .iter()
-            .map(|f| f.to_vec())
+            .map(|f| Frame::new(eye.size(), f.to_vec()))
             .collect();
-        let Some(shown) = model.masked(eye.size(), &clip, args.seed.wrapping_mul(2) + i as u64)?
-        else {
-            bail!("{name}: it was not trained by masking, so there is nothing to show");
-        };
+        let shown = masking.masked(&clip, args.seed.wrapping_mul(2) + i as u64)?;
         let plain = |clip: &MaskedClip, t: usize| clip.frames[t].clone();
         for picture in [plain, MaskedClip::seen, MaskedClip::heat] {
             let row: Vec<u8> = (0..length)

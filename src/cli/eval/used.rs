@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::{EvalArgs, Suite};
-use crate::model::WorldModel;
+use crate::model::{Sampling, WorldModel};
 use crate::sim::{CALIBRATION_SEED, HELD_OUT_SEED, TUNING_SEED};
 
 /// Who is going to act in `eval control`.
@@ -106,13 +106,12 @@ pub fn by(args: &EvalArgs, name: &str, actor: Actor) -> Result<()> {
     Ok(())
 }
 
-/// Sets the function evaluations that were asked for.
+/// Refuses function evaluations that a model cannot take.
 ///
 /// # Errors
 /// Wrong use where the model has none, or always the same.
 pub fn refuse_other_nfe(model: &dyn WorldModel, nfe: usize) -> Result<()> {
-    model.set_nfe(nfe);
-    let message = match model.nfe() {
+    let message = match model.nfe(Sampling::nfe(nfe)) {
         Some(set) if set == nfe => return Ok(()),
         Some(set) => format!("always takes {set}"),
         None => "imagines without function evaluations".into(),
