@@ -35,7 +35,9 @@ pub fn run() -> anyhow::Result<String> {
     let mut text = String::new();
     if let Some(states) = model.facets().states(&rollouts)? {
         for (body, [x, z, _]) in states.bodies.iter().zip(states.at(0, 0)) {
-            text += &format!("after half a second the model expects `{body}` at x {x:.2} m, z {z:.2} m\n");
+            text += &format!(
+                "after half a second the model expects `{body}` at x {x:.2} m, z {z:.2} m\n"
+            );
         }
     }
 
@@ -60,6 +62,9 @@ pub fn run() -> anyhow::Result<String> {
         context.keep(16);
     }
     let after = task.distance(&reality);
-    text += &format!("distance to the goal: {before:.3} m, then {after:.3} m after {} steps", reality.steps());
+    text += &format!(
+        "distance to the goal: {before:.3} m, then {after:.3} m after {} steps",
+        reality.steps()
+    );
     Ok(text)
 }

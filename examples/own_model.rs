@@ -8,9 +8,10 @@ use std::sync::Arc;
 use parallax::camera::Eye;
 use parallax::eval::control;
 use parallax::eval::tasks::GoalKind;
+use parallax::model::facets::Plans;
 use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Cost, Effort, Facets, Frame, Goal, Latent, Metric, ModelError, Plans,
-    Rollouts, Sampling, Shape, WorldModel,
+    Actions, Camp, Cancel, Card, Context, Cost, Effort, Facets, Frame, Goal, Latent, Metric,
+    ModelError, Rollouts, Sampling, Shape, WorldModel,
 };
 use parallax::planner::{Budget, Cem, Mpc, Pilot};
 use parallax::scene;
@@ -31,13 +32,22 @@ type Place = [f32; 2];
 impl HandOnly {
     /// The middle of all pixels whose colour points the same way as the hand's, darker or brighter.
     fn hand(&self, frame: &Frame) -> Place {
-        let dot = |a: [u8; 3], b: [u8; 3]| (0..3).map(|i| f32::from(a[i]) * f32::from(b[i])).sum::<f32>();
-        let alike = |p: [u8; 3]| dot(p, self.colour).powi(2) > 0.98 * dot(p, p) * dot(self.colour, self.colour);
+        let dot = |a: [u8; 3], b: [u8; 3]| {
+            (0..3)
+                .map(|i| f32::from(a[i]) * f32::from(b[i]))
+                .sum::<f32>()
+        };
+        let alike = |p: [u8; 3]| {
+            dot(p, self.colour).powi(2) > 0.98 * dot(p, p) * dot(self.colour, self.colour)
+        };
         let (mut sum, mut count) = ([0.0, 0.0], 0.0);
         for (i, pixel) in frame.data.chunks_exact(3).enumerate() {
             let pixel = [pixel[0], pixel[1], pixel[2]];
             if pixel != [0; 3] && alike(pixel) {
-                sum = [sum[0] + (i % frame.size) as f32, sum[1] + (i / frame.size) as f32];
+                sum = [
+                    sum[0] + (i % frame.size) as f32,
+                    sum[1] + (i / frame.size) as f32,
+                ];
                 count += 1.0;
             }
         }
@@ -81,7 +91,10 @@ impl WorldModel for HandOnly {
             let mut place = start;
             for t in 0..actions.steps {
                 let action = actions.at(n, t);
-                place = [place[0] + PIXELS_A_STEP * action[0], place[1] + PIXELS_A_STEP * action[1]];
+                place = [
+                    place[0] + PIXELS_A_STEP * action[0],
+                    place[1] + PIXELS_A_STEP * action[1],
+                ];
                 places.push(place);
             }
         }
@@ -101,7 +114,12 @@ impl WorldModel for HandOnly {
 }
 
 impl Plans for HandOnly {
-    fn distance(&self, rollouts: &Rollouts, goal: &Goal, _metric: &Metric) -> Result<Vec<f32>, ModelError> {
+    fn distance(
+        &self,
+        rollouts: &Rollouts,
+        goal: &Goal,
+        _metric: &Metric,
+    ) -> Result<Vec<f32>, ModelError> {
         let places = rollouts.get::<Vec<Place>>(&self.card.name)?;
         let wanted = self.hand(&goal.frame);
         let away = |p: &Place| (p[0] - wanted[0]).hypot(p[1] - wanted[1]);
@@ -125,10 +143,19 @@ pub fn run(episodes: u64) -> anyhow::Result<String> {
     let card = Card::untrained("hand-only", Camp::Reference, "hand_only");
     let hand = scene.bodies.iter().find(|b| b.name == "hand");
     let colour = hand.map_or([0; 3], |b| b.colour.rgb());
-    let mpc = Mpc::new(Arc::new(HandOnly { card, colour }), Cem::default(), Budget::PAPER, Budget::REPLAN);
+    let mpc = Mpc::new(
+        Arc::new(HandOnly { card, colour }),
+        Cem::default(),
+        Budget::PAPER,
+        Budget::REPLAN,
+    );
     let mut pilot = Pilot::Sighted(Box::new(mpc));
     let seeds = HELD_OUT_SEED..HELD_OUT_SEED + episodes;
     let result = control::run(&scene, &eye, &mut pilot, seeds, GoalKind::Scene, |_| {})?;
     let rate = result.success.map_or(f64::NAN, |r| r.rate);
-    Ok(format!("it reaches {:.0} % of {} goals", 100.0 * rate, result.episodes))
+    Ok(format!(
+        "it reaches {:.0} % of {} goals",
+        100.0 * rate,
+        result.episodes
+    ))
 }

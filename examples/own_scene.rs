@@ -39,7 +39,13 @@ pub fn run(path: &Path) -> anyhow::Result<String> {
         highest = highest.max(reality.measure().bodies[0].position[1]);
     }
     let size = eye.size() as u32;
-    image::save_buffer(path, &eye.look(&reality).rgb, size, size, image::ColorType::Rgb8)?;
+    image::save_buffer(
+        path,
+        &eye.look(&reality).rgb,
+        size,
+        size,
+        image::ColorType::Rgb8,
+    )?;
     let [x, y, _] = reality.measure().bodies[0].position;
     Ok(format!(
         "the ball rose to {highest:.2} m and is at x {x:.2} m, y {y:.2} m after a second; see {}",

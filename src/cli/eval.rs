@@ -87,7 +87,9 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     match (&args.plan, &args.suite) {
         (Some(groups), _) => plan::run(groups, args.list),
         (None, Some(suite)) => measure(suite, &command_line()),
-        (None, None) => Err(super::wrong_use("a suite or --plan is needed; see `parallax eval --help`")),
+        (None, None) => Err(super::wrong_use(
+            "a suite or --plan is needed; see `parallax eval --help`",
+        )),
     }
 }
 
@@ -138,5 +140,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
 /// The command as it was typed. Names of files need not be UTF-8: they are shown as far as they can be.
 fn command_line() -> String {
     let words = std::env::args_os().skip(1);
-    words.fold("parallax".into(), |line, a| line + " " + &a.to_string_lossy())
+    words.fold("parallax".into(), |line, a| {
+        line + " " + &a.to_string_lossy()
+    })
 }

@@ -132,7 +132,9 @@ impl Contest {
         let eye = Eye::standard(&self.scene).map_err(|e| TaskError::Episode(e.into()))?;
         watch.begin(name, self.seeds.end - self.seeds.start);
         let seeds = self.seeds.clone();
-        let result = control::run(&self.scene, &eye, pilot, seeds, self.goals, |e| watch.episode(e))?;
+        let result = control::run(&self.scene, &eye, pilot, seeds, self.goals, |e| {
+            watch.episode(e)
+        })?;
         watch.end(name, &result);
         Ok(result)
     }
@@ -169,7 +171,9 @@ impl Contest {
         for (key, mut floor) in floors {
             let found = self.run(&floor.name, &mut floor.pilot, watch)?;
             result.floors.insert(key, found.success);
-            result.floors_sha256.extend(floor.sha256.map(|sha256| (floor.name, sha256)));
+            result
+                .floors_sha256
+                .extend(floor.sha256.map(|sha256| (floor.name, sha256)));
         }
         let (budget, hold) = (Budget::oracle(&self.scene), Budget::ORACLE.hold);
         let still = OracleMpc::without_contacts(&self.scene, budget, hold);
@@ -199,7 +203,10 @@ pub fn trained_floors(models: &Path, scene: &str) -> Vec<(&'static str, String)>
     let floor = |entry: registry::Entry| {
         let card = entry.card.ok()?;
         let key = architecture::of(&card)?.control_floor?;
-        card.scenes.iter().any(|s| s == scene).then_some((key, entry.name))
+        card.scenes
+            .iter()
+            .any(|s| s == scene)
+            .then_some((key, entry.name))
     };
     let entries = registry::scan(&registry::baselines(models));
     entries.into_iter().filter_map(floor).collect()

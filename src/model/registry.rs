@@ -4,17 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::cloning::{ClonedPolicy, CloningConfig};
-use super::generative::{
-    LatentDiffusion, LatentDiffusionConfig, PixelDiffusion, PixelDiffusionConfig,
-};
-use super::jepa::vjepa::{VjepaConfig, VjepaModel};
-use super::jepa::{LewmConfig, LewmModel};
-use super::steps_to_go::StepsToGo;
-use super::{Card, FrameDistance, ModelError, Policy, WorldModel};
+use super::architecture;
+pub use super::architecture::Trained;
+use super::{Card, ModelError, WorldModel};
 use crate::system::files;
 
 /// A folder of `models/`.
@@ -26,37 +20,6 @@ pub struct Entry {
     pub dir: PathBuf,
     /// Its card, or why that cannot be read.
     pub card: Result<Card, ModelError>,
-}
-
-/// The part of `train.ron` that describes the network; the training room reads the rest.
-#[derive(Deserialize)]
-struct Configuration {
-    architecture: Architecture,
-}
-
-#[derive(Deserialize)]
-enum Architecture {
-    Lewm(Part<LewmConfig>),
-    VjepaAc(Part<VjepaConfig>),
-    PixelDiffusion(Part<PixelDiffusionConfig>),
-    LatentDiffusion(Part<LatentDiffusionConfig>),
-    Cloning(Part<CloningConfig>),
-    StepsToGo(Part<CloningConfig>),
-}
-
-/// What a model folder holds.
-pub enum Trained {
-    /// Something that imagines.
-    World(Arc<dyn WorldModel>),
-    /// Something that only acts.
-    Policy(Arc<dyn Policy>),
-    /// Something that only says how far it is to a goal.
-    Distance(Arc<dyn FrameDistance>),
-}
-
-#[derive(Deserialize)]
-struct Part<T> {
-    model: T,
 }
 
 /// Largest weights file that is read, bytes.
@@ -108,40 +71,7 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
         path: path.clone(),
         source,
     })?;
-    let configuration: Configuration = ron::from_str(&text).map_err(|e| ModelError::Invalid {
-        path: path.clone(),
-        what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
-        message: e.code.to_string(),
-    })?;
-    Ok(match configuration.architecture {
-        Architecture::Lewm(part) => {
-            Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
-        }
-        Architecture::VjepaAc(part) => {
-            Trained::World(Arc::new(VjepaModel::load(dir, card, &part.model, device)?))
-        }
-        Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::LatentDiffusion(part) => Trained::World(Arc::new(LatentDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::Cloning(part) => Trained::Policy(Arc::new(ClonedPolicy::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::StepsToGo(part) => {
-            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &part.model, device)?))
-        }
-    })
+    architecture::load(dir, card, (&path, &text), device)
 }
 
 /// As [`load_any`], of a folder that holds a world model.

@@ -13,7 +13,10 @@ mod own_scene;
 #[test]
 fn a_model_imagines_and_plans() {
     let said = imagine_and_plan::run().unwrap();
-    assert!(said.contains("`cube`") && said.contains("distance to the goal"), "{said}");
+    assert!(
+        said.contains("`cube`") && said.contains("distance to the goal"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -27,5 +30,8 @@ fn a_model_of_your_own_reaches_goals() {
 fn a_scene_of_your_own_runs() {
     let dir = tempfile::tempdir().unwrap();
     let said = own_scene::run(&dir.path().join("scene.png")).unwrap();
-    assert!(said.contains("the ball rose to") && dir.path().join("scene.png").is_file(), "{said}");
+    assert!(
+        said.contains("the ball rose to") && dir.path().join("scene.png").is_file(),
+        "{said}"
+    );
 }

@@ -40,7 +40,10 @@ fn home() -> tempfile::TempDir {
     write(&home.join("docs/tables.ron"), TABLES);
     let shipped = scene::models_dir().join("lewm-reach/card.ron");
     let card = std::fs::read_to_string(shipped).unwrap();
-    write(&home.join("models/tiny/card.ron"), &card.replace("lewm-reach", "tiny"));
+    write(
+        &home.join("models/tiny/card.ron"),
+        &card.replace("lewm-reach", "tiny"),
+    );
     dir
 }
 
@@ -66,7 +69,10 @@ fn figures_are_shown_with_their_intervals() {
         "r": { "mean": 0.8512, "low": 0.8, "high": 0.9 }, "gain": [1.25, -0.05], "n": 100,
         "error": { "median": 2.04, "q1": 1.0, "q3": 3.0 },
     });
-    let result = Stored { path: "some.json".into(), json };
+    let result = Stored {
+        path: "some.json".into(),
+        json,
+    };
     let shown = |text: &str| with_figures(text, &result, Path::new("doc.md"));
     for (template, expected) in [
         ("{rate success} %", "93 [86, 97] %"),
@@ -92,7 +98,10 @@ fn figures_are_shown_with_their_intervals() {
 fn documents_say_what_results_say() {
     let dir = home();
     let home = dir.path();
-    write(&home.join("results/push-random.json"), &result("", &json!({})));
+    write(
+        &home.join("results/push-random.json"),
+        &result("", &json!({})),
+    );
     let document = home.join("docs/results.md");
     let text = "# R\n<!-- a note -->\n<!-- table success -->\nold\n<!-- end -->\nIt is <!-- results/push-random.json {percent success} -->7<!-- end --> %.\n";
     write(&document, text);
@@ -110,11 +119,17 @@ fn documents_say_what_results_say() {
     for (wrong, named) in [
         ("<!-- table charm -->\n<!-- end -->", "charm"),
         ("<!-- table success -->\nno end", "end"),
-        ("<!-- results/nowhere.json {rate success} --><!-- end -->", "nowhere"),
+        (
+            "<!-- results/nowhere.json {rate success} --><!-- end -->",
+            "nowhere",
+        ),
     ] {
         write(&document, wrong);
         let error = sources.rewritten(&document).unwrap_err().to_string();
-        assert!(error.contains(named) && error.contains("results.md"), "{error}");
+        assert!(
+            error.contains(named) && error.contains("results.md"),
+            "{error}"
+        );
     }
 }
 
@@ -125,7 +140,10 @@ fn a_result_holds_for_its_weights_scene_and_parameters_only() {
     let runs = Evaluations::load(home).unwrap().runs(home, &[]).unwrap();
     assert_eq!(runs.len(), 3);
     let state = |i: usize| runs[i].state(home).unwrap();
-    assert_eq!([state(0), state(1), state(2)], [State::Missing, State::Missing, State::Missing]);
+    assert_eq!(
+        [state(0), state(1), state(2)],
+        [State::Missing, State::Missing, State::Missing]
+    );
 
     let same = "parallax eval control --episodes 3 --model random --scene push --json /tmp/x.json --device cpu";
     write(&runs[0].result, &result(same, &json!({})));
@@ -139,16 +157,25 @@ fn a_result_holds_for_its_weights_scene_and_parameters_only() {
         write(&runs[0].result, &result(&other, &json!({})));
         assert!(matches!(state(0), State::Stale(_)), "{other}");
     }
-    write(&runs[0].result, &result(same, &json!({"scene_sha256": "another"})));
+    write(
+        &runs[0].result,
+        &result(same, &json!({"scene_sha256": "another"})),
+    );
     assert!(matches!(state(0), State::Stale(_)));
 
     let probe = "parallax eval probe --scene push --model tiny";
     let (own, path) = (weights(home), &runs[2].result);
     assert_eq!(*path, home.join("models/tiny/eval/probe-push.json"));
-    write(path, &result(probe, &json!({"model": "tiny", "model_sha256": own})));
+    write(
+        path,
+        &result(probe, &json!({"model": "tiny", "model_sha256": own})),
+    );
     assert_eq!(state(2), State::Current);
     assert_eq!(stored::outdated(&home.join("models")).unwrap(), []);
-    write(path, &result(probe, &json!({"model": "tiny", "model_sha256": "another"})));
+    write(
+        path,
+        &result(probe, &json!({"model": "tiny", "model_sha256": "another"})),
+    );
     assert!(matches!(state(2), State::Stale(_)));
     let outdated = stored::outdated(&home.join("models")).unwrap();
     assert_eq!(outdated.len(), 1);
@@ -156,7 +183,12 @@ fn a_result_holds_for_its_weights_scene_and_parameters_only() {
 
     std::fs::remove_file(home.join("models/tiny/card.ron")).unwrap();
     assert!(matches!(state(2), State::Impossible(_)));
-    assert!(Evaluations::load(home).unwrap().runs(home, &["charm".into()]).is_err());
+    assert!(
+        Evaluations::load(home)
+            .unwrap()
+            .runs(home, &["charm".into()])
+            .is_err()
+    );
 }
 
 #[test]

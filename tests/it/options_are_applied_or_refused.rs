@@ -53,12 +53,27 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
         ("eval judge --scene push --nfe 3", "--nfe"),
         ("eval judge --scene push --out x.png", "--out"),
         ("eval judge --scene push --candidates 3", "--candidates"),
-        ("eval judge --scene push --calibrate 100 --episodes 5", "--episodes"),
+        (
+            "eval judge --scene push --calibrate 100 --episodes 5",
+            "--episodes",
+        ),
         ("eval judge --scene push --calibrate 100 --seed 5", "--seed"),
-        ("eval rollout --scene push --model lewm-push --planner icem", "--planner"),
-        ("eval probe --scene push --model lewm-push --out x.png", "--out"),
-        ("eval control --scene push --model lewm-push --calibrate 100", "--calibrate"),
-        ("eval masked --scene push --model vjepa-ac --out x.png --episodes 3", "--episodes"),
+        (
+            "eval rollout --scene push --model lewm-push --planner icem",
+            "--planner",
+        ),
+        (
+            "eval probe --scene push --model lewm-push --out x.png",
+            "--out",
+        ),
+        (
+            "eval control --scene push --model lewm-push --calibrate 100",
+            "--calibrate",
+        ),
+        (
+            "eval masked --scene push --model vjepa-ac --out x.png --episodes 3",
+            "--episodes",
+        ),
         ("eval --plan --scene push", "--scene"),
     ] {
         parallax(line)
@@ -67,12 +82,30 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
     }
     // What this scene, model or controller does not look at is refused.
     for (line, option) in [
-        ("eval judge --scene push --calibrate 100 --set gravity=-3", "--set"),
-        ("eval rollout --scene push --model lewm-push --nfe 3", "--nfe"),
-        ("eval control --scene push --model lewm-push --beta 2", "--beta"),
-        ("eval control --scene push --model lewm-push --distance pixels", "--distance"),
-        ("eval control --scene push --model random --candidates 3", "--candidates"),
-        ("eval control --scene push --model oracle --planner mppi", "--planner"),
+        (
+            "eval judge --scene push --calibrate 100 --set gravity=-3",
+            "--set",
+        ),
+        (
+            "eval rollout --scene push --model lewm-push --nfe 3",
+            "--nfe",
+        ),
+        (
+            "eval control --scene push --model lewm-push --beta 2",
+            "--beta",
+        ),
+        (
+            "eval control --scene push --model lewm-push --distance pixels",
+            "--distance",
+        ),
+        (
+            "eval control --scene push --model random --candidates 3",
+            "--candidates",
+        ),
+        (
+            "eval control --scene push --model oracle --planner mppi",
+            "--planner",
+        ),
         ("eval control --scene push --model random --nfe 2", "--nfe"),
     ] {
         parallax(line)

@@ -40,10 +40,19 @@ pub fn evaluate(args: &AttributesArgs, writes: &Writes) -> Result<Measured> {
         );
     }
     let words = |order: &[Attribute]| {
-        let words: Vec<String> = order.iter().map(|a| format!("{a:?}").to_lowercase()).collect();
+        let words: Vec<String> = order
+            .iter()
+            .map(|a| format!("{a:?}").to_lowercase())
+            .collect();
         words.join(" > ")
     };
-    println!("here {}; published {}", words(&result.order), words(&result.published_order));
-    let head = subject.head("attributes", &scene, args.episodes, writes).of(model.as_ref());
+    println!(
+        "here {}; published {}",
+        words(&result.order),
+        words(&result.published_order)
+    );
+    let head = subject
+        .head("attributes", &scene, args.episodes, writes)
+        .of(model.as_ref());
     Measured::result(&Evaluation { head, result })
 }

@@ -91,7 +91,8 @@ impl Watch for Watcher {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let number = |v: Option<f64>, digits: usize| v.map_or("-".into(), |v| format!("{v:.digits$}"));
+        let number =
+            |v: Option<f64>, digits: usize| v.map_or("-".into(), |v| format!("{v:.digits$}"));
         println!(
             "{name:<18} success {}  of {}  ({} solved at start)  {} steps to success  {} ms a decision",
             Rate::percent(result.success),
@@ -109,7 +110,9 @@ impl Watch for Watcher {
 /// The floors of a scene that were trained, but for the controller that is measured.
 fn floors(args: &ControlArgs, scene: &Arc<Scene>) -> Result<Vec<(&'static str, Contestant)>> {
     let others = trained_floors(&models_dir(), &scene.name);
-    let others = others.into_iter().filter(|(_, folder)| *folder != args.subject.model);
+    let others = others
+        .into_iter()
+        .filter(|(_, folder)| *folder != args.subject.model);
     others
         .map(|(key, folder)| Ok((key, contestant(args, scene, &folder)?)))
         .collect()
@@ -201,7 +204,9 @@ fn contestant(args: &ControlArgs, scene: &Arc<Scene>, name: &str) -> Result<Cont
         distance: pixels.then(|| metric.id().to_string()),
     };
     let sha256 = Some(model.card().sha256.clone());
-    let mpc = Mpc::new(model, search, budget, replan).minimising(metric).sampling(sampling);
+    let mpc = Mpc::new(model, search, budget, replan)
+        .minimising(metric)
+        .sampling(sampling);
     let mpc = if args.cold { mpc.cold() } else { mpc };
     Ok(Contestant {
         name: name.into(),

@@ -28,7 +28,13 @@ pub fn evaluate(args: &DreamArgs, writes: &Writes) -> Result<Measured> {
     let subject = &args.subject;
     let scene = subject.scene()?;
     let model = args.sampling.apply(subject.model()?)?;
-    let result = dream::run(&scene, model.as_ref(), subject.seed, args.episodes, dream::STEPS)?;
+    let result = dream::run(
+        &scene,
+        model.as_ref(),
+        subject.seed,
+        args.episodes,
+        dream::STEPS,
+    )?;
     println!(
         "{} in {}: {} dreams of {} steps under random actions",
         subject.model, scene.name, args.episodes, result.steps
@@ -47,7 +53,9 @@ pub fn evaluate(args: &DreamArgs, writes: &Writes) -> Result<Measured> {
         );
     }
     println!("{:.0} imagined frames/s", result.frames_per_s);
-    let head = subject.head("dream", &scene, args.episodes, writes).of(model.as_ref());
+    let head = subject
+        .head("dream", &scene, args.episodes, writes)
+        .of(model.as_ref());
     let seed = subject.seed;
     Ok(Measured::result(&Evaluation { head, result })?
         .with_picture(move |path| pictures::draw_dreams(&scene, model.as_ref(), seed, path)))

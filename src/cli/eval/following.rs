@@ -24,7 +24,10 @@ pub fn evaluate(args: &FollowingArgs, writes: &Writes) -> Result<Measured> {
     let scene = subject.scene()?;
     let model = args.sampling.apply(subject.model()?)?;
     let result = following::run(&scene, model.as_ref(), subject.seed, args.episodes)?;
-    println!("{} in {}: {} clips of {} steps", subject.model, scene.name, args.episodes, result.steps);
+    println!(
+        "{} in {}: {} clips of {} steps",
+        subject.model, scene.name, args.episodes, result.steps
+    );
     println!(
         "loss under another clip's actions over loss under its own: {}",
         interval(result.shuffled_ratio, 1.0, 2)
@@ -37,6 +40,8 @@ pub fn evaluate(args: &FollowingArgs, writes: &Writes) -> Result<Measured> {
             100.0 * h.lost
         );
     }
-    let head = subject.head("following", &scene, args.episodes, writes).of(model.as_ref());
+    let head = subject
+        .head("following", &scene, args.episodes, writes)
+        .of(model.as_ref());
     Measured::result(&Evaluation { head, result })
 }

@@ -56,13 +56,25 @@ pub fn evaluate(args: &JudgeArgs, writes: &Writes) -> Result<Measured> {
         let why = "thresholds are those of the scene as its file has it (only --size may differ)";
         return Err(no_effect("set or --edit", why));
     }
-    let scenes = names.iter().map(|n| args.world.scene(n)).collect::<Result<Vec<_>>>()?;
+    let scenes = names
+        .iter()
+        .map(|n| args.world.scene(n))
+        .collect::<Result<Vec<_>>>()?;
     if let Some(clips) = args.calibrate {
         return calibrate(&scenes, clips);
     }
-    let (seed, episodes) = (args.seed.unwrap_or(HELD_OUT_SEED), args.episodes.unwrap_or(50));
+    let (seed, episodes) = (
+        args.seed.unwrap_or(HELD_OUT_SEED),
+        args.episodes.unwrap_or(50),
+    );
     warn_of_seeds(seed);
-    let mut head = head("judge", args.scene.as_deref().unwrap_or("all"), seed, Some(episodes), writes);
+    let mut head = head(
+        "judge",
+        args.scene.as_deref().unwrap_or("all"),
+        seed,
+        Some(episodes),
+        writes,
+    );
     if let ([scene], Some(name)) = (&scenes[..], &args.scene) {
         head.scene = scene.name.clone();
         head.scene_sha256 = scene::load(name).ok().map(|s| s.sha256());

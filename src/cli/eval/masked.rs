@@ -93,9 +93,12 @@ pub fn evaluate(args: &MaskedArgs, writes: &Writes) -> Result<Measured> {
             mean_error: mean,
         });
     }
-    let head = subject.head("masked", &scene, None, writes).of(model.as_ref());
+    let head = subject
+        .head("masked", &scene, None, writes)
+        .of(model.as_ref());
     let result = Found { clips: errors };
-    Ok(Measured::result(&Evaluation { head, result })?.with_picture(move |path| Ok(sheet.save(path)?)))
+    Ok(Measured::result(&Evaluation { head, result })?
+        .with_picture(move |path| Ok(sheet.save(path)?)))
 }
 
 fn enlarged(frame: &[u8], size: usize) -> Vec<u8> {

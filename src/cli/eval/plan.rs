@@ -24,7 +24,11 @@ pub fn run(groups: &[String], list: bool) -> Result<()> {
             State::Impossible(why) => println!("{}: cannot be measured: {why}", shown(run)),
         }
     }
-    println!("{} of {} evaluations are missing or stale", due.len(), runs.len());
+    println!(
+        "{} of {} evaluations are missing or stale",
+        due.len(),
+        runs.len()
+    );
     let mut failed = 0;
     for (i, (run, suite, why)) in due.iter().enumerate() {
         println!("[{} of {}] {}: {why}", i + 1, due.len(), shown(run));
@@ -43,12 +47,20 @@ pub fn run(groups: &[String], list: bool) -> Result<()> {
 }
 
 fn shown(run: &Run) -> String {
-    run.result.strip_prefix(home()).unwrap_or(&run.result).display().to_string()
+    run.result
+        .strip_prefix(home())
+        .unwrap_or(&run.result)
+        .display()
+        .to_string()
 }
 
 /// What the result says of how to measure it again.
 fn command(run: &Run) -> String {
-    format!("parallax eval {} --json {}", run.arguments.join(" "), shown(run))
+    format!(
+        "parallax eval {} --json {}",
+        run.arguments.join(" "),
+        shown(run)
+    )
 }
 
 fn parsed(run: &Run) -> Result<Suite> {
@@ -58,12 +70,18 @@ fn parsed(run: &Run) -> Result<Suite> {
     if let Some(picture) = &run.picture {
         words.extend(["--out".into(), picture.to_string_lossy().into_owned()]);
     }
-    let cli = Cli::try_parse_from(words).with_context(|| format!("models/evaluations.ron: {}", shown(run)))?;
+    let cli = Cli::try_parse_from(words)
+        .with_context(|| format!("models/evaluations.ron: {}", shown(run)))?;
     match cli.command {
         Some(Command::Eval(args)) => match *args {
-            EvalArgs { suite: Some(suite), .. } => Ok(suite),
+            EvalArgs {
+                suite: Some(suite), ..
+            } => Ok(suite),
             _ => bail!("models/evaluations.ron: {}: expected a suite", shown(run)),
         },
-        _ => bail!("models/evaluations.ron: {}: expected an evaluation", shown(run)),
+        _ => bail!(
+            "models/evaluations.ron: {}: expected an evaluation",
+            shown(run)
+        ),
     }
 }

@@ -45,11 +45,20 @@ pub fn evaluate(args: &ProbeArgs, writes: &Writes) -> Result<Measured> {
         );
     }
     for (group, lowest) in &probe.lowest_r {
-        println!("lowest {group:<11} {:6.3} {:6.3}", lowest.linear, lowest.mlp);
+        println!(
+            "lowest {group:<11} {:6.3} {:6.3}",
+            lowest.linear, lowest.mlp
+        );
     }
     let cost = model.cost(Sampling::default());
-    let head = subject.head("probe", &scene, args.episodes, writes).of(model.as_ref());
+    let head = subject
+        .head("probe", &scene, args.episodes, writes)
+        .of(model.as_ref());
     let (parameters, encode_flops) = (cost.parameters, cost.encode_flops);
-    let result = Found { parameters, encode_flops, probe };
+    let result = Found {
+        parameters,
+        encode_flops,
+        probe,
+    };
     Measured::result(&Evaluation { head, result })
 }

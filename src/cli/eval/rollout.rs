@@ -33,7 +33,9 @@ pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
         pictures::test(&scene, model.as_ref(), subject.seed)?;
     }
     let bar = bar(args.episodes, &subject.model);
-    let result = rollout::run(&scene, model.as_ref(), subject.seed, args.episodes, |_| bar.inc(1))?;
+    let result = rollout::run(&scene, model.as_ref(), subject.seed, args.episodes, |_| {
+        bar.inc(1)
+    })?;
     bar.finish_and_clear();
     println!(
         "{} in {}: {} clips, {} steps from {} real frames",
@@ -44,7 +46,9 @@ pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
         rollout::CONTEXT
     );
     print(&result);
-    let head = subject.head("rollout", &scene, args.episodes, writes).of(model.as_ref());
+    let head = subject
+        .head("rollout", &scene, args.episodes, writes)
+        .of(model.as_ref());
     let seed = subject.seed;
     Ok(Measured::result(&Evaluation { head, result })?
         .with_picture(move |path| pictures::draw_clips(&scene, model.as_ref(), seed, path)))
@@ -55,7 +59,8 @@ fn print(result: &RolloutResult) {
         "{:<18} {:>6} {:>12} {:>12} {:>12} {:>9}",
         "", "step", "PSNR dB", "error px", "error m", "survival"
     );
-    let spread = |s: Option<Spread>, d: usize| s.map_or("-".into(), |s| format!("{:.d$}", s.median));
+    let spread =
+        |s: Option<Spread>, d: usize| s.map_or("-".into(), |s| format!("{:.d$}", s.median));
     for (contestant, numbers) in &result.numbers {
         for (n, horizon) in numbers.iter().zip(&result.horizons) {
             println!(
@@ -63,14 +68,18 @@ fn print(result: &RolloutResult) {
                 spread(n.foreground_psnr_db, 1),
                 spread(n.object_error_px, 2),
                 spread(n.object_error_m, 3),
-                n.survival.map_or("-".into(), |s| format!("{:.1} %", 100.0 * s)),
+                n.survival
+                    .map_or("-".into(), |s| format!("{:.1} %", 100.0 * s)),
             );
         }
     }
     for (body, [x, z]) in &result.probe_r {
         println!("linear probe of {body}: r = {x:.3} (x), {z:.3} (z)");
     }
-    println!("gain over copy-last (dB): {:.1?}", result.gain_over_copy_last_db);
+    println!(
+        "gain over copy-last (dB): {:.1?}",
+        result.gain_over_copy_last_db
+    );
     println!(
         "clips without a violation of the {} laws that were checked: {}; violations a 100 object-frames {:?}",
         result.violations.checked.len(),

@@ -7,8 +7,8 @@ use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{seed, world::WorldArgs, wrong_use};
-use crate::eval::stats::Mean;
 use crate::eval::result::{Head, SCHEMA, seeds_are};
+use crate::eval::stats::Mean;
 use crate::model::{Sampled, Sampling, WorldModel, registry};
 use crate::scene::{self, Scene, models_dir};
 use crate::sim::HELD_OUT_SEED;
@@ -67,7 +67,10 @@ pub fn refuse_other_nfe(model: &dyn WorldModel, nfe: usize) -> Result<()> {
         Some(taken) => format!("always takes {taken}"),
         None => "imagines without function evaluations".into(),
     };
-    Err(no_effect("nfe", &format!("`{}` {message}", model.card().name)))
+    Err(no_effect(
+        "nfe",
+        &format!("`{}` {message}", model.card().name),
+    ))
 }
 
 /// What a result says of the command.
@@ -100,14 +103,22 @@ impl SubjectArgs {
         let mut head = head(suite, &scene.name, self.seed, episodes.into(), writes);
         head.scene_sha256 = scene::load(&self.scene).ok().map(|s| s.sha256());
         head.model = self.model.clone();
-        head.device = crate::cli::device::name(&self.device).unwrap_or("unknown").into();
+        head.device = crate::cli::device::name(&self.device)
+            .unwrap_or("unknown")
+            .into();
         head.note_world(scene);
         head
     }
 }
 
 /// The head of a result without a model.
-pub fn head(suite: &'static str, scene: &str, seed: u64, episodes: Option<u64>, writes: &Writes) -> Head {
+pub fn head(
+    suite: &'static str,
+    scene: &str,
+    seed: u64,
+    episodes: Option<u64>,
+    writes: &Writes,
+) -> Head {
     Head {
         schema: SCHEMA,
         suite,
@@ -132,7 +143,9 @@ pub fn head(suite: &'static str, scene: &str, seed: u64, episodes: Option<u64>, 
 pub fn warn_of_seeds(seed: u64) {
     let kind = seeds_are(seed);
     if kind != "held out" {
-        eprintln!("note: seeds from {seed} are for {kind}; figures that count are measured from {HELD_OUT_SEED} up");
+        eprintln!(
+            "note: seeds from {seed} are for {kind}; figures that count are measured from {HELD_OUT_SEED} up"
+        );
     }
 }
 
@@ -144,7 +157,8 @@ pub fn no_effect(option: &str, why: &str) -> anyhow::Error {
 /// A bar that shows how far a suite is.
 pub fn bar(length: u64, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
-    let style = ProgressStyle::with_template("{prefix:<12} {wide_bar} {pos}/{len} {msg} {eta} left");
+    let style =
+        ProgressStyle::with_template("{prefix:<12} {wide_bar} {pos}/{len} {msg} {eta} left");
     if let Ok(style) = style {
         bar.set_style(style);
     }

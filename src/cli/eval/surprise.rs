@@ -49,7 +49,9 @@ pub fn evaluate(args: &SurpriseArgs, writes: &Writes) -> Result<Measured> {
             Rate::percent(found.model.paired)
         );
     }
-    let head = subject.head("surprise", &scene, args.episodes, writes).of(model.as_ref());
+    let head = subject
+        .head("surprise", &scene, args.episodes, writes)
+        .of(model.as_ref());
     let result = Found { breaks };
     Measured::result(&Evaluation { head, result })
 }

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::validate::{Clip, inputs};
 use crate::episode::Dataset;
-use crate::model::{Cancel, ModelError, WorldModel};
+use crate::model::{Cancel, ModelError, Sampling, WorldModel};
 use crate::system::files;
 
 /// Pixels between rows of different clips.
@@ -34,9 +34,10 @@ pub fn contact_sheet(
     for (row, &clip) in clips.iter().enumerate() {
         let span = &data.episodes[clip.episode];
         let steps = steps.min(span.len.saturating_sub(clip.last + 1));
-        let (context, actions) = inputs(data, clip, model.context_frames(), steps);
-        let rollouts = model.imagine(&model.observe(&context)?, &actions, &Cancel::new())?;
-        let Some(frames) = model.frames(&rollouts)? else {
+        let (context, actions) = inputs(data, clip, model.shape().context_frames, steps);
+        let (latent, sampling) = (model.observe(&context)?, Sampling::default());
+        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+        let Some(frames) = model.facets().frames(&rollouts)? else {
             continue;
         };
         let top = row * (2 * size + GAP);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::moving_ids;
 use crate::episode::Dataset;
-use crate::model::{Actions, Cancel, Context, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Context, ModelError, Sampling, WorldModel};
 
 /// Steps at which rollouts are measured.
 pub const STEPS: [usize; 3] = [1, 5, 10];
@@ -66,15 +66,13 @@ pub(super) fn inputs(
     let start = data.episodes[clip.episode].start;
     let dim = data.action_dim;
     let first = (clip.last + 1).saturating_sub(frames);
-    let context = Context {
-        size: data.size,
-        frames: (first..=clip.last)
-            .map(|t| data.frame(start + t).to_vec())
-            .collect(),
-        actions: (first..clip.last)
+    let context = Context::new(
+        data.size,
+        (first..=clip.last).map(|t| data.frame(start + t).to_vec()),
+        (first..clip.last)
             .map(|t| data.action(start + t).to_vec())
             .collect(),
-    };
+    );
     let following: Vec<Vec<f32>> = (clip.last..clip.last + steps)
         .map(|t| data.action(start + t).to_vec())
         .collect();
@@ -95,13 +93,17 @@ pub fn validate(
     let errors: Result<Vec<_>, ModelError> = clips
         .par_iter()
         .map(|&clip| {
-            let (context, actions) = inputs(data, clip, model.context_frames(), horizon);
+            let (context, actions) = inputs(data, clip, model.shape().context_frames, horizon);
             let latent = model.observe(&context)?;
-            let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-            let frames = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
-                model: model.card().name.clone(),
-                message: "imagines no frames to validate".into(),
-            })?;
+            let sampling = Sampling::default();
+            let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+            let frames = model
+                .facets()
+                .frames(&rollouts)?
+                .ok_or_else(|| ModelError::Input {
+                    model: model.card().name.clone(),
+                    message: "imagines no frames to validate".into(),
+                })?;
             let span = &data.episodes[clip.episode];
             let (start, last) = (span.start + clip.last, data.frame(span.start + clip.last));
             let ids = data.frame_ids(start);

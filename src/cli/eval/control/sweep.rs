@@ -57,9 +57,7 @@ fn values(sweep: &[String], scene: &Arc<Scene>) -> Result<Vec<Value>> {
             let (shown, departure) = match field.trim().strip_suffix(".colour") {
                 Some(body) => repaint(&mut changed, body, value.trim())?,
                 None => {
-                    changed
-                        .intervene(&assignment)
-                        .map_err(wrong_use)?;
+                    changed.intervene(&assignment).map_err(wrong_use)?;
                     let departures = changed.departures();
                     let departure = departures.into_iter().find(|d| d.target == field.trim());
                     match &departure {
@@ -96,7 +94,11 @@ pub fn run(args: &ControlArgs, contest: &Contest) -> Result<SweepResult> {
         };
         let mut controller = contestant(args, &contest.scene, &args.subject.model)?;
         println!("{} = {}", value.field, value.shown);
-        let found = contest.run(&controller.name, &mut controller.pilot, &mut Watcher::default())?;
+        let found = contest.run(
+            &controller.name,
+            &mut controller.pilot,
+            &mut Watcher::default(),
+        )?;
         let oracle = match args.no_references {
             true => None,
             false => Some(contest.oracle(&mut Watcher::default())?.success),

@@ -22,7 +22,14 @@ pub enum Actor {
 /// Refuses what a controller does not look at.
 pub fn check(args: &ControlArgs, name: &str, actor: Actor) -> Result<()> {
     const ALWAYS: [&str; 3] = ["goals", "sweep", "no-references"];
-    const BUDGET: [&str; 6] = ["candidates", "iterations", "ms", "horizon", "hold", "replan"];
+    const BUDGET: [&str; 6] = [
+        "candidates",
+        "iterations",
+        "ms",
+        "horizon",
+        "hold",
+        "replan",
+    ];
     for option in args.asked().into_iter().filter(|o| !ALWAYS.contains(o)) {
         let looked_at = match (actor, option) {
             (Actor::Reflex, _) => false,
