@@ -1,13 +1,14 @@
 //! What a world model is, and the two camps that implement it.
 //!
 //! Read `world_model.rs` first: the trait and the words (context, latent, rollout, goal). `card.rs` is the
-//! metadata of a shipped model, `registry.rs` fills itself from `models/`. The camps know neither the registry
+//! metadata of a shipped model, `folder.rs` names the files beside it, `registry.rs` fills itself from `models/`. The camps know neither the registry
 //! nor each other; whoever uses a model knows only the trait. `policy.rs` and `cloning.rs` are the baseline that acts
 //! without imagining. `fingerprint.rs` asks every model one question, and its card holds the answers.
 
 pub mod card;
 pub mod cloning;
 pub mod fingerprint;
+pub mod folder;
 pub mod generative;
 pub mod goal_distance;
 pub(crate) mod input;

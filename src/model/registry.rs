@@ -4,18 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::cloning::{ClonedPolicy, CloningConfig};
-use super::generative::{
-    LatentDiffusion, LatentDiffusionConfig, PixelDiffusion, PixelDiffusionConfig,
-};
-use super::jepa::vjepa::{VjepaConfig, VjepaModel};
-use super::jepa::{LewmConfig, LewmModel};
+use super::cloning::ClonedPolicy;
+use super::generative::{LatentDiffusion, PixelDiffusion};
+use super::jepa::LewmModel;
+use super::jepa::vjepa::VjepaModel;
 use super::steps_to_go::StepsToGo;
-use super::{Card, FrameDistance, ModelError, Policy, WorldModel};
-use crate::system::files;
+use super::{Card, FrameDistance, ModelError, Policy, WorldModel, folder};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -28,22 +24,6 @@ pub struct Entry {
     pub card: Result<Card, ModelError>,
 }
 
-/// The part of `train.ron` that describes the network; the training room reads the rest.
-#[derive(Deserialize)]
-struct Configuration {
-    architecture: Architecture,
-}
-
-#[derive(Deserialize)]
-enum Architecture {
-    Lewm(Part<LewmConfig>),
-    VjepaAc(Part<VjepaConfig>),
-    PixelDiffusion(Part<PixelDiffusionConfig>),
-    LatentDiffusion(Part<LatentDiffusionConfig>),
-    Cloning(Part<CloningConfig>),
-    StepsToGo(Part<CloningConfig>),
-}
-
 /// What a model folder holds.
 pub enum Trained {
     /// Something that imagines.
@@ -52,11 +32,6 @@ pub enum Trained {
     Policy(Arc<dyn Policy>),
     /// Something that only says how far it is to a goal.
     Distance(Arc<dyn FrameDistance>),
-}
-
-#[derive(Deserialize)]
-struct Part<T> {
-    model: T,
 }
 
 /// Largest weights file that is read, bytes.
@@ -103,43 +78,37 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let dir = &standing(dir);
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
-    let path = dir.join("train.ron");
-    let text = files::text(&path).map_err(|source| ModelError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    let configuration: Configuration = ron::from_str(&text).map_err(|e| ModelError::Invalid {
-        path: path.clone(),
-        what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
-        message: e.code.to_string(),
-    })?;
-    Ok(match configuration.architecture {
-        Architecture::Lewm(part) => {
-            Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
+    Ok(match card.architecture.as_str() {
+        "lewm" => {
+            let config = folder::network(dir)?;
+            Trained::World(Arc::new(LewmModel::load(dir, card, &config, device)?))
         }
-        Architecture::VjepaAc(part) => {
-            Trained::World(Arc::new(VjepaModel::load(dir, card, &part.model, device)?))
+        "vjepa_ac" => {
+            let config = folder::network(dir)?;
+            Trained::World(Arc::new(VjepaModel::load(dir, card, &config, device)?))
         }
-        Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::LatentDiffusion(part) => Trained::World(Arc::new(LatentDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::Cloning(part) => Trained::Policy(Arc::new(ClonedPolicy::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::StepsToGo(part) => {
-            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &part.model, device)?))
+        "pixel_diffusion" => {
+            let config = folder::network(dir)?;
+            Trained::World(Arc::new(PixelDiffusion::load(dir, card, &config, device)?))
+        }
+        "latent_diffusion" => {
+            let config = folder::network(dir)?;
+            Trained::World(Arc::new(LatentDiffusion::load(dir, card, &config, device)?))
+        }
+        "cloning" => {
+            let config = folder::network(dir)?;
+            Trained::Policy(Arc::new(ClonedPolicy::load(dir, card, &config, device)?))
+        }
+        "steps_to_go" => {
+            let config = folder::network(dir)?;
+            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &config, device)?))
+        }
+        other => {
+            return Err(ModelError::Invalid {
+                path: dir.join("card.ron"),
+                what: "architecture".into(),
+                message: format!("found {other}, which this program does not know"),
+            });
         }
     })
 }
