@@ -5,7 +5,7 @@ use std::time::Instant;
 use candle_core::Device;
 use parallax::camera::Eye;
 use parallax::eval::tasks::TaskInstance;
-use parallax::model::{Cancel, Context, registry};
+use parallax::model::{Cancel, Context, Frame, Metric, Sampling, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
@@ -24,11 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let push = std::sync::Arc::new(scene::load("push")?);
     let eye = Eye::standard(&push)?;
     let task = TaskInstance::new(&push, &eye, HELD_OUT_SEED)?;
-    let context = Context {
-        size: eye.size(),
-        frames: vec![eye.look(&task.reality).rgb],
-        actions: Vec::new(),
-    };
+    let context = Context::one(Frame::new(eye.size(), eye.look(&task.reality).rgb));
     let budget = Budget::PAPER;
     let mut ms = Vec::new();
     for seed in 0..20 {
@@ -38,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             model: model.as_ref(),
             latent: &latent,
             goal: &task.goal,
+            metric: &Metric::Own,
+            sampling: Sampling::default(),
             dim: 2,
             budget: &budget,
             warm: None,

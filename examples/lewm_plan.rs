@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
 use parallax::eval::tasks::TaskInstance;
 use parallax::model::nn::Params;
-use parallax::model::{Actions, Cancel, Context, jepa::Lewm, registry};
+use parallax::model::{Actions, Cancel, Context, Frame, Metric, Sampling, jepa::Lewm, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::sim::HELD_OUT_SEED;
 use parallax::train::{Architecture, TrainConfig};
@@ -50,11 +50,7 @@ fn main() -> anyhow::Result<()> {
     let eye = Eye::standard(&scene)?;
     let task = TaskInstance::new(&scene, &eye, HELD_OUT_SEED)?;
     let frame = eye.look(&task.reality).rgb;
-    let context = Context {
-        size: eye.size(),
-        frames: vec![frame.clone()],
-        actions: Vec::new(),
-    };
+    let context = Context::one(Frame::new(eye.size(), frame.clone()));
     let budget = Budget::PAPER;
     let (n, dim) = (budget.candidates, scene.actions.dim());
     let genes = budget.horizon * dim;
@@ -80,9 +76,10 @@ fn main() -> anyhow::Result<()> {
     let (encode_ms, _) = best(|| Ok(lewm.encode_frames(&frame)?))?;
     let (encode_batch_ms, _) = best(|| Ok(lewm.encode_frames(&batch)?))?;
     let latent = model.observe(&context)?;
+    let plans = model.facets().plans.context("it measures no distance")?;
     let (rollout_ms, distances) = best(|| {
-        let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-        Ok(model.distance(&rollouts, &task.goal)?)
+        let rollouts = model.imagine(&latent, &actions, Sampling::default(), &Cancel::new())?;
+        Ok(plans.distance(&rollouts, &task.goal, &Metric::Own)?)
     })?;
     let (plan_ms, plan) = best(|| {
         let latent = model.observe(&context)?;
@@ -90,6 +87,8 @@ fn main() -> anyhow::Result<()> {
             model: model.as_ref(),
             latent: &latent,
             goal: &task.goal,
+            metric: &Metric::Own,
+            sampling: Sampling::default(),
             dim,
             budget: &budget,
             warm: None,
@@ -102,7 +101,7 @@ fn main() -> anyhow::Result<()> {
     let floats = |f: Vec<f32>| Tensor::new(f, &device);
     let tensors = HashMap::from([
         ("frame", bytes(&frame)?),
-        ("goal", bytes(&task.goal.frame)?),
+        ("goal", bytes(&task.goal.frame.data)?),
         (
             "noise",
             Tensor::from_vec(noise, (budget.iterations, n, genes), &device)?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::judge::Violation;
-use crate::model::{Camp, Card, MaskedClip};
+use crate::model::{Camp, Card, MaskedClip, architecture};
 use crate::worker::Imagined;
 
 /// Where the actions of a rollout came from.
@@ -192,6 +192,11 @@ impl Pane {
         self.card.as_ref().map(|c| c.camp)
     }
 
+    /// Whether its model imagines pictures, as far as its card says.
+    pub fn has_pixels(&self) -> bool {
+        self.card.as_ref().is_some_and(architecture::has_pixels)
+    }
+
     /// Whether the pane belongs to a scene: it was trained on it, or it has something to complain about.
     pub fn is_for(&self, scene: &str) -> bool {
         match &self.card {
@@ -211,8 +216,7 @@ impl Pane {
     /// Whether somebody can dream in it: it is ready, and it has pixels.
     pub fn can_dream(&self) -> bool {
         self.status == PaneStatus::Ready
-            && (self.camp() == Some(Camp::Generative)
-                || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
+            && (self.has_pixels() || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
     }
 
     /// The rollout that starts at a moment.

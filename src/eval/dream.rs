@@ -17,7 +17,7 @@ use super::stats::Mean;
 use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Blob, Tracker, psnr_db};
-use crate::model::{Actions, Cancel, Frames, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Frames, ModelError, Sampling, WorldModel};
 use crate::scene::Scene;
 use crate::sim::Reality;
 
@@ -53,7 +53,8 @@ pub struct Constancy {
 pub struct DreamResult {
     /// Imagined steps of each dream.
     pub steps: usize,
-    /// The model's.
+    /// The model's; a result's `model` is its name.
+    #[serde(rename = "dream")]
     pub model: Constancy,
     /// Reality's under the same actions.
     pub reality: Constancy,
@@ -210,9 +211,11 @@ impl Dream {
         let rollouts = model.imagine(
             &model.observe(&clip.context())?,
             &Actions::one(&sequence, dim),
+            Sampling::default(),
             &Cancel::new(),
         )?;
-        let imagined = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
+        let frames = model.facets().frames(&rollouts)?;
+        let imagined = frames.ok_or_else(|| ModelError::Input {
             model: model.card().name.clone(),
             message: "imagines no frames, so it cannot dream".into(),
         })?;

@@ -13,7 +13,7 @@ use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Tracker, foreground_mask};
 use crate::model::jepa::{linalg, pearson};
-use crate::model::{Actions, Cancel, Frames, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Frames, ModelError, Sampling, WorldModel};
 use crate::scene::Scene;
 
 /// Imagined steps of a clip.
@@ -106,8 +106,9 @@ pub fn run(
         let latent = model.observe(&clip.context())?;
         let imagine = |actions: &[Vec<f32>]| -> Result<Frames, EvalError> {
             let actions = Actions::one(actions, dim);
-            let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-            let frames = model.frames(&rollouts)?;
+            let sampling = Sampling::default();
+            let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+            let frames = model.facets().frames(&rollouts)?;
             Ok(frames.ok_or_else(|| fault("imagines no frames to follow a hand in".into()))?)
         };
         let own = actions_of(clip);

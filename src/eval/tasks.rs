@@ -125,10 +125,7 @@ impl TaskInstance {
                 GoalSampler::OnTop { base } => setting.on_top(base)?,
             };
             if let Some((reality, frame, targets)) = found {
-                let goal = Goal {
-                    size: eye.size(),
-                    frame,
-                };
+                let goal = Goal::new(eye.size(), frame);
                 let place = targets[0].place();
                 let goal_state = Arc::new(GoalState {
                     task: task.clone(),

@@ -75,6 +75,28 @@ pub struct Card {
 }
 
 impl Card {
+    /// The card of something that was not trained: everything that a training says is empty.
+    pub fn untrained(name: &str, camp: Camp, architecture: &str) -> Card {
+        Card {
+            format: FORMAT,
+            name: name.into(),
+            camp,
+            summary: String::new(),
+            architecture: architecture.into(),
+            scenes: Vec::new(),
+            parameters: 0,
+            steps: 0,
+            seed: 0,
+            data: "none".into(),
+            hardware: "none".into(),
+            minutes: 0.0,
+            sha256: String::new(),
+            notes: String::new(),
+            licence: "MIT OR Apache-2.0".into(),
+            behaviour: Vec::new(),
+        }
+    }
+
     /// Reads `dir/card.ron`.
     ///
     /// # Errors

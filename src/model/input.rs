@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::ModelError;
+use super::error::without_backtrace;
 use super::nn::{Params, WeightsError};
 use candle_core::Device;
 
@@ -16,14 +17,6 @@ pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) 
         what: what.into(),
         message: message.strip_prefix(&own).unwrap_or(&message).into(),
     }
-}
-
-/// What an error of the tensor library says, without the backtrace that it carries where `RUST_BACKTRACE` is
-/// set.
-pub(super) fn without_backtrace(text: &str) -> String {
-    let lines = text.lines();
-    let said = lines.take_while(|line| !line.trim_start().starts_with("0: "));
-    said.collect::<Vec<_>>().join("\n").trim_end().to_string()
 }
 
 /// Builds a model of `dir/model.safetensors`.

@@ -11,9 +11,11 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use super::facets::{Effort, Facets, Plans};
+use super::goal::Metric;
 use super::{
-    Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
-    Rollouts, WorldModel, card::FORMAT,
+    Actions, Camp, Cancel, Card, Context, Cost, Goal, Latent, ModelError, Rollouts, Sampling,
+    Shape, WorldModel,
 };
 use crate::scene::{ActionSpace, Scene};
 use crate::sim::{CONTROL_HZ, GoalState, Reality, State, Target};
@@ -54,6 +56,7 @@ enum Forecast {
 pub struct Oracle {
     card: Card,
     forecast: Forecast,
+    action_dim: usize,
     hand: Option<usize>,
     /// For every body, the distance of centres at which the hand touches it.
     reach: Vec<f32>,
@@ -77,26 +80,15 @@ impl Oracle {
         let touch = |b: usize| hand.map_or(0.0, |h| 0.5 * (size(h) + size(b)));
         let reach = (0..scene.bodies.len()).map(touch).collect();
         let card = Card {
-            format: FORMAT,
-            name: "oracle".into(),
-            camp: Camp::Reference,
             summary: "CEM on forks of rapier itself: the ceiling".into(),
-            architecture: "rapier3d".into(),
             scenes: vec![scene.name.clone()],
-            parameters: 0,
-            steps: 0,
-            seed: 0,
-            data: "none".into(),
-            hardware: "none".into(),
-            minutes: 0.0,
-            sha256: String::new(),
             notes: "Sees the true state; not a contestant".into(),
-            licence: "MIT OR Apache-2.0".into(),
-            behaviour: Vec::new(),
+            ..Card::untrained("oracle", Camp::Reference, "rapier3d")
         };
         Self {
             card,
             forecast: Forecast::Rapier,
+            action_dim: scene.actions.dim(),
             hand,
             reach,
             exacting: (scene.task.as_ref()).is_some_and(|t| t.angle_degrees.is_some()),
@@ -247,19 +239,21 @@ impl WorldModel for Oracle {
         &self.card
     }
 
-    fn context_frames(&self) -> usize {
-        1
-    }
-
-    fn frameskip(&self) -> usize {
-        SCORE_EVERY
+    fn shape(&self) -> Shape {
+        Shape {
+            context_frames: 1,
+            frameskip: SCORE_EVERY,
+            action_dim: self.action_dim,
+        }
     }
 
     fn observe(&self, _context: &Context) -> Result<Latent, ModelError> {
         let seen = self.seen.lock().unwrap_or_else(|p| p.into_inner());
-        let (reality, goal) = seen.as_ref().ok_or_else(|| ModelError::Input {
-            model: self.card.name.clone(),
-            message: "was not shown reality before it was asked to observe".into(),
+        let (reality, goal) = seen.as_ref().ok_or_else(|| {
+            ModelError::input(
+                &self.card.name,
+                "was not shown reality before it was asked to observe",
+            )
         })?;
         Ok(Latent::new(Truth {
             reality: reality.clone(),
@@ -271,6 +265,7 @@ impl WorldModel for Oracle {
         &self,
         latent: &Latent,
         actions: &Actions,
+        _sampling: Sampling,
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let truth: &Truth = latent.get(&self.card.name)?;
@@ -303,28 +298,30 @@ impl WorldModel for Oracle {
         Ok(Rollouts::new(costs?.concat()))
     }
 
-    fn distance(&self, rollouts: &Rollouts, _goal: &Goal) -> Result<Vec<f32>, ModelError> {
+    fn cost(&self, _sampling: Sampling) -> Cost {
+        Cost::default()
+    }
+
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Plans for Oracle {
+    /// The task's own distance, whatever the metric: it sees the state and no pictures.
+    fn distance(
+        &self,
+        rollouts: &Rollouts,
+        _goal: &Goal,
+        _metric: &Metric,
+    ) -> Result<Vec<f32>, ModelError> {
         Ok(rollouts.get::<Vec<f32>>(&self.card.name)?.clone())
     }
 
-    fn frames(&self, _rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-
-    fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-
-    fn surprise(
-        &self,
-        _context: &Context,
-        _actions: &Actions,
-        _next: &[u8],
-    ) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::default()
+    fn effort(&self) -> Effort {
+        Effort::PHYSICS
     }
 }

@@ -6,12 +6,9 @@ use std::sync::Arc;
 use candle_core::Device;
 use sha2::{Digest as _, Sha256};
 
-use super::cloning::ClonedPolicy;
-use super::generative::{LatentDiffusion, PixelDiffusion};
-use super::jepa::LewmModel;
-use super::jepa::vjepa::VjepaModel;
-use super::steps_to_go::StepsToGo;
-use super::{Card, FrameDistance, ModelError, Policy, WorldModel, folder};
+use super::architecture;
+pub use super::architecture::Trained;
+use super::{Card, ModelError, WorldModel};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -22,16 +19,6 @@ pub struct Entry {
     pub dir: PathBuf,
     /// Its card, or why that cannot be read.
     pub card: Result<Card, ModelError>,
-}
-
-/// What a model folder holds.
-pub enum Trained {
-    /// Something that imagines.
-    World(Arc<dyn WorldModel>),
-    /// Something that only acts.
-    Policy(Arc<dyn Policy>),
-    /// Something that only says how far it is to a goal.
-    Distance(Arc<dyn FrameDistance>),
 }
 
 /// Largest weights file that is read, bytes.
@@ -78,39 +65,7 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let dir = &standing(dir);
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
-    Ok(match card.architecture.as_str() {
-        "lewm" => {
-            let config = folder::network(dir)?;
-            Trained::World(Arc::new(LewmModel::load(dir, card, &config, device)?))
-        }
-        "vjepa_ac" => {
-            let config = folder::network(dir)?;
-            Trained::World(Arc::new(VjepaModel::load(dir, card, &config, device)?))
-        }
-        "pixel_diffusion" => {
-            let config = folder::network(dir)?;
-            Trained::World(Arc::new(PixelDiffusion::load(dir, card, &config, device)?))
-        }
-        "latent_diffusion" => {
-            let config = folder::network(dir)?;
-            Trained::World(Arc::new(LatentDiffusion::load(dir, card, &config, device)?))
-        }
-        "cloning" => {
-            let config = folder::network(dir)?;
-            Trained::Policy(Arc::new(ClonedPolicy::load(dir, card, &config, device)?))
-        }
-        "steps_to_go" => {
-            let config = folder::network(dir)?;
-            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &config, device)?))
-        }
-        other => {
-            return Err(ModelError::Invalid {
-                path: dir.join("card.ron"),
-                what: "architecture".into(),
-                message: format!("found {other}, which this program does not know"),
-            });
-        }
-    })
+    architecture::load(dir, card, device)
 }
 
 /// As [`load_any`], of a folder that holds a world model.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Camp, WorldModel};
+use crate::model::{Effort, WorldModel};
 use crate::scene::{Scene, Task};
 
 /// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
@@ -25,51 +25,28 @@ pub struct Budget {
 
 impl Budget {
     /// The paper's: 300 candidates, 10 iterations, 5 tokens of 5 steps (LeWM, arXiv 2603.19312).
-    pub const PAPER: Budget = Budget {
-        candidates: 300,
-        iterations: 10,
-        horizon: 5,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const PAPER: Budget = Budget::of(Effort::CHEAP);
     /// For the oracle: physics is exact but costs 12 steps a control step.
-    pub const ORACLE: Budget = Budget {
-        candidates: 64,
-        iterations: 4,
-        horizon: 5,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const ORACLE: Budget = Budget::of(Effort::PHYSICS);
     /// For pixel models on a processor: seconds a decision instead of minutes.
-    pub const SMALL: Budget = Budget {
-        candidates: 16,
-        iterations: 2,
-        horizon: 2,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const SMALL: Budget = Budget::of(Effort::PIXELS);
     /// Control steps that a plan is followed before the next one.
     pub const REPLAN: usize = 2;
 
-    /// The budget that a camp's models plan with unless told otherwise.
-    pub fn for_camp(camp: Camp) -> Budget {
-        match camp {
-            Camp::Jepa | Camp::Hybrid => Budget::PAPER,
-            Camp::Generative => Budget::SMALL,
-            Camp::Reference => Budget::ORACLE,
-        }
+    /// The budget of a model: what it says that a search in its imagination can afford.
+    pub fn for_model(model: &dyn WorldModel) -> Budget {
+        let plans = model.facets().plans;
+        Budget::of(plans.map_or(Effort::CHEAP, |p| p.effort()))
     }
 
-    /// The budget of a model: its camp's, with as many candidates and iterations as the model can afford.
-    pub fn for_model(model: &dyn WorldModel) -> Budget {
-        let camp = Budget::for_camp(model.card().camp);
-        match model.search() {
-            Some((candidates, iterations)) => Budget {
-                candidates,
-                iterations,
-                ..camp
-            },
-            None => camp,
+    /// So much effort, with every action held for five control steps.
+    pub const fn of(effort: Effort) -> Budget {
+        Budget {
+            candidates: effort.candidates,
+            iterations: effort.iterations,
+            horizon: effort.horizon,
+            hold: 5,
+            milliseconds: None,
         }
     }
 

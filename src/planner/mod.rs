@@ -16,7 +16,7 @@ mod search;
 
 pub use budget::Budget;
 pub use cem::Cem;
-pub use controller::{Controller, Mpc, OracleMpc, Random, Reflex, Sight};
+pub use controller::{Controller, Informed, Mpc, OracleMpc, Pilot, Random, Reflex, Sight, Truth};
 pub use gradient::Adam;
 pub use icem::Icem;
 pub use mppi::Mppi;
@@ -24,7 +24,7 @@ pub use noise::coloured;
 pub use plan::{Elite, IterationTrace, Plan};
 pub use search::CostShape;
 
-use crate::model::{Cancel, Goal, Latent, ModelError, WorldModel};
+use crate::model::{Cancel, Goal, Latent, Metric, ModelError, Sampling, WorldModel};
 
 /// Everything that a search depends on.
 #[derive(Clone, Copy)]
@@ -35,6 +35,10 @@ pub struct Problem<'a> {
     pub latent: &'a Latent,
     /// What to bring about.
     pub goal: &'a Goal,
+    /// What is minimised.
+    pub metric: &'a Metric,
+    /// How the model draws its futures, if it draws them by chance.
+    pub sampling: Sampling,
     /// Components of an action.
     pub dim: usize,
     /// How much to imagine.

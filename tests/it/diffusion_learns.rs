@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use parallax::episode::{Dataset, EpisodeSpan};
+use parallax::model::facets::Pixels;
 use parallax::model::generative::{
     Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig, film,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
-use parallax::model::{Actions, Cancel, Card, Context, WorldModel, folder};
+use parallax::model::{Actions, Cancel, Card, Context, Sampling, WorldModel, folder};
 use parallax::scene;
 use parallax::train::pixel::{
     Batches, DiffusionRecipe, DiffusionTraining, Request, loss, start_from,
@@ -199,25 +200,21 @@ fn a_regression_twin_sees_nothing_but_the_context_and_says_one_thing() {
         "{curve:?}"
     );
     let model = crate::diffusion_imagines::model(&recipe.model, &params);
-    let context = Context {
-        size: data.size,
-        frames: (0..4).map(|t| data.frame(t).to_vec()).collect(),
-        actions: (0..3).map(|t| data.action(t).to_vec()).collect(),
-    };
-    let imagined = |model: &PixelDiffusion| {
+    let context = Context::new(
+        data.size,
+        (0..4).map(|t| data.frame(t).to_vec()),
+        (0..3).map(|t| data.action(t).to_vec()).collect(),
+    );
+    let imagined = |model: &PixelDiffusion, sampling: Sampling| {
         let latent = model.observe(&context).unwrap();
         let actions = Actions::one(&[data.action(3).to_vec(), data.action(4).to_vec()], 2);
-        let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-        model.frames(&rollouts).unwrap().unwrap()
+        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new());
+        model.frames(&rollouts.unwrap()).unwrap()
     };
-    let first = imagined(&model);
-    model.set_sample(1);
-    model.set_nfe(7);
-    assert_eq!(first, imagined(&model), "no noise, one evaluation");
-    assert_eq!(model.cost(), {
-        model.set_nfe(1);
-        model.cost()
-    });
+    let first = imagined(&model, Sampling::default());
+    let other = Sampling::nfe(7).draw(1);
+    assert_eq!(first, imagined(&model, other), "no noise, one evaluation");
+    assert_eq!(model.cost(other), model.cost(Sampling::nfe(1)));
 }
 
 #[test]

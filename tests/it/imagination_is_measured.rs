@@ -7,14 +7,16 @@ use parallax::eval::attributes::{self, Attribute};
 use parallax::eval::stats::Mean;
 use parallax::eval::{dream, following};
 use parallax::judge::Blob;
+use parallax::model::facets::Pixels;
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Actions, Cancel, Card, Context, Cost, Facets, Frame, Frames, Latent, ModelError, Rollouts,
+    Sampling, Shape, WorldModel,
 };
 use parallax::scene::Scene;
 use parallax::sim::HELD_OUT_SEED;
 
 use crate::support::scene;
+use crate::support::stub::shape;
 
 /// What a fake makes of the last frame it saw, and of the actions so far.
 type Paint = fn(frame: &mut [u8], size: usize, step: usize, actions: &[f32]);
@@ -37,51 +39,43 @@ impl WorldModel for Fake {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        1
+    fn shape(&self) -> Shape {
+        shape(1, 1)
     }
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
-        let last = context.frames.last().cloned().unwrap_or_default();
-        Ok(Latent::new((context.size, last)))
+        Ok(Latent::new(context.frames.last().unwrap().clone()))
     }
     fn imagine(
         &self,
         latent: &Latent,
         actions: &Actions,
+        _: Sampling,
         _: &Cancel,
     ) -> Result<Rollouts, ModelError> {
-        let (size, last) = latent.get::<(usize, Vec<u8>)>("fake")?;
+        let last = latent.get::<Frame>("fake")?;
         let mut data = Vec::new();
         for t in 0..actions.steps {
-            let mut frame = last.clone();
+            let mut frame = last.data.clone();
             let so_far = &actions.data[..(t + 1) * actions.dim];
-            (self.paint)(&mut frame, *size, t, so_far);
+            (self.paint)(&mut frame, last.size, t, so_far);
             data.extend(frame);
         }
-        Ok(Rollouts::new(Frames {
-            n: 1,
-            steps: actions.steps,
-            size: *size,
-            data,
-        }))
+        Ok(Rollouts::new(Frames::sequence(last.size, data)))
     }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
-    }
-    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(Some(rollouts.get::<Frames>("fake")?.clone()))
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
+    fn cost(&self, _: Sampling) -> Cost {
         Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            pixels: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Pixels for Fake {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
+        Ok(rollouts.get::<Frames>("fake")?.clone())
     }
 }
 

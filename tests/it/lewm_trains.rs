@@ -3,11 +3,12 @@
 use candle_core::{DType, Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
+use parallax::model::facets::{Plans, Surprise};
 use parallax::model::jepa::{
     Decoder, DecoderSizes, JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
-use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
+use parallax::model::{Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel};
 use parallax::scene;
 use parallax::train::{
     Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ProposalPhase,
@@ -345,12 +346,9 @@ fn a_trained_folder_loads_and_imagines() {
     };
     let card = Card::load(dir.path()).unwrap();
     let model = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap();
-    let frame = experience().frame(0).to_vec();
-    let context = Context {
-        size: 64,
-        frames: vec![frame.clone()],
-        actions: Vec::new(),
-    };
+    let frame = Frame::new(64, experience().frame(0).to_vec());
+    let context = Context::one(frame.clone());
+    let sampling = Sampling::default();
     let latent = model.observe(&context).unwrap();
     let actions = Actions {
         n: 3,
@@ -358,43 +356,31 @@ fn a_trained_folder_loads_and_imagines() {
         dim: 2,
         data: vec![0.1; 60],
     };
-    let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let distance = model
-        .distance(
-            &rollouts,
-            &Goal {
-                size: 64,
-                frame: frame.clone(),
-            },
-        )
+    let rollouts = model
+        .imagine(&latent, &actions, sampling, &Cancel::new())
         .unwrap();
-    assert_eq!(distance.len(), 6);
-    assert!(distance.iter().all(|d| d.is_finite() && *d >= 0.));
-    let states = model
-        .states(&rollouts)
-        .unwrap()
-        .expect("read-outs were trained");
-    assert_eq!(states.bodies, ["hand", "cube"]);
-    assert_eq!(states.poses.len(), 3 * 2 * 2);
     let goal = Goal {
-        size: 64,
         frame: frame.clone(),
     };
-    let propose = |seed| model.propose(&latent, &goal, 6, 12, 2, seed).unwrap();
-    let proposed = propose(5).expect("an action prior was trained");
+    let can = model.facets();
+    let distance = model.distance(&rollouts, &goal, &Metric::Own).unwrap();
+    assert_eq!(distance.len(), 6);
+    assert!(distance.iter().all(|d| d.is_finite() && *d >= 0.));
+    let probes = can.readouts.expect("read-outs were trained");
+    let states = probes.states(&rollouts).unwrap();
+    assert_eq!(states.bodies, ["hand", "cube"]);
+    assert_eq!(states.poses.len(), 3 * 2 * 2);
+    let prior = can.proposals.expect("an action prior was trained");
+    let propose = |seed| prior.propose(&latent, &goal, 6, 12, 2, seed).unwrap();
+    let proposed = propose(5);
     assert_eq!((proposed.n, proposed.steps, proposed.dim), (6, 12, 2));
     assert_eq!(proposed.data.len(), 6 * 12 * 2);
     assert!(proposed.data.iter().all(|a| (-1. ..=1.).contains(a)));
-    assert!(propose(5).as_ref() == Some(&proposed), "a seed decides");
-    assert!(propose(6).as_ref() != Some(&proposed));
-    assert!(
-        model.frames(&rollouts).unwrap().is_none(),
-        "a JEPA has no pixels of its own"
-    );
-    let drawn = model
-        .decoded(&rollouts)
-        .unwrap()
-        .expect("a decoder was trained");
+    assert!(propose(5) == proposed, "a seed decides");
+    assert!(propose(6) != proposed);
+    assert!(can.pixels.is_none(), "a JEPA has no pixels of its own");
+    let decoder = can.decoder.expect("a decoder was trained");
+    let drawn = decoder.decoded(&rollouts).unwrap();
     assert_eq!((drawn.n, drawn.steps, drawn.size), (3, 2, 64));
     assert_eq!(drawn.data.len(), 3 * 2 * 64 * 64 * 3);
     let one = Actions {
@@ -414,6 +400,7 @@ fn a_trained_folder_loads_and_imagines() {
                     dim: 2,
                     data: vec![0.; 14]
                 },
+                sampling,
                 &Cancel::new()
             )
             .is_err()

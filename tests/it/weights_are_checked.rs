@@ -6,13 +6,13 @@ use candle_core::{DType, Device};
 use parallax::model::generative::PixelDiffusion;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
-use parallax::model::{Camp, Card, folder, registry};
+use parallax::model::{Camp, Card, Sampling, architecture, folder, registry};
 use parallax::scene::models_dir;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest as _, Sha256};
 
 use crate::diffusion_learns::small_recipe;
-use crate::planners_reach_goals::card;
+use crate::support::stub::card;
 
 fn config() -> LewmConfig {
     LewmConfig {
@@ -134,7 +134,15 @@ fn every_model_that_ships_loads() {
             entry.name,
             "a model is named like its folder"
         );
-        assert!(model.cost().parameters > 0 && model.frameskip() > 0 && model.context_frames() > 0);
+        let (cost, shape) = (model.cost(Sampling::default()), model.shape());
+        assert!(cost.parameters > 0 && shape.frameskip > 0 && shape.context_frames > 0);
+        let known = architecture::of(model.card()).expect("every architecture is in the table");
+        assert_eq!(
+            known.has_pixels,
+            model.facets().pixels.is_some(),
+            "{}",
+            known.id
+        );
     }
 }
 

@@ -14,7 +14,6 @@ use super::ghosts::ghosts_ui;
 use super::masked::{mask_view_ui, masked_ui, sum};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
 use super::{badge, legible, name};
-use crate::model::Camp;
 use crate::sim::CONTROL_HZ;
 
 /// Height of a card's header and footer.
@@ -50,7 +49,7 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
         let episode = stamp_of_episode(state);
         let picture = &goal.picture;
         let texture = pictures.show(ui.ctx(), "goal", episode, || {
-            frame_image(picture.size, &picture.frame)
+            frame_image(picture.frame.size, &picture.frame.data)
         });
         if let Some(texture) = texture {
             let corner = inset_rect(rect, state);
@@ -90,7 +89,7 @@ pub fn pane_ui(
         _ => format!("Imagination of {}", pane.name),
     };
     name(&response, WidgetType::Image, &label);
-    let has_pixels = pane.camp() == Some(Camp::Generative);
+    let has_pixels = pane.has_pixels();
     if has_pixels && response.clicked() {
         out.push(Command::ToggleDifference);
     }
@@ -360,7 +359,7 @@ fn footer_ui(
             None => String::new(),
         };
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if pane.camp() == Some(Camp::Generative) {
+            if pane.has_pixels() {
                 nfe_ui(ui, state, index, pane, out);
             }
             if pane.clip_frames.is_some() {

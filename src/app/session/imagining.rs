@@ -2,6 +2,7 @@
 
 use super::{CONTEXT_FRAMES, Session};
 use crate::app::state::*;
+use crate::model::Sampling;
 use crate::scene::Scene;
 use crate::worker::{Imagine, JudgeRollout, context_at};
 
@@ -217,13 +218,17 @@ impl Session {
             ..Rollout::default()
         };
         back.asked = (self.state.record.episode, rollout);
-        let context = context_at(&self.state.record.moments, branch, model.context_frames());
+        let context = context_at(
+            &self.state.record.moments,
+            branch,
+            model.shape().context_frames,
+        );
         back.imagination.ask(Imagine {
             model,
             context,
             actions: actions.to_vec(),
             dim: scene.actions.dim(),
-            nfe: pane.nfe,
+            sampling: Sampling::nfe(pane.nfe),
             samples: match self.state.show_spread {
                 true => SAMPLES,
                 false => 1,

@@ -57,7 +57,6 @@ impl Session {
             back.masks = key;
             back.masking.ask(MaskClip {
                 model: model.clone(),
-                size: clip.size,
                 frames: clip.frames,
                 // The same moment is masked in the same way; other moments in others.
                 seed: 2 * shown as u64 + u64::from(view == MaskView::Large),

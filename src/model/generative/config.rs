@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Objective;
-use super::goal::HUES;
+use crate::model::goal::{HUES, HueMotion};
 
 /// Network, noise and data scale of a [`PixelDiffusion`](super::PixelDiffusion).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct PixelDiffusionConfig {
     /// Denoising steps a frame unless told otherwise.
     pub nfe: usize,
     /// For every palette hue, how far its objects move in ordinary experience: the scale of the goal distance.
-    pub hue_motion: [f32; HUES],
+    pub hue_motion: HueMotion,
 }
 
 impl Default for PixelDiffusionConfig {

@@ -5,7 +5,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 
 use crate::episode::Dataset;
-use crate::model::{Actions, Cancel, Context, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Context, ModelError, Sampling, WorldModel};
 use crate::system::files;
 
 /// Pixels between rows of different clips.
@@ -25,15 +25,13 @@ pub fn inputs(data: &Dataset, clip: Clip, frames: usize, steps: usize) -> (Conte
     let start = data.episodes[clip.episode].start;
     let dim = data.action_dim;
     let first = (clip.last + 1).saturating_sub(frames);
-    let context = Context {
-        size: data.size,
-        frames: (first..=clip.last)
-            .map(|t| data.frame(start + t).to_vec())
-            .collect(),
-        actions: (first..clip.last)
+    let context = Context::new(
+        data.size,
+        (first..=clip.last).map(|t| data.frame(start + t).to_vec()),
+        (first..clip.last)
             .map(|t| data.action(start + t).to_vec())
             .collect(),
-    };
+    );
     let following: Vec<Vec<f32>> = (clip.last..clip.last + steps)
         .map(|t| data.action(start + t).to_vec())
         .collect();
@@ -62,9 +60,10 @@ pub fn contact_sheet(
     for (row, &clip) in clips.iter().enumerate() {
         let span = &data.episodes[clip.episode];
         let steps = steps.min(span.len.saturating_sub(clip.last + 1));
-        let (context, actions) = inputs(data, clip, model.context_frames(), steps);
-        let rollouts = model.imagine(&model.observe(&context)?, &actions, &Cancel::new())?;
-        let Some(frames) = model.frames(&rollouts)? else {
+        let (context, actions) = inputs(data, clip, model.shape().context_frames, steps);
+        let (latent, sampling) = (model.observe(&context)?, Sampling::default());
+        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+        let Some(frames) = model.facets().frames(&rollouts)? else {
             continue;
         };
         let top = row * (2 * size + GAP);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sheet::{Clip, contact_sheet, inputs};
 use super::targets::moving_ids;
 use crate::episode::Dataset;
-use crate::model::{Cancel, ModelError, WorldModel};
+use crate::model::{Cancel, ModelError, Sampling, WorldModel};
 
 /// Steps at which rollouts are measured.
 pub const STEPS: [usize; 3] = [1, 5, 10];
@@ -63,13 +63,17 @@ pub fn validate(
     let errors: Result<Vec<_>, ModelError> = clips
         .par_iter()
         .map(|&clip| {
-            let (context, actions) = inputs(data, clip, model.context_frames(), horizon);
+            let (context, actions) = inputs(data, clip, model.shape().context_frames, horizon);
             let latent = model.observe(&context)?;
-            let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-            let frames = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
-                model: model.card().name.clone(),
-                message: "imagines no frames to validate".into(),
-            })?;
+            let sampling = Sampling::default();
+            let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+            let frames = model
+                .facets()
+                .frames(&rollouts)?
+                .ok_or_else(|| ModelError::Input {
+                    model: model.card().name.clone(),
+                    message: "imagines no frames to validate".into(),
+                })?;
             let span = &data.episodes[clip.episode];
             let (start, last) = (span.start + clip.last, data.frame(span.start + clip.last));
             let ids = data.frame_ids(start);

@@ -145,10 +145,7 @@ impl Stage {
             moved.position[1] = resting_height(&act.reality, moved.body, [x, z]);
         }
         act.goal = Some(GoalShown {
-            picture: Goal {
-                size: act.eye.size(),
-                frame: goal_picture(&act.reality, &act.eye, &state),
-            },
+            picture: Goal::new(act.eye.size(), goal_picture(&act.reality, &act.eye, &state)),
             place: state.targets[0].place(),
             state: Arc::new(state),
             ..old.clone()

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::generative::{HUES, HueMotion, Objective};
+use crate::model::generative::Objective;
+use crate::model::goal::{HUES, HueMotion};
 
 /// Between frames and latents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

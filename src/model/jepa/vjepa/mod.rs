@@ -6,20 +6,20 @@
 //! blocks of space, as deep as the clip, so that nothing can be copied from the frame before.
 //!
 //! Then the target encoder stays as it is, and a predictor of its *maps* of patch tokens learns what actions do (`predictor.rs`). Planning
-//! compares imagined maps with the goal's (`imagine.rs`). `summary.rs` makes a few numbers of a map, for probes.
+//! compares imagined maps with the goal's (`planning.rs`). `summary.rs` makes a few numbers of a map, for probes.
 
 mod config;
 mod encoder;
-mod imagine;
 mod masked;
 mod masks;
+mod planning;
 mod predictor;
 mod summary;
 
 pub use config::{TUBELET, VjepaConfig};
 pub use encoder::{TubeletEncoder, positions, tubelets};
-pub use imagine::VjepaModel;
 pub use masked::{ClipBatch, MaskedJepa};
 pub use masks::{Blocks, LONG, Mask, SHORT};
+pub use planning::{VjepaModel, VjepaPredictor};
 pub use predictor::ActionJepa;
 pub use summary::Summary;

@@ -1,4 +1,4 @@
-//! How far an imagined frame is from a goal picture.
+//! Where each hue of the palette is in a picture, and how far apart the hues of two pictures are.
 //!
 //! Mean squared error of pixels says next to nothing before an object overlaps its place in the goal, and it counts
 //! the agent's own hand like everything else. The object-colour distance looks for each saturated hue of the palette
@@ -96,14 +96,4 @@ fn direction(rgb: [u8; 3]) -> (f32, [f32; 3]) {
     let from_grey = rgb.map(|v| v - grey);
     let length = from_grey.iter().map(|v| v * v).sum::<f32>().sqrt();
     (length, from_grey.map(|v| v / length.max(1e-6)))
-}
-
-/// Mean squared error of two frames of bytes, in units of [0, 1].
-pub fn pixel_mse(a: &[u8], b: &[u8]) -> f32 {
-    let total: u64 = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
-        .sum();
-    total as f32 / (a.len().max(1) as f32 * 255.0 * 255.0)
 }
