@@ -69,7 +69,8 @@ pub struct Card {
     pub notes: String,
     /// Licence of the weights.
     pub licence: String,
-    /// What the model answers to one fixed question (see `fingerprint.rs`); `parallax models --check` asks again.
+    /// What the model answers to one fixed question (see `fingerprint.rs`); `parallax models --check` asks
+    /// again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behaviour: Vec<f32>,
 }

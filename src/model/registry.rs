@@ -1,4 +1,5 @@
-//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a concrete model.
+//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a
+//! concrete model.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +88,8 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     })
 }
 
-/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression twins among them.
+/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression
+/// twins among them.
 pub fn baselines(models: &Path) -> PathBuf {
     models.join("baselines")
 }

@@ -2,10 +2,10 @@
 //!
 //! `training.rs` is the door. A recipe (`recipes/`, one folder or file each) is a list of phases; a phase
 //! (`phase.rs`) says what it draws and by what loss it learns; `run.rs` has the only loop, with clock, curve
-//! (`curve.rs`) and checkpoint (`checkpoint.rs`). `data/` makes batches and stores of experience, `readouts/`
-//! fits probes, action prior and decoder to what is frozen. `config.rs` is the file's face, `bounds.rs` says
-//! which numbers make sense in it; `folder.rs` and `identity.rs` keep what stands in a model folder, `export.rs`
-//! writes the finished one.
+//! (`curve.rs`) and checkpoint (`checkpoint.rs`). `data/` makes batches and stores of experience,
+//! `readouts/` fits probes, action prior and decoder to what is frozen. `config.rs` is the file's face,
+//! `bounds.rs` says which numbers make sense in it; `folder.rs` and `identity.rs` keep what stands in a
+//! model folder, `export.rs` writes the finished one.
 //!
 //! A training of a number of steps gives the same bits on the same machine, also when it was interrupted.
 

@@ -36,6 +36,29 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// A phase whose rate warms up over the share `warmup` of it and falls to zero, in which a gradient that
+    /// is not finite is an error at once. It is measured every `every` steps.
+    pub fn cosine(
+        name: &'static str,
+        length: Length,
+        optimiser: AdamWConfig,
+        (warmup, clip, every): (f64, f64, usize),
+        checkpoint_seconds: f64,
+    ) -> Self {
+        Self {
+            name,
+            length,
+            optimiser,
+            schedule: Schedule::Cosine { warmup },
+            clip,
+            bad_steps: 1,
+            log_every: None,
+            measure_every: every,
+            checkpoint_seconds,
+            is_serial: false,
+        }
+    }
+
     /// A short fit: rates that warm up over `warmup` of `steps` steps and fall to zero, gradients no longer
     /// than 1, nothing told, batches from one generator.
     pub fn fit(name: &'static str, steps: usize, warmup: usize, lr: f64) -> Self {

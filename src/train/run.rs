@@ -1,5 +1,5 @@
-//! The only loop: it takes a phase's steps, measures, writes the curve and the checkpoint, ends when the phase
-//! is done or time is up, and goes on where a checkpoint ended.
+//! The only loop: it takes a phase's steps, measures, writes the curve and the checkpoint, ends when the
+//! phase is done or time is up, and goes on where a checkpoint ended.
 
 use super::checkpoint::{Checkpoint, Progress};
 use super::clock::Clock;
@@ -39,8 +39,8 @@ pub(super) struct Session<'a> {
     pub data: &'a Dataset,
     pub train_episodes: Vec<usize>,
     pub validation_episodes: Vec<usize>,
-    /// Fresh weights, those of the checkpoint, or (where only read-outs are fitted anew) those of the finished
-    /// model.
+    /// Fresh weights, those of the checkpoint, or (where only read-outs are fitted anew) those of the
+    /// finished model.
     pub params: Params,
     pub clock: Clock,
     pub curve: Curve,

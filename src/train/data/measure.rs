@@ -8,8 +8,9 @@ const SAMPLES: usize = 2000;
 /// Steps over which motion is measured, as in the whitened cost of the JEPA camp.
 const STEPS: usize = 5;
 
-/// Fills `mean`, `sigma_data` and `hue_motion` from a dataset. Motion is taken from episodes with actions where there
-/// are any: only they are planned in, and what falls by itself says nothing about how hard a thing is to move.
+/// Fills `mean`, `sigma_data` and `hue_motion` from a dataset. Motion is taken from episodes with actions
+/// where there are any: only they are planned in, and what falls by itself says nothing about how hard a
+/// thing is to move.
 pub fn measure(data: &Dataset, config: &mut PixelDiffusionConfig) {
     let stride = (data.len() / SAMPLES).max(1);
     let (mut sum, mut squares, mut n) = ([0f64; 3], 0f64, 0f64);

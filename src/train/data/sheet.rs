@@ -38,8 +38,8 @@ pub fn inputs(data: &Dataset, clip: Clip, frames: usize, steps: usize) -> (Conte
     (context, Actions::one(&following, dim))
 }
 
-/// Writes a PNG: for each clip a row of truth and below it a row of imagination, first the last real frame, then
-/// `steps` frames (fewer at the end of an episode).
+/// Writes a PNG: for each clip a row of truth and below it a row of imagination, first the last real frame,
+/// then `steps` frames (fewer at the end of an episode).
 ///
 /// # Errors
 /// Those of the model; [`ModelError::Io`] if the file cannot be written.

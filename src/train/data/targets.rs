@@ -115,7 +115,8 @@ impl Targets {
         (rows, poses)
     }
 
-    /// r of a linear probe of every body's place and heading, fitted on `d` numbers a frame of the first frames and tested on the second.
+    /// r of a linear probe of every body's place and heading, fitted on `d` numbers a frame of the first
+    /// frames and tested on the second.
     pub fn linear_r(
         &self,
         d: usize,

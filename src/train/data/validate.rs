@@ -14,8 +14,8 @@ use crate::model::{Cancel, ModelError, Sampling, WorldModel};
 /// Steps at which rollouts are measured.
 pub const STEPS: [usize; 3] = [1, 5, 10];
 
-/// Peak signal-to-noise ratios in dB over the pixels of moving bodies (where they are, and where they were in the
-/// last real frame), pooled over clips, at [`STEPS`].
+/// Peak signal-to-noise ratios in dB over the pixels of moving bodies (where they are, and where they were
+/// in the last real frame), pooled over clips, at [`STEPS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The model's.
@@ -24,7 +24,8 @@ pub struct Validation {
     pub copy_last: [f32; 3],
 }
 
-/// `count` clips a scene out of `episodes`, with `steps` true frames after each; spread over episodes and moments.
+/// `count` clips a scene out of `episodes`, with `steps` true frames after each; spread over episodes and
+/// moments.
 pub fn clips(data: &Dataset, episodes: &[usize], count: usize, steps: usize) -> Vec<Clip> {
     let mut clips = Vec::new();
     for scene in 0..data.scenes.len() {

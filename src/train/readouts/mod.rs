@@ -1,5 +1,5 @@
-//! What is fitted to a frozen representation: probes, action prior, diagnostic decoder, and gates that look at
-//! it while it is trained.
+//! What is fitted to a frozen representation: probes, action prior, diagnostic decoder, and gates that look
+//! at it while it is trained.
 
 pub mod decoder;
 pub mod fit;

@@ -37,8 +37,8 @@ const CHECK_SHARE: usize = 10;
 /// Fits both probes on `fit` and reads `test`; `d` features and `k` quantities a row. The same seed reads the
 /// same bits.
 ///
-/// The MLP is fitted to what the linear probe leaves, and is added, quantity by quantity, as far as it helps on
-/// the last tenth of `fit`, which it does not learn from: it can hardly read worse than the linear probe.
+/// The MLP is fitted to what the linear probe leaves, and is added, quantity by quantity, as far as it helps
+/// on the last tenth of `fit`, which it does not learn from: it can hardly read worse than the linear probe.
 ///
 /// # Errors
 /// [`TrainError::TooLittle`] for fewer than two rows; [`TrainError::Tensor`].

@@ -16,7 +16,7 @@ use crate::train::export::Made;
 use crate::train::phase::{At, Line, Loss, Phase, Plan, line};
 use crate::train::recipe::Recipe;
 use crate::train::run::{Given, Session};
-use crate::train::schedule::{Length, Schedule};
+use crate::train::schedule::Length;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -231,12 +231,12 @@ impl Recipe for Pairwise {
         let ahead = recipe.ahead;
         let notes = match target {
             Target::Action => format!(
-                "A policy, not a world model: goals up to {ahead} steps ahead in hindsight, mean squared error \
-                 of one action. On validation episodes {error:.3}; doing nothing {idle:.3}."
+                "A policy, not a world model: goals up to {ahead} steps ahead in hindsight, mean squared \
+                 error of one action. On validation episodes {error:.3}; doing nothing {idle:.3}."
             ),
             Target::Steps => format!(
-                "A distance, not a world model: control steps between two frames of an episode, as a share of \
-                 {ahead}; 1 for frames of different episodes. Mean squared error on validation episodes \
+                "A distance, not a world model: control steps between two frames of an episode, as a share \
+                 of {ahead}; 1 for frames of different episodes. Mean squared error on validation episodes \
                  {error:.4}; of their mean {idle:.4}."
             ),
         };
@@ -273,7 +273,8 @@ impl Learning<'_> {
         Ok((self.model.encoder().pixels(&frames)?, said))
     }
 
-    /// Errors on held-out episodes: the model's, and that of doing nothing or saying the mean of all distances.
+    /// Errors on held-out episodes: the model's, and that of doing nothing or saying the mean of all
+    /// distances.
     fn validate(&self) -> Result<(f64, f64), TrainError> {
         const BATCHES: usize = 10;
         let (mut error, mut idle) = (0., 0.);
@@ -295,21 +296,15 @@ impl Phase for Learning<'_> {
     type Batch = (Vec<u8>, Vec<f32>);
 
     fn plan(&self) -> Plan {
-        let recipe = self.recipe;
-        Plan {
-            name: self.name,
-            length: recipe.length,
-            optimiser: recipe.optimiser,
-            schedule: Schedule::Cosine {
-                warmup: recipe.warmup,
-            },
-            clip: recipe.clip,
-            bad_steps: 1,
-            log_every: None,
-            measure_every: recipe.log_every,
-            checkpoint_seconds: recipe.checkpoint_seconds,
-            is_serial: false,
-        }
+        let r = self.recipe;
+        let habits = (r.warmup, r.clip, r.log_every);
+        Plan::cosine(
+            self.name,
+            r.length,
+            r.optimiser,
+            habits,
+            r.checkpoint_seconds,
+        )
     }
 
     fn variables(&self) -> Vec<(String, Var)> {

@@ -1,4 +1,5 @@
-//! What trainings of diffusion models have in common: their pace, and the last part on the model's own frames.
+//! What trainings of diffusion models have in common: their pace, and the last part on the model's own
+//! frames.
 
 use crate::model::nn::AdamWConfig;
 use crate::train::bounds::{self, Fault, within};

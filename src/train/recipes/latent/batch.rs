@@ -31,7 +31,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// The window that this prediction is made from: `context: [B, S, S, K·C]` with its noise, levels and actions.
+    /// The window that this prediction is made from: `context: [B, S, S, K·C]` with its noise, levels and
+    /// actions.
     ///
     /// # Errors
     /// [`ModelError::Tensor`].

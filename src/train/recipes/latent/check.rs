@@ -1,4 +1,5 @@
-//! The autoencoder on held-back episodes: whole pictures, moving bodies, and where the judge's tracker sees them.
+//! The autoencoder on held-back episodes: whole pictures, moving bodies, and where the judge's tracker sees
+//! them.
 
 use std::collections::BTreeMap;
 

@@ -79,7 +79,8 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// Weighted mean of `|e| + s e²` over reconstructed pixels in [-1, 1], where e is their error and s `squared_weight`.
+/// Weighted mean of `|e| + s e²` over reconstructed pixels in [-1, 1], where e is their error and s
+/// `squared_weight`.
 ///
 /// # Errors
 /// [`ModelError::Tensor`].

@@ -2,8 +2,8 @@
 //! every frame encoded once, then the transformer on what is stored.
 //!
 //! `recipe.rs` is the part of `train.ron`, `frames.rs` has the first phase's examples and loss, `check.rs`
-//! measures the autoencoder on held-back episodes, `encoded.rs` is the experience between the phases, `batch.rs`
-//! has the second phase's examples and loss.
+//! measures the autoencoder on held-back episodes, `encoded.rs` is the experience between the phases,
+//! `batch.rs` has the second phase's examples and loss.
 
 mod batch;
 mod check;
@@ -188,8 +188,8 @@ impl Imagining<'_> {
         };
         let notes = format!(
             "{} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): one camera, an \
-             autoencoder of single frames, {} tokens a frame, a window of {} context frames that enters cell by \
-             cell in place of attention over time, each with a noise level of its own; {how}; moving bodies \
+             autoencoder of single frames, {} tokens a frame, a window of {} context frames that enters cell \
+             by cell in place of attention over time, each with a noise level of its own; {how}; moving bodies \
              weighted {}-fold, the last part of the training on the model's own latents.",
             progress.frames,
             model.tokens(),

@@ -5,11 +5,10 @@ use crate::model::jepa::{JointWeights, Lewm, LewmConfig, joint_loss};
 use crate::model::nn::{AdamWConfig, Params, Rng};
 use crate::train::bounds::{self, Fault, within};
 use crate::train::checkpoint::Progress;
-use crate::train::data::sequences::{SEQUENCES, Sequences};
+use crate::train::data::sequences::Sequences;
 use crate::train::error::TrainError;
 use crate::train::phase::{At, Line, Loss, Phase, Plan};
-use crate::train::run::Session;
-use crate::train::schedule::{Length, Schedule};
+use crate::train::schedule::Length;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -83,63 +82,25 @@ impl JointPhase {
 }
 
 /// The first phase: what it draws and learns.
-pub struct Joint<'a> {
-    phase: &'a JointPhase,
-    model: &'a Lewm,
-    params: Params,
-    sequences: Sequences<'a>,
-    watch: &'a Watch<'a>,
-    seed: u64,
-}
-
-impl<'a> Joint<'a> {
-    /// On the session's experience; the watch looks at what the latents hold meanwhile.
-    ///
-    /// # Errors
-    /// [`TrainError::TooLittle`] where there are no sequences.
-    pub fn new(
-        session: &Session<'a>,
-        phase: &'a JointPhase,
-        model: &'a Lewm,
-        watch: &'a Watch<'a>,
-    ) -> Result<Self, TrainError> {
-        let seed = session.given.seed;
-        let sequences = Sequences::new(
-            session.data,
-            &session.train_episodes,
-            (phase.tokens, model.config().frameskip),
-            phase.batch,
-            seed ^ SEQUENCES,
-        );
-        Ok(Self {
-            phase,
-            model,
-            params: session.params.clone(),
-            sequences: sequences.or_too_little("training sequences")?,
-            watch,
-            seed,
-        })
-    }
+pub(super) struct Joint<'a> {
+    pub phase: &'a JointPhase,
+    pub model: &'a Lewm,
+    pub params: Params,
+    pub sequences: Sequences<'a>,
+    /// Looks at what the latents hold meanwhile.
+    pub watch: &'a Watch<'a>,
+    pub seed: u64,
 }
 
 impl Phase for Joint<'_> {
     type Batch = (Vec<u8>, Tensor);
 
     fn plan(&self) -> Plan {
-        let phase = self.phase;
+        let p = self.phase;
+        let habits = (p.warmup, p.clip, p.judge_every);
         Plan {
-            name: "joint",
-            length: phase.length,
-            optimiser: phase.optimiser,
-            schedule: Schedule::Cosine {
-                warmup: phase.warmup,
-            },
-            clip: phase.clip,
-            bad_steps: 1,
-            log_every: Some(phase.log_every),
-            measure_every: phase.judge_every,
-            checkpoint_seconds: phase.checkpoint_seconds,
-            is_serial: false,
+            log_every: Some(p.log_every),
+            ..Plan::cosine("joint", p.length, p.optimiser, habits, p.checkpoint_seconds)
         }
     }
 

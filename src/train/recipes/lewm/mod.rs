@@ -1,8 +1,8 @@
 //! How a LeWM is trained: encoder and predictor jointly, then the predictor alone on stored latents, then the
 //! whitened distance, then the read-outs.
 //!
-//! The second phase is cheap (a latent is 200 times smaller than a frame) and decides much: in our trials it and the
-//! whitened distance took pushing from 46 to 76 % success.
+//! The second phase is cheap (a latent is 200 times smaller than a frame) and decides much: in our trials it
+//! and the whitened distance took pushing from 46 to 76 % success.
 
 mod bench;
 mod joint;
@@ -21,6 +21,7 @@ use crate::model::{Camp, Card};
 use crate::train::bounds::{self, Fault};
 use crate::train::data::fit as suits;
 use crate::train::data::sampling::{mean_image, thinned};
+use crate::train::data::sequences::{SEQUENCES, Sequences};
 use crate::train::data::stored::Stored;
 use crate::train::data::targets::moving_bodies;
 use crate::train::error::TrainError;
@@ -114,7 +115,18 @@ impl Recipe for LewmRecipe {
         }
         let watch = Watch::new(session, &model);
         if session.is_due(0) {
-            let joint = Joint::new(session, &self.joint, &model, &watch)?;
+            let (phase, seed) = (&self.joint, session.given.seed);
+            let shape = (phase.tokens, self.model.frameskip);
+            let (episodes, draws) = (&session.train_episodes, seed ^ SEQUENCES);
+            let sequences = Sequences::new(session.data, episodes, shape, phase.batch, draws);
+            let joint = Joint {
+                phase,
+                model: &model,
+                params: params.clone(),
+                sequences: sequences.or_too_little("training sequences")?,
+                watch: &watch,
+                seed,
+            };
             session.run(&joint, None)?;
         }
         session.enter(1);
@@ -191,9 +203,25 @@ impl LewmRecipe {
         let buffer = params.buffer((d, d), "whitening", Init::Zeros)?;
         buffer.set(&Tensor::from_vec(w, (d, d), params.device())?)?;
         let frozen = Lewm::new(&self.model, &params.detached())?;
-        let networks = (model, &frozen, params);
-        let stored = (&latents, &held_out);
-        let predicting = Predicting::new(phase, data, networks, stored, session.given.seed)?;
+        let shape = (phase.rollout + self.model.history, self.model.frameskip);
+        let seed = session.given.seed;
+        let sequences = |latents: &Stored<f32>, salt: u64| {
+            let draws = seed ^ SEQUENCES ^ salt;
+            Sequences::new(data, &latents.episodes, shape, phase.batch, draws)
+        };
+        let train = sequences(&latents, 0xCAC4E);
+        let predicting = Predicting {
+            phase,
+            model,
+            frozen: &frozen,
+            params,
+            train: (
+                &latents,
+                train.or_too_little("sequences for the second phase")?,
+            ),
+            check: (&held_out, sequences(&held_out, 0xC4EC4)),
+            seed,
+        };
         session.run(&predicting, None)
     }
 

@@ -1,16 +1,16 @@
-//! Second phase: the predictor alone, open loop on stored latents, and the covariance of the whitened distance.
+//! Second phase: the predictor alone, open loop on stored latents, and the covariance of the whitened
+//! distance.
 
-use crate::episode::Dataset;
 use crate::model::jepa::{Lewm, open_loop_loss};
 use crate::model::nn::{AdamWConfig, Params, Rng};
 use crate::train::bounds::{self, Fault, within};
 use crate::train::checkpoint::Progress;
 use crate::train::curve::short;
-use crate::train::data::sequences::{SEQUENCES, Sequences};
+use crate::train::data::sequences::Sequences;
 use crate::train::data::stored::Stored;
 use crate::train::error::TrainError;
 use crate::train::phase::{At, Line, Loss, Phase, Plan, line};
-use crate::train::schedule::{Length, Schedule};
+use crate::train::schedule::Length;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -68,72 +68,26 @@ impl PredictorPhase {
 const SAVE_SECONDS: f64 = 120.;
 
 /// The second phase: what it draws and learns.
-pub struct Predicting<'a> {
-    phase: &'a PredictorPhase,
-    model: &'a Lewm,
+pub(super) struct Predicting<'a> {
+    pub phase: &'a PredictorPhase,
+    pub model: &'a Lewm,
     /// The same networks without gradients.
-    frozen: &'a Lewm,
-    params: Params,
-    train: (&'a Stored<f32>, Sequences<'a>),
-    check: (&'a Stored<f32>, Sequences<'a>),
-    seed: u64,
-}
-
-impl<'a> Predicting<'a> {
-    /// On stored latents of the training episodes and of those held out.
-    ///
-    /// # Errors
-    /// [`TrainError::TooLittle`] where there are no sequences.
-    pub fn new(
-        phase: &'a PredictorPhase,
-        data: &'a Dataset,
-        (model, frozen, params): (&'a Lewm, &'a Lewm, Params),
-        (latents, held_out): (&'a Stored<f32>, &'a Stored<f32>),
-        seed: u64,
-    ) -> Result<Self, TrainError> {
-        let shape = (
-            phase.rollout + model.config().history,
-            model.config().frameskip,
-        );
-        let sequences = |latents: &Stored<f32>, salt: u64| {
-            let seed = seed ^ SEQUENCES ^ salt;
-            Sequences::new(data, &latents.episodes, shape, phase.batch, seed)
-        };
-        let train = sequences(latents, 0xCAC4E);
-        Ok(Self {
-            phase,
-            model,
-            frozen,
-            params,
-            train: (
-                latents,
-                train.or_too_little("sequences for the second phase")?,
-            ),
-            check: (held_out, sequences(held_out, 0xC4EC4)),
-            seed,
-        })
-    }
+    pub frozen: &'a Lewm,
+    pub params: Params,
+    /// Stored latents of the training episodes, and sequences of them.
+    pub train: (&'a Stored<f32>, Sequences<'a>),
+    /// The same of episodes that are held out.
+    pub check: (&'a Stored<f32>, Sequences<'a>),
+    pub seed: u64,
 }
 
 impl Phase for Predicting<'_> {
     type Batch = (Tensor, Tensor);
 
     fn plan(&self) -> Plan {
-        let phase = self.phase;
-        Plan {
-            name: "predictor",
-            length: phase.length,
-            optimiser: phase.optimiser,
-            schedule: Schedule::Cosine {
-                warmup: phase.warmup,
-            },
-            clip: phase.clip,
-            bad_steps: 1,
-            log_every: None,
-            measure_every: phase.log_every,
-            checkpoint_seconds: SAVE_SECONDS,
-            is_serial: false,
-        }
+        let p = self.phase;
+        let habits = (p.warmup, p.clip, p.log_every);
+        Plan::cosine("predictor", p.length, p.optimiser, habits, SAVE_SECONDS)
     }
 
     fn variables(&self) -> Vec<(String, Var)> {

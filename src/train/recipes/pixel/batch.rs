@@ -63,7 +63,8 @@ impl<'a> Batches<'a> {
     /// Examples from `episodes` (indices into the dataset's).
     ///
     /// # Errors
-    /// [`ModelError::Input`] if the data do not fit the recipe's frame size or actions, or hold nothing to predict.
+    /// [`ModelError::Input`] if the data do not fit the recipe's frame size or actions, or hold nothing to
+    /// predict.
     pub fn new(
         data: &'a Dataset,
         episodes: &[usize],
@@ -215,7 +216,8 @@ impl<'a> Batches<'a> {
         out
     }
 
-    /// Moving bodies weigh more, where they are and where they were a frame ago: an object that leaves must go.
+    /// Moving bodies weigh more, where they are and where they were a frame ago: an object that leaves must
+    /// go.
     fn weights(&self, episode: usize, t: usize, out: &mut Vec<f32>) {
         let span = &self.data.episodes[episode];
         let moving = &self.moving[span.scene];
@@ -233,8 +235,8 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1) over one batch. Where a sequence has
-/// several predictions, `own` samples the frame that becomes context of the next.
+/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1) over one batch. Where a sequence
+/// has several predictions, `own` samples the frame that becomes context of the next.
 ///
 /// # Errors
 /// [`ModelError`] of the tensor library, or of `own`.

@@ -1,8 +1,8 @@
 //! How pixel diffusion ([`crate::model::generative::PixelDiffusion`]) is trained: one phase, whose last part
 //! learns from the model's own frames.
 //!
-//! `recipe.rs` is the part of `train.ron`, `batch.rs` prepares examples and has the loss, `start.rs` begins with
-//! the weights of a finished model.
+//! `recipe.rs` is the part of `train.ron`, `batch.rs` prepares examples and has the loss, `start.rs` begins
+//! with the weights of a finished model.
 
 mod batch;
 mod recipe;
@@ -107,8 +107,8 @@ impl Denoising<'_> {
     /// What came out so far.
     fn made(&self, progress: &Progress) -> Result<Made, TrainError> {
         let notes = format!(
-            "{} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {p}x{p} into channels, \
-             two levels instead of four, self-attention at the inner one, moving bodies weighted {}-fold, \
+            "{} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {p}x{p} into \
+             channels, two levels instead of four, self-attention at the inner one, moving bodies weighted {}-fold, \
              context noised at a known level, the last part of the training on the model's own frames, no \
              reward or termination head.",
             progress.frames,

@@ -82,7 +82,8 @@ impl Default for DiffusionTraining {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiffusionRecipe {
-    /// The model; a `sigma_data` of 0 is measured, and `model.ron` of the finished folder says what was found.
+    /// The model; a `sigma_data` of 0 is measured, and `model.ron` of the finished folder says what was
+    /// found.
     pub model: PixelDiffusionConfig,
     /// Its training.
     pub training: DiffusionTraining,

@@ -20,8 +20,8 @@ pub fn scale_of(folder: &Path, model: &mut PixelDiffusionConfig) -> Result<(), T
     Ok(())
 }
 
-/// The weights of the model in `folder`, for a model that may take more components of an action: what belongs to the
-/// new ones starts at zero.
+/// The weights of the model in `folder`, for a model that may take more components of an action: what
+/// belongs to the new ones starts at zero.
 ///
 /// # Errors
 /// [`TrainError`] naming the file, and the tensor whose shape is another.

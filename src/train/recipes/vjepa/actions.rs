@@ -1,7 +1,7 @@
 //! The second stage: what actions do to the frozen encoder's maps.
 
 use crate::episode::Dataset;
-use crate::model::jepa::vjepa::{ActionJepa, VjepaConfig};
+use crate::model::jepa::vjepa::ActionJepa;
 use crate::model::nn::{AdamWConfig, Params};
 use crate::train::bounds::{self, Fault, within};
 use crate::train::checkpoint::Progress;
@@ -12,7 +12,7 @@ use crate::train::data::stored::Stored;
 use crate::train::error::TrainError;
 use crate::train::options::TrainOptions;
 use crate::train::phase::{At, Line, Loss, Phase, Plan, line};
-use crate::train::schedule::{Length, Schedule};
+use crate::train::schedule::Length;
 use candle_core::{Tensor, Var};
 use half::f16;
 use serde::{Deserialize, Serialize};
@@ -144,60 +144,29 @@ pub(super) fn keep_apart(
 }
 
 /// The second stage: what it draws and learns.
-pub struct Acting<'a> {
-    phase: &'a ActionPhase,
-    model: ActionJepa,
-    params: Params,
-    train: (&'a Stored<f16>, Sequences<'a>),
-    check: (&'a Stored<f16>, Sequences<'a>),
-}
-
-impl<'a> Acting<'a> {
-    /// On stored maps of the training episodes and of those held out.
-    ///
-    /// # Errors
-    /// [`TrainError::TooLittle`] where there are no sequences.
-    pub fn new(
-        (phase, model): (&'a ActionPhase, &VjepaConfig),
-        data: &'a Dataset,
-        params: Params,
-        (maps, held_out): (&'a Stored<f16>, &'a Stored<f16>),
-        seed: u64,
-    ) -> Result<Self, TrainError> {
-        let shape = (phase.rollout + model.history, model.frameskip);
-        let sequences = |maps: &Stored<f16>, salt: u64| {
-            Sequences::new(data, &maps.episodes, shape, phase.batch, seed ^ salt)
-        };
-        let train = sequences(maps, 0x00AC_7105);
-        Ok(Self {
-            phase,
-            model: ActionJepa::new(model, &params)?,
-            params,
-            train: (maps, train.or_too_little("sequences for the second stage")?),
-            check: (held_out, sequences(held_out, 0x000C_4EC4)),
-        })
-    }
+pub(super) struct Acting<'a> {
+    pub phase: &'a ActionPhase,
+    pub model: &'a ActionJepa,
+    pub params: Params,
+    /// Stored maps of the training episodes, and sequences of them.
+    pub train: (&'a Stored<f16>, Sequences<'a>),
+    /// The same of episodes that are held out.
+    pub check: (&'a Stored<f16>, Sequences<'a>),
 }
 
 impl Phase for Acting<'_> {
     type Batch = (Tensor, Tensor);
 
     fn plan(&self) -> Plan {
-        let phase = self.phase;
-        Plan {
-            name: "actions",
-            length: phase.length,
-            optimiser: phase.optimiser,
-            schedule: Schedule::Cosine {
-                warmup: phase.warmup,
-            },
-            clip: phase.clip,
-            bad_steps: 1,
-            log_every: None,
-            measure_every: phase.log_every,
-            checkpoint_seconds: phase.checkpoint_seconds,
-            is_serial: false,
-        }
+        let p = self.phase;
+        let habits = (p.warmup, p.clip, p.log_every);
+        Plan::cosine(
+            "actions",
+            p.length,
+            p.optimiser,
+            habits,
+            p.checkpoint_seconds,
+        )
     }
 
     fn variables(&self) -> Vec<(String, Var)> {

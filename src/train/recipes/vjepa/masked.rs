@@ -6,11 +6,9 @@ use crate::model::jepa::vjepa::{Blocks, ClipBatch, LONG, Mask, MaskedJepa, SHORT
 use crate::model::nn::{AdamWConfig, Params, Rng};
 use crate::train::bounds::{self, Fault, within};
 use crate::train::checkpoint::Progress;
-use crate::train::data::sampling::windows;
 use crate::train::error::TrainError;
 use crate::train::phase::{At, Line, Loss, Phase, Plan, line};
-use crate::train::run::Session;
-use crate::train::schedule::{Length, Schedule};
+use crate::train::schedule::Length;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -23,7 +21,8 @@ pub struct MaskedPhase {
     pub length: Length,
     /// Clips a step under short-range masks, and as many under long-range ones.
     pub clips: usize,
-    /// Single frames, shown twice, a step, under short-range masks: a frame of the second stage looks like that.
+    /// Single frames, shown twice, a step, under short-range masks: a frame of the second stage looks like
+    /// that.
     pub stills: usize,
     /// Control steps between the frames of a clip.
     pub stride: usize,
@@ -109,44 +108,19 @@ impl MaskedPhase {
 }
 
 /// The first stage: what it draws and learns.
-pub struct Masked<'a> {
-    phase: &'a MaskedPhase,
-    networks: &'a MaskedJepa,
-    params: Params,
-    data: &'a Dataset,
+pub(super) struct Masked<'a> {
+    pub phase: &'a MaskedPhase,
+    pub networks: &'a MaskedJepa,
+    pub params: Params,
+    pub data: &'a Dataset,
     /// First frames of clips.
-    starts: Vec<usize>,
-    watch: &'a Watch<'a>,
-    seed: u64,
+    pub starts: Vec<usize>,
+    /// Looks at what the maps hold meanwhile.
+    pub watch: &'a Watch<'a>,
+    pub seed: u64,
 }
 
-impl<'a> Masked<'a> {
-    /// On the session's experience; the watch looks at what the maps hold meanwhile.
-    ///
-    /// # Errors
-    /// [`TrainError::TooLittle`] where there are no clips.
-    pub fn new(
-        session: &Session<'a>,
-        phase: &'a MaskedPhase,
-        networks: &'a MaskedJepa,
-        watch: &'a Watch<'a>,
-    ) -> Result<Self, TrainError> {
-        let (data, frames) = (session.data, networks.config().clip_frames);
-        let starts = windows(data, &session.train_episodes, frames, phase.stride);
-        if starts.is_empty() {
-            return Err(TrainError::none_of("training clips"));
-        }
-        Ok(Self {
-            phase,
-            networks,
-            params: session.params.clone(),
-            data,
-            starts,
-            watch,
-            seed: session.given.seed,
-        })
-    }
-
+impl Masked<'_> {
     /// Decay of the target encoder's average.
     fn decay(&self, at: At) -> f64 {
         self.phase.decay + (1. - self.phase.decay) * at.progress
@@ -158,20 +132,17 @@ impl Phase for Masked<'_> {
     type Batch = Vec<ClipBatch>;
 
     fn plan(&self) -> Plan {
-        let phase = self.phase;
+        let p = self.phase;
+        let habits = (p.warmup, p.clip, p.judge_every);
         Plan {
-            name: "masked",
-            length: phase.length,
-            optimiser: phase.optimiser,
-            schedule: Schedule::Cosine {
-                warmup: phase.warmup,
-            },
-            clip: phase.clip,
-            bad_steps: 1,
-            log_every: Some(phase.log_every),
-            measure_every: phase.judge_every,
-            checkpoint_seconds: phase.checkpoint_seconds,
-            is_serial: false,
+            log_every: Some(p.log_every),
+            ..Plan::cosine(
+                "masked",
+                p.length,
+                p.optimiser,
+                habits,
+                p.checkpoint_seconds,
+            )
         }
     }
 

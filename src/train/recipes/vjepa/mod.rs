@@ -1,6 +1,6 @@
-//! How a V-JEPA 2-AC is trained: masked clips of all scenes without their actions, then, with the encoder as it
-//! is then, the action-conditioned predictor on stored maps of the scenes that are to be controlled; then the
-//! summary, the whitened distance and the read-outs.
+//! How a V-JEPA 2-AC is trained: masked clips of all scenes without their actions, then, with the encoder as
+//! it is then, the action-conditioned predictor on stored maps of the scenes that are to be controlled; then
+//! the summary, the whitened distance and the read-outs.
 
 mod actions;
 mod masked;
@@ -17,7 +17,8 @@ use crate::model::nn::Init;
 use crate::train::bounds::{self, Fault};
 use crate::train::curve::short;
 use crate::train::data::fit as suits;
-use crate::train::data::sampling::{frames_of, thinned};
+use crate::train::data::sampling::{frames_of, thinned, windows};
+use crate::train::data::sequences::Sequences;
 use crate::train::data::stored::Stored;
 use crate::train::data::targets::moving_bodies;
 use crate::train::error::TrainError;
@@ -105,7 +106,20 @@ impl Recipe for VjepaRecipe {
         }
         let watch = Watch::new(session, &maps, &self.masked.gate_scenes);
         if session.is_due(0) {
-            let masked = Masked::new(session, &self.masked, &networks, &watch)?;
+            let (phase, frames) = (&self.masked, model.clip_frames);
+            let starts = windows(data, &session.train_episodes, frames, phase.stride);
+            if starts.is_empty() {
+                return Err(TrainError::none_of("training clips"));
+            }
+            let masked = Masked {
+                phase,
+                networks: &networks,
+                params: params.clone(),
+                data,
+                starts,
+                watch: &watch,
+                seed: session.given.seed,
+            };
             session.run(&masked, None)?;
         }
         session.enter(1);
@@ -125,20 +139,28 @@ impl Recipe for VjepaRecipe {
             own.frames = Vec::new();
         }
         let second = own.as_ref().unwrap_or(data);
-        let acting = (&stored[0], &stored[1]);
-        let acting = Acting::new(
-            (&self.actions, model),
-            second,
-            params.clone(),
-            acting,
-            session.given.seed,
-        )?;
+        let (phase, seed) = (&self.actions, session.given.seed);
+        let shape = (phase.rollout + model.history, model.frameskip);
+        let sequences = |maps: &Stored<f16>, salt: u64| {
+            Sequences::new(second, &maps.episodes, shape, phase.batch, seed ^ salt)
+        };
+        let train = sequences(&stored[0], 0x00AC_7105);
+        let acting = Acting {
+            phase,
+            model: &maps,
+            params: params.clone(),
+            train: (
+                &stored[0],
+                train.or_too_little("sequences for the second stage")?,
+            ),
+            check: (&stored[1], sequences(&stored[1], 0x000C_4EC4)),
+        };
         session.run(&acting, None)?;
         let found = self.read_out(session, second, &stored)?;
         let notes = format!(
             "Masked pretraining on {} scenes, {} frames, without actions; then the encoder as it is and a \
-             predictor over {} tokens a frame, each of {merge}x{merge} patches, with the actions told to every \
-             token. {verdict} {found}",
+             predictor over {} tokens a frame, each of {merge}x{merge} patches, with the actions told to \
+             every token. {verdict} {found}",
             data.scenes.len(),
             data.len(),
             model.cells() / model.merge.pow(2),
@@ -153,7 +175,8 @@ impl Recipe for VjepaRecipe {
 }
 
 impl VjepaRecipe {
-    /// Maps of about so many frames as the recipe says of the training episodes, and of a tenth of the others.
+    /// Maps of about so many frames as the recipe says of the training episodes, and of a tenth of the
+    /// others.
     fn maps(&self, session: &Session, data: &Dataset) -> Result<[Stored<f16>; 2], TrainError> {
         let encoder = ActionJepa::new(&self.model, &session.params.detached())?;
         let (train, held_out) = data.split_episodes(session.given.validation_share);
