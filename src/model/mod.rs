@@ -31,7 +31,7 @@ pub mod world_model;
 
 pub use cancel::Cancel;
 pub use candle_core::Device;
-pub use card::{Camp, Card};
+pub use card::{Camp, Card, Stage};
 pub use error::ModelError;
 pub use facets::{Effort, Facets, LatentRows, ProbedStates, Slope, futures, require};
 pub use frame::{Frame, Frames};

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::architecture;
 pub use super::architecture::Trained;
-use super::{Card, ModelError, WorldModel};
+use super::{Card, ModelError, WorldModel, folder};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -137,34 +137,44 @@ pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
 
 /// The weights are of a sane size and those that the card names.
 fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
-    let path = dir.join("model.safetensors");
+    check_file(&dir.join(folder::WEIGHTS), Some(&card.sha256))?;
+    let readouts = dir.join(folder::READOUTS);
+    match card.readouts.is_some() || readouts.is_file() {
+        true => check_file(&readouts, card.readouts.as_ref()),
+        false => Ok(()),
+    }
+}
+
+fn check_file(path: &Path, sha256: Option<&String>) -> Result<(), ModelError> {
     let io = |source| ModelError::Io {
-        path: path.clone(),
+        path: path.into(),
         source,
     };
-    let size = std::fs::metadata(&path).map_err(io)?.len();
+    let fault = |what: &str, message: String| {
+        Err(ModelError::Invalid {
+            path: path.into(),
+            what: what.into(),
+            message,
+        })
+    };
+    let size = std::fs::metadata(path).map_err(io)?.len();
     if size > MAX_BYTES {
         let message = format!("found {size} bytes, expected at most {MAX_BYTES}");
-        return Err(ModelError::Invalid {
-            path,
-            what: "size".into(),
-            message,
-        });
+        return fault("size", message);
     }
-    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?)
+    let found: String = Sha256::digest(std::fs::read(path).map_err(io)?)
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect();
-    if found != card.sha256 {
-        let message = format!(
-            "found {found}, the card says {}; the file is damaged or belongs to another card",
-            card.sha256
-        );
-        return Err(ModelError::Invalid {
-            path,
-            what: "sha256".into(),
-            message,
-        });
+    match sha256 {
+        Some(named) if *named == found => Ok(()),
+        named => {
+            let named = named.map_or("nothing of the file", String::as_str);
+            let why = "the file is damaged or belongs to another card";
+            fault(
+                "sha256",
+                format!("found {found}, the card says {named}; {why}"),
+            )
+        }
     }
-    Ok(())
 }

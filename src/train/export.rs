@@ -4,7 +4,6 @@ use super::checkpoint::Progress;
 use super::error::{TrainError, io};
 use super::run::Given;
 use crate::episode::Dataset;
-use crate::model::card::FORMAT;
 use crate::model::folder;
 use crate::model::nn::Params;
 use crate::model::{Camp, Card};
@@ -86,32 +85,20 @@ impl Experience {
 
 /// The card of a model that is still being trained: enough for measuring it.
 pub(super) fn unfinished(given: &Given, steps: u64) -> Card {
-    let device = if given.options.device.is_cpu() {
-        "CPU"
-    } else {
-        "GPU"
+    let device = match given.options.device.is_cpu() {
+        true => "CPU",
+        false => "GPU",
     };
     Card {
-        format: FORMAT,
-        name: given.name.into(),
-        camp: Camp::Generative,
         summary: given.summary.into(),
-        architecture: given.architecture.into(),
-        scenes: Vec::new(),
-        parameters: 0,
         steps,
         seed: given.seed,
-        data: String::new(),
         hardware: format!(
             "{device}, {} threads, {}",
             rayon::current_num_threads(),
             std::env::consts::ARCH
         ),
-        minutes: 0.0,
-        sha256: String::new(),
-        notes: String::new(),
-        licence: "MIT OR Apache-2.0".into(),
-        behaviour: Vec::new(),
+        ..Card::untrained(given.name, Camp::Generative, given.architecture)
     }
 }
 
@@ -121,7 +108,7 @@ pub(super) fn unfinished(given: &Given, steps: u64) -> Card {
 /// [`TrainError`] naming the file.
 pub(super) fn export(given: &Given, progress: &Progress, made: &Made) -> Result<(), TrainError> {
     let out = &given.options.out;
-    let sha256 = weights_to(out, &made.params)?;
+    let (sha256, readouts) = weights_to(out, &made.params)?;
     folder::save_network(out, &made.network)?;
     let card = Card {
         camp: made.camp,
@@ -129,18 +116,28 @@ pub(super) fn export(given: &Given, progress: &Progress, made: &Made) -> Result<
         parameters: made.parameters,
         data: made.experience.text.clone(),
         minutes: progress.seconds / 60.,
+        frames: progress.frames,
+        stages: given.stages.to_vec(),
         sha256,
+        readouts,
         notes: made.notes.clone(),
         ..unfinished(given, progress.total_steps)
     };
     Ok(card.save(out)?)
 }
 
-/// Writes the weights as f16 and returns their SHA-256, as a card names it.
-pub(super) fn weights_to(out: &Path, params: &Params) -> Result<String, TrainError> {
-    let path = out.join(folder::WEIGHTS);
-    params.save(&path, DType::F16)?;
-    let bytes = std::fs::read(&path).map_err(io(&path))?;
-    let digest = Sha256::digest(&bytes);
-    Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
+/// Writes weights and read-outs as f16 and returns their SHA-256, as a card names them.
+pub(super) fn weights_to(
+    out: &Path,
+    params: &Params,
+) -> Result<(String, Option<String>), TrainError> {
+    let digest = |path: &Path| -> Result<String, TrainError> {
+        let digest = Sha256::digest(std::fs::read(path).map_err(io(path))?);
+        Ok(digest.iter().map(|b| format!("{b:02x}")).collect())
+    };
+    let (weights, readouts) = (out.join(folder::WEIGHTS), out.join(folder::READOUTS));
+    params.save_those(&weights, DType::F16, |name| !folder::is_readout(name))?;
+    let has_readouts = params.save_those(&readouts, DType::F16, folder::is_readout)?;
+    let named = has_readouts.then(|| digest(&readouts)).transpose()?;
+    Ok((digest(&weights)?, named))
 }

@@ -18,12 +18,13 @@ use crate::system::{FolderLock, files};
 use std::path::{Path, PathBuf};
 
 /// Files that make up a model folder; what else lies there is left alone.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     RECIPE,
     folder::NETWORK,
     "curve.jsonl",
     "readouts.json",
     "rollouts.png",
+    folder::READOUTS,
     folder::WEIGHTS,
     "card.ron",
 ];

@@ -3,6 +3,7 @@
 use super::config::TrainConfig;
 use super::error::{TrainError, io};
 use crate::episode::Dataset;
+use crate::model::Stage;
 use crate::system::difference::{self, Difference, Fields};
 use crate::system::files;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ const EVERY: usize = 8;
 pub(super) struct Identity {
     config: Fields,
     data: Fields,
+    /// The weights that it begins with, where they are not drawn.
+    #[serde(default)]
+    stages: Fields,
 }
 
 /// A dataset in a few words.
@@ -34,8 +38,8 @@ struct Summary {
 }
 
 impl Identity {
-    /// Of a configuration and its experience.
-    pub fn new(config: &TrainConfig, data: &Dataset) -> Self {
+    /// Of a configuration, its experience, and the trainings that it goes on from.
+    pub fn new(config: &TrainConfig, data: &Dataset, stages: &[Stage]) -> Self {
         let seeds = data.episodes.iter().map(|e| e.seed);
         let summary = Summary {
             frame_side: data.size,
@@ -50,6 +54,7 @@ impl Identity {
         Self {
             config: difference::fields(config),
             data: difference::fields(&summary),
+            stages: difference::fields(&stages),
         }
     }
 
@@ -73,6 +78,7 @@ impl Identity {
         let parts = [
             ("train.ron", &began.config, &self.config),
             ("episodes", &began.data, &self.data),
+            ("started from", &began.stages, &self.stages),
         ];
         for (part, before, now) in parts {
             if let Some(d) = difference::first(before, now) {

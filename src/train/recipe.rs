@@ -4,6 +4,7 @@ use super::bounds::Fault;
 use super::error::TrainError;
 use super::export::Made;
 use super::run::{Given, Session};
+use std::path::Path;
 
 /// A model and how it is trained.
 pub(super) trait Recipe {
@@ -15,6 +16,11 @@ pub(super) trait Recipe {
 
     /// Components of an action that the experience may have.
     fn action_dim(&self) -> usize;
+
+    /// The folder of a finished model whose weights the training begins with.
+    fn start(&self) -> Option<&Path> {
+        None
+    }
 
     /// Whether the experience is enough for every phase, and the weights make a file that is read again.
     ///

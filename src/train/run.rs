@@ -9,6 +9,8 @@ use super::error::TrainError;
 use super::options::TrainOptions;
 use super::phase::{At, Line, Loss, Phase, Plan};
 use crate::episode::Dataset;
+use crate::model::Stage;
+use crate::model::folder;
 use crate::model::nn::{AdamW, Ema, Params};
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
@@ -27,6 +29,8 @@ pub(super) struct Given<'a> {
     pub seed: u64,
     /// Share of each scene's episodes that only validates.
     pub validation_share: f64,
+    /// Trainings whose weights this one begins with, the first one first.
+    pub stages: &'a [Stage],
     /// Experience.
     pub data: &'a Dataset,
     /// How to run; `out` is where the training works.
@@ -69,7 +73,7 @@ impl<'a> Session<'a> {
         let params = match &saved {
             Some(_) => checkpoint.weights(device)?.drawing_missing(given.seed),
             None if options.readouts_only => {
-                let finished = options.out.join("model.safetensors");
+                let finished = options.out.join(folder::WEIGHTS);
                 Params::load(&finished, device)?.drawing_missing(given.seed)
             }
             None => Params::fresh(given.seed, device),

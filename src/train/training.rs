@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::options::{Outcome, TrainOptions};
 use super::run::{Given, Session};
 use crate::episode::Dataset;
-use crate::model::{ModelError, fingerprint};
+use crate::model::{ModelError, Stage, fingerprint};
 use crate::system::files;
 use candle_core::Device;
 use std::path::Path;
@@ -60,7 +60,12 @@ fn train(
         return Err(TrainError::misfit("architecture", message));
     }
     fit::any(data)?;
+    let stages = match recipe.start() {
+        Some(folder) => Stage::chain(folder)?,
+        None => Vec::new(),
+    };
     let given = Given {
+        stages: &stages,
         name: &config.name,
         architecture,
         summary: &config.summary,
@@ -70,7 +75,11 @@ fn train(
         options,
     };
     recipe.check_fit(&given)?;
-    let folder = Folder::open((config, words), &Identity::new(config, data), options)?;
+    let folder = Folder::open(
+        (config, words),
+        &Identity::new(config, data, &stages),
+        options,
+    )?;
     let options = &TrainOptions {
         out: folder.work.clone(),
         ..options.clone()

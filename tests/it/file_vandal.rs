@@ -173,22 +173,9 @@ fn seal(dir: &Path) {
         .map(|b| format!("{b:02x}"))
         .collect();
     let card = Card {
-        format: 1,
-        name: "tiny".into(),
-        camp: Camp::Jepa,
-        summary: String::new(),
-        architecture: "lewm".into(),
         scenes: vec!["push".into()],
-        parameters: 0,
-        steps: 0,
-        seed: 0,
-        data: String::new(),
-        hardware: String::new(),
-        minutes: 0.0,
         sha256,
-        notes: String::new(),
-        licence: String::new(),
-        behaviour: Vec::new(),
+        ..Card::untrained("tiny", Camp::Jepa, "lewm")
     };
     card.save(dir).unwrap();
 }

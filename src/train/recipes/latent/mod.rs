@@ -34,6 +34,7 @@ use crate::train::recipe::Recipe;
 use crate::train::run::{Given, Session};
 use candle_core::{Tensor, Var};
 use serde_json::json;
+use std::path::Path;
 
 /// Steps between validations.
 const VALIDATE_EVERY: usize = 5000;
@@ -45,6 +46,10 @@ impl Recipe for LatentRecipe {
 
     fn action_dim(&self) -> usize {
         self.model.action_dim
+    }
+
+    fn start(&self) -> Option<&Path> {
+        self.start.as_deref()
     }
 
     fn check_fit(&self, given: &Given) -> Result<(), TrainError> {

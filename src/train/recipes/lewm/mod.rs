@@ -17,7 +17,7 @@ use crate::model::jepa::{
     Decoder, Lewm, LewmConfig, Probes, Proposal, difference_covariance, whitening,
 };
 use crate::model::nn::Init;
-use crate::model::{Camp, Card};
+use crate::model::{Camp, Card, folder};
 use crate::train::bounds::{self, Fault};
 use crate::train::data::fit as suits;
 use crate::train::data::sampling::{mean_image, thinned};
@@ -164,8 +164,14 @@ impl Recipe for LewmRecipe {
         self.read_out(session)?;
         let out = &session.given.options.out;
         let before = Card::load(out)?;
-        let sha256 = weights_to(out, &session.params)?;
-        Ok(Card { sha256, ..before }.save(out)?)
+        let (sha256, readouts) = weights_to(out, &session.params)?;
+        let card = Card {
+            sha256,
+            readouts,
+            ..before
+        };
+        folder::save_network(out, &folder::network_text(&self.model)?)?;
+        Ok(card.save(out)?)
     }
 }
 

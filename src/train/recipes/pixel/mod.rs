@@ -30,6 +30,7 @@ use crate::train::run::{Given, Session};
 use candle_core::{Tensor, Var};
 use serde_json::json;
 use start::scale_of;
+use std::path::Path;
 
 /// Steps between validations.
 const VALIDATE_EVERY: usize = 2000;
@@ -41,6 +42,10 @@ impl Recipe for DiffusionRecipe {
 
     fn action_dim(&self) -> usize {
         self.model.action_dim
+    }
+
+    fn start(&self) -> Option<&Path> {
+        self.training.start.as_deref()
     }
 
     fn check_fit(&self, given: &Given) -> Result<(), TrainError> {
