@@ -14,7 +14,7 @@ use parallax::model::jepa::{DecoderSizes, LewmConfig};
 use parallax::model::{Card, registry};
 use parallax::scene::Scene;
 use parallax::system::{FolderLock, Stop};
-use parallax::train::diffusion::DiffusionRecipe;
+use parallax::train::pixel::DiffusionRecipe;
 use parallax::train::{
     ActionPhase, Architecture, CloningRecipe, JointPhase, Length, LewmRecipe, MaskedPhase, Outcome,
     PredictorPhase, ProposalPhase, ReadoutPhase, TrainConfig, TrainError, TrainOptions,
