@@ -53,7 +53,8 @@ pub struct Constancy {
 pub struct DreamResult {
     /// Imagined steps of each dream.
     pub steps: usize,
-    /// The model's.
+    /// The model's; a result's `model` is its name.
+    #[serde(rename = "dream")]
     pub model: Constancy,
     /// Reality's under the same actions.
     pub reality: Constancy,

@@ -8,6 +8,7 @@
 
 mod field;
 mod format;
+mod identity;
 mod library;
 mod palette;
 mod parts;
