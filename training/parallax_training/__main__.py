@@ -1,6 +1,8 @@
 """`python -m parallax_training RECIPE` trains one model, `python -m parallax_training queue QUEUE.toml` a list of them."""
 
+import os
 import sys
+import traceback
 
 
 def main():
@@ -10,11 +12,21 @@ def main():
         sys.exit(queue.main(sys.argv[2:]))
     from . import train
 
-    train.train(train.arguments().parse_args())
-    sys.stdout.flush()
-    import os
-
-    os._exit(0)  # threads may still wait for shards that nobody needs any more
+    options, code = train.arguments().parse_args(), 0
+    try:
+        train.train(options)
+    except SystemExit as e:
+        print(e, file=sys.stderr)
+        code = e.code if isinstance(e.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        pass
+    os._exit(code)  # threads may still wait for shards that nobody needs any more
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Experience:
         self.folders, self.device, self.patience, self.masks = folders, torch.device(device), patience, masks
         self.every = max(2, round(1 / validation)) if validation > 0 else 0
         self.decompress = shards.decompressor()
-        self.info, begun = {}, time.time()
+        self.info, self.faults, begun = {}, [], time.time()
         while len(self.info) < len(folders):
             for scene, folder in folders.items():
                 if scene not in self.info and os.path.exists(shards.path_of(folder, 0)):
@@ -43,7 +43,12 @@ class Experience:
             if len(self.info) < len(folders):
                 if time.time() - begun > patience:
                     missing = sorted(folders[s] for s in set(folders) - set(self.info))
-                    raise SystemExit(f"no episodes in {', '.join(missing)}; record them with `parallax collect`")
+                    if not self.info:
+                        raise SystemExit(f"no episodes in {', '.join(missing)}; record them with `parallax collect`")
+                    self.faults.append(f"no episodes in {', '.join(missing)}")
+                    self.folders = folders = {s: f for s, f in folders.items() if s in self.info}
+                    wanted = {s: n for s, n in wanted.items() if s in self.info}
+                    break
                 time.sleep(0.2)
         self.size = next(iter(self.info.values()))["size"]
         share = 1.0
@@ -54,7 +59,8 @@ class Experience:
         pixels, n = self.size * self.size, self.capacity
         # 64-bit words: a gather of rows is eight times fewer numbers.
         self.words = torch.empty((n, pixels * 3 // 8), dtype=torch.int64, device=self.device)
-        self.moving = torch.empty((n, pixels // 8), dtype=torch.int64, device=self.device) if masks else None
+        self.moving = torch.empty((n, pixels // 8), dtype=torch.uint8, device=self.device) if masks else None
+        self.bits = torch.arange(7, -1, -1, dtype=torch.uint8, device=self.device)
         self.actions = torch.zeros((n, action_dim), device=self.device)
         # The first and the last frame of every frame's episode.
         self.first, self.last = (torch.zeros(n, dtype=torch.int64, device=self.device) for _ in range(2))
@@ -63,7 +69,7 @@ class Experience:
             torch.cuda.synchronize(self.device)
             self.stream = torch.cuda.Stream(self.device)
         self.episodes, self.used, self.guard, self.frozen = [], 0, threading.Lock(), False
-        self.counts, self.faults, self.done = dict.fromkeys(folders, 0), [], False
+        self.counts, self.done = dict.fromkeys(folders, 0), False
         self.thread = threading.Thread(target=self.load, args=(threads,), daemon=True)
         self.thread.start()
 
@@ -94,7 +100,7 @@ class Experience:
         parts = [(self.words, torch.from_numpy(frames)), (self.actions, torch.from_numpy(actions))]
         if self.masks:
             moving = self.info[scene]["moving"][np.concatenate([e[2] for e in some])]
-            parts.append((self.moving, torch.from_numpy(moving.view(np.int64))))
+            parts.append((self.moving, torch.from_numpy(np.packbits(moving, axis=1))))
         with self.guard:  # places are given out under the lock and filled after it
             start = self.used
             if start + total > self.capacity:
@@ -159,7 +165,7 @@ class Experience:
     def wait(self, share=1.0, until=None):
         """Waits for `share` of every scene's episodes, until the time `until`, or until no more come."""
         while not self.done and any(self.counts[s] < share * n for s, n in self.wanted.items()):
-            if until and time.time() > until:
+            if until and time.time() > until and min(self.counts.values()) > 0:
                 break
             time.sleep(0.05)
         if not self.episodes:
@@ -171,7 +177,8 @@ class Experience:
 
     def moving_at(self, rows):
         """Where moving bodies are, `[N, H·W]`."""
-        return self.moving.index_select(0, rows.reshape(-1)).view(torch.bool)
+        packed = self.moving.index_select(0, rows.reshape(-1))
+        return ((packed[..., None] >> self.bits) & 1).bool().flatten(1)
 
     def blocks_at(self, starts, tokens, skip):
         """The actions `[B, tokens - 1, skip·A]` that follow the frames `starts`."""
@@ -190,9 +197,8 @@ class Experience:
 class Places:
     """Frames that something may begin at: `before` frames of their episode come before them and `after` frames follow. Grows."""
 
-    def __init__(self, experience, *, held, before=0, after=0, scenes=None):
-        self.experience, self.held, self.before, self.after = experience, held, before, after
-        self.scenes = scenes or set(experience.folders)
+    def __init__(self, experience, *, held, before=0, after=0, episodes=None):
+        self.experience, self.held, self.before, self.after, self.only = experience, held, before, after, episodes
         device = experience.device
         self.rows = torch.zeros(experience.capacity, dtype=torch.int64, device=device)
         self.count, self.n, self.seen = torch.zeros((), dtype=torch.float64, device=device), 0, 0
@@ -200,12 +206,12 @@ class Places:
 
     def refresh(self):
         """Takes in the episodes that have come since."""
-        found = self.experience.snapshot()
+        found = self.experience.snapshot() if self.only is None else self.only
         fresh, self.seen = found[self.seen :], len(found)
         rows = [
             np.arange(e.first + self.before, e.first + max(self.before, e.frames - self.after))
             for e in fresh
-            if e.scene in self.scenes and self.experience.held(e) == self.held
+            if self.experience.held(e) == self.held
         ]
         if rows:
             rows = torch.from_numpy(np.concatenate(rows).astype(np.int64)).to(self.rows.device)

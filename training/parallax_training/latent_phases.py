@@ -15,6 +15,7 @@ MASKS = True
 CAMP, ARCHITECTURE = "Generative", "latent_diffusion"
 # Pixels of moving bodies that make a cell one that moves.
 LEAST_PIXELS = 2
+RESERVE = 12.0
 
 
 def train(run, exp):
@@ -61,7 +62,7 @@ def reconstruct(run, exp, coder, average):
     def step():
         rows = run.world.share(places.at(uniform))
         weight = torch.where(exp.moving_at(rows), p["foreground_weight"], 1.0)
-        loss = coder.loss(exp.bytes_at(rows), weight, p["latent_noise"] * run.world.share(noise), p["squared_weight"])
+        loss = coder.loss(exp.bytes_at(rows), weight, p["latent_noise"] * run.world.share(noise), p.get("squared_weight", 0.0))
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 

@@ -7,9 +7,14 @@ from .layers import ResidualNet
 from .lewm import Latents, Lewm, effective_rank, encode_all, mean_image, probe_r, whitening
 from .loop import Phase
 from .optim import AdamW, cosine
+from .readouts import fit
 
 
 CAMP, ARCHITECTURE = "Jepa", "lewm"
+# The diagnostic decoder weighs what moves.
+MASKS = True
+# Seconds before a deadline for encoding, prior, read-outs and writing.
+RESERVE = 26.0
 
 
 def train(run, exp):
@@ -43,11 +48,18 @@ def train(run, exp):
         except Exception as e:
             run.say(f"no action prior: {e!r}")
             prior = None
-    notes = gate(run, exp, model)
+    read, notes = {}, gate(run, exp, model)
+    try:
+        c = body["model"]
+        read, said = fit(run, exp, latents.of, c["latent_dim"], body["readouts"], c["image_size"], model.encoder.mean_image)
+        notes += said
+    except Exception as e:
+        run.say(f"no read-outs: {e!r}")
     tensors = {k: v.detach().float() for k, v in model.state_dict().items()}
     tensors["whitening"] = w
     if prior is not None:
         tensors.update({f"proposal.{k}": v for k, v in prior.state_dict().items()})
+    tensors.update(read)
     learned = [*model.encoder.parameters(), *model.predictor.parameters()]
     return tensors, dict(
         parameters=sum(p.numel() for p in learned),
@@ -180,6 +192,4 @@ def gate(run, exp, model):
     places = Places(exp, held=True)
     rank = effective_rank(encode_all(model.encoder, exp, places.spread(2000), model.c["latent_dim"])) if places.n > 2 else 0.0
     run.log(phase="gate", rank=rank, probe_r=r, collapsed=rank < 3)
-    worst = min(r.items(), key=lambda x: x[1], default=("", 0))
-    least = f" Linear probes read every moving body's place; the worst is {worst[0]} with r {worst[1]:.2f}." if r else ""
-    return f"Effective rank of the latents {rank:.1f}.{least}"
+    return f"Effective rank of the latents {rank:.1f}."

@@ -15,6 +15,10 @@ from .config import minutes_of
 from .export import replace
 
 
+# Before the deadline no phase goes on: the model is written.
+LAST_SECONDS = 4.0
+
+
 def rounded(value):
     """Four digits are enough for a curve; NaN has no place in JSON."""
     if isinstance(value, float):
@@ -91,11 +95,11 @@ class Stepper:
 class Run:
     """A training under way: where it runs and writes, how long it may take, and what it has done."""
 
-    def __init__(self, recipe, out, device, world, *, deadline=None, steps=None, accelerate=True, reserve=8.0, resume=False,
-                 checkpoint_seconds=0.0, log_seconds=10.0):
+    def __init__(self, recipe, out, device, world, *, deadline=None, steps=None, accelerate=True, reserve=10.0, resume=False,
+                 checkpoint_seconds=0.0, log_seconds=10.0, fill=False):
         self.recipe, self.out, self.device, self.world = recipe, out, device, world
         self.deadline, self.most_steps, self.accelerate, self.reserve = deadline, steps, accelerate, reserve
-        self.checkpoint_seconds, self.log_seconds = checkpoint_seconds, log_seconds
+        self.checkpoint_seconds, self.log_seconds, self.most_factor = checkpoint_seconds, log_seconds, 4.0 if fill else 1.0
         self.begun, self.started, self.factor, self.stopped, self.cut = time.time(), time.time(), 1.0, False, False
         self.steps, self.seconds, self.modules, self.notes = {}, {}, {}, []
         self.earlier = 0.0
@@ -118,7 +122,10 @@ class Run:
 
     def say(self, *words):
         if self.world.leads:
-            print(f"[{time.time() - self.begun:6.1f}s] {self.recipe.name}:", *words, flush=True)
+            try:
+                print(f"[{time.time() - self.begun:6.1f}s] {self.recipe.name}:", *words, flush=True)
+            except OSError:  # a full disk costs the log, not the model
+                pass
 
     def log(self, **line):
         """A line of the curve."""
@@ -146,13 +153,13 @@ class Run:
         self.started = time.time()
 
     def plan(self, lengths):
-        """Shortens all phases alike where the time until the deadline is less than they ask for."""
+        """Stretches or shortens all phases alike, so that `reserve` seconds before the deadline are left for what is counted in steps."""
         if self.deadline is None:
             return
         wanted = 60 * sum(minutes_of(length) or 0 for length in lengths)
         left = self.deadline - time.time() - self.reserve
         if wanted > 0:
-            self.factor = max(0.02, min(1.0, left / wanted))
+            self.factor = max(0.02, min(self.most_factor, left / wanted))
         self.say(f"{left:.0f} s until the deadline, {wanted:.0f} s asked for: phases take {self.factor:.2f} of their minutes")
 
     @property
@@ -170,7 +177,7 @@ class Run:
         return seconds / (60 * length["Minutes"] * self.factor)
 
     def over(self):
-        late = self.deadline is not None and time.time() > self.deadline - self.reserve
+        late = self.deadline is not None and time.time() > self.deadline - LAST_SECONDS
         return self.stopped or late
 
     def train(self, phase):
@@ -186,7 +193,7 @@ class Run:
         kept = {k: v.clone() for k, v in phase.optimiser.state().items()}
         buffers = [(b, b.clone()) for m in self.modules.values() for b in m.buffers()]
         stepper = Stepper(phase, self)
-        if stepper.graph:  # what the warm-up moved is put back
+        if self.device.type == "cuda":  # what a warm-up moved is put back
             phase.optimiser.restore(kept)
             for buffer, value in buffers:
                 buffer.copy_(value)

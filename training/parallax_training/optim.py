@@ -15,7 +15,8 @@ class AdamW:
 
     def __init__(self, parameters, settings, clip, world=ALONE):
         parameters = list(parameters)
-        device, n = parameters[0].device, sum(p.numel() for p in parameters)
+        # Each begins at a multiple of 64 numbers: kernels want aligned tensors.
+        device, n = parameters[0].device, sum(-(-p.numel() // 64) * 64 for p in parameters)
         self.clip, self.betas, self.eps = clip, settings["betas"], settings["eps"]
         self.w, self.g, self.m, self.v, self.decay = (torch.zeros(n, device=device) for _ in range(5))
         self.shapes, at = [], 0
@@ -26,7 +27,7 @@ class AdamW:
             p.data = self.w[at : at + k].view(p.shape)
             p.grad = self.g[at : at + k].view(p.shape)
             self.shapes.append((at, k, p.shape))
-            at += k
+            at += -(-k // 64) * 64
         self.lr, self.t, self.norm, self.faults = (torch.zeros((), device=device) for _ in range(4))
         self.world = world
         self.average = None

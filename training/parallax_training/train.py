@@ -38,6 +38,8 @@ def arguments(parser=None):
     p.add_argument("--eager", action="store_true", help="neither CUDA graphs nor torch.compile")
     p.add_argument("--steps", type=int, help="so many steps of each phase, whatever the recipe says: a trial")
     p.add_argument("--episodes", type=int, help="at most so many of each scene")
+    p.add_argument("--most-batch", type=int, help="no batch is larger: a trial on a small machine")
+    p.add_argument("--fill", action="store_true", help="take all the time there is until the deadline, not only the recipe's minutes")
     p.add_argument("--most-frames", type=int, help="at most so many in memory [what fits]")
     p.add_argument("--deadline", type=float, help="Unix time at which the model must be written: phases are shortened to it")
     p.add_argument("--share", type=float, default=1.0, help="begin once this share of the episodes is there")
@@ -46,6 +48,15 @@ def arguments(parser=None):
     p.add_argument("--go", help="wait for this file before training, when everything is ready")
     p.add_argument("--log-seconds", type=float, default=10.0)
     return p
+
+
+def shrink(body, most):
+    """Caps every batch of a recipe, and what takes steps by the thousand."""
+    for key, value in body.items():
+        if isinstance(value, dict):
+            shrink(value, most)
+        elif key in ("batch", "clips", "stills"):
+            body[key] = max(4, min(value, most))
 
 
 def settle(device):
@@ -107,11 +118,13 @@ def train(options):
     settle(device)
     recipe = Recipe.load(options.recipe, options.parallax)
     module = RECIPES[recipe.kind]
+    if options.most_batch:
+        shrink(recipe.body, options.most_batch)
     if recipe.kind == "Lewm" and recipe.model["dropout"] > 0:
         raise SystemExit(f"{options.recipe}: model.dropout: only `parallax train` drops out; here it must be 0")
     out = options.out or os.path.dirname(os.path.abspath(options.recipe))
-    run = Run(recipe, out, device, world, deadline=options.deadline, steps=options.steps, accelerate=not options.eager, resume=options.resume,
-              checkpoint_seconds=options.checkpoint_seconds, log_seconds=options.log_seconds)
+    run = Run(recipe, out, device, world, deadline=options.deadline, steps=options.steps, accelerate=not options.eager, resume=options.resume, fill=options.fill,
+              reserve=getattr(module, "RESERVE", 8.0), checkpoint_seconds=options.checkpoint_seconds, log_seconds=options.log_seconds)
     run.say(hardware(device, world))
     ready = [module.prepare(run)] if hasattr(module, "prepare") else []
     folders = {os.path.basename(os.path.normpath(f)): f for f in recipe.folders}
@@ -126,15 +139,18 @@ def train(options):
     for scene, folder in folders.items():
         each[scene] = min(each[scene], recorded(folder, options.patience))
     masks = getattr(module, "MASKS", False)
-    exp = Experience(folders, each, device, validation=recipe.config["validation_share"], action_dim=recipe.model["action_dim"], masks=masks,
-                     threads=options.loaders, most_frames=most_frames(device, masks, options.most_frames), patience=options.patience)
-    exp.wait(options.share, options.deadline and options.deadline - 30)
+    # A distance looks at no actions, whatever scenes have.
+    actions = 4 if recipe.kind == "StepsToGo" else recipe.model["action_dim"]
+    exp = Experience(folders, each, device, validation=recipe.config["validation_share"], action_dim=actions, masks=masks, threads=options.loaders,
+                     most_frames=most_frames(device, masks, options.most_frames), patience=options.patience)
+    exp.wait(options.share, options.deadline and time.time() + 0.6 * (options.deadline - time.time()))
     run.say(f"{exp.about()} of {len(exp.folders)} scenes; room for {exp.capacity} frames")
     run.export = lambda tensors, about, unfinished=False: world.leads and write(run, exp, module, tensors, about, unfinished)
     run.wait_for(options.go)
     tensors, about = module.train(run, exp, *ready)
     for fault in exp.faults[:5]:
         run.say("left out:", fault)
+    run.say(f"trained for {run.minutes:.2f} minutes: {run.steps}")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run.export(tensors, about)
     if device.type == "cuda":
@@ -152,15 +168,14 @@ def recorded(folder, patience):
 
     begun = time.time()
     while True:
-        wanted = os.path.join(folder, "wanted.json")
-        try:
-            with open(wanted, encoding="utf-8") as f:
-                return json.load(f)
-        except (OSError, ValueError):
+        try:  # a recording under way says how many there will be
+            with open(os.path.join(os.path.dirname(os.path.abspath(folder)), "wanted.json"), encoding="utf-8") as f:
+                return json.load(f)[os.path.basename(os.path.normpath(folder))]
+        except (OSError, ValueError, KeyError):
             pass
         shards = [n for n in os.listdir(folder) if n.endswith(".plx")] if os.path.isdir(folder) else []
         if shards:
             return 64 * len(shards)
         if time.time() - begun > patience:
-            raise SystemExit(f"{folder}: no episodes there; record them with `parallax collect --scene {os.path.basename(folder)} --out {folder}`")
+            return 64  # the reader says what is missing
         time.sleep(0.2)

@@ -126,11 +126,6 @@ class Vjepa(nn.Module):
             target = F.layer_norm(target, target.shape[-1:])
         return (found - target).abs().mean()
 
-    @torch.no_grad()
-    def follow(self, decay):
-        """Moves the target encoder towards the context encoder."""
-        torch._foreach_lerp_(list(self.target.parameters()), list(self.context.parameters()), 1 - decay)
-
     def maps(self, frames):
         """Maps `[N, map]` of frames `[N, H·W·3]` as bytes: each is encoded as the tubelet of itself twice."""
         rows = tubelets(self.c, frames[:, None].expand(-1, TUBELET, -1))

@@ -3,14 +3,16 @@
 import torch
 
 from .experience import Places
-from .lewm import effective_rank, encode_all, probe_r, whitening
+from .lewm import effective_rank, encode_all, whitening
 from .loop import Phase
 from .optim import AdamW, cosine
+from .readouts import fit
 from .vjepa import LONG, SHORT, Vjepa, draw_masks, principal, sizes
 
 CAMP, ARCHITECTURE = "Jepa", "vjepa_ac"
 # Masks drawn beforehand, of which each clip gets one.
-MASKS = 8192
+DRAWN = 8192
+RESERVE = 16.0
 
 
 def train(run, exp):
@@ -26,16 +28,28 @@ def train(run, exp):
     for p in model.parameters():
         p.grad = None
     exp.freeze()
+    seen = f"{len(exp.info)} scenes, {sum(e.frames for e in exp.snapshot())} frames"
     stored = Maps(run, exp, model)
     actions(run, exp, model, stored)
     tensors = {k: v.detach().float() for k, v in model.state_dict().items()}
     extra, notes = conclude(run, exp, model, stored)
+    mean, basis = extra.pop("mean"), extra.pop("basis")
     tensors.update(extra)
+    try:
+
+        def summary(frames):
+            return ((stored.of(frames.flatten()) - mean) @ basis).reshape(*frames.shape, -1)
+
+        read, said = fit(run, exp, summary, c["summary"], body["readouts"], c["image_size"])
+        tensors.update(read)
+        notes += said
+    except Exception as e:
+        run.say(f"no read-outs: {e!r}")
     learned = [*model.target.parameters(), *model.predictor.parameters()]
     return tensors, dict(
         parameters=sum(p.numel() for p in learned),
         scenes=stored.scenes,
-        notes=f"Masked pretraining on {len(exp.info)} scenes without actions; then the encoder as it is and a predictor over {model.squares} tokens a "
+        notes=f"Masked pretraining on {seen}, without actions; then the encoder as it is and a predictor over {model.squares} tokens a "
         f"frame, each of {c['merge']}x{c['merge']} patches, with the actions told to every token. {notes}",
     )
 
@@ -55,7 +69,7 @@ def masked(run, exp, model):
     for name, count, deep, blocks, wanted in (("short", p["clips"], slots, SHORT, p["short"]), ("long", p["clips"], slots, LONG, p["long"]),
                                               ("stills", p["stills"], 1, SHORT, p["short"])):
         if count:
-            drawn = [draw_masks(c, 512, blocks, wanted, random) for _ in range(MASKS // 512)]
+            drawn = [draw_masks(c, 512, blocks, wanted, random) for _ in range(DRAWN // 512)]
             tables = [torch.cat(side).to(run.device) for side in zip(*drawn, strict=True)]
             groups.append((name, deep, tables, *run.uniform(2, count)))
     shown = run.shown("loss", *(g[0] for g in groups))
@@ -76,7 +90,7 @@ def masked(run, exp, model):
         found = {}
         for name, deep, tables, uniform, _ in groups:
             u = run.world.share(uniform.t())
-            which = (u[:, 1] * MASKS).long()
+            which = (u[:, 1] * DRAWN).long()
             depth = torch.arange(deep, device=run.device)[:, None] * cells
             seen, unseen = ((table.index_select(0, which)[:, None] + depth).flatten(1) for table in tables)
             found[name] = model.masked_loss(clip(at_places.at(u[:, 0]), deep), seen, unseen)
@@ -89,7 +103,8 @@ def masked(run, exp, model):
             shown[name].copy_(value.detach())
         opt.step(loss)
         with torch.no_grad():
-            torch._foreach_lerp_(list(model.target.parameters()), list(model.context.parameters()), 1 - decay)
+            for slow, quick in zip(model.target.parameters(), model.context.parameters(), strict=True):
+                slow.lerp_(quick, 1 - decay)
 
     def measure():
         found = {"validation": {n: v.item() for n, v in losses(checks).items()}} if checks.n else {}
@@ -173,9 +188,6 @@ def conclude(run, exp, model, stored):
     rows = Places(exp, held=False, after=c["frameskip"]).spread(100_000)
     delta = torch.cat([(stored.of(r + c["frameskip"]) - stored.of(r)) @ basis for r in rows.split(4096)])
     run.log(phase="summary", components=c["summary"], variance=held)
-    r = probe_r(exp, lambda rows: torch.cat([(stored.of(s) - mean) @ basis for s in rows.split(2048)]))
-    run.log(phase="gate", probe_r=r)
-    worst = min(r.items(), key=lambda x: x[1], default=None)
-    read = f" Linear probes read every moving body's place; the worst is {worst[0]} with r {worst[1]:.2f}." if worst else ""
     tensors = {"summary.mean": mean, "summary.basis": basis, "whitening": whitening(delta, c["whiten_lambda"])}
-    return tensors, f"{c['summary']} principal components hold {100 * held:.0f} % of the maps' variance.{read}"
+    tensors["basis"], tensors["mean"] = basis, mean
+    return tensors, f"{c['summary']} principal components hold {100 * held:.0f} % of the maps' variance."

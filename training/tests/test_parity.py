@@ -116,6 +116,6 @@ def test_latent_diffusion(parallax, fixture_of):
         assert (pictures.int() - given["decoded"].int()).abs().max() <= 1
         said = net(given["noisy"], given["level"], given["context"], given["levels"], given["actions"])
         assert torch.allclose(said, given["said"], **CLOSE)
-    squared = recipe.body["autoencoder"]["squared_weight"]
+    squared = recipe.body["autoencoder"].get("squared_weight", 0.0)
     loss = coder.loss(given["frames"], torch.ones(n, 64 * 64), torch.zeros(()), squared)
     same_gradients(coder, loss, given, "autoencoder.")
