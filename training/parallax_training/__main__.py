@@ -1,4 +1,5 @@
-"""`python -m parallax_training RECIPE` trains one model, `python -m parallax_training queue QUEUE.toml` a list of them."""
+"""`python -m parallax_training RECIPE` trains one model, `python -m parallax_training queue QUEUE.toml` a
+list of them."""
 
 import os
 import sys

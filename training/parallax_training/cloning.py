@@ -1,4 +1,5 @@
-"""Behaviour cloning, a baseline without a world model, and the learned distance in steps: one encoder for both frames.
+"""Behaviour cloning, a baseline without a world model, and the learned distance in steps: one encoder for
+both frames.
 
 As `src/model/cloning.rs` and `src/train/cloning.rs`.
 """
@@ -23,7 +24,14 @@ class Cloning(nn.Module):
 
     def __init__(self, c, world=ALONE):
         super().__init__()
-        self.encoder = FrameEncoder(c["encoder_channels"], "Flatten", c["residual_blocks"], c["encoder_hidden"], c["features"], c["image_size"])
+        self.encoder = FrameEncoder(
+            c["encoder_channels"],
+            "Flatten",
+            c["residual_blocks"],
+            c["encoder_hidden"],
+            c["features"],
+            c["image_size"],
+        )
         for module in self.encoder.modules():
             if isinstance(module, BatchNorm):
                 module.world = world
@@ -76,7 +84,9 @@ def train(run, exp):
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
-    steady = torch.rand((4, 2048), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).to(run.device)
+    steady = torch.rand((4, 2048), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).to(
+        run.device
+    )
 
     def measure():
         found, wanted = error(checks, steady, False)
@@ -84,14 +94,33 @@ def train(run, exp):
         return dict(validation_error=found.item(), validation_idle=idle.square().mean().item())
 
     run.plan([p["length"]])
-    run.train(Phase("steps_to_go" if steps else "cloning", p["length"], opt, fill, step,
-                    lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]), b, shown, measure, places.refresh))
+    run.train(
+        Phase(
+            "steps_to_go" if steps else "cloning",
+            p["length"],
+            opt,
+            fill,
+            step,
+            lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
+            b,
+            shown,
+            measure,
+            places.refresh,
+        )
+    )
     with torch.no_grad():
         found = measure()
-    what = (f"A policy, not a world model: goals up to {ahead} steps ahead in hindsight, mean squared error of one action. On validation episodes "
-            f"{found['validation_error']:.3f}; doing nothing {found['validation_idle']:.3f}.")
+    what = (
+        f"A policy, not a world model: goals up to {ahead} steps ahead in hindsight, mean squared error "
+        "of one action. On validation episodes "
+        f"{found['validation_error']:.3f}; doing nothing {found['validation_idle']:.3f}."
+    )
     if steps:
-        what = (f"A distance, not a world model: control steps between two frames of an episode, as a share of {ahead}; 1 for frames of different "
-                f"episodes. Mean squared error on validation episodes {found['validation_error']:.4f}; of their mean {found['validation_idle']:.4f}.")
+        what = (
+            "A distance, not a world model: control steps between two frames of an episode, as a share "
+            f"of {ahead}; 1 for frames of different "
+            f"episodes. Mean squared error on validation episodes {found['validation_error']:.4f}; of "
+            f"their mean {found['validation_idle']:.4f}."
+        )
     tensors = {k: v.detach() for k, v in model.state_dict().items()}
     return tensors, dict(parameters=sum(q.numel() for q in model.parameters()), notes=what)

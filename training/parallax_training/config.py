@@ -1,4 +1,5 @@
-"""`train.ron`, as the program itself reads it: `parallax train FILE --print json` checks it and fills in the defaults."""
+"""`train.ron`, as the program itself reads it: `parallax train FILE --print json` checks it and fills in
+the defaults."""
 
 import json
 import os
@@ -15,7 +16,10 @@ def program(given=None):
     for found in (given, os.environ.get("PARALLAX"), str(built), shutil.which("parallax")):
         if found and os.access(found, os.X_OK):
             return os.path.abspath(found)
-    raise SystemExit(f"no parallax program at {built} nor on the path: build it with `cargo build --release`, or name it with --parallax")
+    raise SystemExit(
+        f"no parallax program at {built} nor on the path: build it with `cargo build --release`, or "
+        "name it with --parallax"
+    )
 
 
 class Recipe:

@@ -1,6 +1,7 @@
 """Pixel diffusion: the network `F` of EDM over folded frames, its loss and its sampler.
 
-As `src/model/generative/unet.rs` and `denoiser.rs`. On a GPU convolutions and attention run in bf16; norms, conditions, the first and the
+As `src/model/generative/unet.rs` and `denoiser.rs`. On a GPU convolutions and attention run in bf16; norms,
+conditions, the first and the
 last layer and the loss in f32.
 """
 
@@ -41,7 +42,8 @@ class Unet(nn.Module):
         self.register_buffer("sd", torch.tensor(c["sigma_data"] or 1.0), persistent=False)
 
     def forward(self, noisy, context, noise, level, actions):
-        """F of `noisy: [B, S, S, C]` times c_in, the noised context `[B, S, S, K·C]`, c_noise, its level, and the latest actions."""
+        """F of `noisy: [B, S, S, C]` times c_in, the noised context `[B, S, S, K·C]`, c_noise, its level,
+        and the latest actions."""
         dtype, groups = self.dtype, self.c["groups"]
         features = torch.cat([self.noise_features(noise), self.context_features(level * 4), actions], 1)
         condition = F.silu(self.embed_second(F.silu(self.embed_first(features))))
@@ -78,7 +80,8 @@ class Unet(nn.Module):
         return x.permute(0, 1, 3, 2, 4, 5).reshape(b, -1).to(torch.uint8)
 
     def loss(self, context, frame, heavy, sigma, z, offset, level, zc, actions):
-        """EDM's loss. context `[B, K, H·W·3]` and frame `[B, H·W·3]` bytes, heavy `[B, H·W]`, noise levels `sigma` and `level: [B]`, normal
+        """EDM's loss. context `[B, K, H·W·3]` and frame `[B, H·W·3]` bytes, heavy `[B, H·W]`, noise levels
+        `sigma` and `level: [B]`, normal
         `z: [B, S, S, C]` and `zc: [B, S, S, K·C]`, offset `[B, 3]`."""
         b, s, p, sd, c = context.shape[0], self.side, self.c["patch"], self.sd, self.channels
         y = self.fold(frame[:, None])
@@ -86,7 +89,9 @@ class Unet(nn.Module):
         x = y + (sigma[:, None, None, None] * z + shared) / sd
         variance = sigma * sigma + self.c["offset_noise"] ** 2
         total = variance + sd * sd
-        skip, out, cin = (v[:, None, None, None] for v in (sd * sd / total, (variance / total).sqrt(), sd / total.sqrt()))
+        skip, out, cin = (
+            v[:, None, None, None] for v in (sd * sd / total, (variance / total).sqrt(), sd / total.sqrt())
+        )
         past = self.fold(context) + zc * (level / sd)[:, None, None, None]
         f = self(x * cin, past, variance.log() / 8, level, actions)
         target = (y - skip * x) / out
@@ -104,7 +109,8 @@ class Unet(nn.Module):
         return x * (sd * sd / total) + f * (variance / total).sqrt()
 
     def imagine(self, context, actions, start, zc):
-        """The next frame in bytes at two evaluations, as while imagining; `start` and `zc` standard normal."""
+        """The next frame in bytes at two evaluations, as while imagining; `start` and `zc` standard
+        normal."""
         sd, c = self.sd, self.c
         past = self.fold(context) + zc * (c["context_noise"] / sd)
         level = torch.full((context.shape[0],), c["context_noise"], device=context.device)

@@ -13,7 +13,7 @@ from .optim import AdamW, paced
 
 MASKS = True
 CAMP, ARCHITECTURE = "Generative", "pixel_diffusion"
-COMPILE_SECONDS = 100
+COMPILE_SECONDS = 140
 
 
 class Draw:
@@ -63,7 +63,9 @@ class Draw:
     def imagined(self, imagine, context, t):
         s, c = self.c["size"] // self.c["patch"], 3 * self.c["patch"] ** 2
         n = len(t)
-        return imagine(context, self.actions(t), self.normal(n, s, s, c), self.normal(n, s, s, c * self.c["context"]))
+        return imagine(
+            context, self.actions(t), self.normal(n, s, s, c), self.normal(n, s, s, c * self.c["context"])
+        )
 
 
 class Pool:
@@ -124,10 +126,21 @@ def compiled(run, net, average, batch, rolls):
         return torch.randn(shape, device=device, generator=made)
 
     def frames(*shape):
-        return torch.randint(0, 256, (*shape, c["size"] ** 2 * 3), device=device, generator=made, dtype=torch.uint8)
+        return torch.randint(
+            0, 256, (*shape, c["size"] ** 2 * 3), device=device, generator=made, dtype=torch.uint8
+        )
 
-    args = (frames(n, c["context"]), frames(n), torch.ones(n, c["size"] ** 2, device=device), normal(n).exp(), normal(n, s, s, channels),
-            normal(n, 3) * 0.1, normal(n).abs() * 0.1, normal(n, s, s, channels * c["context"]), normal(n, c["actions"] * c["action_dim"]))
+    args = (
+        frames(n, c["context"]),
+        frames(n),
+        torch.ones(n, c["size"] ** 2, device=device),
+        normal(n).exp(),
+        normal(n, s, s, channels),
+        normal(n, 3) * 0.1,
+        normal(n).abs() * 0.1,
+        normal(n, s, s, channels * c["context"]),
+        normal(n, c["actions"] * c["action_dim"]),
+    )
     kept = [v.detach().clone() for v in net.parameters()]
     result, begun = list(plain), time.time()
 
@@ -148,13 +161,20 @@ def compiled(run, net, average, batch, rolls):
             net.zero_grad(set_to_none=True)
             value.backward()
             values.append(value.item())
-        run.say(f"compiled the loss in {time.time() - begun:.1f} s: {values[1]:.5f}, as it was {values[2]:.5f}")
+        run.say(
+            f"compiled the loss in {time.time() - begun:.1f} s: {values[1]:.5f}, as it was {values[2]:.5f}"
+        )
         if abs(values[1] - values[2]) > 0.02 * abs(values[2]) + 1e-3:
             raise ValueError("the compiled loss differs")
         result[0] = fast
         if k < n:
             quick = torch.compile(average.imagine, dynamic=False, fullgraph=True)
-            inputs = (args[0][:k].contiguous(), args[8][:k].contiguous(), args[4][:k].contiguous(), args[7][:k].contiguous())
+            inputs = (
+                args[0][:k].contiguous(),
+                args[8][:k].contiguous(),
+                args[4][:k].contiguous(),
+                args[7][:k].contiguous(),
+            )
             with torch.no_grad():
                 off = (quick(*inputs).float() - average.imagine(*inputs).float()).abs().mean().item()
             run.say(f"compiled the sampler too, {time.time() - begun:.1f} s in all: {off:.3f} levels apart")
@@ -179,14 +199,21 @@ def prepare(run):
     c, t = run.recipe.model, run.recipe.body["training"]
     if c["objective"] != "Denoise":
         raise SystemExit("regression twins are trained by `parallax train`: objective must be Denoise")
-    if t["batch"] % max(t["self_rolled_steps"], 1) or (t["self_rolled_steps"] > 1 and t["self_rolled_nfe"] != 2):
+    if t["batch"] % max(t["self_rolled_steps"], 1) or (
+        t["self_rolled_steps"] > 1 and t["self_rolled_nfe"] != 2
+    ):
         raise SystemExit("training.batch must divide by self_rolled_steps, and self_rolled_nfe must be 2")
     net = Unet(c, torch.bfloat16 if run.device.type == "cuda" else torch.float32).to(run.device)
     average = copy.deepcopy(net).requires_grad_(False)
     # The flat vector first: compiled code keeps the tensors that it saw.
     opt = AdamW(net.parameters(), t["adamw"], t["clip"], run.world)
     opt.follow(list(average.parameters()), t["ema"])
-    return net, average, opt, compiled(run, net, average, t["batch"] // run.world.size, t["self_rolled_steps"])
+    return (
+        net,
+        average,
+        opt,
+        compiled(run, net, average, t["batch"] // run.world.size, t["self_rolled_steps"]),
+    )
 
 
 def train(run, exp, ready):
@@ -229,9 +256,12 @@ def train(run, exp, ready):
         steps = run.steps.get("training", 0)
         return dict(
             parameters=sum(p.numel() for p in net.parameters()),
-            notes=f"{steps * t['batch']} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {c['patch']}x{c['patch']} "
-            f"into channels, two levels instead of four, self-attention at the inner one, moving bodies weighted {t['foreground_weight']:g}-fold, "
-            "context noised at a known level, the last part of the training on the model's own frames, no reward or termination head.",
+            notes=f"{steps * t['batch']} frames trained on. Differs from DIAMOND (arXiv 2405.12399): "
+            f"frames folded {c['patch']}x{c['patch']} "
+            "into channels, two levels instead of four, self-attention at the inner one, moving bodies "
+            f"weighted {t['foreground_weight']:g}-fold, "
+            "context noised at a known level, the last part of the training on the model's own frames, "
+            "no reward or termination head.",
         )
 
     def tensors():
@@ -246,8 +276,23 @@ def train(run, exp, ready):
         measured[0] = time.time()
         return validate(run, exp, average, checks, t)
 
-    run.train(Phase("training", t["length"], opt, fill, step, lambda s, x: paced(s, x, t["warmup_steps"], t["adamw"]["lr"]), t["batch"], shown,
-                    measure, places.refresh, at, graph=False, export=lambda: run.export(tensors(), about(), unfinished=True)))
+    run.train(
+        Phase(
+            "training",
+            t["length"],
+            opt,
+            fill,
+            step,
+            lambda s, x: paced(s, x, t["warmup_steps"], t["adamw"]["lr"]),
+            t["batch"],
+            shown,
+            measure,
+            places.refresh,
+            at,
+            graph=False,
+            export=lambda: run.export(tensors(), about(), unfinished=True),
+        )
+    )
     measured[0] = 0.0
     run.log(phase="validation", **measure())
     return tensors(), about()
@@ -255,7 +300,8 @@ def train(run, exp, ready):
 
 @torch.no_grad()
 def validate(run, exp, average, checks, t, n=256, steps=10):
-    """The loss on episodes that only validate, with the same noise each time, and the gain of rollouts over copying the last frame, in dB
+    """The loss on episodes that only validate, with the same noise each time, and the gain of rollouts over
+    copying the last frame, in dB
     where things move, at steps 1, 5 and 10."""
     before = run.random.get_state()
     run.random.manual_seed(12345)
@@ -274,7 +320,9 @@ def validate(run, exp, average, checks, t, n=256, steps=10):
                 true, heavy = exp.bytes_at(some + i).float(), (exp.moving_at(some + i) | moved).float()
 
                 def psnr(x, true=true, heavy=heavy):
-                    error = (((x - true) ** 2).reshape(len(x), -1, 3).mean(2) * heavy).sum(1) / heavy.sum(1).clamp(min=1)
+                    error = (((x - true) ** 2).reshape(len(x), -1, 3).mean(2) * heavy).sum(1) / heavy.sum(
+                        1
+                    ).clamp(min=1)
                     return 10 * torch.log10(255**2 / error.clamp(min=1e-6))
 
                 gains[f"gain_{i + 1}"] = (psnr(frame.float()) - psnr(copied)).median().item()

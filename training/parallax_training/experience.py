@@ -1,4 +1,5 @@
-"""Episodes on the device, decoded by threads while others are still being recorded. Batches are gathered there."""
+"""Episodes on the device, decoded by threads while others are still being recorded. Batches are gathered
+there."""
 
 import math
 import os
@@ -28,10 +29,23 @@ class Episode:
 class Experience:
     """Frames as bytes, actions and (for those who ask) masks of what moves, of `wanted` episodes a scene.
 
-    `folders`: {scene: folder}. A folder may be filled while it is read: shards take their names when they are whole.
+    `folders`: {scene: folder}. A folder may be filled while it is read: shards take their names when they
+    are whole.
     """
 
-    def __init__(self, folders, wanted, device, *, validation, action_dim, masks=False, threads=6, most_frames=None, patience=60.0):
+    def __init__(
+        self,
+        folders,
+        wanted,
+        device,
+        *,
+        validation,
+        action_dim,
+        masks=False,
+        threads=6,
+        most_frames=None,
+        patience=60.0,
+    ):
         self.folders, self.device, self.patience, self.masks = folders, torch.device(device), patience, masks
         self.every = max(2, round(1 / validation)) if validation > 0 else 0
         self.decompress = shards.decompressor()
@@ -44,7 +58,9 @@ class Experience:
                 if time.time() - begun > patience:
                     missing = sorted(folders[s] for s in set(folders) - set(self.info))
                     if not self.info:
-                        raise SystemExit(f"no episodes in {', '.join(missing)}; record them with `parallax collect`")
+                        raise SystemExit(
+                            f"no episodes in {', '.join(missing)}; record them with `parallax collect`"
+                        )
                     self.faults.append(f"no episodes in {', '.join(missing)}")
                     self.folders = folders = {s: f for s, f in folders.items() if s in self.info}
                     wanted = {s: n for s, n in wanted.items() if s in self.info}
@@ -144,7 +160,9 @@ class Experience:
             running = {}
             while (any(waiting.values()) or running) and not self.frozen:
                 for scene, numbers in waiting.items():
-                    for i in [i for i in numbers[:16] if os.path.exists(shards.path_of(self.folders[scene], i))]:
+                    for i in [
+                        i for i in numbers[:16] if os.path.exists(shards.path_of(self.folders[scene], i))
+                    ]:
                         numbers.remove(i)
                         running[pool.submit(self.one, scene, i)] = (scene, i)
                 for future in [f for f in running if f.done()]:
@@ -195,10 +213,17 @@ class Experience:
 
 
 class Places:
-    """Frames that something may begin at: `before` frames of their episode come before them and `after` frames follow. Grows."""
+    """Frames that something may begin at: `before` frames of their episode come before them and `after`
+    frames follow. Grows."""
 
     def __init__(self, experience, *, held, before=0, after=0, episodes=None):
-        self.experience, self.held, self.before, self.after, self.only = experience, held, before, after, episodes
+        self.experience, self.held, self.before, self.after, self.only = (
+            experience,
+            held,
+            before,
+            after,
+            episodes,
+        )
         device = experience.device
         self.rows = torch.zeros(experience.capacity, dtype=torch.int64, device=device)
         self.count, self.n, self.seen = torch.zeros((), dtype=torch.float64, device=device), 0, 0

@@ -1,4 +1,5 @@
-"""The model folder that Parallax loads: f16 weights, `card.ron`, `train.ron`, `curve.jsonl`, and a tar of them."""
+"""The model folder that Parallax loads: f16 weights, `card.ron`, `train.ron`, `curve.jsonl`, and a tar of
+them."""
 
 import hashlib
 import os

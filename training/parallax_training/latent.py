@@ -103,7 +103,11 @@ class DitBlock(nn.Module):
 
     def __init__(self, dim, condition, heads, hidden):
         super().__init__()
-        self.modulation, self.attention, self.mlp = Linear(condition, 6 * dim, True), Attention(dim, heads), Mlp(dim, hidden, dim)
+        self.modulation, self.attention, self.mlp = (
+            Linear(condition, 6 * dim, True),
+            Attention(dim, heads),
+            Mlp(dim, hidden, dim),
+        )
 
     def forward(self, x, condition):
         m = self.modulation(F.silu(condition))[:, None].chunk(6, 2)
@@ -122,7 +126,9 @@ class Dit(nn.Module):
         super().__init__()
         self.c = c
         if c["merge"] != 1:
-            raise SystemExit(f"model.merge: {c['merge']} is trained by `parallax train` alone; here it must be 1")
+            raise SystemExit(
+                f"model.merge: {c['merge']} is trained by `parallax train` alone; here it must be 1"
+            )
         width, embed, k, channels = c["width"], c["embed"], c["context"], c["autoencoder"]["channels"]
         self.side = c["size"] // c["autoencoder"]["patch"] // 2
         self.level_features = Waves(LEVEL_FEATURES // 2)
@@ -131,12 +137,15 @@ class Dit(nn.Module):
         self.input = Linear((k + 1) * channels, width)
         self.position = nn.Parameter(0.02 * torch.randn(1, self.side**2, width))
         self.local = nn.ModuleList(FilmBlock(width, embed, GROUPS) for _ in range(c["local"]))
-        self.blocks = nn.ModuleList(DitBlock(width, embed, c["heads"], c["hidden"]) for _ in range(c["layers"]))
+        self.blocks = nn.ModuleList(
+            DitBlock(width, embed, c["heads"], c["hidden"]) for _ in range(c["layers"])
+        )
         self.out_condition, self.out = Linear(embed, 2 * width, True), Linear(width, channels, True)
         self.straight = Linear(embed, 4 * channels, True)
 
     def forward(self, noisy, level, context, levels, actions):
-        """The clean latent in `noisy: [B, S, S, C]` at `level: [B]`, from the noised context `[B, S, S, K·C]`, its levels `[B, K]`, and actions."""
+        """The clean latent in `noisy: [B, S, S, C]` at `level: [B]`, from the noised context `[B, S, S,
+        K·C]`, its levels `[B, K]`, and actions."""
         b, s, _, c = noisy.shape
         features = self.level_features(torch.cat([level[:, None], levels], 1).flatten()).reshape(b, -1)
         condition = self.embed_second(F.silu(self.embed_first(torch.cat([features, actions], 1))))

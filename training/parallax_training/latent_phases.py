@@ -1,4 +1,5 @@
-"""The two phases of a latent diffusion's training: autoencoder, then dynamics; the networks are in `latent.py`."""
+"""The two phases of a latent diffusion's training: autoencoder, then dynamics; the networks are in
+`latent.py`."""
 
 import copy
 
@@ -40,9 +41,12 @@ def train(run, exp):
     frames = sum(run.steps[n] * body[n]["pace"]["batch"] for n in ("autoencoder", "dynamics"))
     return tensors, dict(
         parameters=sum(p.numel() for m in averages for p in m.parameters()),
-        notes=f"{frames} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): one camera, an autoencoder of single frames, "
-        f"{stored.cells} tokens a frame, a window of {c['context']} context frames that enters cell by cell in place of attention over time, each with a "
-        f"noise level of its own; flow matching with x-prediction; moving bodies weighted {body['dynamics']['foreground_weight']:g}-fold, the last part "
+        notes=f"{frames} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): one "
+        "camera, an autoencoder of single frames, "
+        f"{stored.cells} tokens a frame, a window of {c['context']} context frames that enters cell by "
+        "cell in place of attention over time, each with a "
+        "noise level of its own; flow matching with x-prediction; moving bodies weighted "
+        f"{body['dynamics']['foreground_weight']:g}-fold, the last part "
         "of the training on the model's own latents.",
     )
 
@@ -62,7 +66,12 @@ def reconstruct(run, exp, coder, average):
     def step():
         rows = run.world.share(places.at(uniform))
         weight = torch.where(exp.moving_at(rows), p["foreground_weight"], 1.0)
-        loss = coder.loss(exp.bytes_at(rows), weight, p["latent_noise"] * run.world.share(noise), p.get("squared_weight", 0.0))
+        loss = coder.loss(
+            exp.bytes_at(rows),
+            weight,
+            p["latent_noise"] * run.world.share(noise),
+            p.get("squared_weight", 0.0),
+        )
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
@@ -79,8 +88,20 @@ def reconstruct(run, exp, coder, average):
         error = (average.decode(z).float() - true.float()).square().mean().clamp(min=1e-6)
         return dict(reconstruction_psnr=(10 * torch.log10(255**2 / error)).item())
 
-    run.train(Phase("autoencoder", pace["length"], opt, draw, step, lambda k, x: paced(k, x, pace["warmup_steps"], pace["adamw"]["lr"]), b, shown,
-                    measure, places.refresh))
+    run.train(
+        Phase(
+            "autoencoder",
+            pace["length"],
+            opt,
+            draw,
+            step,
+            lambda k, x: paced(k, x, pace["warmup_steps"], pace["adamw"]["lr"]),
+            b,
+            shown,
+            measure,
+            places.refresh,
+        )
+    )
 
 
 @torch.no_grad()
@@ -104,11 +125,18 @@ class Stored:
         rows = torch.arange(exp.used, device=exp.device)
         self.z = encode_all(coder.encode, exp, rows, self.cells * self.channels, torch.float16)
         p = c["size"] // self.side
-        moves = [exp.moving_at(r).reshape(-1, self.side, p, self.side, p).sum((2, 4)) >= LEAST_PIXELS for r in rows.split(8192)]
+        moves = [
+            exp.moving_at(r).reshape(-1, self.side, p, self.side, p).sum((2, 4)) >= LEAST_PIXELS
+            for r in rows.split(8192)
+        ]
         self.moves = torch.cat(moves).flatten(1)
 
     def of(self, rows):
-        return self.z.index_select(0, rows.flatten()).float().reshape(*rows.shape, self.side, self.side, self.channels)
+        return (
+            self.z.index_select(0, rows.flatten())
+            .float()
+            .reshape(*rows.shape, self.side, self.side, self.channels)
+        )
 
 
 def imagine(run, exp, net, average, stored):
@@ -133,7 +161,8 @@ def imagine(run, exp, net, average, stored):
         return torch.randn(shape, device=run.device, generator=run.random)
 
     def stage(t, known):
-        """One prediction: target, its noised form and level, levels and noise of the context, actions, weights."""
+        """One prediction: target, its noised form and level, levels and noise of the context, actions,
+        weights."""
         n, shape = len(t), (len(t), stored.side, stored.side)
         target = stored.of(t)
         level = torch.sigmoid(p["level_mean"] + p["level_std"] * normal(n))
@@ -145,7 +174,16 @@ def imagine(run, exp, net, average, stored):
         actions = (exp.actions[rows.clamp(min=0)] * (rows >= exp.first[t][:, None])[:, :, None]).flatten(1)
         moves = stored.moves[t] | stored.moves[t - 1]
         weight = torch.where(moves, p["foreground_weight"], 1.0).reshape(shape)
-        return target, noisy, level, levels, 1 - by_channel, by_channel * normal(*shape, k * stored.channels), actions, weight
+        return (
+            target,
+            noisy,
+            level,
+            levels,
+            1 - by_channel,
+            by_channel * normal(*shape, k * stored.channels),
+            actions,
+            weight,
+        )
 
     def window(t):
         """Latents before `t` `[B, S, S, K·C]`, zeros before an episode's start, and which are known."""
@@ -163,7 +201,10 @@ def imagine(run, exp, net, average, stored):
             taken["context"] = run.world.share(context)
             stages = [stage(t + r, window(t + r)[1]) for r in range(rolls)]
             taken["stages"] = [[run.world.share(x) for x in s] for s in stages]
-            taken["starts"] = [run.world.share(normal(n, stored.side, stored.side, stored.channels)) for _ in range(rolls - 1)]
+            taken["starts"] = [
+                run.world.share(normal(n, stored.side, stored.side, stored.channels))
+                for _ in range(rolls - 1)
+            ]
 
     def step():
         context, total = taken["context"], 0.0
@@ -171,7 +212,9 @@ def imagine(run, exp, net, average, stored):
             if r:
                 with torch.no_grad():
                     _, _, _, before, kept, added, acted, _ = taken["stages"][r - 1]
-                    own = average.sample(taken["starts"][r - 1], context * kept + added, before, acted, p["self_rolled_nfe"])
+                    own = average.sample(
+                        taken["starts"][r - 1], context * kept + added, before, acted, p["self_rolled_nfe"]
+                    )
                     context = torch.cat([context[..., stored.channels :], own], 3)
             said = net(noisy, level, context * remains + noise, levels, actions)
             total = total + ((said - target).square().mean(3) * weight).mean()
@@ -191,15 +234,41 @@ def imagine(run, exp, net, average, stored):
             t = rows + i
             levels = torch.where(window(t)[1], c["context_noise"], 1.0)
             by_channel = levels.repeat_interleave(stored.channels, 1)[:, None, None]
-            noised = context * (1 - by_channel) + by_channel * torch.randn(context.shape, device=run.device, generator=made)
-            acted = (exp.actions[(t[:, None] - ago).clamp(min=0)] * (t[:, None] - ago >= exp.first[t][:, None])[:, :, None]).flatten(1)
-            own = average.sample(torch.randn(newest.shape, device=run.device, generator=made), noised, levels, acted, c["nfe"])
+            noised = context * (1 - by_channel) + by_channel * torch.randn(
+                context.shape, device=run.device, generator=made
+            )
+            acted = (
+                exp.actions[(t[:, None] - ago).clamp(min=0)]
+                * (t[:, None] - ago >= exp.first[t][:, None])[:, :, None]
+            ).flatten(1)
+            own = average.sample(
+                torch.randn(newest.shape, device=run.device, generator=made), noised, levels, acted, c["nfe"]
+            )
             context = torch.cat([context[..., stored.channels :], own], 3)
             if i + 1 in (1, 5, 10):
-                true, heavy = stored.of(t), (stored.moves[t] | stored.moves[rows - 1]).reshape(len(t), stored.side, stored.side)
-                errors = [((x - true).square().mean(3) * heavy).sum() / heavy.sum().clamp(min=1) for x in (own, newest)]
+                true, heavy = (
+                    stored.of(t),
+                    (stored.moves[t] | stored.moves[rows - 1]).reshape(len(t), stored.side, stored.side),
+                )
+                errors = [
+                    ((x - true).square().mean(3) * heavy).sum() / heavy.sum().clamp(min=1)
+                    for x in (own, newest)
+                ]
                 found[f"gain_{i + 1}"] = (10 * torch.log10(errors[1] / errors[0].clamp(min=1e-9))).item()
         return found
 
-    run.train(Phase("dynamics", pace["length"], opt, draw, step, lambda s, x: paced(s, x, pace["warmup_steps"], pace["adamw"]["lr"]), b, shown,
-                    measure, at=at, graph=False))
+    run.train(
+        Phase(
+            "dynamics",
+            pace["length"],
+            opt,
+            draw,
+            step,
+            lambda s, x: paced(s, x, pace["warmup_steps"], pace["adamw"]["lr"]),
+            b,
+            shown,
+            measure,
+            at=at,
+            graph=False,
+        )
+    )

@@ -28,7 +28,8 @@ class Linear(nn.Module):
 
 
 class Conv(nn.Module):
-    """A `side`×`side` convolution over `[B, H, W, C]`, weight `[side²·in, out]` with rows in the order (row, column, channel)."""
+    """A `side`×`side` convolution over `[B, H, W, C]`, weight `[side²·in, out]` with rows in the order
+    (row, column, channel)."""
 
     def __init__(self, cin, cout, side=3, stride=1, zero=False):
         super().__init__()
@@ -108,7 +109,8 @@ class PreNormBlock(nn.Module):
 
 
 class Residual(nn.Module):
-    """LayerNorm, Linear, GELU, Linear, added: the block of predictors and policies, under the names `norm`, `0` and `1`."""
+    """LayerNorm, Linear, GELU, Linear, added: the block of predictors and policies, under the names `norm`,
+    `0` and `1`."""
 
     def __init__(self, width):
         super().__init__()
@@ -138,7 +140,8 @@ class ResidualNet(nn.Module):
 
 
 def film(x, condition, groups):
-    """Group norm, scale and shift, SiLU of `[B, H, W, C]` in f32; condition `[B, 2C]`. Summed over pixels first, then over a group."""
+    """Group norm, scale and shift, SiLU of `[B, H, W, C]` in f32; condition `[B, 2C]`. Summed over pixels
+    first, then over a group."""
     b, _, _, c = x.shape
     scale, shift = condition.chunk(2, 1)
     wide, x = x.dtype, x.float()
@@ -161,7 +164,10 @@ class FilmBlock(nn.Module):
         super().__init__()
         self.groups = groups
         self.first, self.second = Conv(width, width), Conv(width, width, zero=True)
-        self.first_condition, self.second_condition = Linear(embed, 2 * width, True), Linear(embed, 2 * width, True)
+        self.first_condition, self.second_condition = (
+            Linear(embed, 2 * width, True),
+            Linear(embed, 2 * width, True),
+        )
 
     def forward(self, x, condition):
         h = self.first(film(x, self.first_condition(condition), self.groups))

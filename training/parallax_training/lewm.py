@@ -1,7 +1,10 @@
-"""LeWM: encoder and predictor together, the predictor alone on stored latents, the whitened distance, the action prior.
+"""LeWM: encoder and predictor together, the predictor alone on stored latents, the whitened distance, the
+action prior.
 
-As `src/model/jepa/lewm.rs` and `src/train/lewm`. The encoder is rounded to the 16 bits that ship before the second phase, so that the
-predictor learns on the latents it will meet. Read-outs and decoder are fitted by `parallax train NAME/train.ron --readouts`.
+As `src/model/jepa/lewm.rs` and `src/train/lewm`. The encoder is rounded to the 16 bits that ship before the
+second phase, so that the
+predictor learns on the latents it will meet. Read-outs and decoder are fitted by `parallax train
+NAME/train.ron --readouts`.
 """
 
 import math
@@ -36,12 +39,16 @@ class Lewm(nn.Module):
     def __init__(self, c, world=ALONE):
         super().__init__()
         self.c, self.world, d = c, world, c["latent_dim"]
-        self.encoder = FrameEncoder(c["encoder_channels"], c["head"], c["residual_blocks"], c["encoder_hidden"], d, c["image_size"])
+        self.encoder = FrameEncoder(
+            c["encoder_channels"], c["head"], c["residual_blocks"], c["encoder_hidden"], d, c["image_size"]
+        )
         for module in self.encoder.modules():
             if isinstance(module, BatchNorm):
                 module.world = world
         actions = c["action_dim"] * (c["frameskip"] if c["action_block"] == "Concat" else 1)
-        self.predictor = ResidualNet(c["history"] * d + actions, c["predictor_width"], c["predictor_blocks"], d, zero=True)
+        self.predictor = ResidualNet(
+            c["history"] * d + actions, c["predictor_width"], c["predictor_blocks"], d, zero=True
+        )
         self.inverse = Inverse(2 * d, c["inverse_width"], c["action_dim"])
 
     def predict(self, z, a):
@@ -77,12 +84,18 @@ class Lewm(nn.Module):
         taken = actions.reshape(b * (t - 1), self.c["frameskip"], -1).mean(1)
         inverse = (self.inverse(torch.cat([now, following], -1)) - taken).square().mean()
         spread = sigreg(z.transpose(0, 1), noise, weights["sigreg_factor"], self.world)
-        total = weights["one_step"] * one + weights["open_loop"] * opened + weights["sigreg"] * spread + weights["inverse"] * inverse
+        total = (
+            weights["one_step"] * one
+            + weights["open_loop"] * opened
+            + weights["sigreg"] * spread
+            + weights["inverse"] * inverse
+        )
         return total, dict(one_step=one, open_loop=opened, sigreg=spread, inverse=inverse)
 
 
 def sigreg(z, noise, factor, world=ALONE):
-    """Epps-Pulley over random directions, rows of normal `noise: [P, D]`: z `[T, B, D]`, means over all of B at each time."""
+    """Epps-Pulley over random directions, rows of normal `noise: [P, D]`: z `[T, B, D]`, means over all of
+    B at each time."""
     directions = F.normalize(noise, dim=1)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -110,7 +123,8 @@ def mean_image(exp, most=8000):
 
 @torch.no_grad()
 def encode_all(encode, exp, rows, width, dtype=torch.float32, chunk=4096):
-    """Vectors of the frames `rows`. Chunks of one size, the last filled up: a convolution is tuned to a size once."""
+    """Vectors of the frames `rows`. Chunks of one size, the last filled up: a convolution is tuned to a
+    size once."""
     chunk = chunk if exp.device.type == "cuda" else 512
     out = torch.empty((len(rows), width), device=exp.device, dtype=dtype)
     for at in range(0, len(rows), chunk):
@@ -136,7 +150,8 @@ def effective_rank(z):
 
 
 def probe_r(exp, z_of):
-    """r of ridge probes of every moving body's place, fitted on training frames and tested on those that only validate."""
+    """r of ridge probes of every moving body's place, fitted on training frames and tested on those that
+    only validate."""
     sets = {}
     for held, most in ((False, 6000), (True, 3000)):
         places = Places(exp, held=held)
@@ -155,8 +170,14 @@ def probe_r(exp, z_of):
             part = {}
             for held, (z, rows) in sets.items():
                 mine = [k for k, o in enumerate(owner[held]) if episodes[o].scene == scene]
-                truth = [episodes[owner[held][k]].states[rows[k] - episodes[owner[held][k]].first, i, :3:2] for k in mine]
-                part[held] = (z[mine], torch.tensor(np.array(truth), dtype=torch.float64, device=z.device).reshape(-1, 2))
+                truth = [
+                    episodes[owner[held][k]].states[rows[k] - episodes[owner[held][k]].first, i, :3:2]
+                    for k in mine
+                ]
+                part[held] = (
+                    z[mine],
+                    torch.tensor(np.array(truth), dtype=torch.float64, device=z.device).reshape(-1, 2),
+                )
             (x, y), (xt, yt) = part[False], part[True]
             if len(x) < 20 or len(xt) < 10:
                 continue

@@ -9,7 +9,6 @@ from .loop import Phase
 from .optim import AdamW, cosine
 from .readouts import fit
 
-
 CAMP, ARCHITECTURE = "Jepa", "lewm"
 # The diagnostic decoder weighs what moves.
 MASKS = True
@@ -51,7 +50,9 @@ def train(run, exp):
     read, notes = {}, gate(run, exp, model)
     try:
         c = body["model"]
-        read, said = fit(run, exp, latents.of, c["latent_dim"], body["readouts"], c["image_size"], model.encoder.mean_image)
+        read, said = fit(
+            run, exp, latents.of, c["latent_dim"], body["readouts"], c["image_size"], model.encoder.mean_image
+        )
         notes += said
     except Exception as e:
         run.say(f"no read-outs: {e!r}")
@@ -63,7 +64,8 @@ def train(run, exp):
     learned = [*model.encoder.parameters(), *model.predictor.parameters()]
     return tensors, dict(
         parameters=sum(p.numel() for p in learned),
-        notes=f"Convolutional encoder and residual MLP predictor with history {body['model']['history']} in place of transformers; "
+        notes="Convolutional encoder and residual MLP predictor with history "
+        f"{body['model']['history']} in place of transformers; "
         f"inverse-dynamics loss; second phase on stored latents; whitened distance. {notes}",
     )
 
@@ -107,8 +109,20 @@ def joint(run, exp, model):
         fill()
         fill_noise()
 
-    run.train(Phase("joint", p["length"], opt, draw, step, lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]), b * t, shown,
-                    measure, places.refresh))
+    run.train(
+        Phase(
+            "joint",
+            p["length"],
+            opt,
+            draw,
+            step,
+            lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
+            b * t,
+            shown,
+            measure,
+            places.refresh,
+        )
+    )
 
 
 def distance(exp, latents, c):
@@ -142,19 +156,33 @@ def predictor(run, exp, model, latents):
         error = model.open_loop(z, actions).item()
         return dict(validation_open_loop=error, validation_copy=copied, ratio=error / max(copied, 1e-12))
 
-    run.train(Phase("predictor", p["length"], opt, fill, step, lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
-                    b * p["rollout"], shown, measure))
+    run.train(
+        Phase(
+            "predictor",
+            p["length"],
+            opt,
+            fill,
+            step,
+            lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
+            b * p["rollout"],
+            shown,
+            measure,
+        )
+    )
 
 
 def propose(run, exp, model, prior, latents):
-    """The action prior: any later moment of an episode, some steps ahead, was a goal that its actions reached."""
+    """The action prior: any later moment of an episode, some steps ahead, was a goal that its actions
+    reached."""
     c, p = model.c, run.recipe.body["proposal"]
     h, skip, ahead, b = c["history"], c["frameskip"], p["ahead_steps"], p["batch"]
     places = Places(exp, held=False, after=h * skip)
     checks = Places(exp, held=True, after=h * skip).spread(8192)
     opt = AdamW(prior.parameters(), dict(betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-3), 1.0, run.world)
     uniform, fill = run.uniform(2, b)
-    steady = torch.rand(len(checks), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).to(run.device)
+    steady = torch.rand(len(checks), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).to(
+        run.device
+    )
     history = torch.arange(h, device=run.device) * skip
     hold = torch.arange(skip, device=run.device)
     shown = run.shown("loss")
@@ -182,14 +210,29 @@ def propose(run, exp, model, prior, latents):
         found, taken = error(checks, steady)
         return dict(validation=found.item(), validation_mean=(taken - taken.mean(0)).square().mean().item())
 
-    run.train(Phase("proposal", {"Steps": p["steps"]}, opt, fill, step, lambda s, x: cosine(x, 100 / max(p["steps"], 101), 1e-3), b, shown,
-                    measure))
+    run.train(
+        Phase(
+            "proposal",
+            {"Steps": p["steps"]},
+            opt,
+            fill,
+            step,
+            lambda s, x: cosine(x, 100 / max(p["steps"], 101), 1e-3),
+            b,
+            shown,
+            measure,
+        )
+    )
 
 
 def gate(run, exp, model):
     """What the latents hold, for the curve and in a sentence."""
     r = probe_r(exp, lambda rows: encode_all(model.encoder, exp, rows, model.c["latent_dim"]))
     places = Places(exp, held=True)
-    rank = effective_rank(encode_all(model.encoder, exp, places.spread(2000), model.c["latent_dim"])) if places.n > 2 else 0.0
+    rank = (
+        effective_rank(encode_all(model.encoder, exp, places.spread(2000), model.c["latent_dim"]))
+        if places.n > 2
+        else 0.0
+    )
     run.log(phase="gate", rank=rank, probe_r=r, collapsed=rank < 3)
     return f"Effective rank of the latents {rank:.1f}."

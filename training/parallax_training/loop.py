@@ -1,19 +1,19 @@
-"""The one training loop: phases with a clock, a graph where shapes stand, a curve, checkpoints, and an end in time."""
+"""The one training loop: phases with a clock, a graph where shapes stand, a curve, checkpoints, and an end
+in time."""
 
 import json
 import math
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import torch
 
 from . import experience
 from .config import minutes_of
 from .export import replace
-
 
 # Before the deadline no phase goes on: the model is written.
 LAST_SECONDS = 4.0
@@ -95,12 +95,36 @@ class Stepper:
 class Run:
     """A training under way: where it runs and writes, how long it may take, and what it has done."""
 
-    def __init__(self, recipe, out, device, world, *, deadline=None, steps=None, accelerate=True, reserve=10.0, resume=False,
-                 checkpoint_seconds=0.0, log_seconds=10.0, fill=False):
+    def __init__(
+        self,
+        recipe,
+        out,
+        device,
+        world,
+        *,
+        deadline=None,
+        steps=None,
+        accelerate=True,
+        reserve=10.0,
+        resume=False,
+        checkpoint_seconds=0.0,
+        log_seconds=10.0,
+        fill=False,
+    ):
         self.recipe, self.out, self.device, self.world = recipe, out, device, world
         self.deadline, self.most_steps, self.accelerate, self.reserve = deadline, steps, accelerate, reserve
-        self.checkpoint_seconds, self.log_seconds, self.most_factor = checkpoint_seconds, log_seconds, 4.0 if fill else 1.0
-        self.begun, self.started, self.factor, self.stopped, self.cut = time.time(), time.time(), 1.0, False, False
+        self.checkpoint_seconds, self.log_seconds, self.most_factor = (
+            checkpoint_seconds,
+            log_seconds,
+            4.0 if fill else 1.0,
+        )
+        self.begun, self.started, self.factor, self.stopped, self.cut = (
+            time.time(),
+            time.time(),
+            1.0,
+            False,
+            False,
+        )
         self.steps, self.seconds, self.modules, self.notes = {}, {}, {}, []
         self.earlier = 0.0
         torch.manual_seed(recipe.config["seed"])
@@ -113,7 +137,11 @@ class Run:
             self.steps, self.earlier = self.saved["steps"], self.saved["minutes"]
             self.random.set_state(self.saved["random"].cpu())
             self.say(f"goes on from {path}: {self.steps}")
-        self.curve = open(os.path.join(out, "curve.jsonl"), "a" if self.saved else "w", encoding="utf-8") if world.leads else None
+        self.curve = (
+            open(os.path.join(out, "curve.jsonl"), "a" if self.saved else "w", encoding="utf-8")
+            if world.leads
+            else None
+        )
         signal.signal(signal.SIGTERM, self.stop)
 
     def stop(self, *_):
@@ -153,14 +181,18 @@ class Run:
         self.started = time.time()
 
     def plan(self, lengths):
-        """Stretches or shortens all phases alike, so that `reserve` seconds before the deadline are left for what is counted in steps."""
+        """Stretches or shortens all phases alike, so that `reserve` seconds before the deadline are left
+        for what is counted in steps."""
         if self.deadline is None:
             return
         wanted = 60 * sum(minutes_of(length) or 0 for length in lengths)
         left = self.deadline - time.time() - self.reserve
         if wanted > 0:
             self.factor = max(0.02, min(self.most_factor, left / wanted))
-        self.say(f"{left:.0f} s until the deadline, {wanted:.0f} s asked for: phases take {self.factor:.2f} of their minutes")
+        self.say(
+            f"{left:.0f} s until the deadline, {wanted:.0f} s asked for: phases take {self.factor:.2f} "
+            "of their minutes"
+        )
 
     @property
     def minutes(self):
@@ -231,8 +263,13 @@ class Run:
         self.tell(phase, done, self.seconds[phase.name], 0.0, done - told_steps, told)
         if self.checkpoint_seconds:
             self.checkpoint(phase, done, self.seconds[phase.name])
+        if self.device.type == "cuda":  # others may need the memory
+            del stepper
+            torch.cuda.empty_cache()
         if phase.optimiser.faults.item() > max(10, done // 10):
-            raise RuntimeError(f"{phase.name} diverged: {int(phase.optimiser.faults.item())} gradients were not finite")
+            raise RuntimeError(
+                f"{phase.name} diverged: {int(phase.optimiser.faults.item())} gradients were not finite"
+            )
         return done
 
     def tell(self, phase, done, seconds, lr, steps, since):
@@ -240,7 +277,14 @@ class Run:
             torch.cuda.synchronize()
         rate = steps * phase.batch / max(time.time() - since, 1e-9)
         shown = {k: v.item() for k, v in phase.shown.items()}
-        line = dict(phase=phase.name, step=done, minutes=seconds / 60, lr=lr, grad_norm=phase.optimiser.norm.item(), **shown)
+        line = dict(
+            phase=phase.name,
+            step=done,
+            minutes=seconds / 60,
+            lr=lr,
+            grad_norm=phase.optimiser.norm.item(),
+            **shown,
+        )
         try:
             with torch.no_grad():
                 line.update(phase.measure())
@@ -253,8 +297,14 @@ class Run:
         if not self.world.leads:
             return
         state = dict(
-            phase=phase.name, step=done, seconds=seconds, steps={**self.steps, phase.name: done}, minutes=self.minutes,
-            optimiser=phase.optimiser.state(), modules={n: m.state_dict() for n, m in self.modules.items()}, random=self.random.get_state(),
+            phase=phase.name,
+            step=done,
+            seconds=seconds,
+            steps={**self.steps, phase.name: done},
+            minutes=self.minutes,
+            optimiser=phase.optimiser.state(),
+            modules={n: m.state_dict() for n, m in self.modules.items()},
+            random=self.random.get_state(),
         )
         import io
 

@@ -1,4 +1,5 @@
-"""AdamW on one vector of all parameters, and the average of the weights. All of it is tensor operations, so that a CUDA graph can hold it."""
+"""AdamW on one vector of all parameters, and the average of the weights. All of it is tensor operations, so
+that a CUDA graph can hold it."""
 
 import math
 
@@ -8,7 +9,8 @@ from .world import ALONE
 
 
 class AdamW:
-    """As `src/model/nn/optim.rs`: weight decay on matrices only, the whole gradient clipped, a step that is not finite left out.
+    """As `src/model/nn/optim.rs`: weight decay on matrices only, the whole gradient clipped, a step that is
+    not finite left out.
 
     Parameters become views of one vector, and so do their gradients: processes exchange them in one message.
     """
@@ -64,7 +66,11 @@ class AdamW:
 
     def state(self):
         """What a resumed training needs."""
-        return {k: getattr(self, k) for k in ("w", "m", "v", "t", "faults", "average") if getattr(self, k) is not None}
+        return {
+            k: getattr(self, k)
+            for k in ("w", "m", "v", "t", "faults", "average")
+            if getattr(self, k) is not None
+        }
 
     def restore(self, state):
         for name, value in state.items():

@@ -1,7 +1,10 @@
-"""Trains a list of recipes within a given time: the processor collects and measures while the GPU trains, in lanes side by side.
+"""Trains a list of recipes within a given time: the processor collects and measures while the GPU trains,
+in lanes side by side.
 
-`python -m parallax_training queue QUEUE.toml --minutes 9 --out DIR`. Each recipe is a process of its own: one that fails is tried once more
-without graphs and compilation, and the others go on. What is finished is packed into DIR at once; at the end of the time all is written.
+`python -m parallax_training queue QUEUE.toml --minutes 9 --out DIR`. Each recipe is a process of its own:
+one that fails is tried once more
+without graphs and compilation, and the others go on. What is finished is packed into DIR at once; at the
+end of the time all is written.
 """
 
 import argparse
@@ -22,6 +25,8 @@ from .config import program
 ROOT = Path(__file__).resolve().parents[2]
 # A pack is no larger: results may have to travel.
 MOST_BYTES = 15_500_000
+# Seconds before their turn at which the first and the second of a lane start to prepare.
+AHEAD = (12, 35)
 
 
 def arguments(given):
@@ -29,10 +34,16 @@ def arguments(given):
     p.add_argument("queue", help="the list: training/QUEUE.toml")
     p.add_argument("--minutes", type=float, default=9.0, help="in all: then everything is written")
     p.add_argument("--out", required=True, help="folder of the packs and of queue.log")
-    p.add_argument("--work", default="/tmp/parallax-queue", help="folder of episodes, models and logs on the way")
+    p.add_argument(
+        "--work", default="/tmp/parallax-queue", help="folder of episodes, models and logs on the way"
+    )
     p.add_argument("--parallax", help="the program that collects, reads recipes and measures")
-    p.add_argument("--smoke", action="store_true", help="first a few steps of every recipe, so that faults show at once")
-    p.add_argument("--dry", action="store_true", help="a rehearsal on the processor: few episodes, tiny steps")
+    p.add_argument(
+        "--smoke", action="store_true", help="first a few steps of every recipe, so that faults show at once"
+    )
+    p.add_argument(
+        "--dry", action="store_true", help="a rehearsal on the processor: few episodes, tiny steps"
+    )
     p.add_argument("--only", help="names of recipes, separated by commas")
     return p.parse_args(given)
 
@@ -104,12 +115,24 @@ class Queue:
         jobs = [Job(e, i) for i, e in enumerate(self.list["train"])]
         only = options.only.split(",") if options.only else None
         self.jobs = [j for j in jobs if not only or j.name in only]
-        self.collectors, self.measures, self.logs, self.packed, self.eager, self.changed = {}, {}, [], {}, set(), set()
-        self.stopped = False
+        self.collectors, self.measures, self.logs, self.packed, self.eager, self.changed = (
+            {},
+            {},
+            [],
+            {},
+            set(),
+            set(),
+        )
+        self.stopped, self.waiting = False, []
         scenes = self.work / "scenes"
         if not scenes.exists():
             scenes.symlink_to(ROOT / "scenes")
-        self.environment = {**os.environ, "PARALLAX_HOME": str(self.work), "RUST_LOG": "warn", "PYTHONPATH": str(ROOT / "training") + ":" + os.environ.get("PYTHONPATH", "")}
+        self.environment = {
+            **os.environ,
+            "PARALLAX_HOME": str(self.work),
+            "RUST_LOG": "warn",
+            "PYTHONPATH": str(ROOT / "training") + ":" + os.environ.get("PYTHONPATH", ""),
+        }
 
     def at(self, share):
         """The time at a share of all there is."""
@@ -122,7 +145,15 @@ class Queue:
         try:
             with open(path, "ab") as f:
                 lowered = ["nice", "-n", str(nice), *command] if nice else command
-                return subprocess.Popen(lowered, stdout=f, stderr=f, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, start_new_session=True)
+                return subprocess.Popen(
+                    lowered,
+                    stdout=f,
+                    stderr=f,
+                    stdin=subprocess.DEVNULL,
+                    env=environment,
+                    cwd=ROOT,
+                    start_new_session=True,
+                )
         except OSError as e:
             self.log.say(f"{name} could not be started: {e}")
             return None
@@ -131,25 +162,84 @@ class Queue:
         """One recorder a scene, niced below the trainers."""
         episodes = self.list["episodes"]
         if self.o.dry:
-            episodes = {s: 64 for s in episodes}
+            episodes = dict.fromkeys(episodes, 64)
         (self.work / "episodes" / "wanted.json").write_text(json.dumps(episodes))
         threads = self.list.get("threads", {})
         for scene, n in episodes.items():
-            command = [self.parallax, "collect", "--scene", scene, "--episodes", str(n), "--seed", "0", "--out", str(self.work / "episodes" / scene)]
-            self.collectors[scene] = self.spawn(f"collect-{scene}", command, 10, RAYON_NUM_THREADS=str(threads.get(scene, 1)))
+            command = [
+                self.parallax,
+                "collect",
+                "--scene",
+                scene,
+                "--episodes",
+                str(n),
+                "--seed",
+                "0",
+                "--out",
+                str(self.work / "episodes" / scene),
+            ]
+            self.collectors[scene] = self.spawn(
+                f"collect-{scene}", command, 10, RAYON_NUM_THREADS=str(threads.get(scene, 1))
+            )
 
     def options_of(self, job, trial=False):
-        command = [sys.executable, "-u", "-m", "parallax_training", str(self.here / job.recipe), "--parallax", self.parallax,
-                   "--data", str(self.work / "episodes"), "--checkpoint-seconds", "0"]
+        command = [
+            sys.executable,
+            "-u",
+            "-m",
+            "parallax_training",
+            str(self.here / job.recipe),
+            "--parallax",
+            self.parallax,
+            "--data",
+            str(self.work / "episodes"),
+            "--checkpoint-seconds",
+            "0",
+        ]
         if job.tries or job.name in self.eager:
             command.append("--eager")
         if trial:
-            command += ["--out", str(self.work / "trial" / job.name), "--steps", "3", "--episodes", "64", "--most-frames", "40000", "--loaders", "2"]
+            command += [
+                "--out",
+                str(self.work / "trial" / job.name),
+                "--steps",
+                "3",
+                "--episodes",
+                "64",
+                "--most-frames",
+                "40000",
+                "--loaders",
+                "2",
+            ]
             return command + (["--most-batch", "8", "--device", "cpu"] if self.o.dry else [])
-        command += ["--out", str(self.work / "models" / job.name), "--deadline", f"{self.deadline(job):.1f}", "--fill", "--share", str(job.share),
-                    "--go", str(self.work / "go" / f"{job.name}-{job.tries}"), "--patience", "45", "--log-seconds", "8"]
+        command += [
+            "--out",
+            str(self.work / "models" / job.name),
+            "--deadline",
+            f"{self.deadline(job):.1f}",
+            "--fill",
+            "--share",
+            str(job.share),
+            "--go",
+            str(self.work / "go" / f"{job.name}-{job.tries}"),
+            "--patience",
+            "45",
+            "--log-seconds",
+            "8",
+        ]
         if self.o.dry:
-            command += ["--steps", "4", "--most-batch", "8", "--episodes", "64", "--device", "cpu", "--loaders", "2"]
+            command += [
+                "--steps",
+                "4",
+                "--most-batch",
+                "8",
+                "--episodes",
+                "64",
+                "--device",
+                "cpu",
+                "--loaders",
+                "2",
+            ]
         return command
 
     def deadline(self, job):
@@ -157,9 +247,15 @@ class Queue:
 
     def start(self, job):
         """Starts a process; it prepares and then waits for its turn."""
-        job.process = self.spawn(f"{job.name}{'-again' if job.tries else ''}", self.options_of(job), **({"OMP_NUM_THREADS": "1"} if self.o.dry else {}))
+        job.process = self.spawn(
+            f"{job.name}{'-again' if job.tries else ''}",
+            self.options_of(job),
+            **({"OMP_NUM_THREADS": "1"} if self.o.dry else {}),
+        )
         job.state = "prepares" if job.process else "failed"
-        self.log.say(f"{job.name} {job.state}: lane {job.lane}, until {self.deadline(job) - self.begun:.0f} s")
+        self.log.say(
+            f"{job.name} {job.state}: lane {job.lane}, until {self.deadline(job) - self.begun:.0f} s"
+        )
 
     def go(self, job):
         job.state, job.went = "trains", time.time()
@@ -187,17 +283,17 @@ class Queue:
         for job in left:
             self.check(job)
         left = [j for j in jobs if j.state not in ("done", "failed", "skipped")]
+        now = time.time()
         for i, job in enumerate(left[:2]):
-            now = time.time()
-            if now < self.at(job.after) - (25 if i == 0 else 0):
-                break
-            if job.state == "waits":
-                if self.deadline(job) - now < (10 if not self.o.dry else 2):
+            # The next one prepares shortly before its turn: until then its frames would only take memory.
+            turn = self.at(job.after) if i == 0 else max(self.at(job.after), self.deadline(left[0]))
+            if job.state == "waits" and now > turn - AHEAD[i]:
+                if self.deadline(job) - now < (2 if self.o.dry else 10):
                     job.state = "skipped"
                     self.log.say(f"{job.name} is left out: no time")
-                    continue
-                self.start(job)
-            if i == 0 and job.state == "prepares" and now >= self.at(job.after):
+                else:
+                    self.start(job)
+            if i == 0 and job.state == "prepares" and now >= turn:
                 self.go(job)
 
     def check(self, job):
@@ -228,7 +324,10 @@ class Queue:
                 self.go(job)
         else:
             job.state = "done" if whole else "failed"
-            self.log.say(f"{job.name} failed with {code}; {'what it wrote before is kept' if whole else 'nothing is left of it'}")
+            self.log.say(
+                f"{job.name} failed with {code}; "
+                f"{'what it wrote before is kept' if whole else 'nothing is left of it'}"
+            )
             if whole:
                 self.finished(job)
         job.process = job.process if job.state in ("prepares", "trains") else None
@@ -238,15 +337,39 @@ class Queue:
         for i, measure in enumerate(job.entry.get("measure", [])):
             suite, scene, *more = measure
             result = self.work / "results" / f"{job.name}-{suite}-{scene}.json"
-            command = [self.parallax, "eval", suite, "--scene", scene, "--model", job.name, "--json", str(result), *more]
+            command = [
+                self.parallax,
+                "eval",
+                suite,
+                "--scene",
+                scene,
+                "--model",
+                job.name,
+                "--json",
+                str(result),
+                *more,
+            ]
             if self.o.dry and "--episodes" in command:
                 command[command.index("--episodes") + 1] = "2"
-            self.measures[f"measure-{job.name}-{i}"] = self.spawn(f"measure-{job.name}-{i}", command, 15, RAYON_NUM_THREADS="4")
+            self.waiting.append((f"measure-{job.name}-{i}", command))
+
+    def measure(self):
+        """Starts what waits to be measured, a few at a time, niced below everything."""
+        running = sum(1 for p in self.measures.values() if p and p.poll() is None)
+        while self.waiting and running < max(1, (os.cpu_count() or 1) // 4):
+            name, command = self.waiting.pop(0)
+            threads = "1" if self.o.dry else "4"
+            self.measures[name] = self.spawn(name, command, 15, RAYON_NUM_THREADS=threads)
+            running += 1
 
     def pack(self, unfinished=False):
         """Packs what has changed; the other packs stay as they are."""
         if unfinished:  # what wrote a folder on the way is packed as well
-            self.changed |= {j.pack for j in self.jobs if (self.work / "models" / j.name / "card.ron").exists() and j.state != "done"}
+            self.changed |= {
+                j.pack
+                for j in self.jobs
+                if (self.work / "models" / j.name / "card.ron").exists() and j.state != "done"
+            }
         for name in sorted(self.changed):
             folders = [self.work / "models" / j.name for j in self.jobs if j.pack == name]
             folders = [f for f in folders if (f / "card.ron").exists()]
@@ -273,12 +396,19 @@ class Queue:
                 self.log.say(f"results: {e}")
 
     def trials(self):
-        """Three steps of a recipe of each pack that does not begin at once; what fails with graphs is trained without."""
+        """Three steps of a recipe of each pack that does not begin at once; what fails with graphs is
+        trained without."""
         heads = {next(j for j in self.jobs if j.lane == lane).pack for lane in {j.lane for j in self.jobs}}
         some = {j.pack: j for j in reversed(self.jobs) if j.pack not in heads}
-        running = {j.name: (j, self.spawn(f"smoke-{j.name}", self.options_of(j, trial=True))) for j in some.values()}
+        running = {
+            j.name: (j, self.spawn(f"smoke-{j.name}", self.options_of(j, trial=True))) for j in some.values()
+        }
         until = time.time() + (60 if not self.o.dry else 120)
-        while any(p and p.poll() is None for _, p in running.values()) and time.time() < until and not self.stopped:
+        while (
+            any(p and p.poll() is None for _, p in running.values())
+            and time.time() < until
+            and not self.stopped
+        ):
             time.sleep(0.2)
             for name, (_, p) in running.items():
                 if p and p.poll() not in (None, 0) and name not in self.eager:
@@ -295,7 +425,9 @@ class Queue:
         if shutil.which("nvidia-smi"):
             query = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader"]
             try:
-                said = subprocess.run(query, capture_output=True, text=True, check=False, timeout=5).stdout.strip()
+                said = subprocess.run(
+                    query, capture_output=True, text=True, check=False, timeout=5
+                ).stdout.strip()
             except (OSError, subprocess.TimeoutExpired):
                 pass
         states = ", ".join(f"{j.name} {j.state}" for j in self.jobs if j.state in ("trains", "prepares"))
@@ -304,7 +436,10 @@ class Queue:
 
     def run(self):
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopped", True))
-        self.log.say(f"{len(self.jobs)} recipes in {self.o.minutes:g} minutes; {os.cpu_count()} processors; {shutil.disk_usage(self.work).free / 1e9:.1f} GB free")
+        self.log.say(
+            f"{len(self.jobs)} recipes in {self.o.minutes:g} minutes; {os.cpu_count()} processors; "
+            f"{shutil.disk_usage(self.work).free / 1e9:.1f} GB free"
+        )
         self.collect()
         smoke = None
         if self.o.smoke:
@@ -325,8 +460,16 @@ class Queue:
             if not collected and all(p is None or p.poll() is not None for p in self.collectors.values()):
                 collected = True
                 codes = {s: p.poll() if p else None for s, p in self.collectors.items()}
-                self.log.say(f"all is collected; {'no faults' if not any(codes.values()) else {s: c for s, c in codes.items() if c}}")
-            busy = any(p and p.poll() is None for p in self.measures.values()) or (smoke and smoke.is_alive())
+                self.log.say(
+                    "all is collected; "
+                    f"{'no faults' if not any(codes.values()) else {s: c for s, c in codes.items() if c}}"
+                )
+            self.measure()
+            busy = (
+                self.waiting
+                or any(p and p.poll() is None for p in self.measures.values())
+                or (smoke and smoke.is_alive())
+            )
             if all(j.state in ("done", "failed", "skipped") for j in self.jobs) and not busy:
                 break
             if time.time() - told > 15:

@@ -1,4 +1,5 @@
-"""Read-outs of frozen latents, fitted afterwards and seen by no planner: probes of body states and the diagnostic decoder.
+"""Read-outs of frozen latents, fitted afterwards and seen by no planner: probes of body states and the
+diagnostic decoder.
 
 As `src/train/lewm/readouts.rs` and `decoding.rs`. Writes `readouts.json` beside the weights.
 """
@@ -29,7 +30,11 @@ class Probes(nn.Module):
         k = bodies * len(QUANTITIES)
         self.register_buffer("mean", torch.zeros(k))
         self.register_buffer("std", torch.ones(k))
-        self.linear, self.history, self.single = Linear(HISTORY * dim, k), Mlp(HISTORY * dim, HIDDEN, k), Mlp(dim, HIDDEN, k)
+        self.linear, self.history, self.single = (
+            Linear(HISTORY * dim, k),
+            Mlp(HISTORY * dim, HIDDEN, k),
+            Mlp(dim, HIDDEN, k),
+        )
 
 
 class DecoderLayer(nn.Module):
@@ -69,13 +74,16 @@ class Decoder(nn.Module):
 
 
 class Targets:
-    """True states of the frames of some episodes, and which of them there are, for all moving bodies by name."""
+    """True states of the frames of some episodes, and which of them there are, for all moving bodies by
+    name."""
 
     def __init__(self, exp, episodes):
         self.bodies = []
         there = {e.scene for e in episodes}
         for info in (info for scene, info in exp.info.items() if scene in there):
-            self.bodies += [b["name"] for b in info["bodies"] if b["kind"] != "Fixed" and b["name"] not in self.bodies]
+            self.bodies += [
+                b["name"] for b in info["bodies"] if b["kind"] != "Fixed" and b["name"] not in self.bodies
+            ]
         k = len(QUANTITIES) * len(self.bodies)
         frames = sum(e.frames for e in episodes)
         values, mask = np.zeros((frames, k), np.float32), np.zeros((frames, k), np.float32)
@@ -91,7 +99,9 @@ class Targets:
                 s = e.states[:, i].astype(np.float64)
                 x, y, z, w = (s[:, 3 + j] for j in range(4))
                 yaw = np.arctan2(2 * (w * y + x * z), 1 - 2 * (y * y + z * z))
-                values[own, at : at + 6] = np.stack([s[:, 0], s[:, 2], np.cos(yaw), np.sin(yaw), s[:, 7], s[:, 9]], 1)
+                values[own, at : at + 6] = np.stack(
+                    [s[:, 0], s[:, 2], np.cos(yaw), np.sin(yaw), s[:, 7], s[:, 9]], 1
+                )
                 mask[own, at : at + 6] = 1
         self.rows, self.all = torch.from_numpy(rows).to(exp.device), torch.from_numpy(values).to(exp.device)
         self.there = torch.from_numpy(mask).to(exp.device)
@@ -147,19 +157,31 @@ def train_part(run, name, module, loss_of, steps, rate, warmup, batch, places):
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
-    phase = Phase(name, {"Steps": steps}, opt, fill, step, lambda s, x: cosine(x, warmup / max(steps, warmup + 1), rate), batch, shown)
+    phase = Phase(
+        name,
+        {"Steps": steps},
+        opt,
+        fill,
+        step,
+        lambda s, x: cosine(x, warmup / max(steps, warmup + 1), rate),
+        batch,
+        shown,
+    )
     done = run.train(phase)
     run.steps.pop(name, None)
     return done >= steps or run.most_steps is not None
 
 
 def fit(run, exp, z_of, dim, phase, image, mean_image=None):
-    """Fits probes and decoder on latents `z_of(frames)`; returns their tensors and a sentence for the card."""
+    """Fits probes and decoder on latents `z_of(frames)`; returns their tensors and a sentence for the
+    card."""
     if run.over():
         return {}, ""
     episodes = thinned(exp, phase["max_frames"])
     targets = Targets(exp, episodes)
-    fit_places, test_places = (Places(exp, held=h, before=HISTORY - 1, episodes=episodes) for h in (False, True))
+    fit_places, test_places = (
+        Places(exp, held=h, before=HISTORY - 1, episodes=episodes) for h in (False, True)
+    )
     if not targets.bodies or not fit_places.n or not test_places.n:
         return {}, ""
     rows, test = fit_places.spread(phase["max_frames"]), test_places.spread(phase["max_frames"] // 4)
@@ -189,8 +211,28 @@ def fit(run, exp, z_of, dim, phase, image, mean_image=None):
         wanted, there = targets.of(frames)
         return ((said - (wanted - mean) / std).square() * there).mean()
 
-    sound = train_part(run, "probe.history", probes.history, lambda f: masked(probes.history(history(f)), f), phase["steps"], 2e-3, 20, 512, fit_places)
-    sound &= train_part(run, "probe.single", probes.single, lambda f: masked(probes.single(z_of(f)), f), phase["steps"], 2e-3, 20, 512, fit_places)
+    sound = train_part(
+        run,
+        "probe.history",
+        probes.history,
+        lambda f: masked(probes.history(history(f)), f),
+        phase["steps"],
+        2e-3,
+        20,
+        512,
+        fit_places,
+    )
+    sound &= train_part(
+        run,
+        "probe.single",
+        probes.single,
+        lambda f: masked(probes.single(z_of(f)), f),
+        phase["steps"],
+        2e-3,
+        20,
+        512,
+        fit_places,
+    )
     if not sound:
         return {}, " No time was left for read-outs."
     spec = quality(run, probes, targets, test, history, z_of)
@@ -221,8 +263,15 @@ def quality(run, probes, targets, test, history, z_of):
             if len(truth) < 2:
                 truth, found = torch.zeros(2), [torch.zeros(2)] * 3
             linear, deep, single = found
-            fitted = dict(body=body, quantity=quantity, linear_r=pearson(linear, truth), linear_r2=r_squared(linear, truth),
-                          mlp_r=pearson(deep, truth), mlp_r2=r_squared(deep, truth), single_r2=r_squared(single, truth) if q < POSE else None)
+            fitted = dict(
+                body=body,
+                quantity=quantity,
+                linear_r=pearson(linear, truth),
+                linear_r2=r_squared(linear, truth),
+                mlp_r=pearson(deep, truth),
+                mlp_r2=r_squared(deep, truth),
+                single_r2=r_squared(single, truth) if q < POSE else None,
+            )
             spec["quality"].append(fitted)
             shown[f"{body}.{quantity}"] = rounded([fitted["linear_r"], fitted["mlp_r"]])
         spec["yaw"].append(all(f["single_r2"] > 0.3 for f in spec["quality"][b * 6 + 2 : b * 6 + 4]))

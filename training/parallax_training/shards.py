@@ -22,7 +22,9 @@ def decompressor():
     try:
         import pyarrow
     except ImportError:
-        raise SystemExit("episodes are LZ4 frames: install the package lz4 (or pyarrow) to read them") from None
+        raise SystemExit(
+            "episodes are LZ4 frames: install the package lz4 (or pyarrow) to read them"
+        ) from None
     return lambda data, size: pyarrow.decompress(data, decompressed_size=size, codec="lz4", asbytes=True)
 
 
@@ -44,7 +46,9 @@ class Shard:
         with open(path, "rb") as f:
             raw = f.read()
         if raw[:8] != MAGIC:
-            raise ValueError(f"{path}: not a shard of episodes: it begins with {raw[:8]!r}, expected {MAGIC!r}")
+            raise ValueError(
+                f"{path}: not a shard of episodes: it begins with {raw[:8]!r}, expected {MAGIC!r}"
+            )
         (n,) = struct.unpack("<I", raw[8:12])
         self.header = header = json.loads(raw[12 : 12 + n])
         self.size, self.dim, bodies = header["size"], header["action_dim"], header["bodies"]
@@ -64,7 +68,9 @@ class Shard:
         for e in header["episodes"]:
             t, seed = e["frames"], e["seed"]
             if seed >= FIRST_UNSEEN:
-                raise ValueError(f"{path}: seed {seed} is not for training: those begin at 0 and end below {FIRST_UNSEEN}")
+                raise ValueError(
+                    f"{path}: seed {seed} is not for training: those begin at 0 and end below {FIRST_UNSEEN}"
+                )
             frames = take(t * pixels * 3).reshape(t, pixels * 3)
             ids = take(t * pixels).reshape(t, pixels)
             actions = take(t * self.dim * 4).view("<f4").reshape(t, self.dim)

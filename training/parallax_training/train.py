@@ -28,7 +28,9 @@ ARCHITECTURES = {"Cloning": "cloning", "StepsToGo": "steps_to_go"}
 def arguments(parser=None):
     """The options of a training."""
     p = parser or argparse.ArgumentParser(prog="python -m parallax_training", description=__doc__)
-    p.add_argument("recipe", help="a train.ron, or the JSON that `parallax train FILE --print json` made of it")
+    p.add_argument(
+        "recipe", help="a train.ron, or the JSON that `parallax train FILE --print json` made of it"
+    )
     p.add_argument("--out", help="folder of the model; the recipe's own without it")
     p.add_argument("--data", help="a folder with a folder of episodes a scene, in place of the recipe's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -39,11 +41,24 @@ def arguments(parser=None):
     p.add_argument("--steps", type=int, help="so many steps of each phase, whatever the recipe says: a trial")
     p.add_argument("--episodes", type=int, help="at most so many of each scene")
     p.add_argument("--most-batch", type=int, help="no batch is larger: a trial on a small machine")
-    p.add_argument("--fill", action="store_true", help="take all the time there is until the deadline, not only the recipe's minutes")
+    p.add_argument(
+        "--fill",
+        action="store_true",
+        help="take all the time there is until the deadline, not only the recipe's minutes",
+    )
     p.add_argument("--most-frames", type=int, help="at most so many in memory [what fits]")
-    p.add_argument("--deadline", type=float, help="Unix time at which the model must be written: phases are shortened to it")
+    p.add_argument(
+        "--deadline",
+        type=float,
+        help="Unix time at which the model must be written: phases are shortened to it",
+    )
     p.add_argument("--share", type=float, default=1.0, help="begin once this share of the episodes is there")
-    p.add_argument("--patience", type=float, default=60.0, help="seconds without a new shard after which no more are waited for")
+    p.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        help="seconds without a new shard after which no more are waited for",
+    )
     p.add_argument("--loaders", type=int, default=6, help="threads that decode episodes")
     p.add_argument("--go", help="wait for this file before training, when everything is ready")
     p.add_argument("--log-seconds", type=float, default=10.0)
@@ -79,8 +94,10 @@ def write(run, exp, module, tensors, about, unfinished=False):
     steps = ", ".join(f"{n} {name}" for name, n in run.steps.items() if n)
     late = " Stopped before its planned end." if run.cut else " Written before its end." if unfinished else ""
     repeat = (
-        f"Trained in PyTorch by `python -m parallax_training train.ron` (steps: {steps}; {exp.every and f'one seed in {exp.every} only validated' or ''}; "
-        f"{'convolutions in bf16, products in TF32' if run.device.type == 'cuda' else 'all in f32'}); experience by `parallax collect --scene S --seed 0 "
+        f"Trained in PyTorch by `python -m parallax_training train.ron` (steps: {steps}; "
+        f"{(exp.every and f'one seed in {exp.every} only validated') or ''}; "
+        f"{'convolutions in bf16, products in TF32' if run.device.type == 'cuda' else 'all in f32'}); "
+        "experience by `parallax collect --scene S --seed 0 "
         f"--episodes N`, N: {', '.join(f'{s} {n}' for s, n in exp.counts.items())}."
     )
     export.write_folder(
@@ -97,7 +114,10 @@ def write(run, exp, module, tensors, about, unfinished=False):
         minutes=run.minutes,
         notes=f"{about['notes']}{late} {repeat}",
     )
-    run.say(f"written: {run.out}, {os.path.getsize(os.path.join(run.out, 'model.safetensors')) / 1e6:.2f} MB, {config['name']}")
+    run.say(
+        f"written: {run.out}, {os.path.getsize(os.path.join(run.out, 'model.safetensors')) / 1e6:.2f} "
+        f"MB, {config['name']}"
+    )
 
 
 def most_frames(device, masks, given):
@@ -105,7 +125,7 @@ def most_frames(device, masks, given):
     if given or device.type != "cuda":
         return given
     each = 12288 + (4096 if masks else 0) + 64
-    return max(10_000, int((torch.cuda.mem_get_info(device)[0] - 12 * 2**30) * 0.9 / each))
+    return max(10_000, int((torch.cuda.mem_get_info(device)[0] - 8 * 2**30) * 0.9 / each))
 
 
 def train(options):
@@ -113,7 +133,9 @@ def train(options):
     world = World.of_environment(torch.device(options.device).type)
     device = torch.device(options.device)
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index)
+        device = torch.device(
+            "cuda", int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index
+        )
         torch.cuda.set_device(device)
     settle(device)
     recipe = Recipe.load(options.recipe, options.parallax)
@@ -121,12 +143,25 @@ def train(options):
     if options.most_batch:
         shrink(recipe.body, options.most_batch)
     if recipe.kind == "Lewm" and recipe.model["dropout"] > 0:
-        raise SystemExit(f"{options.recipe}: model.dropout: only `parallax train` drops out; here it must be 0")
+        raise SystemExit(
+            f"{options.recipe}: model.dropout: only `parallax train` drops out; here it must be 0"
+        )
     out = options.out or os.path.dirname(os.path.abspath(options.recipe))
-    run = Run(recipe, out, device, world, deadline=options.deadline, steps=options.steps, accelerate=not options.eager, resume=options.resume, fill=options.fill,
-              reserve=getattr(module, "RESERVE", 8.0), checkpoint_seconds=options.checkpoint_seconds, log_seconds=options.log_seconds)
+    run = Run(
+        recipe,
+        out,
+        device,
+        world,
+        deadline=options.deadline,
+        steps=options.steps,
+        accelerate=not options.eager,
+        resume=options.resume,
+        fill=options.fill,
+        reserve=getattr(module, "RESERVE", 8.0),
+        checkpoint_seconds=options.checkpoint_seconds,
+        log_seconds=options.log_seconds,
+    )
     run.say(hardware(device, world))
-    ready = [module.prepare(run)] if hasattr(module, "prepare") else []
     folders = {os.path.basename(os.path.normpath(f)): f for f in recipe.folders}
     if options.data:
         folders = {s: os.path.join(options.data, s) for s in folders}
@@ -141,11 +176,24 @@ def train(options):
     masks = getattr(module, "MASKS", False)
     # A distance looks at no actions, whatever scenes have.
     actions = 4 if recipe.kind == "StepsToGo" else recipe.model["action_dim"]
-    exp = Experience(folders, each, device, validation=recipe.config["validation_share"], action_dim=actions, masks=masks, threads=options.loaders,
-                     most_frames=most_frames(device, masks, options.most_frames), patience=options.patience)
+    exp = Experience(
+        folders,
+        each,
+        device,
+        validation=recipe.config["validation_share"],
+        action_dim=actions,
+        masks=masks,
+        threads=options.loaders,
+        most_frames=most_frames(device, masks, options.most_frames),
+        patience=options.patience,
+    )
+    # While episodes come, what needs none is made ready.
+    ready = [module.prepare(run)] if hasattr(module, "prepare") else []
     exp.wait(options.share, options.deadline and time.time() + 0.6 * (options.deadline - time.time()))
     run.say(f"{exp.about()} of {len(exp.folders)} scenes; room for {exp.capacity} frames")
-    run.export = lambda tensors, about, unfinished=False: world.leads and write(run, exp, module, tensors, about, unfinished)
+    run.export = lambda tensors, about, unfinished=False: (
+        world.leads and write(run, exp, module, tensors, about, unfinished)
+    )
     run.wait_for(options.go)
     tensors, about = module.train(run, exp, *ready)
     for fault in exp.faults[:5]:
@@ -169,7 +217,9 @@ def recorded(folder, patience):
     begun = time.time()
     while True:
         try:  # a recording under way says how many there will be
-            with open(os.path.join(os.path.dirname(os.path.abspath(folder)), "wanted.json"), encoding="utf-8") as f:
+            with open(
+                os.path.join(os.path.dirname(os.path.abspath(folder)), "wanted.json"), encoding="utf-8"
+            ) as f:
                 return json.load(f)[os.path.basename(os.path.normpath(folder))]
         except (OSError, ValueError, KeyError):
             pass

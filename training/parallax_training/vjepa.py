@@ -3,7 +3,6 @@
 As `src/model/jepa/vjepa`. Maps hold squares of `merge`² tokens side by side.
 """
 
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -25,7 +24,9 @@ def positions(slots, grid, width):
         return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
 
     slot, cell = torch.arange(slots).repeat_interleave(grid * grid), torch.arange(grid * grid).repeat(slots)
-    return torch.cat([waves(cell // grid, space), waves(cell % grid, space), waves(slot, width - 2 * space)], 1)
+    return torch.cat(
+        [waves(cell // grid, space), waves(cell % grid, space), waves(slot, width - 2 * space)], 1
+    )
 
 
 def sizes(c):
@@ -35,7 +36,8 @@ def sizes(c):
 
 
 def tubelets(c, frames):
-    """Rows `[B, slots·cells, 2·p²·3]` around 0 of clips `[B, T, H·W·3]` as bytes; ordered frame, row, column, channel."""
+    """Rows `[B, slots·cells, 2·p²·3]` around 0 of clips `[B, T, H·W·3]` as bytes; ordered frame, row,
+    column, channel."""
     b, t = frames.shape[:2]
     g, p = c["image_size"] // c["patch"], c["patch"]
     x = frames.reshape(b, t // TUBELET, TUBELET, g, p, g, p, 3).permute(0, 1, 3, 5, 2, 4, 6, 7)
@@ -49,12 +51,15 @@ class Encoder(nn.Module):
         super().__init__()
         grid, _, slots = sizes(c)
         self.embed = Linear(TUBELET * c["patch"] ** 2 * 3, c["width"])
-        self.blocks = nn.ModuleList(PreNormBlock(c["width"], c["heads"], c["mlp_width"]) for _ in range(c["layers"]))
+        self.blocks = nn.ModuleList(
+            PreNormBlock(c["width"], c["heads"], c["mlp_width"]) for _ in range(c["layers"])
+        )
         self.norm = nn.LayerNorm(c["width"])
         self.register_buffer("positions", positions(slots, grid, c["width"]), persistent=False)
 
     def forward(self, rows, places):
-        """Embeddings `[B, T, width]` of tubelets `[B, T, ·]` at the places `[B, T]` (or `[T]`) of the clip."""
+        """Embeddings `[B, T, width]` of tubelets `[B, T, ·]` at the places `[B, T]` (or `[T]`) of the
+        clip."""
         x = self.embed(rows) + self.positions[places]
         for block in self.blocks:
             x = block(x)
@@ -69,12 +74,16 @@ class Hidden(nn.Module):
         grid, _, slots = sizes(c)
         w = c["masked_width"]
         self.embed, self.mask_token = Linear(c["width"], w), nn.Parameter(0.02 * torch.randn(w))
-        self.blocks = nn.ModuleList(PreNormBlock(w, c["masked_heads"], 4 * w) for _ in range(c["masked_layers"]))
+        self.blocks = nn.ModuleList(
+            PreNormBlock(w, c["masked_heads"], 4 * w) for _ in range(c["masked_layers"])
+        )
         self.norm, self.out = nn.LayerNorm(w), Linear(w, c["width"])
         self.register_buffer("positions", positions(slots, grid, w), persistent=False)
 
     def forward(self, seen, visible, hidden):
-        x = torch.cat([self.embed(seen) + self.positions[visible], self.positions[hidden] + self.mask_token], 1)
+        x = torch.cat(
+            [self.embed(seen) + self.positions[visible], self.positions[hidden] + self.mask_token], 1
+        )
         for block in self.blocks:
             x = block(x)
         return self.out(self.norm(x[:, seen.shape[1] :]))
@@ -85,9 +94,16 @@ class Predictor(nn.Module):
 
     def __init__(self, c):
         super().__init__()
-        w, square, side = c["predictor_width"], c["merge"] ** 2 * c["width"], c["image_size"] // c["patch"] // c["merge"]
+        w, square, side = (
+            c["predictor_width"],
+            c["merge"] ** 2 * c["width"],
+            c["image_size"] // c["patch"] // c["merge"],
+        )
         self.add_module("in", Linear(c["history"] * square + c["frameskip"] * c["action_dim"], w))
-        self.blocks = nn.ModuleList(PreNormBlock(w, c["predictor_heads"], c["predictor_mlp_width"]) for _ in range(c["predictor_layers"]))
+        self.blocks = nn.ModuleList(
+            PreNormBlock(w, c["predictor_heads"], c["predictor_mlp_width"])
+            for _ in range(c["predictor_layers"])
+        )
         self.norm, self.out = nn.LayerNorm(w), Linear(w, square, zero=True)
         self.register_buffer("positions", positions(1, side, w), persistent=False)
 
@@ -99,12 +115,18 @@ class Predictor(nn.Module):
 
 
 class Vjepa(nn.Module):
-    """Context encoder, its slow average the target encoder, the predictor between them, and the predictor under actions."""
+    """Context encoder, its slow average the target encoder, the predictor between them, and the predictor
+    under actions."""
 
     def __init__(self, c):
         super().__init__()
         self.c = c
-        self.context, self.target, self.masked, self.predictor = Encoder(c), Encoder(c), Hidden(c), Predictor(c)
+        self.context, self.target, self.masked, self.predictor = (
+            Encoder(c),
+            Encoder(c),
+            Hidden(c),
+            Predictor(c),
+        )
         self.target.requires_grad_(False)
         self.target.load_state_dict(self.context.state_dict())
         grid, cells, _ = sizes(c)
@@ -116,7 +138,8 @@ class Vjepa(nn.Module):
         self.squares, self.map = side * side, cells * c["width"]
 
     def masked_loss(self, frames, visible, hidden):
-        """Mean absolute error of hidden embeddings, for clips `[B, T, H·W·3]` and places `[B, V]`, `[B, H]` in the clip."""
+        """Mean absolute error of hidden embeddings, for clips `[B, T, H·W·3]` and places `[B, V]`, `[B, H]`
+        in the clip."""
         rows = tubelets(self.c, frames)
         seen = self.context(rows.gather(1, visible[..., None].expand(-1, -1, rows.shape[2])), visible)
         found = self.masked(seen, visible, hidden)
@@ -133,7 +156,8 @@ class Vjepa(nn.Module):
         return F.layer_norm(x, x.shape[-1:]).flatten(1)
 
     def predict(self, z, a):
-        """The next maps from the last, `z: [N, history·map]`, and actions `[N, skip·A]` that every square is told."""
+        """The next maps from the last, `z: [N, history·map]`, and actions `[N, skip·A]` that every square
+        is told."""
         n, h, w = len(z), self.c["history"], self.c["width"]
         parts = [z[:, i * self.map : (i + 1) * self.map].reshape(n, self.squares, -1) for i in range(h)]
         change = self.predictor(torch.cat([*parts, a[:, None].expand(n, self.squares, a.shape[1])], -1))
@@ -141,7 +165,8 @@ class Vjepa(nn.Module):
         return F.layer_norm(following, (w,)).reshape(n, self.map)
 
     def losses(self, z, a, smooth):
-        """Teacher-forced and open-loop losses of maps `z: [B, history + R, map]`, `a: [B, history - 1 + R, ·]`."""
+        """Teacher-forced and open-loop losses of maps `z: [B, history + R, map]`, `a: [B, history - 1 + R,
+        ·]`."""
         h, (b, tokens, size) = self.c["history"], z.shape
         steps = tokens - h
 
@@ -153,7 +178,9 @@ class Vjepa(nn.Module):
             return error.mean()
 
         windows = torch.stack([z[:, t : t + h].reshape(b, h * size) for t in range(steps)])
-        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 :].transpose(0, 1).flatten(0, 1)).reshape(steps, b, size)
+        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 :].transpose(0, 1).flatten(0, 1)).reshape(
+            steps, b, size
+        )
         teacher = mean(forced - z[:, h:].transpose(0, 1))
         following, known, opened = forced[0], windows[0], []
         for t in range(1, steps):
@@ -166,7 +193,8 @@ class Vjepa(nn.Module):
 def draw_masks(c, count, blocks, wanted, random):
     """Cells of a frame `[count, V]` that are seen and `[count, H]` that are predicted, ascending.
 
-    As `src/model/jepa/vjepa/masks.rs`: blocks of 3:4 to 3:2, drawn until there are enough cells on both sides; of more than enough some are
+    As `src/model/jepa/vjepa/masks.rs`: blocks of 3:4 to 3:2, drawn until there are enough cells on both
+    sides; of more than enough some are
     left out by chance.
     """
     many, share = blocks
@@ -201,5 +229,3 @@ def principal(maps, components, rounds=12):
         basis = torch.linalg.qr(centred.t() @ (centred @ basis)).Q
     held = ((centred @ basis).square().sum() / centred.square().sum().clamp(min=1e-12)).item()
     return mean, F.pad(basis, (0, components - k)), held
-
-

@@ -1,4 +1,5 @@
-"""The two stages of a V-JEPA 2-AC's training and what follows from its maps; the networks are in `vjepa.py`."""
+"""The two stages of a V-JEPA 2-AC's training and what follows from its maps; the networks are in
+`vjepa.py`."""
 
 import torch
 
@@ -49,7 +50,8 @@ def train(run, exp):
     return tensors, dict(
         parameters=sum(p.numel() for p in learned),
         scenes=stored.scenes,
-        notes=f"Masked pretraining on {seen}, without actions; then the encoder as it is and a predictor over {model.squares} tokens a "
+        notes=f"Masked pretraining on {seen}, without actions; then the encoder as it is and a "
+        f"predictor over {model.squares} tokens a "
         f"frame, each of {c['merge']}x{c['merge']} patches, with the actions told to every token. {notes}",
     )
 
@@ -61,13 +63,18 @@ def masked(run, exp, model):
     places, checks = Places(exp, held=False, after=span), Places(exp, held=True, after=span)
     if not places.n:
         raise SystemExit(f"no episode is longer than {span} steps: shorten model.clip_frames")
-    opt = AdamW([*model.context.parameters(), *model.masked.parameters()], p["optimiser"], p["clip"], run.world)
+    opt = AdamW(
+        [*model.context.parameters(), *model.masked.parameters()], p["optimiser"], p["clip"], run.world
+    )
     offsets = torch.arange(c["clip_frames"], device=run.device) * p["stride"]
     _, cells, slots = sizes(c)
     random = torch.Generator().manual_seed(run.recipe.config["seed"] + 1)
     groups = []
-    for name, count, deep, blocks, wanted in (("short", p["clips"], slots, SHORT, p["short"]), ("long", p["clips"], slots, LONG, p["long"]),
-                                              ("stills", p["stills"], 1, SHORT, p["short"])):
+    for name, count, deep, blocks, wanted in (
+        ("short", p["clips"], slots, SHORT, p["short"]),
+        ("long", p["clips"], slots, LONG, p["long"]),
+        ("stills", p["stills"], 1, SHORT, p["short"]),
+    ):
         if count:
             drawn = [draw_masks(c, 512, blocks, wanted, random) for _ in range(DRAWN // 512)]
             tables = [torch.cat(side).to(run.device) for side in zip(*drawn, strict=True)]
@@ -116,8 +123,21 @@ def masked(run, exp, model):
         return found
 
     frames = 2 * p["clips"] * c["clip_frames"] + p["stills"]
-    run.train(Phase("masked", p["length"], opt, draw, step, lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]), frames, shown, measure,
-                    places.refresh, at))
+    run.train(
+        Phase(
+            "masked",
+            p["length"],
+            opt,
+            draw,
+            step,
+            lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
+            frames,
+            shown,
+            measure,
+            places.refresh,
+            at,
+        )
+    )
 
 
 class Maps:
@@ -162,7 +182,9 @@ def actions(run, exp, model, stored):
     shown = run.shown("teacher", "rollout")
 
     def step():
-        teacher, rollout = model.losses(*stored.windows(run.world.share(places.at(uniform)), tokens), p["smooth"])
+        teacher, rollout = model.losses(
+            *stored.windows(run.world.share(places.at(uniform)), tokens), p["smooth"]
+        )
         shown["teacher"].copy_(teacher.detach())
         shown["rollout"].copy_(rollout.detach())
         opt.step(teacher + rollout)
@@ -174,9 +196,28 @@ def actions(run, exp, model, stored):
         teacher, rollout = model.losses(z, a, 0.0)
         first = z[:, c["history"] - 1]
         copied = [(z[:, c["history"] - 1 + t] - first).abs().mean().item() for t in (1, p["rollout"])]
-        return dict(validation=dict(one_step=teacher.item(), open_loop=rollout.item(), copy_one_step=copied[0], copy_last_step=copied[1]))
+        return dict(
+            validation=dict(
+                one_step=teacher.item(),
+                open_loop=rollout.item(),
+                copy_one_step=copied[0],
+                copy_last_step=copied[1],
+            )
+        )
 
-    run.train(Phase("actions", p["length"], opt, fill, step, lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]), p["batch"], shown, measure))
+    run.train(
+        Phase(
+            "actions",
+            p["length"],
+            opt,
+            fill,
+            step,
+            lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
+            p["batch"],
+            shown,
+            measure,
+        )
+    )
 
 
 @torch.no_grad()
@@ -188,6 +229,10 @@ def conclude(run, exp, model, stored):
     rows = Places(exp, held=False, after=c["frameskip"]).spread(100_000)
     delta = torch.cat([(stored.of(r + c["frameskip"]) - stored.of(r)) @ basis for r in rows.split(4096)])
     run.log(phase="summary", components=c["summary"], variance=held)
-    tensors = {"summary.mean": mean, "summary.basis": basis, "whitening": whitening(delta, c["whiten_lambda"])}
+    tensors = {
+        "summary.mean": mean,
+        "summary.basis": basis,
+        "whitening": whitening(delta, c["whiten_lambda"]),
+    }
     tensors["basis"], tensors["mean"] = basis, mean
     return tensors, f"{c['summary']} principal components hold {100 * held:.0f} % of the maps' variance."

@@ -4,6 +4,7 @@ import os
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn.functional as differentiable
 
 
 class World:
@@ -35,10 +36,11 @@ class World:
         return batch[self.rank * rows : (self.rank + 1) * rows]
 
     def mean(self, x):
-        """The mean over all processes, through which gradients pass: a batch's statistics are those of the whole batch."""
+        """The mean over all processes, through which gradients pass: a batch's statistics are those of the
+        whole batch."""
         if self.size == 1:
             return x
-        return dist.nn.functional.all_reduce(x) / self.size
+        return differentiable.all_reduce(x) / self.size
 
     @torch.no_grad()
     def average(self, x):

@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "training"))
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: the engine of training/ is not tested")
-pytest.importorskip("safetensors", reason="safetensors is not installed: the engine of training/ is not tested")
+pytest.importorskip(
+    "safetensors", reason="safetensors is not installed: the engine of training/ is not tested"
+)
 torch.set_num_threads(2)
 
 
@@ -36,7 +38,10 @@ def fixture_of(tmp_path_factory):
     """Reference values of a shipped model, computed by the program's own networks."""
     example = built("examples", "training_fixture")
     if not example.exists():
-        pytest.skip(f"no {example}: build it with `cargo build --release --no-default-features --example training_fixture`")
+        pytest.skip(
+            f"no {example}: build it with `cargo build --release --no-default-features --example "
+            "training_fixture`"
+        )
     folder = tmp_path_factory.mktemp("fixtures")
 
     def values(model):
@@ -55,6 +60,17 @@ def episodes(parallax, tmp_path_factory):
     """A few recorded episodes of two scenes."""
     folder = tmp_path_factory.mktemp("episodes")
     for scene in ("push", "fall"):
-        run = [parallax, "collect", "--scene", scene, "--episodes", "64", "--seed", "0", "--out", folder / scene]
+        run = [
+            parallax,
+            "collect",
+            "--scene",
+            scene,
+            "--episodes",
+            "64",
+            "--seed",
+            "0",
+            "--out",
+            folder / scene,
+        ]
         subprocess.run(run, check=True, env={**os.environ, "PARALLAX_HOME": str(ROOT)}, capture_output=True)
     return folder

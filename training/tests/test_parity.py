@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from conftest import ROOT
+
 from parallax_training import export
 from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
@@ -75,7 +75,9 @@ def test_vjepa(parallax, fixture_of):
         c, t = recipe.model, torch.arange(recipe.model["clip_frames"]) % len(given["frames"])
         depth = torch.arange(c["clip_frames"] // 2)[:, None] * (c["image_size"] // c["patch"]) ** 2
         seen, hidden = ((given[n].long() + depth).flatten()[None] for n in ("visible", "hidden"))
-        assert torch.allclose(net.masked_loss(given["frames"][t][None], seen, hidden), given["masked_loss"], **CLOSE)
+        assert torch.allclose(
+            net.masked_loss(given["frames"][t][None], seen, hidden), given["masked_loss"], **CLOSE
+        )
     teacher, rollout = net.losses(given["maps"].reshape(2, -1, net.map), given["actions"], 0.1)
     same_gradients(net, teacher + rollout, given)
 

@@ -1,4 +1,5 @@
-"""Every recipe trains end to end, its steps can become graphs, what it writes is read by the program, and a break costs nothing."""
+"""Every recipe trains end to end, its steps can become graphs, what it writes is read by the program, and a
+break costs nothing."""
 
 import json
 import os
@@ -7,22 +8,31 @@ import subprocess
 
 import pytest
 import torch
+from conftest import ROOT
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from conftest import ROOT
 from parallax_training import loop, train
 
 SMALL = {
     "Lewm": """Lewm((
-        model: (latent_dim: 24, encoder_channels: (8, 8, 8), head: HEAD, encoder_hidden: 32, history: 2, predictor_width: 32, action_dim: 2),
+        model: (
+            latent_dim: 24, encoder_channels: (8, 8, 8), head: HEAD, encoder_hidden: 32, history: 2,
+            predictor_width: 32, action_dim: 2,
+        ),
         joint: (length: Steps(4), batch: 8, tokens: 4), predictor: (length: Steps(4), batch: 16, rollout: 3),
-        readouts: (max_frames: 500, steps: 4, decoder: Some((patch: 8, width: 16, layers: 1)), decoder_steps: 4),
+        readouts: (
+            max_frames: 500, steps: 4, decoder: Some((patch: 8, width: 16, layers: 1)), decoder_steps: 4,
+        ),
         proposal: Some((steps: 4, batch: 16)),
     ))""",
     "VjepaAc": """VjepaAc((
-        model: (width: 24, layers: 1, heads: 2, mlp_width: 32, masked_width: 24, masked_layers: 1, masked_heads: 2, predictor_width: 24,
-            predictor_layers: 1, predictor_heads: 2, predictor_mlp_width: 32, summary: 16, clip_frames: 4),
-        masked: (length: Steps(4), clips: 4, stills: 4), actions: (data: [".episodes/push"], length: Steps(4), batch: 8, summary_frames: 100),
+        model: (
+            width: 24, layers: 1, heads: 2, mlp_width: 32, masked_width: 24, masked_layers: 1,
+            masked_heads: 2, predictor_width: 24, predictor_layers: 1, predictor_heads: 2,
+            predictor_mlp_width: 32, summary: 16, clip_frames: 4,
+        ),
+        masked: (length: Steps(4), clips: 4, stills: 4),
+        actions: (data: [".episodes/push"], length: Steps(4), batch: 8, summary_frames: 100),
         readouts: (max_frames: 500, steps: 4),
     ))""",
     "PixelDiffusion": """PixelDiffusion((
@@ -30,13 +40,20 @@ SMALL = {
         training: (length: Steps(6), batch: 8, self_rolled_from: 0.5, self_rolled_steps: 2),
     ))""",
     "LatentDiffusion": """LatentDiffusion((
-        model: (autoencoder: (width: 16, inner_width: 16, channels: 8), action_dim: 2, width: 32, layers: 1, heads: 2, local: 1, hidden: 32,
-            embed: 32, nfe: 2),
-        autoencoder: (pace: (length: Steps(4), batch: 8)), dynamics: (pace: (length: Steps(6), batch: 8), self_rolled_from: 0.5,
-            self_rolled_steps: 2),
+        model: (
+            autoencoder: (width: 16, inner_width: 16, channels: 8), action_dim: 2, width: 32, layers: 1,
+            heads: 2, local: 1, hidden: 32, embed: 32, nfe: 2,
+        ),
+        autoencoder: (pace: (length: Steps(4), batch: 8)),
+        dynamics: (pace: (length: Steps(6), batch: 8), self_rolled_from: 0.5, self_rolled_steps: 2),
     ))""",
-    "Cloning": "Cloning((model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32), length: Steps(4), batch: 8))",
-    "StepsToGo": "StepsToGo((model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32, action_dim: 1), length: Steps(4), batch: 8))",
+    "Cloning": """Cloning((
+        model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32), length: Steps(4), batch: 8,
+    ))""",
+    "StepsToGo": """StepsToGo((
+        model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32, action_dim: 1),
+        length: Steps(4), batch: 8,
+    ))""",
 }
 CASES = [("Lewm", "Keypoints"), ("Lewm", "Flatten"), *((kind, "") for kind in SMALL if kind != "Lewm")]
 
@@ -47,22 +64,45 @@ def recipe_of(folder, kind, head="Keypoints"):
     path = folder / "train.ron"
     architecture = SMALL[kind].replace("HEAD", head)
     scenes = '".episodes/push"' if kind in ("Lewm", "Cloning") else '".episodes/push", ".episodes/fall"'
-    path.write_text(f'(name: "{folder.name}", summary: "a test", seed: 3, data: [{scenes}], validation_share: 0.1, architecture: {architecture})')
+    path.write_text(
+        f'(name: "{folder.name}", summary: "a test", seed: 3, data: [{scenes}], '
+        f"validation_share: 0.1, architecture: {architecture})"
+    )
     return path
 
 
 def options(parallax, recipe, episodes, *more):
     return train.arguments().parse_args(
-        [str(recipe), "--parallax", parallax, "--data", str(episodes), "--device", "cpu", "--checkpoint-seconds", "0", *map(str, more)]
+        [
+            str(recipe),
+            "--parallax",
+            parallax,
+            "--data",
+            str(episodes),
+            "--device",
+            "cpu",
+            "--checkpoint-seconds",
+            "0",
+            *map(str, more),
+        ]
     )
 
 
 class AsksNothing(TorchDispatchMode):
-    """Refuses what no CUDA graph can hold: numbers read back, constants sent, shapes that depend on values."""
+    """Refuses what no CUDA graph can hold: numbers read back, constants sent, shapes that depend on
+    values."""
 
     def __torch_dispatch__(self, call, kinds, args=(), kwargs=None):
         name = call.overloadpacket.__name__
-        assert name not in ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select", "unique", "is_nonzero", "equal"), f"{name} in a step"
+        assert name not in (
+            "_local_scalar_dense",
+            "nonzero",
+            "lift_fresh",
+            "masked_select",
+            "unique",
+            "is_nonzero",
+            "equal",
+        ), f"{name} in a step"
         if name == "index" and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1]):
             raise AssertionError("a mask as an index in a step")
         return call(*args, **(kwargs or {}))
@@ -87,7 +127,13 @@ def test_a_recipe_trains_and_the_program_reads_it(kind, head, parallax, episodes
     assert all(run.steps.values())
     assert checked or kind == "PixelDiffusion"
     (home / "scenes").symlink_to(ROOT / "scenes")
-    said = subprocess.run([parallax, "models", "--check"], env={**os.environ, "PARALLAX_HOME": str(home)}, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [parallax, "models", "--check"],
+        env={**os.environ, "PARALLAX_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert said.returncode == 0, said.stdout + said.stderr
     assert "small: ok" in said.stdout
     card = (recipe.parent / "card.ron").read_text()
