@@ -299,16 +299,16 @@ def train(run, exp, ready):
 
 
 @torch.no_grad()
-def validate(run, exp, average, checks, t, n=256, steps=10):
+def validate(run, exp, average, checks, t, steps=10):
     """The loss on episodes that only validate, with the same noise each time, and the gain of rollouts over
     copying the last frame, in dB
     where things move, at steps 1, 5 and 10."""
-    before = run.random.get_state()
+    n, before = min(256, 4 * t["batch"]), run.random.get_state()
     run.random.manual_seed(12345)
     draw = Draw(run, exp, average.c, t)
     some = checks.spread(n)
     loss = average.loss(*draw.batch(draw.context(some), some)).item()
-    some = some[exp.last[some] >= some + steps - 1][:128]
+    some = some[exp.last[some] >= some + steps - 1][: n // 2]
     gains = {}
     if len(some) >= 4:
         context, moved = draw.context(some), exp.moving_at(some - 1)

@@ -12,8 +12,6 @@ from .readouts import fit
 CAMP, ARCHITECTURE = "Jepa", "lewm"
 # The diagnostic decoder weighs what moves.
 MASKS = True
-# Seconds before a deadline for encoding, prior, read-outs and writing.
-RESERVE = 26.0
 
 
 def train(run, exp):
@@ -29,6 +27,8 @@ def train(run, exp):
         c = body["model"]
         prior = ResidualNet((c["history"] + 1) * c["latent_dim"], 256, 2, c["action_dim"]).to(run.device)
         run.keep(prior=prior)
+    # Before a deadline: encoding, prior, read-outs and writing.
+    run.reserve = 16 + 6e-6 * exp.capacity
     run.plan([body["joint"]["length"], body["predictor"]["length"]])
     joint(run, exp, model)
     with torch.no_grad():  # the encoder as it ships

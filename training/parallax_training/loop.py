@@ -286,7 +286,8 @@ class Run:
             **shown,
         )
         try:
-            with torch.no_grad():
+            # These shapes come seldom: tuning convolutions to them would take longer than it saves.
+            with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=True):
                 line.update(phase.measure())
         except torch.cuda.OutOfMemoryError as e:
             line["not_measured"] = str(e)[:100]

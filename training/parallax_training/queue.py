@@ -90,9 +90,11 @@ class Job:
     def __init__(self, entry, number):
         self.entry, self.number = entry, number
         self.recipe = entry["recipe"]
-        self.name = Path(self.recipe).stem
+        path = Path(self.recipe)
+        self.name = path.parent.name if path.stem == "train" else path.stem
         self.lane, self.until, self.share = entry["lane"], entry["until"], entry.get("share", 1.0)
         self.after, self.pack = entry.get("after", 0.0), entry.get("pack", self.name)
+        self.smoke = entry.get("smoke", False)
         self.process, self.tries, self.state, self.gone = None, 0, "waits", False
 
 
@@ -396,12 +398,11 @@ class Queue:
                 self.log.say(f"results: {e}")
 
     def trials(self):
-        """Three steps of a recipe of each pack that does not begin at once; what fails with graphs is
-        trained without."""
-        heads = {next(j for j in self.jobs if j.lane == lane).pack for lane in {j.lane for j in self.jobs}}
-        some = {j.pack: j for j in reversed(self.jobs) if j.pack not in heads}
+        """Three steps of those that ask for it; what fails with graphs is trained without."""
         running = {
-            j.name: (j, self.spawn(f"smoke-{j.name}", self.options_of(j, trial=True))) for j in some.values()
+            j.name: (j, self.spawn(f"smoke-{j.name}", self.options_of(j, trial=True)))
+            for j in self.jobs
+            if j.smoke
         }
         until = time.time() + (60 if not self.o.dry else 120)
         while (
