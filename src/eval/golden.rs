@@ -14,7 +14,7 @@ use super::tasks::GoalKind;
 use super::{rollout, tasks::TaskError};
 use crate::camera::Eye;
 use crate::model::registry::Trained;
-use crate::model::{Card, Context, Frame, Goal, ModelError, Sampling, WorldModel};
+use crate::model::{Card, Context, Frame, Goal, ModelError, Sampled, Sampling, WorldModel};
 use crate::planner::{Budget, Cem, Controller, Mpc, Pilot, Reflex};
 use crate::scene::{self, Scene};
 
@@ -28,6 +28,11 @@ const CLIPS: u64 = 3;
 const TRIES: u64 = 10;
 /// Candidates that come from a model's prior, where it has one.
 const PROPOSALS: usize = 16;
+/// How models that draw their futures by chance do so here.
+const ONCE: Sampling = Sampling {
+    nfe: Some(1),
+    draw: 0,
+};
 
 /// Outcomes that may differ: a borderline episode may go either way where a processor rounds differently.
 const OUTCOMES: usize = 1;
@@ -111,6 +116,8 @@ pub fn measure(trained: &Trained) -> Result<Golden, EvalError> {
         golden.control = Some(control(trained, scene)?);
     }
     if let Some(model) = world {
+        // Once a frame, as in control: what takes a minute is run often.
+        let model: Arc<dyn WorldModel> = Arc::new(Sampled::new(model.clone(), ONCE));
         for scene in tasks.first().into_iter().chain(films.first()) {
             golden.rollouts.push(imagine(model.as_ref(), scene)?);
         }
@@ -162,7 +169,7 @@ fn control(trained: &Trained, scene: &Arc<Scene>) -> Result<GoldenControl, EvalE
                 ..Cem::default()
             };
             let mpc = Mpc::new(model.clone(), search, budget, replan);
-            Box::new(mpc.sampling(Sampling::nfe(1)))
+            Box::new(mpc.sampling(ONCE))
         }
         Trained::Distance(distance) => {
             return Err(EvalError::Model(ModelError::Input {

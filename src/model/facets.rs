@@ -5,7 +5,6 @@
 use super::goal::Metric;
 use super::{
     Actions, Cancel, Context, Frame, Frames, Goal, Latent, MaskedClip, ModelError, Rollouts,
-    WorldModel,
 };
 
 /// The abilities of one model: each is there or not.
@@ -27,18 +26,6 @@ pub struct Facets<'a> {
     pub surprise: Option<&'a dyn Surprise>,
     /// It learned which actions experience took.
     pub proposals: Option<&'a dyn Proposals>,
-}
-
-/// An ability, or the error that `model` lacks it: `lack` completes "model `name`: ".
-///
-/// # Errors
-/// [`ModelError::Input`] where the ability is not there.
-pub fn require<T>(
-    model: &(impl WorldModel + ?Sized),
-    ability: Option<T>,
-    lack: &str,
-) -> Result<T, ModelError> {
-    ability.ok_or_else(|| ModelError::input(&model.card().name, lack))
 }
 
 impl<'a> Facets<'a> {
@@ -120,7 +107,7 @@ pub trait Plans: Send + Sync {
     /// cannot.
     ///
     /// # Errors
-    /// As for [`WorldModel::imagine`] and [`distance`](Self::distance).
+    /// As for [`WorldModel::imagine`](super::WorldModel::imagine) and [`distance`](Self::distance).
     fn gradient(
         &self,
         _latent: &Latent,
@@ -283,42 +270,4 @@ pub trait Proposals: Send + Sync {
         dim: usize,
         seed: u64,
     ) -> Result<Actions, ModelError>;
-}
-
-/// `count` different futures of one action sequence, for models that draw theirs by chance; the first is the one that
-/// `sampling` names, and N of the frames is `count`. `None` for models without pixels.
-///
-/// # Errors
-/// [`ModelError::Input`] for more than one sequence, and those of the model.
-pub fn futures(
-    model: &dyn WorldModel,
-    latent: &Latent,
-    actions: &Actions,
-    sampling: super::Sampling,
-    count: usize,
-    cancel: &Cancel,
-) -> Result<Option<Frames>, ModelError> {
-    use rayon::prelude::*;
-
-    if model.facets().pixels.is_none() {
-        return Ok(None);
-    }
-    if actions.n != 1 {
-        let found = actions.n;
-        let message = format!("several futures of {found} action sequences, expected one");
-        return Err(ModelError::input(&model.card().name, message));
-    }
-    let one = |k: u64| {
-        let sampling = sampling.draw(sampling.draw + k);
-        let rollouts = model.imagine(latent, actions, sampling, cancel)?;
-        model.facets().frames(&rollouts)
-    };
-    let drawn: Result<Vec<_>, ModelError> = (0..count as u64).into_par_iter().map(one).collect();
-    let drawn: Vec<Frames> = drawn?.into_iter().flatten().collect();
-    Ok(drawn.first().map(|first| Frames {
-        n: drawn.len(),
-        steps: first.steps,
-        size: first.size,
-        data: drawn.iter().flat_map(|f| f.data.iter().copied()).collect(),
-    }))
 }

@@ -1,6 +1,6 @@
 //! What a world model is, and the two camps that implement it.
 //!
-//! Read `world_model.rs` first: the trait and the words (context, latent, rollout, goal), then `facets.rs`: what a model
+//! Read `terms.rs` first, the words (context, latent, rollout, goal), then `world_model.rs`, the trait, then `facets.rs`: what a model
 //! may be able to do besides. `goal/` measures how far an imagined moment is from a goal picture. `card.rs` is the
 //! metadata of a shipped model, `folder.rs` names the files beside it, `architecture.rs` the one table of what can be trained and loaded, and `registry.rs`
 //! fills itself from `models/`. The camps know neither the table nor each other; whoever uses a model knows only the
@@ -27,18 +27,18 @@ pub mod policy;
 pub mod registry;
 mod sampled;
 pub mod steps_to_go;
+mod terms;
 pub mod world_model;
 
 pub use cancel::Cancel;
 pub use candle_core::Device;
 pub use card::{Camp, Card, Stage};
 pub use error::ModelError;
-pub use facets::{Effort, Facets, LatentRows, ProbedStates, Slope, futures, require};
+pub use facets::{Effort, Facets, LatentRows, ProbedStates, Slope};
 pub use frame::{Frame, Frames};
 pub use goal::{FrameDistance, Metric};
 pub use masked_clip::MaskedClip;
 pub use policy::Policy;
 pub use sampled::Sampled;
-pub use world_model::{
-    Actions, Context, Cost, Goal, Latent, Rollouts, Sampling, Shape, WorldModel,
-};
+pub use terms::{Actions, Context, Cost, Goal, Latent, Rollouts, Sampling, Shape};
+pub use world_model::{WorldModel, futures, require};

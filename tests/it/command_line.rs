@@ -101,17 +101,7 @@ fn help_lists_every_command_and_every_option() {
         (
             "eval",
             &[
-                "control",
-                "rollout",
-                "judge",
-                "surprise",
-                "--scene",
-                "--model",
-                "--episodes",
-                "--seed",
-                "--json",
-                "--sweep",
-                "--device",
+                "control", "rollout", "judge", "surprise", "--plan", "--list",
             ],
         ),
         ("record", &["--scene", "--seed", "--out"]),
