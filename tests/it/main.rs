@@ -52,6 +52,7 @@ mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;
 mod template_is_complete;
+mod trainings_keep_their_order;
 mod vandal;
 mod vjepa_trains;
 mod weights_are_checked;

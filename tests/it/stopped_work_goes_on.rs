@@ -24,7 +24,7 @@ use crate::work_is_not_lost::{case, config, into, lewm, reach};
 /// More steps than any of these tests waits for.
 const NEVER: Length = Length::Steps(10_000_000);
 
-fn experience() -> Dataset {
+pub fn experience() -> Dataset {
     let reach = reach(26);
     let eye = Eye::standard(&reach).unwrap();
     let mut data = Dataset {
