@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
 use parallax::model::{Cancel, Context, Frame, Metric, Sampling, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     parallax::model::nn::quiet_candle_threads();

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
 use parallax::model::{Actions, Cancel, Context, Frame, Sampling, registry};
 use parallax::planner::{Budget, Cem, Controller as _, Mpc, Sight};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 
 fn main() -> anyhow::Result<()> {
     println!("{}", run()?);

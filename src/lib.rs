@@ -25,7 +25,9 @@ pub mod planner;
 pub mod report;
 pub mod scene;
 pub mod sim;
+pub mod stats;
 pub mod system;
+pub mod task;
 #[allow(clippy::disallowed_methods)]
 pub mod train;
 #[allow(clippy::disallowed_methods)]

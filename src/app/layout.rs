@@ -7,8 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    banners, curve, dream, findings, interventions, overlay, panes, pictures::Pictures, plan,
-    reality, timeline, timers, top, transport,
+    banners, curve, dream, findings, interventions, overlay, paint, panes, pictures::Pictures,
+    plan, reality, timeline, timers, top, transport,
 };
 use super::state::State;
 use super::theme;
@@ -17,8 +17,8 @@ use super::view3d::Scenery;
 const GAP: f32 = 10.0;
 /// Both margins of a card.
 const CARD_MARGIN: f32 = 20.0;
-const HEADER: f32 = panes::ROW + 5.0;
-const FOOTER: f32 = panes::ROW + 5.0;
+const HEADER: f32 = paint::ROW + 5.0;
+const FOOTER: f32 = paint::ROW + 5.0;
 
 /// What the layout tells the 3-D view.
 pub struct Laid {

@@ -7,7 +7,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::View;
-use super::canvas::Canvas;
+use super::canvas::{self, Canvas};
 use super::rig::Rig;
 use super::solid::gather;
 use crate::scene::Scene;
@@ -50,7 +50,7 @@ impl Eye {
         }
         Ok(Self {
             scene: scene.clone(),
-            rig: Arc::new(Rig::new(scene, size, supersampling, [0.0; 3])),
+            rig: Arc::new(canvas::rig(scene, size, supersampling, [0.0; 3])),
             moved: Mutex::new(VecDeque::new()),
         })
     }
@@ -122,7 +122,7 @@ impl Eye {
             return rig.clone();
         }
         let shift = Self::shift(&self.scene, seed);
-        let rig = Arc::new(Rig::new(&self.scene, self.size(), self.samples(), shift));
+        let rig = Arc::new(canvas::rig(&self.scene, self.size(), self.samples(), shift));
         let mut kept = kept();
         kept.truncate(KEPT - 1);
         kept.push_front((seed, rig.clone()));

@@ -3,7 +3,6 @@
 use rapier3d::prelude::Vector;
 
 use super::View;
-use super::canvas::Canvas;
 use super::floor;
 use super::solid::Solid;
 use crate::scene::{CameraSpec, Floor, Scene};
@@ -28,7 +27,7 @@ pub(super) struct Rig {
     pub floor: Vec<f32>,
     /// The floor's colour before light: one, or one a sample.
     floor_rgb: Vec<[f32; 3]>,
-    /// The empty scene.
+    /// The empty scene, once it was drawn.
     pub backdrop: View,
 }
 
@@ -40,7 +39,7 @@ pub(super) struct Area {
 }
 
 impl Rig {
-    /// The scene's camera, moved by `shift`.
+    /// The scene's camera, moved by `shift`, before the empty scene is drawn.
     pub fn new(scene: &Scene, size: usize, samples: usize, shift: [f32; 3]) -> Self {
         let c: &CameraSpec = &scene.camera;
         let origin = Vector::from(scene.camera_position()) + Vector::from(shift);
@@ -70,7 +69,7 @@ impl Rig {
                 });
             }
         }
-        let mut rig = Self {
+        let rig = Self {
             size,
             samples,
             origin,
@@ -84,9 +83,10 @@ impl Rig {
             floor_rgb: Vec::new(),
             backdrop: View::default(),
         };
-        rig.floor_rgb = rig.paint_floor(scene.floor);
-        rig.backdrop = Canvas::new(&rig).whole();
-        rig
+        Self {
+            floor_rgb: rig.paint_floor(scene.floor),
+            ..rig
+        }
     }
 
     fn paint_floor(&self, pattern: Floor) -> Vec<[f32; 3]> {

@@ -16,6 +16,7 @@ mod sheet;
 mod sound;
 mod store;
 mod survey;
+mod view;
 
 pub use behaviour::{Policy, PolicyKind};
 pub use collect::{CollectOptions, CollectReport, check_collect, collect, collect_until};

@@ -1,6 +1,6 @@
 //! Where a hand goes to push a body to a place, or round what stands in the way.
 
-use super::script::{View, norm, plane, scale, sub};
+use super::view::{View, norm, plane, scale, sub};
 use crate::scene::{Kind, Shape};
 
 /// Goes behind the body (seen from the goal), round it if need be, then pushes it towards the goal.

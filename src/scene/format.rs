@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shape::is_still;
 use super::{ActionSpace, Behaviour, Colour, Law, Shape, Task};
 
 /// A described world.
@@ -402,6 +403,12 @@ impl Scene {
             .filter(|&i| self.bodies[i].kind != Kind::Fixed)
             .collect()
     }
+
+    /// For every instance id of the eye (0 is the background, then the bodies), whether it can move.
+    pub fn moving_ids(&self) -> Vec<bool> {
+        let bodies = self.bodies.iter().map(|b| b.kind != Kind::Fixed);
+        std::iter::once(false).chain(bodies).collect()
+    }
 }
 
 fn default_sun() -> [f32; 3] {
@@ -448,7 +455,4 @@ fn is_zero(v: &f32) -> bool {
 }
 fn is_one(v: &f32) -> bool {
     *v == 1.0
-}
-pub(super) fn is_still(v: &[f32; 3]) -> bool {
-    *v == [0.0; 3]
 }

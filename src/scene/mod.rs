@@ -23,7 +23,7 @@ pub use format::{
     Randomise, Scene, Sensor, Slider, Softness, WORLD_FIELDS,
 };
 pub use library::{home, is_home, is_stray, library_dir, list, load, load_named, models_dir};
-pub use palette::Colour;
+pub use palette::{Colour, hue_of};
 pub use shape::{Part, Shape};
 pub use task::{ActionSpace, Behaviour, GoalSampler, Law, Task};
 pub use text::without_mark;

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Colour;
-use super::format::is_still;
 
 /// A collider in its body's frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,4 +189,8 @@ impl Shape {
 
 fn length(v: [f32; 3]) -> f32 {
     (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt()
+}
+
+pub(super) fn is_still(v: &[f32; 3]) -> bool {
+    *v == [0.0; 3]
 }

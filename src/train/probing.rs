@@ -1,8 +1,8 @@
 //! Fits a linear and an MLP probe from features to quantities, for evaluations that ask what a representation holds.
 
 use super::TrainError;
-use crate::model::jepa::{linalg, ridge};
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
+use crate::stats::{linalg, ridge};
 use candle_core::{Device, Tensor};
 
 /// Rows of features and of what is to be read from them.

@@ -6,13 +6,13 @@ use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
 use parallax::eval::control::{ControlResult, EpisodeResult, Regret};
 use parallax::eval::probe;
-use parallax::eval::stats::Mean;
 use parallax::model::cloning::{Cloning, CloningConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Params};
 use parallax::model::registry::{self, Trained};
 use parallax::model::{Cancel, Context, Frame, Frames, Goal};
 use parallax::planner::{Controller, Reflex, Sight};
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 use parallax::train::{
     Architecture, CloningRecipe, Length, Outcome, TrainConfig, TrainOptions, run_on,
 };

@@ -7,13 +7,13 @@ use candle_core::Device;
 use parallax::camera::Eye;
 use parallax::eval::control::{self, CONTEXT_FRAMES, ControlResult};
 use parallax::eval::probe;
-use parallax::eval::tasks::{GoalKind, TaskInstance};
 use parallax::model::nn::Params;
 use parallax::model::registry::{self, Trained};
 use parallax::model::{Actions, Cancel, Context, Frame, Goal, Metric, ModelError, Sampling};
 use parallax::planner::{Budget, Controller, Informed, OracleMpc, Pilot, Random, Sight, Truth};
 use parallax::scene::{Scene, models_dir};
 use parallax::sim::Reality;
+use parallax::task::{GoalKind, TaskInstance};
 
 use crate::support::scene;
 use crate::support::stub::{Stub, shape};

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use parallax::episode::{Dataset, EpisodeSpan};
 use parallax::model::facets::Pixels;
-use parallax::model::generative::{
-    Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig, film,
-};
+use parallax::model::generative::{Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
 use parallax::model::{Actions, Cancel, Context, Sampling, WorldModel};
 use parallax::scene;
@@ -278,7 +276,7 @@ fn the_fused_adaptive_norm_is_the_composed_one() {
                 }
             }
         };
-        let fused = film(&x, &c, groups).unwrap();
+        let fused = ops::film(&x, &c, groups).unwrap();
         close(&fused, &composed);
         let grads = |y: &Tensor| (y * &probe).unwrap().sum_all().unwrap().backward().unwrap();
         let (a, b) = (grads(&fused), grads(&composed));

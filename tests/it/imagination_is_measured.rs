@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use parallax::eval::attributes::{self, Attribute};
-use parallax::eval::stats::Mean;
 use parallax::eval::{dream, following};
 use parallax::judge::Blob;
 use parallax::model::facets::Pixels;
@@ -14,6 +13,7 @@ use parallax::model::{
 };
 use parallax::scene::Scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 
 use crate::support::scene;
 use crate::support::stub::shape;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use parallax::camera::{Eye, SIZE};
 use parallax::eval::judge::evaluate;
-use parallax::eval::stats::Rate;
 use parallax::judge::{Judge, SceneThresholds, Thresholds, Tracker};
 use parallax::scene::{Law, Shape};
 use parallax::sim::{HELD_OUT_SEED, Reality};
+use parallax::stats::Rate;
 
 use crate::support::{SCENES, actions, scene};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use parallax::camera::Eye;
-use parallax::eval::tasks::{GoalKind, TaskInstance};
 use parallax::scene::{self, Colour, Edit, EditKind, Kind, Scene, Task};
 use parallax::sim::{BodyState, GoalState, HELD_OUT_SEED, Reality, State, Target, soak};
+use parallax::task::{GoalKind, TaskInstance};
 
 use crate::support::{SCENES, actions, lab, scene, state_bits};
 

@@ -4,7 +4,7 @@ use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, 
 
 use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
-use super::panes::{WHOLE, corner_label, inset, inset_rect, stamp};
+use super::paint::{WHOLE, corner_label, inset, inset_rect, stamp};
 use super::pictures::{Pictures, frame_image, square_image};
 use crate::scene::Shape;
 

@@ -5,7 +5,7 @@ use bevy_egui::egui::{Align2, Color32, ComboBox, FontId, Painter, Rect, RichText
 use super::super::command::Command;
 use super::super::state::{MaskView, MaskedShown, Pane, State};
 use super::super::theme;
-use super::panes::{WHOLE, corner_label, stamp};
+use super::paint::{WHOLE, corner_label, stamp};
 use super::pictures::{Pictures, frame_image};
 use crate::model::MaskedClip;
 

@@ -9,6 +9,7 @@ pub mod interventions;
 mod masked;
 pub mod number;
 pub mod overlay;
+pub mod paint;
 pub mod panes;
 pub mod pictures;
 pub mod plan;

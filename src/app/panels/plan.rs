@@ -8,7 +8,7 @@ use super::super::command::Command;
 use super::super::state::{DriverChoice, PlanView, State};
 use super::super::theme;
 use super::name;
-use super::panes::row_ui;
+use super::paint::row_ui;
 use super::pictures::Pictures;
 use super::plan_views::{self, Canvas};
 

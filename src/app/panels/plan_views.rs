@@ -7,7 +7,7 @@ use bevy_egui::egui::{
 
 use super::super::state::{PlanView, State};
 use super::super::theme::{self, Surfaces};
-use super::panes::WHOLE;
+use super::paint::WHOLE;
 use super::pictures::{Pictures, frame_image};
 use crate::model::Frames;
 use crate::planner::Plan;
@@ -291,7 +291,7 @@ pub(super) fn film(
         let by = vec2(column as f32, row as f32) * (side + gap);
         let place = Rect::from_min_size(origin + by, vec2(side, side));
         let frame = film.at(0, t);
-        let key = super::panes::stamp(&frame);
+        let key = super::paint::stamp(&frame);
         let texture = pictures.show(ctx, &format!("film {t}"), key, || {
             frame_image(film.size, frame)
         });

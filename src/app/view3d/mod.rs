@@ -4,6 +4,7 @@
 mod kit;
 mod lens;
 mod poses;
+mod stands;
 
 use bevy::camera::RenderTarget;
 use bevy::core_pipeline::tonemapping::Tonemapping;
@@ -16,6 +17,7 @@ use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
 
 use self::kit::Kit;
 pub use self::lens::Lens;
+pub use self::stands::{OfScene, SoftSurface, Stands};
 use super::command::Command;
 use super::convert;
 use crate::scene::{Colour, Kind, Scene};
@@ -25,9 +27,6 @@ use crate::sim::BodyState;
 const SOFTWARE_HZ: f32 = 12.0;
 /// Pixels drawn for each pixel shown, without a graphics card.
 const SOFTWARE_SCALE: f32 = 0.62;
-/// Markers on the way of a plan.
-const PATH_MARKS: usize = 32;
-
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -76,29 +75,6 @@ pub struct Scenery {
 
 /// Vertical field of view, radians.
 const FOV: f32 = std::f32::consts::FRAC_PI_4;
-
-/// Whatever belongs to the scene shown and goes with it.
-#[derive(Component)]
-pub struct OfScene;
-
-/// What an entity stands for.
-#[derive(Component, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stands {
-    /// The body with this index.
-    Body(usize),
-    /// One of the task's bodies at its goal: the number of the target.
-    Goal(usize),
-    /// The ring of tolerance around that goal.
-    Ring(usize),
-    /// A probed body: model slot, body.
-    Ghost(usize, usize),
-    /// A mark on the way of the plan: body, step.
-    Path(usize, usize),
-}
-
-/// The surface of the soft body with this index: its mesh is rewritten with each moment.
-#[derive(Component, Clone, Copy)]
-pub struct SoftSurface(usize);
 
 /// Models whose ghosts can be shown at once.
 const GHOST_SLOTS: usize = 2;

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 
-use super::Stands;
+use super::stands::Stands;
 use crate::app::convert;
 use crate::app::state::{Cursor, State};
 use crate::scene::{Body, Kind, Scene};

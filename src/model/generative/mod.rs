@@ -9,7 +9,6 @@ mod block;
 mod config;
 mod denoiser;
 pub mod edm;
-mod film;
 mod input;
 mod latent;
 mod objective;
@@ -20,7 +19,6 @@ mod world;
 
 pub use config::PixelDiffusionConfig;
 pub use denoiser::{Conditions, Denoiser};
-pub use film::film;
 pub(crate) use input::interleave;
 pub use latent::{
     Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,

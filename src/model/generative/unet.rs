@@ -9,7 +9,6 @@ use candle_core::{D, Result, Tensor};
 
 use super::PixelDiffusionConfig;
 use super::block::Block;
-use super::film::film;
 use crate::model::nn::{Attention, Conv, Linear, Params, fourier_features, ops};
 
 /// Self-attention over all cells of the inner level, as a residual.
@@ -23,7 +22,7 @@ struct CellAttention {
 impl CellAttention {
     fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
         let (b, h, w, c) = x.dims4()?;
-        let y = film(x, &self.condition.forward(condition)?, Some(self.groups))?;
+        let y = ops::film(x, &self.condition.forward(condition)?, Some(self.groups))?;
         let y = self.attention.forward(&y.reshape((b, h * w, c))?)?;
         x + y.reshape((b, h, w, c))?
     }
@@ -120,12 +119,12 @@ impl UNet {
         for block in &self.after {
             x = block.forward(&x, &condition)?;
         }
-        let x = film(
+        let x = ops::film(
             &x,
             &self.out_condition.forward(&condition)?,
             Some(self.groups),
         )?;
-        let straight = film(noisy, &self.straight.forward(&condition)?, None)?;
+        let straight = ops::film(noisy, &self.straight.forward(&condition)?, None)?;
         self.out.forward(&x)? + straight
     }
 

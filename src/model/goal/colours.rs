@@ -4,7 +4,7 @@
 //! the agent's own hand like everything else. The object-colour distance looks for each saturated hue of the palette
 //! in both pictures and compares where they are. It sees pixels only: no scene, no state, no instance ids.
 
-use crate::scene::Colour;
+use crate::scene::{Colour, hue_of};
 
 /// Number of hues that can carry an identity.
 pub const HUES: usize = 7;
@@ -35,10 +35,10 @@ pub struct Objects {
 impl Objects {
     /// Finds the hues in a frame `[H, W, 3]`.
     pub fn find(frame: &[u8], size: usize) -> Self {
-        let hues = Colour::PALETTE.map(|c| direction(c.rgb()).1);
+        let hues = Colour::PALETTE.map(|c| hue_of(c.rgb()).0);
         let mut found = Self::default();
         for (pixel, rgb) in frame.chunks_exact(3).enumerate() {
-            let (saturation, hue) = direction([rgb[0], rgb[1], rgb[2]]);
+            let (hue, saturation) = hue_of([rgb[0], rgb[1], rgb[2]]);
             if saturation <= GREYISH {
                 continue;
             }
@@ -87,13 +87,4 @@ impl Objects {
             })
             .sum()
     }
-}
-
-/// Distance from grey and direction of that difference.
-fn direction(rgb: [u8; 3]) -> (f32, [f32; 3]) {
-    let rgb = rgb.map(f32::from);
-    let grey = (rgb[0] + rgb[1] + rgb[2]) / 3.0;
-    let from_grey = rgb.map(|v| v - grey);
-    let length = from_grey.iter().map(|v| v * v).sum::<f32>().sqrt();
-    (length, from_grey.map(|v| v / length.max(1e-6)))
 }

@@ -8,7 +8,6 @@
 mod config;
 mod decoder;
 mod lewm;
-pub mod linalg;
 mod losses;
 mod planning;
 mod probe;
@@ -23,9 +22,7 @@ pub use decoder::{Decoder, DecoderSizes};
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
 pub use planning::{LewmModel, LewmPredictor};
-pub use probe::{
-    FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
-};
+pub use probe::{FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES};
 pub use proposal::Proposal;
 pub use whiten::{difference_covariance, whitening};
 pub use world::{JepaWorld, Predictor, Sizes};

@@ -1,6 +1,6 @@
 //! The whitened distance: how far in units of how far latents usually move.
 
-use super::linalg;
+use crate::stats::linalg;
 
 /// C = mean of δ δᵀ over differences δ of latents one token apart, `deltas: [count, d]` → `[d, d]`.
 pub fn difference_covariance(deltas: &[f32], d: usize) -> Vec<f64> {

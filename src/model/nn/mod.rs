@@ -25,8 +25,6 @@ pub use params::{Init, Params};
 pub use rng::Rng;
 pub use weights::WeightsError;
 
-pub(in crate::model) use fused::math;
-
 /// Keeps candle's element-wise operations on the calling thread; call it first thing in `main`.
 ///
 /// candle 0.11 shares them among threads of its own that wait in a busy loop, pinned to cores, beside rayon's: on a

@@ -89,6 +89,38 @@ pub fn modulated_norm(x: &Tensor, condition: &Tensor, eps: f64) -> Result<Tensor
     }
 }
 
+/// `act(norm(x) · (1 + scale) + shift)` for `x: [B, H, W, C]` and `condition: [B, 2·C]` = scale, shift (Dhariwal &
+/// Nichol 2021, arXiv 2105.05233, §3). With `groups`, `norm` is the group norm over H, W and the channels of a group, and
+/// `act` is SiLU; without, both are the identity and the 1 is left out: `x · scale + shift`.
+pub fn film(x: &Tensor, condition: &Tensor, groups: Option<usize>) -> Result<Tensor> {
+    let (b, _, _, channels) = x.dims4()?;
+    if condition.dims() != [b, 2 * channels] || groups.is_some_and(|g| g == 0 || channels % g != 0)
+    {
+        bail!(
+            "film: {:?} groups, condition {:?} do not fit {:?}",
+            groups,
+            condition.dims(),
+            x.dims()
+        );
+    }
+    if fusable(&[x]) {
+        return fused::film(x, condition, groups);
+    }
+    let part = |i: usize| {
+        condition
+            .narrow(D::Minus1, i * channels, channels)?
+            .reshape((b, 1, 1, channels))
+    };
+    let (scale, shift) = (part(0)?, part(1)?);
+    match groups {
+        None => x.broadcast_mul(&scale)?.broadcast_add(&shift),
+        Some(groups) => {
+            let x = group_norm(x, groups, None, None, fused::FILM_EPS)?;
+            silu(&x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(&shift)?)
+        }
+    }
+}
+
 /// `x + branch · gate` for `x, branch: [B, T, D]` and `gate: [B, D]`.
 pub fn gated_add(x: &Tensor, branch: &Tensor, gate: &Tensor) -> Result<Tensor> {
     if fusable(&[x, branch, gate]) {
@@ -144,16 +176,6 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         Some(bias) => y.broadcast_add(bias),
         None => Ok(y),
     }
-}
-
-/// Height or width after a convolution.
-pub(crate) fn conv_size(size: usize, k: usize, stride: usize, pad: usize) -> Result<usize> {
-    if k == 0 || stride == 0 || size + 2 * pad < k {
-        bail!(
-            "convolution: window {k}, stride {stride} do not fit into {size} pixels padded by {pad}"
-        );
-    }
-    Ok((size + 2 * pad - k) / stride + 1)
 }
 
 /// Patches of `x: [B, H, W, C]`, zero-padded: `[B, Ho, Wo, k·k·C]`, ordered row, column, channel.
@@ -256,7 +278,7 @@ pub fn depth_to_space(x: &Tensor, r: usize) -> Result<Tensor> {
 
 /// The same operations out of candle's own, for devices without fused kernels; public for tests that compare them.
 pub mod composed {
-    use super::conv_size;
+    use crate::model::nn::fused::conv_size;
     use candle_core::{D, Result, Tensor};
 
     /// See [`super::modulated_norm`].

@@ -262,11 +262,10 @@ impl<'a> Batches<'a> {
 pub(in crate::train) fn moving_ids(data: &Dataset) -> Vec<[bool; 256]> {
     let of = |scene: &crate::scene::Scene| {
         let mut ids = [false; 256];
-        scene
-            .moving()
-            .into_iter()
-            .filter(|&i| i < 255)
-            .for_each(|i| ids[i + 1] = true);
+        let known = scene.moving_ids();
+        ids.iter_mut()
+            .zip(known)
+            .for_each(|(id, moves)| *id = moves);
         ids
     };
     data.scenes.iter().map(|s| of(s)).collect()

@@ -5,7 +5,7 @@ use super::readouts::{Targets, moving_bodies};
 use super::sampler::{frames_of, spread};
 use crate::episode::Dataset;
 use crate::model::jepa::Lewm;
-use crate::model::jepa::linalg::effective_rank;
+use crate::stats::linalg::effective_rank;
 use crate::train::TrainError;
 use crate::train::curve::short;
 use serde_json::json;

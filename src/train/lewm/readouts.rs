@@ -3,13 +3,12 @@
 use super::Session;
 use super::predictor::Latents;
 use crate::episode::Dataset;
-use crate::model::jepa::linalg;
 use crate::model::jepa::{
-    DecoderSizes, FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES, pearson,
-    r_squared, ridge,
+    DecoderSizes, FittedProbe, HISTORY, Lewm, POSE, ProbeSpec, Probes, QUANTITIES,
 };
 use crate::model::nn::{AdamW, AdamWConfig, Mlp, Params, Rng, cosine_lr};
 use crate::scene::Kind;
+use crate::stats::{linalg, pearson, r_squared, ridge};
 use crate::system::files;
 use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;

@@ -1,8 +1,8 @@
 //! What the target encoder's maps hold, seen while training: a masked loss falls to nothing when all maps become alike.
 
 use super::Session;
-use crate::model::jepa::linalg::effective_rank;
 use crate::model::jepa::vjepa::{ActionJepa, Summary};
+use crate::stats::linalg::effective_rank;
 use crate::train::TrainError;
 use crate::train::curve::short;
 use crate::train::lewm::{Targets, frames_of, moving_bodies, spread};

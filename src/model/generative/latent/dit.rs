@@ -12,7 +12,6 @@ use candle_core::{D, Result, Tensor};
 
 use super::LatentDiffusionConfig;
 use crate::model::generative::block::Block;
-use crate::model::generative::film;
 use crate::model::nn::{AdaLnZeroBlock, Init, Linear, Params, fourier_features, ops};
 
 /// Features of one noise level.
@@ -121,8 +120,8 @@ impl Dit {
             .contiguous()?;
         let straight = self.straight.forward(&condition)?;
         let gains = |i: usize| straight.narrow(D::Minus1, 2 * i * channels, 2 * channels);
-        let from_noisy = film(noisy, &gains(0)?, None)?;
-        let from_newest = film(&newest, &gains(1)?, None)?;
+        let from_noisy = ops::film(noisy, &gains(0)?, None)?;
+        let from_newest = ops::film(&newest, &gains(1)?, None)?;
         (said + from_noisy)? + (from_newest + newest)?
     }
 

@@ -1,8 +1,8 @@
 //! A map in a few numbers: its principal components over ordinary experience. Probes read them, and the whitened cost is taken in them.
 
 use super::config::VjepaConfig;
-use crate::model::jepa::linalg;
 use crate::model::nn::{Init, Params, Rng};
+use crate::stats::linalg;
 use candle_core::{Device, Result, Tensor, Var};
 
 /// Rounds of subspace iteration.

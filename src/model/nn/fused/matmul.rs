@@ -1,7 +1,7 @@
 //! Matrix products through the `gemm` crate, with the bias added and its gradient summed on the way.
 
 use super::elementwise::column_sums;
-use super::{values, with_values, with_values2};
+use super::kernel::{values, with_values, with_values2};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 

@@ -1,7 +1,7 @@
 //! The Epps-Pulley statistic of SIGReg: knots are equally spaced, so cosines and sines of all of them follow from
 //! those of the first by rotation, and nothing of size batch × projections × knots is ever stored.
 
-use super::{values, with_values};
+use super::kernel::{tensor_like, values, with_values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -119,7 +119,7 @@ impl CustomOp1 for EppsPulley {
                 });
             dx
         })?;
-        super::tensor_like(dx, arg).map(Some)
+        tensor_like(dx, arg).map(Some)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rates with intervals, and order statistics. What was not measured is `None`, which JSON shows as null: never 0 %.
+//! Rates and means with intervals, and order statistics.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
