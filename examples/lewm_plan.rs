@@ -8,12 +8,11 @@ use std::time::Instant;
 use anyhow::Context as _;
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
-use parallax::model::nn::Params;
-use parallax::model::{Actions, Cancel, Context, Frame, Metric, Sampling, jepa::Lewm, registry};
+use parallax::model::jepa::{Lewm, LewmConfig};
+use parallax::model::{Actions, Cancel, Context, Frame, Metric, Sampling, folder, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::sim::HELD_OUT_SEED;
 use parallax::task::TaskInstance;
-use parallax::train::{Architecture, TrainConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -40,11 +39,9 @@ fn main() -> anyhow::Result<()> {
     let out = args.next().context(usage)?;
     let (dir, device) = (Path::new(&dir), Device::Cpu);
     let model = registry::load(dir, &device)?;
-    let Architecture::Lewm(recipe) = TrainConfig::load(&dir.join("train.ron"))?.architecture else {
-        anyhow::bail!("{} holds no LeWM", dir.display());
-    };
-    let params = Params::load(&dir.join("model.safetensors"), &device)?.detached();
-    let lewm = Lewm::new(&recipe.model, &params)?;
+    let config: LewmConfig = folder::network(dir)?;
+    let params = folder::weights(dir, &device)?.detached();
+    let lewm = Lewm::new(&config, &params)?;
 
     let scene = std::sync::Arc::new(parallax::scene::load("push")?);
     let eye = Eye::standard(&scene)?;

@@ -33,12 +33,23 @@ pub struct TrainArgs {
     /// Stop after so many minutes, with a checkpoint to go on from
     #[arg(long, value_name = "M", value_parser = minutes)]
     minutes: Option<f64>,
-    /// Fit only the read-outs (probes, diagnostic decoder) and the action prior of a finished model anew, on its frozen latents
+    /// Fit only the read-outs (probes, diagnostic decoder) and the action prior of a finished model anew, on
+    /// its frozen latents
     #[arg(long, conflicts_with = "resume")]
     readouts: bool,
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Print the checked configuration, with every default filled in, and train nothing
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    print: Option<Form>,
+}
+
+/// How a configuration is printed.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Form {
+    /// As JSON, for trainers in other languages: train.ron has one parser
+    Json,
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
@@ -46,6 +57,11 @@ fn minutes(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: &TrainArgs) -> Result<()> {
+    if let Some(Form::Json) = args.print {
+        let config = TrainConfig::load(&args.config)?;
+        println!("{}", serde_json::to_string_pretty(&config)?);
+        return Ok(());
+    }
     let device = super::device::pick(&args.device)?;
     let config = TrainConfig::load(&args.config)?;
     let dirs = match args.data.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Read `terms.rs` first, the words (context, latent, rollout, goal), then `world_model.rs`, the trait, then `facets.rs`: what a model
 //! may be able to do besides. `goal/` measures how far an imagined moment is from a goal picture. `card.rs` is the
-//! metadata of a shipped model, `architecture.rs` the one table of what can be trained and loaded, and `registry.rs`
+//! metadata of a shipped model, `folder.rs` names the files beside it, `architecture.rs` the one table of what can be trained and loaded, and `registry.rs`
 //! fills itself from `models/`. The camps know neither the table nor each other; whoever uses a model knows only the
 //! trait. `policy.rs` and `cloning.rs` are the baseline that acts without imagining. `fingerprint.rs` asks every model
 //! one question, and its card holds the answers.
@@ -14,6 +14,7 @@ pub mod cloning;
 mod error;
 pub mod facets;
 pub mod fingerprint;
+pub mod folder;
 mod frame;
 pub mod generative;
 pub mod goal;
@@ -31,7 +32,7 @@ pub mod world_model;
 
 pub use cancel::Cancel;
 pub use candle_core::Device;
-pub use card::{Camp, Card};
+pub use card::{Camp, Card, Stage};
 pub use error::ModelError;
 pub use facets::{Effort, Facets, LatentRows, ProbedStates, Slope};
 pub use frame::{Frame, Frames};

@@ -1,4 +1,5 @@
-//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a concrete model.
+//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a
+//! concrete model.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::architecture;
 pub use super::architecture::Trained;
-use super::{Card, ModelError, WorldModel};
-use crate::system::files;
+use super::{Card, ModelError, WorldModel, folder};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -66,12 +66,7 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let dir = &standing(dir);
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
-    let path = dir.join("train.ron");
-    let text = files::text(&path).map_err(|source| ModelError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    architecture::load(dir, card, (&path, &text), device)
+    architecture::load(dir, card, device)
 }
 
 /// As [`load_any`], of a folder that holds a world model.
@@ -93,7 +88,8 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     })
 }
 
-/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression twins among them.
+/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression
+/// twins among them.
 pub fn baselines(models: &Path) -> PathBuf {
     models.join("baselines")
 }
@@ -141,34 +137,44 @@ pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
 
 /// The weights are of a sane size and those that the card names.
 fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
-    let path = dir.join("model.safetensors");
+    check_file(&dir.join(folder::WEIGHTS), Some(&card.sha256))?;
+    let readouts = dir.join(folder::READOUTS);
+    match card.readouts.is_some() || readouts.is_file() {
+        true => check_file(&readouts, card.readouts.as_ref()),
+        false => Ok(()),
+    }
+}
+
+fn check_file(path: &Path, sha256: Option<&String>) -> Result<(), ModelError> {
     let io = |source| ModelError::Io {
-        path: path.clone(),
+        path: path.into(),
         source,
     };
-    let size = std::fs::metadata(&path).map_err(io)?.len();
+    let fault = |what: &str, message: String| {
+        Err(ModelError::Invalid {
+            path: path.into(),
+            what: what.into(),
+            message,
+        })
+    };
+    let size = std::fs::metadata(path).map_err(io)?.len();
     if size > MAX_BYTES {
         let message = format!("found {size} bytes, expected at most {MAX_BYTES}");
-        return Err(ModelError::Invalid {
-            path,
-            what: "size".into(),
-            message,
-        });
+        return fault("size", message);
     }
-    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?)
+    let found: String = Sha256::digest(std::fs::read(path).map_err(io)?)
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect();
-    if found != card.sha256 {
-        let message = format!(
-            "found {found}, the card says {}; the file is damaged or belongs to another card",
-            card.sha256
-        );
-        return Err(ModelError::Invalid {
-            path,
-            what: "sha256".into(),
-            message,
-        });
+    match sha256 {
+        Some(named) if *named == found => Ok(()),
+        named => {
+            let named = named.map_or("nothing of the file", String::as_str);
+            let why = "the file is damaged or belongs to another card";
+            fault(
+                "sha256",
+                format!("found {found}, the card says {named}; {why}"),
+            )
+        }
     }
-    Ok(())
 }

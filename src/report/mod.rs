@@ -12,6 +12,8 @@ pub mod template;
 
 use std::path::PathBuf;
 
+use ron::extensions::Extensions;
+
 /// Why results or documents could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -55,7 +57,8 @@ fn read_ron<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<T,
         path: path.into(),
         source,
     })?;
-    ron::from_str(&text).map_err(|e| {
+    let options = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
+    options.from_str(&text).map_err(|e| {
         let at = format!("line {}, column {}", e.span.start.line, e.span.start.col);
         ReportError::invalid(path, at, e.code.to_string())
     })

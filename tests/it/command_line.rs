@@ -101,17 +101,7 @@ fn help_lists_every_command_and_every_option() {
         (
             "eval",
             &[
-                "control",
-                "rollout",
-                "judge",
-                "surprise",
-                "--scene",
-                "--model",
-                "--episodes",
-                "--seed",
-                "--json",
-                "--sweep",
-                "--device",
+                "control", "rollout", "judge", "surprise", "--plan", "--list",
             ],
         ),
         ("record", &["--scene", "--seed", "--out"]),
@@ -539,4 +529,37 @@ fn training_without_experience_says_how_to_get_it() {
     parallax(&["train", config.to_str().unwrap(), "--device", "abacus"])
         .assert()
         .code(2);
+}
+
+#[test]
+fn a_configuration_is_printed_with_its_defaults_and_trains_nothing() {
+    let home = home();
+    let recipe = home.path().join("train.ron");
+    let short = r#"(name: "short", summary: "s", data: [".episodes/push"], architecture: Lewm((
+        model: (latent_dim: 24), joint: (length: Minutes(1.5)))))"#;
+    std::fs::write(&recipe, short).unwrap();
+    let printed = at_home(home.path(), &["train", "--print", "json"])
+        .arg(&recipe)
+        .assert()
+        .success()
+        .get_output()
+        .stdout
+        .clone();
+    let config: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+    let lewm = &config["architecture"]["Lewm"];
+    assert_eq!(config["validation_share"], 0.05, "a default is filled in");
+    assert_eq!(lewm["model"]["latent_dim"], 24, "what was given is kept");
+    assert_eq!(lewm["joint"]["length"]["Minutes"], 1.5);
+    assert_eq!(
+        lewm["predictor"]["rollout"], 6,
+        "the default of a phase left out"
+    );
+    assert!(!home.path().join("model.safetensors").exists());
+
+    std::fs::write(&recipe, short.replace("latent_dim", "latent_width")).unwrap();
+    at_home(home.path(), &["train", "--print", "json"])
+        .arg(&recipe)
+        .assert()
+        .code(1)
+        .stderr(contains("latent_width"));
 }

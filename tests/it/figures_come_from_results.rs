@@ -23,7 +23,7 @@ const TABLES: &str = r#"{
     "success": (
         corner: "who",
         columns: [(title: "`{scene}`", each: {"scene": "scenes"})],
-        rows: [(title: "random", file: Some("results/{scene}-random.json"), cell: Some("{rate success}"))],
+        rows: [(title: "random", file: "results/{scene}-random.json", cell: "{rate success}")],
     ),
 }"#;
 

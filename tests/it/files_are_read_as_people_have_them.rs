@@ -54,7 +54,7 @@ fn a_byte_order_mark_is_no_part_of_any_file() {
     let model = dir.path().join("model");
     tiny_lewm(&model);
     marked(&model.join("card.ron"));
-    marked(&model.join("train.ron"));
+    marked(&model.join("model.ron"));
     Card::load(&model).unwrap_or_else(|e| panic!("{e}"));
     registry::load(&model, &candle_core::Device::Cpu).unwrap_or_else(|e| panic!("{e}"));
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use parallax::episode::Dataset;
+use parallax::model::folder;
 use parallax::model::generative::Objective;
 use parallax::model::jepa::GoalCost;
 use parallax::train::{Architecture, Outcome, TrainConfig, TrainOptions, run_on};
@@ -75,9 +76,13 @@ fn trained(
         numbers("", &serde_json::from_str(line).unwrap(), &mut found);
         golden.curve.push(found);
     }
-    let tensors =
-        candle_core::safetensors::load(dir.path().join("model.safetensors"), &Device::Cpu);
-    let tensors: BTreeMap<_, _> = tensors.unwrap().into_iter().collect();
+    let mut tensors = BTreeMap::new();
+    for name in [folder::WEIGHTS, folder::READOUTS] {
+        let path = dir.path().join(name);
+        if path.is_file() {
+            tensors.extend(candle_core::safetensors::load(path, &Device::Cpu).unwrap());
+        }
+    }
     let mut sums: BTreeMap<String, [f64; 3]> = BTreeMap::new();
     for (name, tensor) in tensors {
         let part = name.split('.').next().unwrap().to_string();

@@ -15,10 +15,10 @@ use parallax::model::{
     Actions, Cancel, Card, Context, Frames, Goal, Metric, Sampling, WorldModel, futures, registry,
 };
 use parallax::train::latent::{
-    AutoencoderPhase, DynamicsPhase, Encoded, Frames as FrameDraws, LatentRecipe, Pace, Windows,
+    AutoencoderPhase, DynamicsPhase, Encoded, Frames as FrameDraws, LatentRecipe, Windows,
     check_autoencoder, dynamics_loss, measure_scale, reconstruction_loss,
 };
-use parallax::train::{Architecture, Length, Outcome, TrainConfig, TrainOptions, run_on};
+use parallax::train::{Architecture, Length, Outcome, Pace, TrainConfig, TrainOptions, run_on};
 
 use crate::diffusion_learns::moving_squares;
 

@@ -8,7 +8,9 @@ use parallax::model::jepa::{
     Decoder, DecoderSizes, JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
-use parallax::model::{Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel};
+use parallax::model::{
+    Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel, folder,
+};
 use parallax::scene;
 use parallax::train::{
     Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ProposalPhase,
@@ -329,7 +331,13 @@ fn an_interrupted_training_ends_in_the_same_bits() {
         runs += 1;
         assert!(runs < 100, "the training does not end");
     }
-    for file in ["model.safetensors", "readouts.json", "train.ron"] {
+    for file in [
+        "model.safetensors",
+        "readouts.safetensors",
+        "readouts.json",
+        "train.ron",
+        "model.ron",
+    ] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
         assert!(read(whole.path()) == read(parts.path()), "{file} differs");
     }
@@ -411,7 +419,7 @@ fn a_trained_folder_loads_and_imagines() {
 fn read_outs_anew_leave_the_rest_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     run_on(&config(), experience(), &options(dir.path())).unwrap();
-    let weights = || Params::load(&dir.path().join("model.safetensors"), &Device::Cpu).unwrap();
+    let weights = || folder::weights(dir.path(), &Device::Cpu).unwrap();
     let (before, card) = (weights(), Card::load(dir.path()).unwrap());
     let mut more = config();
     let Architecture::Lewm(recipe) = &mut more.architecture else {
@@ -435,6 +443,8 @@ fn read_outs_anew_leave_the_rest_as_it_was() {
         z.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     assert_eq!(encode(&before), encode(&after), "the encoder was frozen");
+    assert_ne!(card.readouts, card_after.readouts);
+    // The action prior is fitted anew, too, and lies with the weights, since plans may take candidates from it.
     assert_ne!(card.sha256, card_after.sha256);
     assert_eq!(
         (card.steps, &card.notes),

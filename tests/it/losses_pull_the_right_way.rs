@@ -5,7 +5,8 @@ use candle_core::{Device, Tensor, Var};
 use parallax::model::generative::Denoiser;
 use parallax::model::jepa::{JointWeights, Lewm, joint_loss};
 use parallax::model::nn::{Params, Rng, ops};
-use parallax::train::diffusion::{Batches, Request, loss, measure};
+use parallax::train::measure;
+use parallax::train::pixel::{Batches, Request, loss};
 
 use crate::diffusion_learns::{moving_squares, small_recipe};
 use crate::lewm_trains::{batch, small};

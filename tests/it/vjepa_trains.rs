@@ -431,7 +431,13 @@ fn an_interrupted_training_of_both_stages_ends_in_the_same_bits() {
         runs > 8,
         "the training was cut {runs} times, expected after every step"
     );
-    for file in ["model.safetensors", "readouts.json", "train.ron"] {
+    for file in [
+        "model.safetensors",
+        "readouts.safetensors",
+        "readouts.json",
+        "train.ron",
+        "model.ron",
+    ] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
         assert!(read(whole.path()) == read(parts.path()), "{file} differs");
     }

@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use parallax::model::generative::PixelDiffusion;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
-use parallax::model::{Camp, Card, Sampling, architecture, registry};
+use parallax::model::{Camp, Card, Sampling, architecture, folder, registry};
 use parallax::scene::models_dir;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest as _, Sha256};
@@ -45,11 +45,7 @@ pub fn tiny_lewm(dir: &Path) {
     params
         .save(&dir.join("model.safetensors"), DType::F16)
         .unwrap();
-    let text = format!(
-        "(architecture: Lewm((model: {})))\n",
-        ron::to_string(&config()).unwrap()
-    );
-    std::fs::write(dir.join("train.ron"), text).unwrap();
+    folder::save_network(dir, &ron::to_string(&config()).unwrap()).unwrap();
     seal(
         dir,
         Card {
@@ -70,11 +66,7 @@ fn tiny_diffusion(dir: &Path) {
     params
         .save(&dir.join("model.safetensors"), DType::F16)
         .unwrap();
-    let text = format!(
-        "(architecture: PixelDiffusion((model: {})))\n",
-        ron::to_string(&model).unwrap()
-    );
-    std::fs::write(dir.join("train.ron"), text).unwrap();
+    folder::save_network(dir, &ron::to_string(&model).unwrap()).unwrap();
     seal(dir, made);
 }
 
@@ -273,10 +265,10 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
 fn a_card_or_configuration_that_lies_is_named() {
     let dir = tempfile::tempdir().unwrap();
     tiny_lewm(dir.path());
-    let (card, train) = (dir.path().join("card.ron"), dir.path().join("train.ron"));
+    let (card, network) = (dir.path().join("card.ron"), dir.path().join("model.ron"));
     let (sound, configuration) = (
         std::fs::read_to_string(&card).unwrap(),
-        std::fs::read_to_string(&train).unwrap(),
+        std::fs::read_to_string(&network).unwrap(),
     );
     for (bad, words) in [
         (
@@ -290,6 +282,10 @@ fn a_card_or_configuration_that_lies_is_named() {
         (
             sound.replacen("steps:", "stebs:", 1),
             &["card.ron", "line", "stebs"],
+        ),
+        (
+            sound.replacen("architecture: \"lewm\"", "architecture: \"dreamer\"", 1),
+            &["card.ron", "architecture", "dreamer"],
         ),
         (
             sound.replacen("minutes: 0.0", "minutes: \"none\"", 1),
@@ -319,23 +315,19 @@ fn a_card_or_configuration_that_lies_is_named() {
         ),
         (
             configuration.replacen("latent_dim:8", "latent_dim:-8", 1),
-            &["train.ron", "line"],
+            &["model.ron", "line"],
         ),
         (
             configuration.replacen("latent_dim", "latent_dims", 1),
-            &["train.ron", "line", "latent_dims"],
-        ),
-        (
-            configuration.replacen("Lewm", "Dreamer", 1),
-            &["train.ron", "line", "Dreamer"],
+            &["model.ron", "line", "latent_dims"],
         ),
     ] {
         assert_ne!(bad, configuration);
-        std::fs::write(&train, bad).unwrap();
+        std::fs::write(&network, bad).unwrap();
         says("configuration", &refused(dir.path()), words);
     }
-    std::fs::remove_file(&train).unwrap();
-    says("configuration", &refused(dir.path()), &["train.ron"]);
+    std::fs::remove_file(&network).unwrap();
+    says("configuration", &refused(dir.path()), &["model.ron"]);
 }
 
 #[test]

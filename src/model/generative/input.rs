@@ -8,7 +8,7 @@ use crate::model::input;
 use crate::model::nn::Params;
 use crate::model::{Actions, Context, Frame, ModelError};
 
-/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in `dir/train.ron` found.
+/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in `dir/model.ron` found.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] naming the file, and the field or tensor that does not fit.
@@ -19,8 +19,8 @@ pub(super) fn load<M>(
     build: impl FnOnce(&Params) -> Result<M, ModelError>,
 ) -> Result<M, ModelError> {
     checked.map_err(|(field, message)| ModelError::Invalid {
-        path: dir.join("train.ron"),
-        what: format!("model.{field}"),
+        path: dir.join(crate::model::folder::NETWORK),
+        what: field.into(),
         message,
     })?;
     input::load(dir, device, |params| {
@@ -28,7 +28,7 @@ pub(super) fn load<M>(
         match params.unused().first() {
             None => Ok(model),
             Some(name) => Err(ModelError::Tensor(candle_core::Error::Msg(format!(
-                "train.ron describes a network without the tensor {name}"
+                "model.ron describes a network without the tensor {name}"
             )))),
         }
     })

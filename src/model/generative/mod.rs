@@ -29,5 +29,3 @@ pub use patches::Patches;
 pub use pixel_diffusion::{PixelDiffusion, PixelSampler};
 pub use unet::UNet;
 pub use world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
-
-pub use crate::model::goal::{HUES, HueMotion, Objects};

@@ -5,10 +5,10 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::Objective;
 use super::input::{self, Inputs, interleave};
-use super::{HueMotion, Objective};
 use crate::model::facets::{Effort, Facets, Latents, Pixels, Plans, Surprise};
-use crate::model::goal::Metric;
+use crate::model::goal::{HueMotion, Metric};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frame, Frames, Goal, Latent, ModelError, Rollouts,

@@ -46,9 +46,22 @@ pub struct AdamW {
 impl AdamW {
     /// An optimiser of `vars`, in their order.
     pub fn new(vars: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        Self::with_moments(vars, config, |var| var.device().is_cpu())
+    }
+
+    /// The same out of the tensor library's operations, as on a device, wherever the variables are.
+    pub fn composed(vars: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        Self::with_moments(vars, config, |_| false)
+    }
+
+    fn with_moments(
+        vars: Vec<(String, Var)>,
+        config: AdamWConfig,
+        is_host: impl Fn(&Var) -> bool,
+    ) -> Result<Self> {
         let mut moments = Vec::with_capacity(vars.len());
         for (_, var) in &vars {
-            moments.push(if var.device().is_cpu() {
+            moments.push(if is_host(var) {
                 Moments::Host {
                     m: vec![0.; var.elem_count()],
                     v: vec![0.; var.elem_count()],
@@ -77,25 +90,24 @@ impl AdamW {
     /// gradient stay. Returns the norm before clipping; a norm that is not finite changes nothing.
     pub fn step(&mut self, grads: &GradStore, lr: f64, clip_norm: Option<f64>) -> Result<f64> {
         let mut found = Vec::with_capacity(self.vars.len());
-        let mut squares = 0f64;
-        for (_, var) in &self.vars {
-            let grad = grads
-                .get(var.as_tensor())
-                .map(Tensor::contiguous)
-                .transpose()?;
-            if let Some(grad) = &grad {
-                squares += if grad.device().is_cpu() {
-                    fused::sum_of_squares(grad)?
-                } else {
-                    f64::from(
-                        grad.sqr()?
-                            .sum_all()?
-                            .to_dtype(DType::F32)?
-                            .to_scalar::<f32>()?,
-                    )
-                };
+        let (mut squares, mut on_device) = (0f64, Vec::new());
+        for ((_, var), moments) in self.vars.iter().zip(&self.moments) {
+            // The gradient of a variable holds the graph that it came from; moments must not.
+            let grad = grads.get(var.as_tensor()).map(Tensor::detach);
+            let grad = grad.as_ref().map(Tensor::contiguous).transpose()?;
+            match (&grad, moments) {
+                (None, _) => {}
+                (Some(grad), Moments::Host { .. }) => squares += fused::sum_of_squares(grad)?,
+                (Some(grad), Moments::Device { .. }) => {
+                    on_device.push(grad.sqr()?.sum_all()?.to_dtype(DType::F32)?);
+                }
             }
             found.push(grad);
+        }
+        if !on_device.is_empty() {
+            // Read back once a step: a device waits at every reading.
+            let each = Tensor::stack(&on_device, 0)?.to_vec1::<f32>()?;
+            squares += each.into_iter().map(f64::from).sum::<f64>();
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {

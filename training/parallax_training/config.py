@@ -1,0 +1,78 @@
+"""`train.ron`, as the program itself reads it: `parallax train FILE --print json` checks it and fills in
+the defaults."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+
+def program(given=None):
+    """The `parallax` binary: the one given, `$PARALLAX`, the last build, or the one on the path."""
+    root = Path(__file__).resolve().parents[2]
+    built = Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "release" / "parallax"
+    for found in (given, os.environ.get("PARALLAX"), str(built), shutil.which("parallax")):
+        if found and os.access(found, os.X_OK):
+            return os.path.abspath(found)
+    raise SystemExit(
+        f"no parallax program at {built} nor on the path: build it with `cargo build --release`, or "
+        "name it with --parallax"
+    )
+
+
+class Recipe:
+    """A training: the text of its `train.ron` and what it says."""
+
+    def __init__(self, text, config, path):
+        self.text, self.config, self.path = text, config, str(path)
+        ((self.kind, self.body),) = config["architecture"].items()
+
+    @classmethod
+    def load(cls, path, parallax=None):
+        """Reads and checks a file."""
+        path = Path(path)
+        run = [program(parallax), "train", str(path), "--print", "json"]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"{path}: {done.stderr.strip() or 'the program refuses it'}")
+        return cls(path.read_text(encoding="utf-8"), json.loads(done.stdout), path)
+
+    @property
+    def name(self):
+        return self.config["name"]
+
+    @property
+    def model(self):
+        """The architecture's sizes."""
+        return self.body["model"]
+
+    @property
+    def folders(self):
+        """Folders of experience, of all phases."""
+        more = self.body.get("actions", {}).get("data", []) if self.kind == "VjepaAc" else []
+        return list(dict.fromkeys(self.config["data"] + more))
+
+    def set(self, field, value):
+        """Writes a measured value, such as `sigma_data`, into the text as well."""
+        shown = f"({', '.join(map(number, value))})" if isinstance(value, (list, tuple)) else number(value)
+        pattern = rf"\b{field}: (\([^)]*\)|[^,\s)]+)"
+        self.model[field] = value
+        if re.search(pattern, self.text):
+            self.text = re.sub(pattern, f"{field}: {shown}", self.text, count=1)
+        else:
+            self.text = self.text.replace("model: (", f"model: (\n            {field}: {shown},", 1)
+
+
+def number(value):
+    """The shortest digits that give this 32-bit number."""
+    import numpy as np
+
+    text = str(np.float32(value))
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def minutes_of(length):
+    """Minutes of a phase, or none where its length is counted in steps."""
+    return length.get("Minutes") if isinstance(length, dict) else None

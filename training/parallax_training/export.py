@@ -1,0 +1,101 @@
+"""The model folder that Parallax loads: f16 weights, `card.ron`, `train.ron`, `curve.jsonl`, and a tar of
+them."""
+
+import hashlib
+import os
+import tarfile
+
+import torch
+from safetensors.torch import load_file, save_file
+
+FILES = ("card.ron", "train.ron", "model.safetensors", "curve.jsonl")
+
+
+def load_weights(folder):
+    """A model folder's weights in f32."""
+    return {k: v.float() for k, v in load_file(os.path.join(folder, "model.safetensors")).items()}
+
+
+def quoted(text):
+    """A RON string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def replace(path, data):
+    """Writes a file beside its place and moves it there: it is whole or not there."""
+    part = path + ".part"
+    with open(part, "wb") as f:
+        f.write(data)
+        f.flush()
+    os.chmod(part, 0o644)
+    os.replace(part, path)
+
+
+def write_weights(tensors, path):
+    """Writes weights in f16, sorted by name; returns their SHA-256."""
+    out = {}
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().to(torch.float16).contiguous().clone()
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{path}: {name} is not finite in 16 bits; the training diverged")
+        out[name] = value
+    part = path + ".part"
+    try:
+        save_file(out, part)
+        with open(part, "rb") as f:
+            data = f.read()
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
+    return hashlib.sha256(data).hexdigest()
+
+
+def card(recipe, sha256, **about):
+    """The text of `card.ron`."""
+    c = recipe.config
+    scenes = ", ".join(quoted(s) for s in sorted(about["scenes"]))
+    fields = [
+        ("format", "1"),
+        ("name", quoted(c["name"])),
+        ("camp", about["camp"]),
+        ("summary", quoted(c["summary"])),
+        ("architecture", quoted(about["architecture"])),
+        ("scenes", f"[{scenes}]"),
+        ("parameters", str(about["parameters"])),
+        ("steps", str(about["steps"])),
+        ("seed", str(c["seed"])),
+        ("data", quoted(about["data"])),
+        ("hardware", quoted(about["hardware"])),
+        ("minutes", repr(float(about["minutes"]))),
+        ("sha256", quoted(sha256)),
+        ("notes", quoted(about["notes"])),
+        ("licence", quoted("MIT OR Apache-2.0")),
+    ]
+    return "(\n" + "".join(f"    {k}: {v},\n" for k, v in fields) + ")\n"
+
+
+def write_folder(out, recipe, tensors, **about):
+    """Weights, card and recipe of a model. The folder is complete when the card is there."""
+    os.makedirs(out, exist_ok=True)
+    sha256 = write_weights(tensors, os.path.join(out, "model.safetensors"))
+    replace(os.path.join(out, "train.ron"), recipe.text.encode())
+    replace(os.path.join(out, "card.ron"), card(recipe, sha256, **about).encode())
+    return sha256
+
+
+def pack(path, folders):
+    """A tar of model folders, by way of another name: a reader finds it whole or not at all."""
+    part = path + ".part"
+    try:
+        with tarfile.open(part, "w") as tar:
+            for folder in folders:
+                name = os.path.basename(os.path.normpath(folder))
+                for file in sorted(os.listdir(folder)):
+                    if file in FILES or file == "readouts.json":
+                        tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
