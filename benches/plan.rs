@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     ms.sort_by(f64::total_cmp);
     println!(
-        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
+        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst \
+         {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
         budget.candidates,
         budget.iterations,
         budget.horizon,

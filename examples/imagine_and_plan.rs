@@ -1,4 +1,5 @@
-//! The library in twenty lines: a model that ships looks at a scene, imagines what an action would do, and plans.
+//! The library in twenty lines: a model that ships looks at a scene, imagines what an action would do, and
+//! plans.
 //!
 //! `cargo run --release --no-default-features --example imagine_and_plan`
 

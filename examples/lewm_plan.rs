@@ -1,5 +1,6 @@
-//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan MODEL_FOLDER OUT.safetensors`.
-//! `benches/plan_vs_torch.py` does the same with PyTorch on the same weights.
+//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan
+//! MODEL_FOLDER OUT.safetensors`. `benches/plan_vs_torch.py` does the same with PyTorch on the same
+//! weights.
 
 use std::collections::HashMap;
 use std::path::Path;

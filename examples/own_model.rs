@@ -1,5 +1,5 @@
-//! A world model of your own: it knows one thing, that the hand goes where the action says, and imagines that nothing
-//! else moves. Planner, evaluation and window would take it like any other.
+//! A world model of your own: it knows one thing, that the hand goes where the action says, and imagines
+//! that nothing else moves. Planner, evaluation and window would take it like any other.
 //!
 //! `cargo run --release --no-default-features --example own_model`
 

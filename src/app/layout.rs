@@ -117,7 +117,8 @@ fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(least)
 }
 
-/// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave
+/// reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     let bars = top::height(window.x) + transport::height(window.x) + 38.0;
     let has_error = state.note_is_error && state.note.is_some();

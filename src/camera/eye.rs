@@ -16,7 +16,8 @@ use crate::sim::Reality;
 /// Why an eye could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "an eye of {size} px with {supersampling}x{supersampling} samples: expected 16 to 512 px and 1 to 4 samples a side"
+    "an eye of {size} px with {supersampling}x{supersampling} samples: expected 16 to 512 px and 1 to 4 \
+     samples a side"
 )]
 pub struct EyeError {
     size: usize,
@@ -28,8 +29,9 @@ const KEPT: usize = 32;
 
 /// A camera for one scene; cheap to keep, `look` may be called from any thread.
 ///
-/// Where the scene's camera jitters, each look is from the place of reality's seed; [`Eye::project`] and its like speak of the
-/// place that the eye was made for: the scene's own, or that of a seed ([`Eye::for_seed`]).
+/// Where the scene's camera jitters, each look is from the place of reality's seed; [`Eye::project`] and
+/// its like speak of the place that the eye was made for: the scene's own, or that of a seed
+/// ([`Eye::for_seed`]).
 pub struct Eye {
     scene: Arc<Scene>,
     rig: Arc<Rig>,

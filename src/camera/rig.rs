@@ -22,7 +22,8 @@ pub(super) struct Rig {
     forward: Vector,
     half_tan: f32,
     pub to_sun: Vector,
-    /// Unit ray directions `[S, S]`, S = size × samples, and the floor's distance along each (infinite: sky).
+    /// Unit ray directions `[S, S]`, S = size × samples, and the floor's distance along each (infinite:
+    /// sky).
     pub rays: Vec<Vector>,
     pub floor: Vec<f32>,
     /// The floor's colour before light: one, or one a sample.
@@ -102,7 +103,8 @@ impl Rig {
                 if !distance.is_finite() {
                     return SKY_RGB;
                 }
-                // At depth z along the axis, a step of the picture is `right · step · z`, which slides along the ray to the floor.
+                // At depth z along the axis, a step of the picture is `right · step · z`, which slides
+                // along the ray to the floor.
                 let z = distance * ray.dot(self.forward);
                 let slide = |axis: Vector| (axis - ray * (axis.y / ray.y)) * (step * z);
                 let (a, b) = (slide(self.right), slide(self.up));
@@ -138,13 +140,14 @@ impl Rig {
         self.around(corners)
     }
 
-    /// The samples whose floor a solid can shade. The sun projects onto the floor along straight lines, so the shadow lies
-    /// within the shadows of the corners.
+    /// The samples whose floor a solid can shade. The sun projects onto the floor along straight lines, so
+    /// the shadow lies within the shadows of the corners.
     pub fn shadow(&self, corners: &[Vector; 8]) -> Option<Area> {
         self.around(&corners.map(|c| c - self.to_sun * (c.y / self.to_sun.y)))
     }
 
-    /// The smallest area that holds these points and what lies between them; everything, if any is not clearly in front.
+    /// The smallest area that holds these points and what lies between them; everything, if any is not
+    /// clearly in front.
     fn around(&self, points: &[Vector; 8]) -> Option<Area> {
         let side = self.side();
         let whole = Some(Area {

@@ -1,9 +1,10 @@
 //! Recorded experience: behave, record, store, read, sample.
 //!
-//! `behaviour.rs` holds the policies that explore, `script.rs` and `pushing.rs` those that pursue tasks, `record.rs` runs one episode, `store.rs` is the file format (sharded,
-//! checksummed, resumable), `collect.rs` fills a folder on all cores, `dataset.rs` reads folders into memory for training and
-//! refuses seeds that are not for training; `sound.rs` says which numbers cannot be; `survey.rs` counts what
-//! a folder shows and `sheet.rs` pictures it.
+//! `behaviour.rs` holds the policies that explore, `script.rs` and `pushing.rs` those that pursue tasks,
+//! `record.rs` runs one episode, `store.rs` is the file format (sharded, checksummed, resumable),
+//! `collect.rs` fills a folder on all cores, `dataset.rs` reads folders into memory for training and
+//! refuses seeds that are not for training; `sound.rs` says which numbers cannot be; `survey.rs` counts
+//! what a folder shows and `sheet.rs` pictures it.
 
 mod behaviour;
 mod collect;

@@ -1,7 +1,7 @@
 //! Scripted task policies: what a person would do by hand, so that experience holds what tasks need.
 //!
-//! They look at the true state and pursue goals of their own, one after another; they make experience and are no
-//! contestants.
+//! They look at the true state and pursue goals of their own, one after another; they make experience and
+//! are no contestants.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

@@ -1,8 +1,8 @@
 //! Reads bodies out of frames by hue.
 //!
-//! Shading multiplies a body's colour and edges mix it with a grey background, so the *direction* of a pixel's colour,
-//! once its grey part is removed, names the body, and the length of that vector tells how much of the pixel
-//! is body. A pixel belongs to the body whose hue lies nearest.
+//! Shading multiplies a body's colour and edges mix it with a grey background, so the *direction* of a
+//! pixel's colour, once its grey part is removed, names the body, and the length of that vector tells how
+//! much of the pixel is body. A pixel belongs to the body whose hue lies nearest.
 
 use crate::scene::{Colour, Kind, Scene, hue_of};
 

@@ -27,8 +27,8 @@ pub struct Scene {
     /// says otherwise.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
-    /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value lets piles rest
-    /// more exactly.
+    /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value
+    /// lets piles rest more exactly.
     #[serde(default = "default_scale", skip_serializing_if = "is_one")]
     pub scale_m: f32,
     /// What the floor looks like.
@@ -294,7 +294,8 @@ pub struct CameraSpec {
         skip_serializing_if = "is_default_samples"
     )]
     pub samples: usize,
-    /// Each coordinate of the position is drawn afresh for every seed, within ± this, metres; the target stays in the middle.
+    /// Each coordinate of the position is drawn afresh for every seed, within ± this, metres; the target
+    /// stays in the middle.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub jitter_m: f32,
 }
@@ -321,7 +322,8 @@ impl Floor {
 
 /// Draws one field afresh for every seed: uniformly between `low` and `high`, or one of `among` or `colours`.
 ///
-/// Targets: `BODY.FIELD` with one of [`BODY_FIELDS`], `gravity`, `floor_friction`, and with `colours` `BODY.colour`.
+/// Targets: `BODY.FIELD` with one of [`BODY_FIELDS`], `gravity`, `floor_friction`, and with `colours`
+/// `BODY.colour`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Randomise {
@@ -362,8 +364,9 @@ pub const BODY_FIELDS: [&str; 17] = [
     "size",
 ];
 
-/// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of
-/// the noise on actions, their delay in control steps, and where the camera stands in metres (it goes on looking at its target).
+/// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of the
+/// noise on actions, their delay in control steps, and where the camera stands in metres (it goes on
+/// looking at its target).
 pub const WORLD_FIELDS: [&str; 7] = [
     "gravity",
     "floor_friction",

@@ -82,7 +82,8 @@ impl Shape {
         }
     }
 
-    /// A length that stands for the body's size in success tests: the side of a cube, the diameter of a ball, metres.
+    /// A length that stands for the body's size in success tests: the side of a cube, the diameter of a
+    /// ball, metres.
     pub fn size(&self) -> f32 {
         match self {
             Shape::Ball { radius }

@@ -194,8 +194,8 @@ impl Reality {
         bodies.propagate_modified_body_positions_to_colliders(colliders);
     }
 
-    /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point held, in the direction
-    /// of the pull.
+    /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point
+    /// held, in the direction of the pull.
     pub(super) fn apply_drag(&mut self, dt: f32) {
         let Some(drag) = self.drag else { return };
         let is_soft = self.soft[drag.body].is_some();

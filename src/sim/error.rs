@@ -7,7 +7,8 @@ use crate::scene::FieldError;
 pub enum SimError {
     /// `apart` cannot be met by the randomisation.
     #[error(
-        "scene `{scene}`, seed {seed}: no start found in {tries} draws that keeps the bodies apart; widen `randomise` or lower `apart`"
+        "scene `{scene}`, seed {seed}: no start found in {tries} draws that keeps the bodies apart; widen \
+         `randomise` or lower `apart`"
     )]
     Crowded {
         /// The scene.
@@ -19,7 +20,8 @@ pub enum SimError {
     },
     /// A body begins where it can never meet the floor.
     #[error(
-        "scene `{scene}`, seed {seed}: body `{body}` begins wholly under the floor (its highest point at y = {top:.3} m), where it \
+        "scene `{scene}`, seed {seed}: body `{body}` begins wholly under the floor (its highest point at \
+         y = {top:.3} m), where it \
          would fall for ever; expected a start above y = 0"
     )]
     Buried {

@@ -3,9 +3,10 @@
 //! Physics runs at 120 Hz under a 10 Hz control rate (shared constants below). The same scene, seed and
 //! actions give the same bits on every machine: `enhanced-determinism`, no platform trigonometry, no
 //! sleeping, one thread. Read `reality.rs` for stepping, saving and forking, `build.rs` for how a world is
-//! made, `command.rs` for what it is told, `hand.rs` for the agent, `disturb.rs` for interventions, `edits.rs` for counterfactuals, `state.rs`
-//! for what is measured, `goal.rs` for what a task asks of it, `pace.rs` for how finely a world is stepped,
-//! `start.rs` for starts that make no sense, `soak.rs` for long runs.
+//! made, `command.rs` for what it is told, `hand.rs` for the agent, `disturb.rs` for interventions,
+//! `edits.rs` for counterfactuals, `state.rs` for what is measured, `goal.rs` for what a task asks of it,
+//! `pace.rs` for how finely a world is stepped, `start.rs` for starts that make no sense, `soak.rs` for
+//! long runs.
 
 mod build;
 mod command;

@@ -227,8 +227,8 @@ impl Reality {
         pairs
     }
 
-    /// The deepest overlap of two bodies at rest (or one and the floor), metres; `None` where none rests on another.
-    /// A body rests while it is slower than `slow`, m/s and rad/s.
+    /// The deepest overlap of two bodies at rest (or one and the floor), metres; `None` where none rests on
+    /// another. A body rests while it is slower than `slow`, m/s and rad/s.
     pub fn resting_overlap(&self, slow: f32) -> Option<f32> {
         let rests = |collider: ColliderHandle| {
             let parent = self.world.colliders[collider].parent();

@@ -2,8 +2,8 @@
 
 use super::linalg;
 
-/// Ridge regression of `y: [N, k]` on `x: [N, d]` with an intercept: weight `[k, d]`, bias `[k]`. `lambda` is relative
-/// to the mean variance of `x`. `None` for fewer than two rows or constant `x`.
+/// Ridge regression of `y: [N, k]` on `x: [N, d]` with an intercept: weight `[k, d]`, bias `[k]`. `lambda`
+/// is relative to the mean variance of `x`. `None` for fewer than two rows or constant `x`.
 pub fn ridge(
     x: &[f32],
     y: &[f32],

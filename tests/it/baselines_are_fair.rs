@@ -1,5 +1,5 @@
-//! What planners are measured against is made with the same care: the cloned policy learns, regret compares like with like, and probes
-//! tell what is there from what is not.
+//! What planners are measured against is made with the same care: the cloned policy learns, regret compares
+//! like with like, and probes tell what is there from what is not.
 
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
@@ -245,8 +245,8 @@ fn regret_pairs_episodes_by_seed_and_leaves_out_the_solved() {
     assert_eq!(Mean::bootstrap(&[]), None);
 }
 
-/// A representation that is a small picture: where the warmest pixels lie (the hand is vermilion), and nothing of the
-/// cube. It holds places, and of velocities what three of them tell.
+/// A representation that is a small picture: where the warmest pixels lie (the hand is vermilion), and
+/// nothing of the cube. It holds places, and of velocities what three of them tell.
 fn thumbnail(context: &Context) -> Vec<f32> {
     let frame = context.frames.last().unwrap();
     let (mut sum, mut at) = (1e-6f32, [0.0f32; 2]);

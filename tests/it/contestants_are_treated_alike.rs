@@ -186,7 +186,8 @@ fn the_random_floor_acts_at_random() {
     assert_eq!(draw(&mut random, 3), eighth, "a seed decides");
 }
 
-/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the oracle.
+/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the
+/// oracle.
 #[test]
 fn the_floor_without_contacts_cannot_plan_a_push() {
     let push = scene("push");

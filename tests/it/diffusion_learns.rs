@@ -115,7 +115,8 @@ fn every_variable_learns() {
     let batches = Batches::new(&data, &[0, 1, 2, 3], &recipe, 1, &Device::Cpu).unwrap();
     let before: Vec<Vec<f32>> = values(&params);
     let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
-    // Branches that start at zero let gradients through once they have moved: output, then blocks, then what is in them.
+    // Branches that start at zero let gradients through once they have moved: output, then blocks, then
+    // what is in them.
     for step in 0..3 {
         let batch = batches
             .draw(Request {
@@ -427,7 +428,8 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
     );
 }
 
-/// One target there can be, the second frame: of its actions the latest led to it, and before the episode there was none.
+/// One target there can be, the second frame: of its actions the latest led to it, and before the episode
+/// there was none.
 #[test]
 fn the_actions_of_an_example_lead_up_to_its_target() {
     let mut recipe = small_recipe();

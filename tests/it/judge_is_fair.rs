@@ -1,7 +1,9 @@
-//! The judge judged on held-out seeds: reality is left alone, faults are caught, the tracker knows where balls are.
+//! The judge judged on held-out seeds: reality is left alone, faults are caught, the tracker knows where
+//! balls are.
 //!
-//! The figures themselves (at most 1 % of real clips flagged, at least 95 % of the faults of each law caught) take hundreds of clips
-//! and stand in the note of a release. Here a sample must not contradict them: a figure outside its own 95 % interval fails.
+//! The figures themselves (at most 1 % of real clips flagged, at least 95 % of the faults of each law
+//! caught) take hundreds of clips and stand in the note of a release. Here a sample must not contradict
+//! them: a figure outside its own 95 % interval fails.
 
 use std::sync::Arc;
 

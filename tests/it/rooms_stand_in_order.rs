@@ -1,5 +1,5 @@
-//! The source is in rooms, one above the other, and no file needs itself: `use` lines and paths lead down the table of
-//! ARCHITECTURE.md and never round in a circle.
+//! The source is in rooms, one above the other, and no file needs itself: `use` lines and paths lead down
+//! the table of ARCHITECTURE.md and never round in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -42,7 +42,10 @@ fn expand(prefix: &str, tree: &str, out: &mut Vec<String>) {
         }
         return;
     };
-    let (inner, prefix) = (&rest[..rest.rfind('}').unwrap()], format!("{prefix}{before}"));
+    let (inner, prefix) = (
+        &rest[..rest.rfind('}').unwrap()],
+        format!("{prefix}{before}"),
+    );
     let (mut depth, mut start) = (0, 0);
     for (i, c) in inner.char_indices() {
         match c {
@@ -66,7 +69,11 @@ fn uses(source: &str) -> Vec<(bool, Vec<String>)> {
         let line = statement
             .rfind("\nuse ")
             .or_else(|| statement.rfind("\npub use "))
-            .or_else(|| statement.rfind("\npub(").filter(|i| statement[*i..].contains(") use ")));
+            .or_else(|| {
+                statement
+                    .rfind("\npub(")
+                    .filter(|i| statement[*i..].contains(") use "))
+            });
         let Some(at) = line.filter(|i| statement[*i..].contains("use ")) else {
             continue;
         };
@@ -81,7 +88,11 @@ fn uses(source: &str) -> Vec<(bool, Vec<String>)> {
 
 /// A path as seen from the root of the crate, if it leads into it.
 fn absolute(module: &str, path: &str, modules: &BTreeMap<String, String>) -> Option<Vec<String>> {
-    let mut at: Vec<String> = module.split("::").filter(|p| !p.is_empty()).map(Into::into).collect();
+    let mut at: Vec<String> = module
+        .split("::")
+        .filter(|p| !p.is_empty())
+        .map(Into::into)
+        .collect();
     let mut path: Vec<&str> = path.split("::").map(str::trim).collect();
     match path[0] {
         "crate" => at.clear(),
@@ -105,7 +116,8 @@ fn absolute(module: &str, path: &str, modules: &BTreeMap<String, String>) -> Opt
     Some(at)
 }
 
-/// For every module, which other modules it needs; names that a module hands on belong to where they come from.
+/// For every module, which other modules it needs; names that a module hands on belong to where they come
+/// from.
 fn needs() -> BTreeMap<String, BTreeSet<String>> {
     let modules = modules();
     let mut handed: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
@@ -209,14 +221,21 @@ fn a_circle_would_be_found() {
     let of = |pairs: &[(&str, &str)]| {
         let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (from, to) in pairs {
-            needs.entry((*from).into()).or_default().insert((*to).into());
+            needs
+                .entry((*from).into())
+                .or_default()
+                .insert((*to).into());
         }
         needs
     };
     assert!(circle(&of(&[("a", "b"), ("b", "c"), ("c", "a")]), "b").is_some());
     assert!(circle(&of(&[("a", "b"), ("b", "c"), ("a", "c")]), "a").is_none());
-    let lines = uses("\nuse super::{a, b::{c as d, e}};\nfn f() {\n    use hidden::g;\n}\npub use h;");
+    let lines =
+        uses("\nuse super::{a, b::{c as d, e}};\nfn f() {\n    use hidden::g;\n}\npub use h;");
     let first = vec!["super::a", "super::b::c", "super::b::e"];
-    assert_eq!(lines[0], (false, first.into_iter().map(String::from).collect()));
+    assert_eq!(
+        lines[0],
+        (false, first.into_iter().map(String::from).collect())
+    );
     assert_eq!(lines.last().unwrap(), &(true, vec!["h".to_string()]));
 }

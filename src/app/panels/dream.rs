@@ -86,7 +86,10 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
         badge(ui, &model, colour)
     });
     ui.label(RichText::new("no truth behind it").color(weak))
-        .on_hover_text("Every frame is imagined from the model's own frames before: nothing real comes in until you set out anew");
+        .on_hover_text(
+            "Every frame is imagined from the model's own frames before: nothing real comes in \
+             until you set out anew",
+        );
     ui.with_layout(
         bevy_egui::egui::Layout::right_to_left(bevy_egui::egui::Align::Center),
         |ui| {
@@ -111,7 +114,10 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
             };
             let text = RichText::new(text).color(weak);
             ui.add(bevy_egui::egui::Label::new(text).truncate())
-                .on_hover_text("What the judge found since it set out: it needs no truth to say what is lawful");
+                .on_hover_text(
+                    "What the judge found since it set out: it needs no truth to say what is \
+                     lawful",
+                );
         },
     );
 }

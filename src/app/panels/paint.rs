@@ -54,7 +54,8 @@ pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// Where a small picture covers least: up in the sky where the eye looks from the side, else at the lower right.
+/// Where a small picture covers least: up in the sky where the eye looks from the side, else at the lower
+/// right.
 pub(super) fn inset_rect(rect: Rect, state: &State) -> Rect {
     let size = rect.width() * 0.3;
     let from_the_side = state.scene.as_ref().is_some_and(|s| {

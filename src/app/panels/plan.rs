@@ -1,4 +1,5 @@
-//! The plan made visible: what else was tried, how the search narrowed, and what the chosen actions look like in imagination.
+//! The plan made visible: what else was tried, how the search narrowed, and what the chosen actions look
+//! like in imagination.
 
 use bevy_egui::egui::{
     Align, ComboBox, CornerRadius, FontId, Layout, RichText, Sense, Ui, WidgetType, vec2,

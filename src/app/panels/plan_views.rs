@@ -90,7 +90,8 @@ fn hue(cost: f32, (low, high): (f32, f32)) -> Color32 {
     theme::viridis(1.0 - (cost - low) / (high - low).max(1e-9))
 }
 
-/// The energy map over first actions, or the first actions that were tried where the model is too dear to be asked for a map.
+/// The energy map over first actions, or the first actions that were tried where the model is too dear to
+/// be asked for a map.
 pub(super) fn energy(canvas: &Canvas, decision: &Decision, plan: &Plan) -> String {
     let text = match &decision.preview.energy {
         Some(map) => {

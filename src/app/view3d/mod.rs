@@ -1,5 +1,6 @@
-//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state shown; the picture is
-//! rendered into a texture that the layout shows, at a lower resolution and rate where there is no graphics card.
+//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state
+//! shown; the picture is rendered into a texture that the layout shows, at a lower resolution and rate
+//! where there is no graphics card.
 
 mod kit;
 mod lens;
@@ -381,7 +382,8 @@ pub fn look(
     camera.clear_color = ClearColorConfig::Custom(background);
     let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
-    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be there.
+    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be
+    // there.
     let since_built = now - *view.built_at.get_or_insert(now);
     let late = since_built < 30.0 && now - view.last_drawn > 0.5;
     let draw = (view.dirty || late || since_built < 2.0) && due;

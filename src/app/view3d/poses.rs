@@ -66,7 +66,8 @@ fn pose_transform(body: &Body, pose: [f32; 3]) -> Option<Transform> {
     })
 }
 
-/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination there is none.
+/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination
+/// there is none.
 fn ghost(state: &State, scene: &Scene, slot: usize, body: usize) -> Option<Transform> {
     if !state.show_ghosts {
         return None;

@@ -15,7 +15,8 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// For maps `width` channels wide, of which `groups` are normalised together, and a condition of `embed` numbers.
+    /// For maps `width` channels wide, of which `groups` are normalised together, and a condition of
+    /// `embed` numbers.
     pub fn new(width: usize, embed: usize, groups: usize, p: Params) -> Result<Self> {
         Ok(Self {
             first: Conv::new(width, width, 3, 1, p.pp("first"))?,

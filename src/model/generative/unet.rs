@@ -1,9 +1,10 @@
 //! The network of the diffusion model: a small U-Net over folded frames.
 //!
-//! 64×64 pixels are folded 4×4 into 16×16×48, because two CPU cores decide what can be learned: a convolution at
-//! full resolution costs sixteen times as much. Two levels (16×16 and 8×8), residual blocks with adaptive group norm,
-//! self-attention over the 64 inner cells, and a straight path from the noisy input to the output, scaled channel by
-//! channel by the noise level: it carries the noise out, so that the blocks need not.
+//! 64×64 pixels are folded 4×4 into 16×16×48, because two CPU cores decide what can be learned: a
+//! convolution at full resolution costs sixteen times as much. Two levels (16×16 and 8×8), residual
+//! blocks with adaptive group norm, self-attention over the 64 inner cells, and a straight path from the
+//! noisy input to the output, scaled channel by channel by the noise level: it carries the noise out, so
+//! that the blocks need not.
 
 use candle_core::{D, Result, Tensor};
 
@@ -103,8 +104,8 @@ impl UNet {
         Tensor::cat(&[noise, context], D::Minus1)
     }
 
-    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` = c_noise,
-    /// `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
+    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` =
+    /// c_noise, `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
     pub fn forward(
         &self,
         noisy: &Tensor,
@@ -163,7 +164,8 @@ impl UNet {
         Ok((x, inner))
     }
 
-    /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the network makes of the scene.
+    /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the
+    /// network makes of the scene.
     pub fn inner(
         &self,
         noisy: &Tensor,
@@ -176,8 +178,8 @@ impl UNet {
         Ok(self.descend(noisy, context, &condition)?.1)
     }
 
-    /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only translate
-    /// between pixels and features).
+    /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only
+    /// translate between pixels and features).
     pub fn multiply_adds(config: &PixelDiffusionConfig) -> (f64, f64) {
         let (width, inner, embed) = (
             config.width as f64,

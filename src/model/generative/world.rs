@@ -1,4 +1,5 @@
-//! The world model around a sampler: padding short histories, rolling out many candidates, measuring distance.
+//! The world model around a sampler: padding short histories, rolling out many candidates, measuring
+//! distance.
 
 use std::path::Path;
 
@@ -156,8 +157,9 @@ struct Imagined {
 
 /// A generative world model: it imagines frame by frame whatever its sampler draws.
 ///
-/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares actions and
-/// not luck. [`Sampling::draw`] chooses another draw: several draws of one future show its spread.
+/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares
+/// actions and not luck. [`Sampling::draw`] chooses another draw: several draws of one future show its
+/// spread.
 pub struct GenerativeWorld<S> {
     card: Card,
     sampler: S,
@@ -166,8 +168,8 @@ pub struct GenerativeWorld<S> {
 }
 
 impl<S: Sampler> GenerativeWorld<S> {
-    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and `config` from
-    /// `train.ron`.
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and
+    /// `config` from `train.ron`.
     ///
     /// # Errors
     /// [`ModelError`] naming the file, and the field or tensor that does not fit.
@@ -419,8 +421,8 @@ impl<S: Sampler> Latents for GenerativeWorld<S> {
 }
 
 impl<S: Sampler> Surprise for GenerativeWorld<S> {
-    /// Mean squared error of a prediction in one denoising step: from pure noise that is the mean over the futures that
-    /// the model thinks possible, so the draw hardly matters.
+    /// Mean squared error of a prediction in one denoising step: from pure noise that is the mean over the
+    /// futures that the model thinks possible, so the draw hardly matters.
     fn surprise(
         &self,
         context: &Context,

@@ -1,15 +1,17 @@
 //! Where each hue of the palette is in a picture, and how far apart the hues of two pictures are.
 //!
-//! Mean squared error of pixels says next to nothing before an object overlaps its place in the goal, and it counts
-//! the agent's own hand like everything else. The object-colour distance looks for each saturated hue of the palette
-//! in both pictures and compares where they are. It sees pixels only: no scene, no state, no instance ids.
+//! Mean squared error of pixels says next to nothing before an object overlaps its place in the goal, and
+//! it counts the agent's own hand like everything else. The object-colour distance looks for each saturated
+//! hue of the palette in both pictures and compares where they are. It sees pixels only: no scene, no
+//! state, no instance ids.
 
 use crate::scene::{Colour, hue_of};
 
 /// Number of hues that can carry an identity.
 pub const HUES: usize = 7;
 
-/// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in frame sides.
+/// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in
+/// frame sides.
 pub type HueMotion = [f32; HUES];
 
 /// Fewer pixels than this are not an object.
@@ -71,8 +73,9 @@ impl Objects {
         self.mass[hue] >= LEAST_PIXELS
     }
 
-    /// Sum over the goal's hues of (displacement / usual displacement)². A hue that is missing counts as displaced
-    /// across half the frame, one that has mostly faded in proportion: a vanished object must never look like success.
+    /// Sum over the goal's hues of (displacement / usual displacement)². A hue that is missing counts as
+    /// displaced across half the frame, one that has mostly faded in proportion: a vanished object must
+    /// never look like success.
     pub fn distance(&self, goal: &Objects, usual: &HueMotion) -> f32 {
         (0..HUES)
             .filter(|&i| goal.shows(i))

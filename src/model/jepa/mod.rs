@@ -1,9 +1,11 @@
-//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC (arXiv 2506.09985) in `vjepa/`.
+//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC
+//! (arXiv 2506.09985) in `vjepa/`.
 //!
-//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
-//! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `proposal.rs` the action prior that a search
-//! may take candidates from. `world.rs` is the [`WorldModel`](crate::model::WorldModel) around any predictor of latents,
-//! `planning.rs` LeWM as such a predictor, and `shared.rs` what folders and inputs have in common.
+//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
+//! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
+//! `proposal.rs` the action prior that a search may take candidates from. `world.rs` is the
+//! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
+//! predictor, and `shared.rs` what folders and inputs have in common.
 
 mod config;
 mod decoder;

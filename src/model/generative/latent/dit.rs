@@ -1,12 +1,15 @@
-//! The network that imagines in latents: a transformer over the cells of one frame (DiT, Peebles & Xie 2023, arXiv 2212.09748).
+//! The network that imagines in latents: a transformer over the cells of one frame (DiT, Peebles & Xie
+//! 2023, arXiv 2212.09748).
 //!
-//! It is causal in time: the frame at noise level τ stands beside the frames before it, each with a noise level of its own
-//! (diffusion forcing, Chen et al. 2024, arXiv 2407.01392), and nothing of later frames. The window is short and enters cell by
-//! cell through the first layer, so there are no keys and values of old frames to keep: one evaluation costs the tokens of a single
-//! frame, however long the rollout. A few residual convolutions may come first (`local`): what moves, moves to a cell nearby, which attention
-//! would have to learn from positions. Tokens look at each other within the frame; noise levels and actions speak through adaptive
-//! layer norm. A straight path, scaled by the condition, leads from the noisy frame and from the newest frame of the context to the
-//! output: what stands still need not pass through the blocks.
+//! It is causal in time: the frame at noise level τ stands beside the frames before it, each with a noise
+//! level of its own (diffusion forcing, Chen et al. 2024, arXiv 2407.01392), and nothing of later frames.
+//! The window is short and enters cell by cell through the first layer, so there are no keys and values of
+//! old frames to keep: one evaluation costs the tokens of a single frame, however long the rollout. A few
+//! residual convolutions may come first (`local`): what moves, moves to a cell nearby, which attention
+//! would have to learn from positions. Tokens look at each other within the frame; noise levels and actions
+//! speak through adaptive layer norm. A straight path, scaled by the condition, leads from the noisy frame
+//! and from the newest frame of the context to the output: what stands still need not pass through the
+//! blocks.
 
 use candle_core::{D, Result, Tensor};
 

@@ -1,5 +1,6 @@
-//! What a DiT block does around its attention and MLP, one pass in memory each: normalise, scale and shift as a condition
-//! says; and add a branch times the condition's gate. Conditions hold for a whole row of tokens.
+//! What a DiT block does around its attention and MLP, one pass in memory each: normalise, scale and shift
+//! as a condition says; and add a branch times the condition's gate. Conditions hold for a whole row of
+//! tokens.
 
 use super::kernel::{tensor_like, values, wide, with_values, with_values2};
 use super::math;

@@ -1,4 +1,5 @@
-//! Adaptive group norm: normalise, scale and shift each channel as a condition says, activate; one pass in memory.
+//! Adaptive group norm: normalise, scale and shift each channel as a condition says, activate; one pass in
+//! memory.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;

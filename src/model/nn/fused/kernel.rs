@@ -10,7 +10,8 @@ pub(super) fn piece_of_rows(row: usize) -> usize {
     row.max(1) * (PIECE / row.max(1)).max(1)
 }
 
-/// Runs a loop compiled for the widest vectors that this processor has. Nothing is contracted or reordered: the bits are the same on all.
+/// Runs a loop compiled for the widest vectors that this processor has. Nothing is contracted or reordered:
+/// the bits are the same on all.
 #[inline(always)]
 pub(super) fn wide<T>(run: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(run)

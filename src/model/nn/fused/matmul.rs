@@ -99,9 +99,9 @@ pub fn product_into(
         }
         return;
     }
-    // SAFETY: `Mat` covers rows × cols values of its slice with these strides (checked when made), the result's
-    // a.rows × b.cols values lie within `out` at this stride (checked above), and `out` is borrowed mutably, so
-    // nothing overlaps.
+    // SAFETY: `Mat` covers rows × cols values of its slice with these strides (checked when made), the
+    // result's a.rows × b.cols values lie within `out` at this stride (checked above), and `out` is
+    // borrowed mutably, so nothing overlaps.
     unsafe {
         gemm::gemm(
             a.rows,

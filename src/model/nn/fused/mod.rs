@@ -1,7 +1,7 @@
 //! CPU kernels with hand-written backward passes, parallel over rows or images.
 //!
-//! Work is cut into pieces of a fixed size, never by the number of threads, and partial sums are added in order:
-//! results do not depend on how many cores there are.
+//! Work is cut into pieces of a fixed size, never by the number of threads, and partial sums are added in
+//! order: results do not depend on how many cores there are.
 
 mod adaln;
 mod attention;
