@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
 use parallax::model::{Cancel, Context, Frame, Metric, Sampling, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     parallax::model::nn::quiet_candle_threads();
@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     ms.sort_by(f64::total_cmp);
     println!(
-        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
+        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst \
+         {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
         budget.candidates,
         budget.iterations,
         budget.horizon,

@@ -1,5 +1,6 @@
-//! One denoising step of a generative model, timed, with what went in and came out: `denoise_step MODEL_FOLDER OUT.safetensors`.
-//! `benches/denoise_vs_torch.py` does the same with PyTorch on the same weights.
+//! One denoising step of a generative model, timed, with what went in and came out: `denoise_step
+//! MODEL_FOLDER OUT.safetensors`. `benches/denoise_vs_torch.py` does the same with PyTorch on the same
+//! weights.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,15 +1,16 @@
-//! The library in twenty lines: a model that ships looks at a scene, imagines what an action would do, and plans.
+//! The library in twenty lines: a model that ships looks at a scene, imagines what an action would do, and
+//! plans.
 //!
 //! `cargo run --release --no-default-features --example imagine_and_plan`
 
 use std::sync::Arc;
 
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
 use parallax::model::{Actions, Cancel, Context, Frame, Sampling, registry};
 use parallax::planner::{Budget, Cem, Controller as _, Mpc, Sight};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 
 fn main() -> anyhow::Result<()> {
     println!("{}", run()?);

@@ -1,5 +1,6 @@
-//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan MODEL_FOLDER OUT.safetensors`.
-//! `benches/plan_vs_torch.py` does the same with PyTorch on the same weights.
+//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan
+//! MODEL_FOLDER OUT.safetensors`. `benches/plan_vs_torch.py` does the same with PyTorch on the same
+//! weights.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,11 +9,11 @@ use std::time::Instant;
 use anyhow::Context as _;
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::{Actions, Cancel, Context, Frame, Metric, Sampling, folder, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

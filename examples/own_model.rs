@@ -1,5 +1,5 @@
-//! A world model of your own: it knows one thing, that the hand goes where the action says, and imagines that nothing
-//! else moves. Planner, evaluation and window would take it like any other.
+//! A world model of your own: it knows one thing, that the hand goes where the action says, and imagines
+//! that nothing else moves. Planner, evaluation and window would take it like any other.
 //!
 //! `cargo run --release --no-default-features --example own_model`
 
@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use parallax::camera::Eye;
 use parallax::eval::control;
-use parallax::eval::tasks::GoalKind;
 use parallax::model::facets::Plans;
 use parallax::model::{
     Actions, Camp, Cancel, Card, Context, Cost, Effort, Facets, Frame, Goal, Latent, Metric,
@@ -16,6 +15,7 @@ use parallax::model::{
 use parallax::planner::{Budget, Cem, Mpc, Pilot};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::GoalKind;
 
 /// How far the hand's colour goes in a picture in one control step at full speed, pixels.
 const PIXELS_A_STEP: f32 = 2.0;

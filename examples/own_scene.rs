@@ -13,8 +13,10 @@ const SCENE: &str = r#"Scene(
     name: "over_the_wall",
     summary: "A ball is thrown over a wall",
     bodies: [
-        (name: "ball", kind: Dynamic, shape: Ball(radius: 0.08), colour: Orange, position: (-0.6, 0.3, 0.0), mass: 0.3, velocity: (1.4, 2.6, 0.0)),
-        (name: "wall", kind: Fixed, shape: Cuboid(half: (0.03, 0.15, 0.3)), colour: Blue, position: (0.0, 0.15, 0.0)),
+        (name: "ball", kind: Dynamic, shape: Ball(radius: 0.08), colour: Orange, position: (-0.6, 0.3,
+        0.0), mass: 0.3, velocity: (1.4, 2.6, 0.0)),
+        (name: "wall", kind: Fixed, shape: Cuboid(half: (0.03, 0.15, 0.3)), colour: Blue, position: (0.0,
+        0.15, 0.0)),
     ],
     camera: (position: (0.0, 0.75, 2.3), target: (0.0, 0.45, 0.0), fov_degrees: 40.0),
     episode_steps: 20,

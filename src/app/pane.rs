@@ -73,16 +73,19 @@ impl PlanView {
     pub const fn meaning(self) -> &'static str {
         match self {
             PlanView::Energy => {
-                "What the plan would cost with another first action: yellow leads nearest to the goal in imagination"
+                "What the plan would cost with another first action: yellow leads nearest to the goal in \
+                 imagination"
             }
             PlanView::Elites => {
-                "First actions of the best candidates, from the first iteration (violet) to the last (yellow), and their cost"
+                "First actions of the best candidates, from the first iteration (violet) to the last \
+                 (yellow), and their cost"
             }
             PlanView::Cost => {
                 "Distance to the goal at every imagined step of the plan, in the model's own units"
             }
             PlanView::Latents => {
-                "The plan's path through the model's latents, in their first two principal components; thin: other elites"
+                "The plan's path through the model's latents, in their first two principal components; \
+                 thin: other elites"
             }
             PlanView::Film => "The plan as the model imagines it, frame by frame",
         }
@@ -115,8 +118,9 @@ impl Rollout {
         (k >= 1 && k <= self.imagined.steps).then(|| k.div_ceil(skip) - 1)
     }
 
-    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span several control steps, so
-    /// it glides from one to the next, the first time from `start`, where the body really was at the branch.
+    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span
+    /// several control steps, so it glides from one to the next, the first time from `start`, where the
+    /// body really was at the branch.
     pub fn pose(&self, column: usize, k: usize, start: [f32; 3]) -> Option<[f32; 3]> {
         let states = self.imagined.states.as_ref()?;
         let skip = self.imagined.frameskip.max(1);
@@ -166,7 +170,8 @@ pub struct Pane {
     pub parameters: u64,
     /// Whether it imagines at the moment.
     pub busy: bool,
-    /// Frames of a clip that it can predict the hidden parts of; `None` for models that were not trained by masking.
+    /// Frames of a clip that it can predict the hidden parts of; `None` for models that were not trained by
+    /// masking.
     pub clip_frames: Option<usize>,
     /// The clip that was masked last.
     pub masked: Option<MaskedShown>,

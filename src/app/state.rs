@@ -101,7 +101,8 @@ pub struct BodyGrip {
     pub strikes: bool,
 }
 
-/// Newton seconds of an impulse for each kilogram and metre of the arrow: as if it sprang back within a quarter of a second.
+/// Newton seconds of an impulse for each kilogram and metre of the arrow: as if it sprang back within a
+/// quarter of a second.
 const STRIKE_PER_KG_M: f32 = 4.0;
 
 /// A recorded episode that is played again.
@@ -333,8 +334,8 @@ impl State {
         self.record.moments.get(self.shown())
     }
 
-    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each kind those of
-    /// the fewest scenes first, for they know this one best.
+    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each
+    /// kind those of the fewest scenes first, for they know this one best.
     pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
         let mut panes: Vec<(usize, &Pane)> = self
@@ -351,8 +352,9 @@ impl State {
         panes.into_iter()
     }
 
-    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two that imagine latents
-    /// and two that imagine pixels, of different architectures where there are such; a regression twin, or a model's own copy, only if it was chosen.
+    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two that
+    /// imagine latents and two that imagine pixels, of different architectures where there are such; a
+    /// regression twin, or a model's own copy, only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let failed = |p: &Pane| matches!(p.status, PaneStatus::Failed(_));
         // Whether it has pixels, how many of the same kind and architecture come before, and the pane.
@@ -378,12 +380,13 @@ impl State {
         })
     }
 
-    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late shows the end of
-    /// what it has.
+    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late
+    /// shows the end of what it has.
     pub fn imagined<'a>(&self, pane: &'a Pane) -> Option<(Imagination, &'a Rollout)> {
         let shown = self.shown();
         let live = matches!(self.cursor, Cursor::Live);
-        // The branch itself is real, so a rollout that already imagines the moment goes before one that only starts there.
+        // The branch itself is real, so a rollout that already imagines the moment goes before one that
+        // only starts there.
         let after = pane.rollouts.iter().filter(|r| r.branch < shown);
         let found = after
             .filter(|r| shown <= r.branch + HORIZON || live)
@@ -421,7 +424,8 @@ impl State {
             .is_some_and(|s| s.actions != ActionSpace::None)
     }
 
-    /// Length of the timeline in control steps: the episode's usual length, or more once it went on for longer.
+    /// Length of the timeline in control steps: the episode's usual length, or more once it went on for
+    /// longer.
     pub fn timeline_steps(&self) -> usize {
         let usual = self.scene.as_ref().map_or(60, |s| {
             s.task

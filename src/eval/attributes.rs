@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
 use super::rollout::CONTEXT;
-use super::stats::{Mean, quantile};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::record;
 use crate::judge::{Blob, Tracker};
 use crate::model::{Actions, Cancel, Context, ModelError, Sampling, WorldModel};
 use crate::scene::{Colour, Kind, Scene, Shape};
+use crate::stats::{Mean, quantile};
+use crate::task::TaskError;
 
 /// Imagined steps after which colour, size and shape are looked at.
 pub const STEPS: usize = 10;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::control::{self, ControlResult, EpisodeResult, EvalError, Regret};
-use super::stats::Rate;
-use super::tasks::{GoalKind, TaskError};
 use crate::camera::Eye;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Cost, architecture, registry};
 use crate::planner::{Budget, OracleMpc, Pilot, Random};
 use crate::scene::{GoalSampler, Scene};
+use crate::stats::Rate;
+use crate::task::{GoalKind, TaskError};
 
 /// How a controller plans. What does not apply is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::{Mean, Rate, Spread, quantile};
-use super::tasks::{GoalKind, TaskError, TaskInstance};
 use crate::camera::Eye;
 use crate::model::{Cancel, Context, Frame, ModelError};
 use crate::planner::{Pilot, Sight, Truth};
 use crate::scene::Scene;
+use crate::stats::{Mean, Rate, Spread, quantile};
+use crate::task::{GoalKind, TaskError, TaskInstance};
 
 /// Frames of context kept for controllers.
 pub const CONTEXT_FRAMES: usize = 16;

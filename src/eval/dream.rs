@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
 use super::rollout::{CONTEXT, Clip};
-use super::stats::Mean;
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Blob, Tracker, psnr_db};
 use crate::model::{Actions, Cancel, Frames, ModelError, Sampling, WorldModel};
 use crate::scene::Scene;
 use crate::sim::Reality;
+use crate::stats::Mean;
+use crate::task::TaskError;
 
 /// Imagined steps of a dream.
 pub const STEPS: usize = 500;
@@ -252,9 +252,7 @@ pub fn run(
 ) -> Result<DreamResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let tracker = Tracker::new(scene);
-    let moving: Vec<bool> = std::iter::once(false)
-        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
-        .collect();
+    let moving = scene.moving_ids();
     let started = Instant::now();
     let mut spent = 0.0;
     let one = |seed: u64| -> Result<(Vec<Look>, Vec<Look>, f64), EvalError> {

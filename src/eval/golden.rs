@@ -9,14 +9,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::control::{self, EvalError};
+use super::rollout;
 use super::surprise::{self, Break};
-use super::tasks::GoalKind;
-use super::{rollout, tasks::TaskError};
 use crate::camera::Eye;
 use crate::model::registry::Trained;
 use crate::model::{Card, Context, Frame, Goal, ModelError, Sampled, Sampling, WorldModel};
 use crate::planner::{Budget, Cem, Controller, Mpc, Pilot, Reflex};
 use crate::scene::{self, Scene};
+use crate::task::GoalKind;
+use crate::task::TaskError;
 
 /// First seed: for tuning, so that no held-out episode is looked at.
 pub const SEED: u64 = 950_000;

@@ -10,6 +10,4 @@ pub mod judge;
 pub mod probe;
 pub mod result;
 pub mod rollout;
-pub mod stats;
 pub mod surprise;
-pub mod tasks;

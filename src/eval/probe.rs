@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{EpisodeError, record, record_states};
-use crate::model::jepa::{pearson, r_squared};
 use crate::model::{Context, ModelError, WorldModel, require};
 use crate::scene::{Kind, Scene, Shape};
 use crate::sim::State;
+use crate::stats::{pearson, r_squared};
+use crate::task::TaskError;
 use crate::train::probing::{Rows, fit_and_read};
 
 /// First seed of the episodes that probes are fitted on: for training, but used by no shipped one.

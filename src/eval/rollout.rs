@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
-use super::stats::{Rate, Spread};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
 use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
-use crate::model::jepa::pearson;
 use crate::model::{Actions, Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
 use crate::scene::{Law, Scene};
+use crate::stats::pearson;
+use crate::stats::{Rate, Spread};
+use crate::task::TaskError;
 
 /// Real frames given to the model.
 pub const CONTEXT: usize = 4;
@@ -189,9 +189,7 @@ pub fn run(
 ) -> Result<RolloutResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let judge = Judge::new(scene);
-    let moving: Vec<bool> = std::iter::once(false)
-        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
-        .collect();
+    let moving = scene.moving_ids();
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let (mut violations, mut checked): (Vec<Vec<Violation>>, Vec<Law>) = Default::default();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
@@ -429,6 +427,6 @@ fn lawfulness(laws: &[Law], clips: &[Vec<Violation>], bodies: usize) -> Lawfulne
         clean_clips: (!laws.is_empty())
             .then(|| Rate::wilson(clean, clips.len()))
             .flatten(),
-        median_steps_to_first: super::stats::quantile(&first, 0.5),
+        median_steps_to_first: crate::stats::quantile(&first, 0.5),
     }
 }

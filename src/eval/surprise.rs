@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::control::{CONTEXT_FRAMES, EvalError};
-use super::stats::{Mean, Rate, quantile};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{EpisodeError, record_states};
 use crate::model::{Actions, Context, Frame, ModelError, WorldModel, require};
 use crate::scene::{Colour, Edit, EditKind, Kind, Scene};
 use crate::sim::{Reality, SimError, State};
+use crate::stats::{Mean, Rate, quantile};
+use crate::task::TaskError;
 
 /// Observations before a break, at least.
 const BEFORE: usize = 12;

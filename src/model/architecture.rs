@@ -1,4 +1,5 @@
-//! The one table of architectures: what can be trained, loaded and measured. A new one is a folder of its own and a row.
+//! The one table of architectures: what can be trained, loaded and measured. A new one is a folder of its
+//! own and a row.
 
 use std::path::Path;
 use std::sync::Arc;

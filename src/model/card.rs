@@ -57,7 +57,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The trainings that a training begins with which starts from the model in `folder`, the first one first.
+    /// The trainings that a training begins with which starts from the model in `folder`, the first one
+    /// first.
     ///
     /// # Errors
     /// [`ModelError`] if there is no sound card.

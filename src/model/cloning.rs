@@ -1,5 +1,6 @@
-//! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this frame to that one (as GCSL, Ghosh
-//! et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal that its actions reached).
+//! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this
+//! frame to that one (as GCSL, Ghosh et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal
+//! that its actions reached).
 
 use super::nn::{FrameEncoder, FrameEncoderSizes, Head, LayerNorm, Linear, Params, ops};
 use super::{Card, Context, Cost, Frame, Goal, ModelError, input, policy::Policy};
@@ -162,7 +163,8 @@ impl Cloning {
         self.encoder.flops() + 3. * c.features as f64 * w + c.blocks as f64 * 2. * w * w
     }
 
-    /// Mean squared error of the actions `[N, A]` of pairs of frames, `pixels: [2·N, ..]`: first all that are seen, then all goals.
+    /// Mean squared error of the actions `[N, A]` of pairs of frames, `pixels: [2·N, ..]`: first all that
+    /// are seen, then all goals.
     pub fn loss(&self, pixels: &Tensor, actions: &Tensor, train: bool) -> Result<Tensor> {
         let n = actions.dim(0)?;
         let features = self.encoder.forward(pixels, train)?;

@@ -103,8 +103,8 @@ pub trait Plans: Send + Sync {
     /// What a search that a person waits for may imagine.
     fn effort(&self) -> Effort;
 
-    /// Imagines, and differentiates Σₜ weightsₜ · distanceₜ by every action (`weights: [T]`); `None` for models that
-    /// cannot.
+    /// Imagines, and differentiates Σₜ weightsₜ · distanceₜ by every action (`weights: [T]`);
+    /// `None` for models that cannot.
     ///
     /// # Errors
     /// As for [`WorldModel::imagine`](super::WorldModel::imagine) and [`distance`](Self::distance).
@@ -129,8 +129,8 @@ pub trait Pixels: Send + Sync {
     /// [`ModelError::Input`] if another model made the rollouts.
     fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError>;
 
-    /// Frames as the model's own latents render them, which is the floor of its imagined pictures; `None` for models that
-    /// imagine pixels directly.
+    /// Frames as the model's own latents render them, which is the floor of its imagined pictures; `None`
+    /// for models that imagine pixels directly.
     ///
     /// # Errors
     /// [`ModelError::Input`] where a frame does not fit.
@@ -170,7 +170,8 @@ pub trait Latents: Send + Sync {
     /// [`ModelError::Input`] where the context is empty or does not fit.
     fn features(&self, context: &Context) -> Result<Vec<f32>, ModelError>;
 
-    /// The latents of rollouts and of a goal as plain rows, for models that have nothing else to show of them.
+    /// The latents of rollouts and of a goal as plain rows, for models that have nothing else to show of
+    /// them.
     ///
     /// # Errors
     /// [`ModelError::Input`] if another model made the rollouts.
@@ -209,8 +210,8 @@ pub trait ReadOuts: Send + Sync {
     /// [`ModelError::Input`] if another model made the rollouts.
     fn states(&self, rollouts: &Rollouts) -> Result<ProbedStates, ModelError>;
 
-    /// Body states read by the linear probe out of the context's last three observations: what the model knows now,
-    /// before it imagines (n = steps = 1).
+    /// Body states read by the linear probe out of the context's last three observations: what the model
+    /// knows now, before it imagines (n = steps = 1).
     ///
     /// # Errors
     /// [`ModelError::Input`] where the context is empty or does not fit.
@@ -231,8 +232,8 @@ pub trait Masking: Send + Sync {
     /// Frames of a clip that [`masked`](Self::masked) takes.
     fn clip_frames(&self) -> usize;
 
-    /// Hides blocks of a clip and predicts the embeddings of what is hidden; `seed` draws the blocks: even seeds eight
-    /// small ones, odd seeds two large ones.
+    /// Hides blocks of a clip and predicts the embeddings of what is hidden; `seed` draws the blocks: even
+    /// seeds eight small ones, odd seeds two large ones.
     ///
     /// # Errors
     /// [`ModelError::Input`] where the clip does not fit.
@@ -241,8 +242,8 @@ pub trait Masking: Send + Sync {
 
 /// Says how unexpected an observation is.
 pub trait Surprise: Send + Sync {
-    /// Prediction error on the observation that followed, in the model's own space: `actions` (as many control steps as
-    /// one imagined step spans) led from the context's last frame to `next`.
+    /// Prediction error on the observation that followed, in the model's own space: `actions` (as many
+    /// control steps as one imagined step spans) led from the context's last frame to `next`.
     ///
     /// # Errors
     /// [`ModelError::Input`] where an input does not fit.
@@ -256,8 +257,8 @@ pub trait Surprise: Send + Sync {
 
 /// Learned a prior over what experience did in such a place with such an outcome.
 pub trait Proposals: Send + Sync {
-    /// Action sequences `[n, steps, dim]` drawn from the prior: some of a search's first candidates. The same seed draws
-    /// the same.
+    /// Action sequences `[n, steps, dim]` drawn from the prior: some of a search's first candidates. The
+    /// same seed draws the same.
     ///
     /// # Errors
     /// [`ModelError::Input`] where an input does not fit.

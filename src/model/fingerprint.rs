@@ -1,10 +1,11 @@
-//! A fingerprint of behaviour: what a trained model answers to one fixed question. It stands on the model's card, so that
-//! `parallax models --check` finds weights that load and are finite but no longer do what they did, and code that runs
-//! the same weights in another way.
+//! A fingerprint of behaviour: what a trained model answers to one fixed question. It stands on the model's
+//! card, so that `parallax models --check` finds weights that load and are finite but no longer do what
+//! they did, and code that runs the same weights in another way.
 //!
-//! The question is a moment of one recorded episode of a scene that the model was trained on. A world model is
-//! asked for distances to a later moment under two courses of action, for the picture and the places that it imagines,
-//! for its surprise and its proposals; a policy for its actions; a distance for distances.
+//! The question is a moment of one recorded episode of a scene that the model was trained on. A world model
+//! is asked for distances to a later moment under two courses of action, for the picture and the places
+//! that it imagines, for its surprise and its proposals; a policy for its actions; a distance for
+//! distances.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -184,16 +185,16 @@ pub fn difference(found: &[f32], expected: &[f32]) -> Option<String> {
     ))
 }
 
-/// The scene that a model is asked about: of its card's that are in the library the first with actions, or else the
-/// first.
+/// The scene that a model is asked about: of its card's that are in the library the first with actions, or
+/// else the first.
 fn scene_of(card: &Card) -> Option<Arc<Scene>> {
     let known = || card.scenes.iter().filter_map(|name| scene::load(name).ok());
     let acted = known().find(|s| s.actions.dim() > 0);
     acted.or_else(|| known().next()).map(Arc::new)
 }
 
-/// Loads a model folder and compares its behaviour with its card's; the comparison is `None` where the card says nothing
-/// or none of its scenes is in the library.
+/// Loads a model folder and compares its behaviour with its card's; the comparison is `None` where the card
+/// says nothing or none of its scenes is in the library.
 ///
 /// # Errors
 /// [`ModelError`] of loading, or one that says how the behaviour differs.
@@ -217,7 +218,8 @@ pub fn check(dir: &Path, device: &Device) -> Result<Option<()>, ModelError> {
     }
 }
 
-/// Measures a model folder's behaviour and writes it on its card; false where none of its scenes is in the library.
+/// Measures a model folder's behaviour and writes it on its card; false where none of its scenes is in the
+/// library.
 ///
 /// # Errors
 /// [`ModelError`] of loading, running or writing.

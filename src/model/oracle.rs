@@ -1,11 +1,11 @@
 //! The ceiling: a world model whose imagination is a fork of rapier (as VP2 uses the simulator itself).
 //!
-//! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the very same
-//! planner drives it. Its distance is that of the task: how far the task's bodies are from their places, with a small
-//! pull of the hand towards a body that is not there yet, without which 25 steps ahead are often flat. Where a body has
-//! to come to rest, the imagination lets it roll out. Where places and an angle have to be right at one moment, a fork
-//! that meets the goal is better than any that only comes near it: followed to its end it will do in reality what it did
-//! in imagination, to the bit.
+//! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the
+//! very same planner drives it. Its distance is that of the task: how far the task's bodies are from their
+//! places, with a small pull of the hand towards a body that is not there yet, without which 25 steps ahead
+//! are often flat. Where a body has to come to rest, the imagination lets it roll out. Where places and an
+//! angle have to be right at one moment, a fork that meets the goal is better than any that only comes near
+//! it: followed to its end it will do in reality what it did in imagination, to the bit.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,10 +24,11 @@ use crate::sim::{CONTROL_HZ, GoalState, Reality, State, Target};
 pub const CONSTANT_VELOCITY: &str = "constant-velocity";
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
-/// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are nearly in theirs:
-/// until then the hand has to be free to go round them.
+/// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are
+/// nearly in theirs: until then the hand has to be free to go round them.
 const HAND_TARGET: f32 = 0.3;
-/// The hand's distance, metres, that is charged until then, so that bringing the bodies home never costs more.
+/// The hand's distance, metres, that is charged until then, so that bringing the bodies home never costs
+/// more.
 const HAND_AWAY: f32 = 0.9;
 /// How many tolerances from its goal a body may be for the hand's place to count.
 const NEARLY: f32 = 1.5;
@@ -96,7 +97,8 @@ impl Oracle {
         }
     }
 
-    /// The floor beside that ceiling: it is shown the same state and has the same distance, but knows no physics beyond constant velocities.
+    /// The floor beside that ceiling: it is shown the same state and has the same distance, but knows no
+    /// physics beyond constant velocities.
     pub fn without_contacts(scene: &Scene) -> Self {
         let oracle = Self::new(scene);
         let card = Card {
@@ -113,7 +115,8 @@ impl Oracle {
         }
     }
 
-    /// Whether a plan is only good as a whole: a mean of several good ones may miss the moment at which each succeeds.
+    /// Whether a plan is only good as a whole: a mean of several good ones may miss the moment at which
+    /// each succeeds.
     pub fn is_exacting(&self) -> bool {
         self.exacting
     }

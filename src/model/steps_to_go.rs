@@ -1,5 +1,6 @@
-//! A learned goal distance: how many control steps lie between two frames in ordinary experience (a temporal distance, as dynamical
-//! distances, Hartikainen et al. 2020, arXiv 1907.08225). The networks are those of the cloned policy; what they say is one number.
+//! A learned goal distance: how many control steps lie between two frames in ordinary experience (a
+//! temporal distance, as dynamical distances, Hartikainen et al. 2020, arXiv 1907.08225). The networks are
+//! those of the cloned policy; what they say is one number.
 
 use super::cloning::{Cloning, CloningConfig};
 use super::goal::FrameDistance;
@@ -10,7 +11,8 @@ use std::path::Path;
 /// Frames that are encoded together.
 const CHUNK: usize = 64;
 
-/// A temporal distance, trained: steps as a share of the longest that it was taught, from 0 (there) to 1 (that far, or out of reach).
+/// A temporal distance, trained: steps as a share of the longest that it was taught, from 0 (there) to 1
+/// (that far, or out of reach).
 pub struct StepsToGo {
     card: Card,
     model: Cloning,

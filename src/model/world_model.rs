@@ -1,12 +1,13 @@
 //! The trait that every imagination implements, whatever its camp.
 //!
-//! A model sees a [`Context`] of observations (pixels, never the state), turns it into an opaque [`Latent`], and
-//! imagines [`Rollouts`] for many action sequences at once. One imagined step spans [`Shape::frameskip`] control steps.
-//! Everything else that a model may be able to do is one of its [`Facets`]: to say how far an imagined moment is from a
-//! goal picture, to draw what it imagines, to be surprised.
+//! A model sees a [`Context`] of observations (pixels, never the state), turns it into an opaque
+//! [`Latent`], and imagines [`Rollouts`] for many action sequences at once. One imagined step spans
+//! [`Shape::frameskip`] control steps. Everything else that a model may be able to do is one of its
+//! [`Facets`]: to say how far an imagined moment is from a goal picture, to draw what it imagines, to be
+//! surprised.
 //!
-//! A model is shared by threads and never changes: what may differ from one call to the next, such as how many
-//! function evaluations an imagined frame takes, is handed over with the call ([`Sampling`]).
+//! A model is shared by threads and never changes: what may differ from one call to the next, such as how
+//! many function evaluations an imagined frame takes, is handed over with the call ([`Sampling`]).
 
 use rayon::prelude::*;
 
@@ -18,8 +19,8 @@ use super::{
 /// A learned (or, for the oracle, true) imagination.
 ///
 /// # Errors
-/// All methods return [`ModelError::Input`] where an input does not fit the model and [`ModelError::Cancelled`] once
-/// `cancel` is raised.
+/// All methods return [`ModelError::Input`] where an input does not fit the model and
+/// [`ModelError::Cancelled`] once `cancel` is raised.
 pub trait WorldModel: Send + Sync {
     /// Name, camp, architecture, training, scenes.
     fn card(&self) -> &Card;
@@ -30,8 +31,8 @@ pub trait WorldModel: Send + Sync {
     /// Takes in the context.
     fn observe(&self, context: &Context) -> Result<Latent, ModelError>;
 
-    /// Imagines the future of each action sequence; `actions.steps` is a multiple of [`Shape::frameskip`], and T of the
-    /// rollouts is that quotient.
+    /// Imagines the future of each action sequence; `actions.steps` is a multiple of [`Shape::frameskip`],
+    /// and T of the rollouts is that quotient.
     fn imagine(
         &self,
         latent: &Latent,
@@ -43,8 +44,8 @@ pub trait WorldModel: Send + Sync {
     /// What imagining costs when it is sampled like that.
     fn cost(&self, sampling: Sampling) -> Cost;
 
-    /// Function evaluations that an imagined frame takes when it is sampled like that; `None` for models that do not
-    /// sample. A model that always takes the same number says so whatever it is asked for.
+    /// Function evaluations that an imagined frame takes when it is sampled like that; `None` for models
+    /// that do not sample. A model that always takes the same number says so whatever it is asked for.
     fn nfe(&self, _sampling: Sampling) -> Option<usize> {
         None
     }
@@ -65,8 +66,8 @@ pub fn require<T>(
     ability.ok_or_else(|| ModelError::input(&model.card().name, lack))
 }
 
-/// `count` different futures of one action sequence, for models that draw theirs by chance; the first is the one that
-/// `sampling` names, and N of the frames is `count`. `None` for models without pixels.
+/// `count` different futures of one action sequence, for models that draw theirs by chance; the first is
+/// the one that `sampling` names, and N of the frames is `count`. `None` for models without pixels.
 ///
 /// # Errors
 /// [`ModelError::Input`] for more than one sequence, and those of the model.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Effort, WorldModel};
 use crate::scene::{Scene, Task};
 
-/// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
+/// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever
+/// ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -17,8 +18,8 @@ pub struct Budget {
     pub horizon: usize,
     /// Control steps for which a token holds its action.
     pub hold: usize,
-    /// Wall-clock of a decision: no iteration begins that would probably end later, but one always runs. With a
-    /// clock, the same seed gives the same plan only where the clock does not cut the search short.
+    /// Wall-clock of a decision: no iteration begins that would probably end later, but one always runs.
+    /// With a clock, the same seed gives the same plan only where the clock does not cut the search short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u32>,
 }
@@ -50,8 +51,9 @@ impl Budget {
         }
     }
 
-    /// The oracle's in a scene: more where the speed of one blow has to be right or an angle has to be, since the ways round a
-    /// body are many. It follows a plan for as long as a token is held: its imagination does not err.
+    /// The oracle's in a scene: more where the speed of one blow has to be right or an angle has to be,
+    /// since the ways round a body are many. It follows a plan for as long as a token is held: its
+    /// imagination does not err.
     pub fn oracle(scene: &Scene) -> Budget {
         let (candidates, iterations) = match &scene.task {
             Some(Task {

@@ -1,7 +1,7 @@
 //! Closed-loop control: plan, act for a few steps, look again, plan anew.
 //!
-//! A [`Controller`] sees pictures. Only one that says that it is [`Informed`] is shown the true state beside them, and
-//! a [`Pilot`] keeps the two apart:
+//! A [`Controller`] sees pictures. Only one that says that it is [`Informed`] is shown the true state
+//! beside them, and a [`Pilot`] keeps the two apart:
 //!
 //! ```compile_fail,E0277
 //! use parallax::planner::{Pilot, Random};
@@ -315,8 +315,8 @@ impl OracleMpc {
         Self { oracle, mpc }
     }
 
-    /// What it searches with in a scene: CEM, or iCEM, which follows the best candidate instead of the mean, where a plan is
-    /// only good as a whole.
+    /// What it searches with in a scene: CEM, or iCEM, which follows the best candidate instead of the
+    /// mean, where a plan is only good as a whole.
     pub fn search(scene: &Scene) -> Box<dyn Planner> {
         match Oracle::new(scene).is_exacting() {
             true => Box::new(Icem::default()),

@@ -1,8 +1,9 @@
 //! Planning: search over action sequences in a world model's imagination, and control by replanning.
 //!
 //! One planner drives every camp, the oracle included: it sees only [`WorldModel`], latents and distances.
-//! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the searches;
-//! `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the floor (random) beside it.
+//! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the
+//! searches; `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the
+//! floor (random) beside it.
 
 mod budget;
 mod cem;

@@ -133,7 +133,8 @@ impl<'a> Search<'a> {
         Ok(each.map(|a| self.gather(a, None)).collect())
     }
 
-    /// Tokens `[K, A]` from actions `[T, A]`: the action at each token's first step, `missing` (or zero) where there is none.
+    /// Tokens `[K, A]` from actions `[T, A]`: the action at each token's first step, `missing` (or zero)
+    /// where there is none.
     fn gather(&self, actions: &[f32], missing: Option<&[f32]>) -> Vec<f32> {
         let dim = self.problem.dim;
         let mut tokens = vec![0.0; self.genes()];
@@ -237,7 +238,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Writes an iteration into the trace; `order` sorts the candidates by cost, of which the first `elites` were used.
+    /// Writes an iteration into the trace; `order` sorts the candidates by cost, of which the first
+    /// `elites` were used.
     pub fn record(
         &mut self,
         tokens: &[f32],

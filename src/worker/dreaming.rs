@@ -1,4 +1,5 @@
-//! Dreaming: one step at a time of a world that exists in a model's imagination only, and that a person drives.
+//! Dreaming: one step at a time of a world that exists in a model's imagination only, and that a person
+//! drives.
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ pub struct Dreamt {
     pub context: Context,
 }
 
-/// The dreaming worker's function: one imagined step, whose frames become the memory for the next. Any model with pixels can dream.
+/// The dreaming worker's function: one imagined step, whose frames become the memory for the next. Any
+/// model with pixels can dream.
 ///
 /// # Errors
 /// The model's error in words, or that it has no pixels.

@@ -17,8 +17,8 @@ pub struct JudgeRollout {
     pub imagined: Arc<Imagined>,
 }
 
-/// The judging worker's function; frames of the violations count from the first imagined one. Imagined frames are judged
-/// where there are any, else probed states: one set of laws for both camps.
+/// The judging worker's function; frames of the violations count from the first imagined one. Imagined
+/// frames are judged where there are any, else probed states: one set of laws for both camps.
 ///
 /// # Errors
 /// When the order was cancelled.

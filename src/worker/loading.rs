@@ -42,8 +42,8 @@ pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
     models.chain(twins.map(|e| (e, true))).collect()
 }
 
-/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the channel closes when all are
-/// done.
+/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the
+/// channel closes when all are done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.

@@ -37,7 +37,8 @@ pub struct PlanRequest {
 pub struct Decision {
     /// The action to take, `[A]`.
     pub action: Vec<f32>,
-    /// The plan that it made just now; `None` while it follows an older one, and for controllers without plans.
+    /// The plan that it made just now; `None` while it follows an older one, and for controllers without
+    /// plans.
     pub plan: Option<Plan>,
     /// The plan as the planner's own model imagines it.
     pub preview: Preview,

@@ -1,4 +1,5 @@
-//! What a plan looks like in the imagination that made it: where it leads, what its first action might have been, its latents or its film.
+//! What a plan looks like in the imagination that made it: where it leads, what its first action might have
+//! been, its latents or its film.
 
 use crate::model::{
     Actions, Cancel, Context, Frames, Goal, Metric, ModelError, ProbedStates, Sampling, WorldModel,
@@ -155,8 +156,9 @@ fn grid_of(plan: &Actions, out: &mut Vec<f32>) {
     }
 }
 
-/// Rows in their first two principal components, and the share of the variance that these hold. Rows are few and long, so the
-/// components come from their products with each other (Gram matrix) by power iteration.
+/// Rows in their first two principal components, and the share of the variance that these hold. Rows are
+/// few and long, so the components come from their products with each other (Gram matrix) by power
+/// iteration.
 pub fn principal(rows: &[&[f32]]) -> (Vec<[f32; 2]>, f32) {
     let (n, dim) = (rows.len(), rows.first().map_or(0, |r| r.len()));
     let mut mean = vec![0.0f32; dim];

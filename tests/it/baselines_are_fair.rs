@@ -1,18 +1,18 @@
-//! What planners are measured against is made with the same care: the cloned policy learns, regret compares like with like, and probes
-//! tell what is there from what is not.
+//! What planners are measured against is made with the same care: the cloned policy learns, regret compares
+//! like with like, and probes tell what is there from what is not.
 
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
 use parallax::eval::control::{ControlResult, EpisodeResult, Regret};
 use parallax::eval::probe;
-use parallax::eval::stats::Mean;
 use parallax::model::cloning::{Cloning, CloningConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Params};
 use parallax::model::registry::{self, Trained};
 use parallax::model::{Cancel, Context, Frame, Frames, Goal};
 use parallax::planner::{Controller, Reflex, Sight};
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 use parallax::train::{
     Architecture, CloningRecipe, Length, Outcome, TrainConfig, TrainOptions, run_on,
 };
@@ -245,8 +245,8 @@ fn regret_pairs_episodes_by_seed_and_leaves_out_the_solved() {
     assert_eq!(Mean::bootstrap(&[]), None);
 }
 
-/// A representation that is a small picture: where the warmest pixels lie (the hand is vermilion), and nothing of the
-/// cube. It holds places, and of velocities what three of them tell.
+/// A representation that is a small picture: where the warmest pixels lie (the hand is vermilion), and
+/// nothing of the cube. It holds places, and of velocities what three of them tell.
 fn thumbnail(context: &Context) -> Vec<f32> {
     let frame = context.frames.last().unwrap();
     let (mut sum, mut at) = (1e-6f32, [0.0f32; 2]);

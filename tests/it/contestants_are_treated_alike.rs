@@ -7,13 +7,13 @@ use candle_core::Device;
 use parallax::camera::Eye;
 use parallax::eval::control::{self, CONTEXT_FRAMES, ControlResult};
 use parallax::eval::probe;
-use parallax::eval::tasks::{GoalKind, TaskInstance};
 use parallax::model::nn::Params;
 use parallax::model::registry::{self, Trained};
 use parallax::model::{Actions, Cancel, Context, Frame, Goal, Metric, ModelError, Sampling};
 use parallax::planner::{Budget, Controller, Informed, OracleMpc, Pilot, Random, Sight, Truth};
 use parallax::scene::{Scene, models_dir};
 use parallax::sim::Reality;
+use parallax::task::{GoalKind, TaskInstance};
 
 use crate::support::scene;
 use crate::support::stub::{Stub, shape};
@@ -186,7 +186,8 @@ fn the_random_floor_acts_at_random() {
     assert_eq!(draw(&mut random, 3), eighth, "a seed decides");
 }
 
-/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the oracle.
+/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the
+/// oracle.
 #[test]
 fn the_floor_without_contacts_cannot_plan_a_push() {
     let push = scene("push");

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use parallax::episode::{Dataset, EpisodeSpan};
 use parallax::model::facets::Pixels;
-use parallax::model::generative::{
-    Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig, film,
-};
+use parallax::model::generative::{Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
 use parallax::model::{Actions, Cancel, Card, Context, Sampling, WorldModel, folder};
 use parallax::scene;
@@ -117,7 +115,8 @@ fn every_variable_learns() {
     let batches = Batches::new(&data, &[0, 1, 2, 3], &recipe, 1, &Device::Cpu).unwrap();
     let before: Vec<Vec<f32>> = values(&params);
     let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
-    // Branches that start at zero let gradients through once they have moved: output, then blocks, then what is in them.
+    // Branches that start at zero let gradients through once they have moved: output, then blocks, then
+    // what is in them.
     for step in 0..3 {
         let batch = batches
             .draw(Request {
@@ -279,7 +278,7 @@ fn the_fused_adaptive_norm_is_the_composed_one() {
                 }
             }
         };
-        let fused = film(&x, &c, groups).unwrap();
+        let fused = ops::film(&x, &c, groups).unwrap();
         close(&fused, &composed);
         let grads = |y: &Tensor| (y * &probe).unwrap().sum_all().unwrap().backward().unwrap();
         let (a, b) = (grads(&fused), grads(&composed));
@@ -429,7 +428,8 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
     );
 }
 
-/// One target there can be, the second frame: of its actions the latest led to it, and before the episode there was none.
+/// One target there can be, the second frame: of its actions the latest led to it, and before the episode
+/// there was none.
 #[test]
 fn the_actions_of_an_example_lead_up_to_its_target() {
     let mut recipe = small_recipe();

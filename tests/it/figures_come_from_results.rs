@@ -1,5 +1,5 @@
-//! No figure in a document is typed by hand, and a result holds only for the weights, the scene and the parameters
-//! that it was measured with.
+//! No figure in a document is typed by hand, and a result holds only for the weights, the scene and the
+//! parameters that it was measured with.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! What every recipe learns from the same experience in a few steps is what it was: losses, in their sign, weight and what
-//! they pull on; batches, in their moments and their order; optimiser and schedule. A recipe that is changed on purpose
-//! writes `tests/golden_trainings.json` anew with `PARALLAX_GOLDEN=write cargo test --release golden_trainings`, and the
-//! review sees what it did.
+//! What every recipe learns from the same experience in a few steps is what it was: losses, in their sign,
+//! weight and what they pull on; batches, in their moments and their order; optimiser and schedule. A
+//! recipe that is changed on purpose writes `tests/golden_trainings.json` anew with `PARALLAX_GOLDEN=write
+//! cargo test --release golden_trainings`, and the review sees what it did.
 //!
 //! Figures are compared, not bits: processors round differently.
 
@@ -34,8 +34,8 @@ const OF_THE_MACHINE: [&str; 5] = [
 struct Golden {
     /// Numbers of the learning curve, line by line.
     curve: Vec<BTreeMap<String, f64>>,
-    /// For each part of the weights (`encoder`, `predictor`, ...) their length, and their sum under fixed random signs over
-    /// the root of their number.
+    /// For each part of the weights (`encoder`, `predictor`, ...) their length, and their sum under fixed
+    /// random signs over the root of their number.
     weights: BTreeMap<String, [f64; 2]>,
 }
 

@@ -1,10 +1,9 @@
-//! Dreams and action following are measured soundly: a model that ignores actions is caught, one that knows reality passes, and a
-//! world that fades or multiplies is seen.
+//! Dreams and action following are measured soundly: a model that ignores actions is caught, one that knows
+//! reality passes, and a world that fades or multiplies is seen.
 
 use std::sync::Arc;
 
 use parallax::eval::attributes::{self, Attribute};
-use parallax::eval::stats::Mean;
 use parallax::eval::{dream, following};
 use parallax::judge::Blob;
 use parallax::model::facets::Pixels;
@@ -14,6 +13,7 @@ use parallax::model::{
 };
 use parallax::scene::Scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 
 use crate::support::scene;
 use crate::support::stub::shape;
@@ -254,11 +254,12 @@ fn what_is_kept_of_an_odd_body_is_told_from_what_goes_back_to_training() {
             "{attribute:?}: {kept:?}"
         );
     }
-    // A body that stands still is between the velocity that it was given, v, and the nearest of training, u: (0 - u) / (v - u), which is
-    // .15 / (.15 + .7 * .375) here.
+    // A body that stands still is between the velocity that it was given, v, and the nearest of training,
+    // u: (0 - u) / (v - u), which is .15 / (.15 + .7 * .375) here.
     let velocity = same[&Attribute::Velocity].kept.unwrap().mean;
     assert!((velocity - 0.364).abs() < 0.03, "{velocity}");
-    // Half of the bodies turn into what training had, the others into the colour of another body: nothing is kept, and half are lost.
+    // Half of the bodies turn into what training had, the others into the colour of another body: nothing
+    // is kept, and half are lost.
     let colour = kept(prejudiced)[&Attribute::Colour];
     assert!(colour.kept.unwrap().mean < 0.05, "{colour:?}");
     assert!((colour.lost - 0.5).abs() < 0.01, "{colour:?}");

@@ -15,8 +15,8 @@ use parallax::worker::{
 
 use crate::support::stub::{card, shape};
 
-/// A point in the plane whose place is the first two bytes of a frame; an action moves it by tens of it. It has either pixels or
-/// latents to show.
+/// A point in the plane whose place is the first two bytes of a frame; an action moves it by tens of it. It
+/// has either pixels or latents to show.
 struct Dot {
     card: Card,
     frameskip: usize,

@@ -1,5 +1,5 @@
-//! Diffusion in latents can be trained and used: every variable learns, nothing of the future is seen, each frame's noise level
-//! counts, what is saved comes back, and a training repeats to the bit.
+//! Diffusion in latents can be trained and used: every variable learns, nothing of the future is seen, each
+//! frame's noise level counts, what is saved comes back, and a training repeats to the bit.
 
 use std::path::{Path, PathBuf};
 
@@ -289,7 +289,8 @@ fn nothing_of_the_future_is_seen() {
     let after = predictions(&data);
     let changed: Vec<bool> = before.iter().zip(&after).map(|(a, b)| a != b).collect();
     let (windows_of, count) = (model.context, changed.iter().filter(|c| **c).count());
-    // Of eleven targets those after the frame that are near enough to have it in their window change, no others.
+    // Of eleven targets those after the frame that are near enough to have it in their window change, no
+    // others.
     assert!(
         count > 0 && (count as f64) < 64.0 * (windows_of as f64 + 2.0) / 11.0,
         "{count} of 64 changed"
@@ -618,7 +619,8 @@ fn the_fused_transformer_parts_are_the_composed_ones() {
     }
 }
 
-/// One target there can be, the second frame: of its two actions the latest led to it, and before the episode there was none.
+/// One target there can be, the second frame: of its two actions the latest led to it, and before the
+/// episode there was none.
 #[test]
 fn the_actions_of_an_example_lead_up_to_its_target() {
     let model = small();

@@ -1,4 +1,5 @@
-//! LeWM learns: gradients reach every variable, losses fall, an interrupted training goes on to the same bits.
+//! LeWM learns: gradients reach every variable, losses fall, an interrupted training goes on to the same
+//! bits.
 
 use candle_core::{DType, Device, Tensor};
 use parallax::camera::Eye;
@@ -130,7 +131,8 @@ fn gradients_reach_every_variable_of(config: &LewmConfig) {
     }
 }
 
-/// A disc drawn at a known place: its keypoint is a linear function of the place, wherever it lies between pixels.
+/// A disc drawn at a known place: its keypoint is a linear function of the place, wherever it lies between
+/// pixels.
 #[test]
 fn keypoints_are_mean_places() {
     let config = LewmConfig {
@@ -444,7 +446,8 @@ fn read_outs_anew_leave_the_rest_as_it_was() {
     };
     assert_eq!(encode(&before), encode(&after), "the encoder was frozen");
     assert_ne!(card.readouts, card_after.readouts);
-    // The action prior is fitted anew, too, and lies with the weights, since plans may take candidates from it.
+    // The action prior is fitted anew, too, and lies with the weights, since plans may take candidates from
+    // it.
     assert_ne!(card.sha256, card_after.sha256);
     assert_eq!(
         (card.steps, &card.notes),

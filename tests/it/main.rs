@@ -47,6 +47,7 @@ mod recordings_are_broken_off;
 mod recordings_replay;
 mod replay_is_bit_identical;
 mod rollouts_are_measured_rightly;
+mod rooms_stand_in_order;
 mod scenes_are_checked;
 mod stopped_work_goes_on;
 mod support;

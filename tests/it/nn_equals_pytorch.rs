@@ -109,7 +109,8 @@ fn convolutions() {
     }
 }
 
-/// A store whose tensors are the case's inputs under the names a layer asks for, so that the layer runs on them.
+/// A store whose tensors are the case's inputs under the names a layer asks for, so that the layer runs on
+/// them.
 fn layer_case(case: &str, names: &[(&str, &str)]) -> (Params, Tensor, HashMap<String, Tensor>) {
     let all = fixtures();
     let tensors: HashMap<String, Tensor> = names
@@ -339,8 +340,8 @@ fn adamw_steps() {
     );
 }
 
-/// What an optimiser remembers on a device must not remember how it came to be: every step would keep the tensors of all
-/// steps before.
+/// What an optimiser remembers on a device must not remember how it came to be: every step would keep the
+/// tensors of all steps before.
 #[test]
 fn moments_hold_no_graph() {
     let p = Params::fresh(0, &Device::Cpu);

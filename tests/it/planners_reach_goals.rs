@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use parallax::camera::Eye;
 use parallax::eval::control;
-use parallax::eval::tasks::GoalKind;
 use parallax::model::facets::Plans;
 use parallax::model::oracle::Oracle;
 use parallax::model::{
@@ -17,6 +16,7 @@ use parallax::planner::{
 };
 use parallax::scene::ActionSpace;
 use parallax::sim::{GoalState, HELD_OUT_SEED, Reality, Target};
+use parallax::task::GoalKind;
 
 use crate::support::scene;
 use crate::support::stub::{card, shape};

@@ -1,5 +1,5 @@
-//! CEM, iCEM, MPPI and gradient descent keep the same promises, held to a world whose best plan is known in closed form: a mass
-//! that actions accelerate, and a quadratic distance.
+//! CEM, iCEM, MPPI and gradient descent keep the same promises, held to a world whose best plan is known in
+//! closed form: a mass that actions accelerate, and a quadratic distance.
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -1,5 +1,6 @@
-//! A model is shared by whoever uses it, and what one user asks of it changes nothing for another: a plan is the same to
-//! the bit whether it is made alone or while somebody else samples the same model in another way.
+//! A model is shared by whoever uses it, and what one user asks of it changes nothing for another: a plan
+//! is the same to the bit whether it is made alone or while somebody else samples the same model in another
+//! way.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

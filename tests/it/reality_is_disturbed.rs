@@ -141,7 +141,8 @@ impl Bench {
 
 fn ball() -> Arc<Scene> {
     lab(
-        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.1, 0.0), mass: 0.5)",
+        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.1, \
+         0.0), mass: 0.5)",
         "",
     )
 }

@@ -1,5 +1,5 @@
-//! Rollouts are compared with the moment that they imagine, and floors are what they say: models whose pictures are known
-//! get the figures that follow from them.
+//! Rollouts are compared with the moment that they imagine, and floors are what they say: models whose
+//! pictures are known get the figures that follow from them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -213,7 +213,8 @@ fn a_model_that_shows_an_empty_world_has_lost_every_body() {
     }
 }
 
-/// A ball that flies without gravity keeps its velocity: the floor that says so is right to the pixel, and copying is not.
+/// A ball that flies without gravity keeps its velocity: the floor that says so is right to the pixel, and
+/// copying is not.
 #[test]
 fn constant_velocity_is_right_where_velocity_is_constant() {
     let drift = lab(

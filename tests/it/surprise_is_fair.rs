@@ -1,4 +1,5 @@
-//! Surprise: the area under the curve is what it should be, and a model that sees what copy-last sees is as good as it, no better.
+//! Surprise: the area under the curve is what it should be, and a model that sees what copy-last sees is as
+//! good as it, no better.
 
 use parallax::eval::surprise::{self, Break, auroc, separation};
 use parallax::model::{Actions, Context, Frame};

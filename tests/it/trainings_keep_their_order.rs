@@ -1,5 +1,5 @@
-//! Trainings are the same however many threads prepare their batches, end where a gradient is not finite with what was
-//! good before, and name what they went on from.
+//! Trainings are the same however many threads prepare their batches, end where a gradient is not finite
+//! with what was good before, and name what they went on from.
 
 use std::path::Path;
 

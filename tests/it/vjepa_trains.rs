@@ -1,5 +1,5 @@
-//! V-JEPA 2-AC learns: what is hidden stays hidden, the target encoder only follows, gradients reach every variable of a stage, and a
-//! training repeats to the bit.
+//! V-JEPA 2-AC learns: what is hidden stays hidden, the target encoder only follows, gradients reach every
+//! variable of a stage, and a training repeats to the bit.
 
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;

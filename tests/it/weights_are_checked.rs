@@ -1,4 +1,5 @@
-//! A model folder that is damaged, incomplete or of another shape is refused with an error that names the culprit.
+//! A model folder that is damaged, incomplete or of another shape is refused with an error that names the
+//! culprit.
 
 use std::path::Path;
 
@@ -211,7 +212,8 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
         std::fs::read(&path).unwrap(),
         Card::load(dir.path()).unwrap(),
     );
-    // A matrix, so that a flattened one has another shape; the first by name, so that every run tries the same.
+    // A matrix, so that a flattened one has another shape; the first by name, so that every run tries the
+    // same.
     let victim = SafeTensors::deserialize(&sound)
         .unwrap()
         .tensors()

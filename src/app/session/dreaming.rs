@@ -58,7 +58,8 @@ impl Dreamer {
         }
     }
 
-    /// What the judge is to look at, `steps` into the dream; the frames before it are those that it compares with.
+    /// What the judge is to look at, `steps` into the dream; the frames before it are those that it
+    /// compares with.
     fn evidence(&mut self, scene: Arc<Scene>, steps: usize) -> Option<JudgeRollout> {
         let imagined = self.film.len().checked_sub(CONTEXT_FRAMES)?;
         let size = self.film.back()?.size;

@@ -10,7 +10,8 @@ use crate::planner::{Budget, Cem, Mpc, OracleMpc, Pilot, Random};
 use crate::worker::{Driver, RealityOrder};
 
 impl Session {
-    /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one does not.
+    /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one
+    /// does not.
     pub(super) fn choose_driver(&mut self) {
         self.state.drivers = self.driver_options();
         self.state.awaited = None;
@@ -165,8 +166,8 @@ impl Session {
         let pilot = match (choice, &model) {
             (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
             (DriverChoice::Planner(_), Some(model)) => {
-                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a plan for so
-                // long, that a person can wait for it.
+                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a
+                // plan for so long, that a person can wait for it.
                 let budget = Budget::for_model(model.as_ref());
                 let replan = match model.facets().pixels {
                     Some(_) => budget.hold,

@@ -24,7 +24,8 @@ impl Session {
         }
     }
 
-    /// Takes in what was masked, and asks for the clip that ends with the moment shown, where a pane shows another.
+    /// Takes in what was masked, and asks for the clip that ends with the moment shown, where a pane shows
+    /// another.
     pub(super) fn mask_clips(&mut self) {
         let shown = match self.state.playing {
             true => self.state.shown() / EVERY * EVERY,

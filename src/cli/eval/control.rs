@@ -19,12 +19,12 @@ use crate::cli::{device, wrong_use};
 use crate::eval::contest::{Contest, ContestResult, Contestant, Planning, Watch, trained_floors};
 use crate::eval::control::{ControlResult, EpisodeResult};
 use crate::eval::result::Evaluation;
-use crate::eval::stats::Rate;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Metric, Sampling, registry};
 use crate::planner::{Budget, Mpc, OracleMpc, Pilot, Random, Reflex};
 use crate::scene::{Scene, models_dir};
+use crate::stats::Rate;
 
 /// Runs the controller and, unless told otherwise, its references on the same seeds.
 pub fn evaluate(args: &ControlArgs, writes: &Writes) -> Result<Measured> {

@@ -8,7 +8,7 @@ use super::subject::{NfeArgs, SubjectArgs, Writes, bar, episodes};
 use super::{Measured, pictures};
 use crate::eval::result::Evaluation;
 use crate::eval::rollout::{self, RolloutResult};
-use crate::eval::stats::{Rate, Spread};
+use crate::stats::{Rate, Spread};
 
 /// Accuracy and lawfulness of imagined clips.
 #[derive(clap::Args, Debug)]

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{seed, world::WorldArgs, wrong_use};
 use crate::eval::result::{Head, SCHEMA, seeds_are};
-use crate::eval::stats::Mean;
 use crate::model::{Sampled, Sampling, WorldModel, registry};
 use crate::scene::{self, Scene, models_dir};
 use crate::sim::HELD_OUT_SEED;
+use crate::stats::Mean;
 
 /// What is measured, and where the result goes.
 #[derive(clap::Args, Debug)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::Measured;
 use super::subject::{SubjectArgs, Writes, episodes, interval};
 use crate::eval::result::Evaluation;
-use crate::eval::stats::Rate;
 use crate::eval::surprise::{self, Break, BreakResult};
+use crate::stats::Rate;
 
 /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through, freeze.
 #[derive(clap::Args, Debug)]

@@ -8,7 +8,8 @@ use crate::model::input;
 use crate::model::nn::Params;
 use crate::model::{Actions, Context, Frame, ModelError};
 
-/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in `dir/model.ron` found.
+/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in
+/// `dir/model.ron` found.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] naming the file, and the field or tensor that does not fit.
@@ -127,7 +128,8 @@ impl Inputs<'_> {
     }
 }
 
-/// The actions that lead to step `t`, `[N, actions·dim]`: those before the rollout, then those of each candidate.
+/// The actions that lead to step `t`, `[N, actions·dim]`: those before the rollout, then those of each
+/// candidate.
 pub(super) fn latest(past: &[Vec<f32>], candidates: &[Vec<Vec<f32>>], t: usize) -> Vec<f32> {
     let of = |actions: &Vec<Vec<f32>>| {
         let known = past.iter().chain(&actions[..=t]);
@@ -136,8 +138,8 @@ pub(super) fn latest(past: &[Vec<f32>], candidates: &[Vec<Vec<f32>>], t: usize) 
     candidates.iter().flat_map(of).collect()
 }
 
-/// Candidates that go through together, at most `most`: at least one chunk a thread, so that cores work on different candidates rather
-/// than on one product.
+/// Candidates that go through together, at most `most`: at least one chunk a thread, so that cores work on
+/// different candidates rather than on one product.
 pub(super) fn chunk(candidates: usize, most: usize) -> usize {
     candidates
         .div_ceil(rayon::current_num_threads())

@@ -114,8 +114,9 @@ impl Sampler for PixelSampler {
         Ok(each.map(|f| pixel_mse(f, &real.data)).collect())
     }
 
-    /// The U-Net's innermost activations before it draws what follows the frames seen under the actions between them, as
-    /// if nobody acted next: means over quarters of its sides, each cell's channels in 32 fixed random directions.
+    /// The U-Net's innermost activations before it draws what follows the frames seen under the actions
+    /// between them, as if nobody acted next: means over quarters of its sides, each cell's channels in 32
+    /// fixed random directions.
     fn features(
         &self,
         _last: &Frame,
@@ -156,8 +157,8 @@ impl Sampler for PixelSampler {
         false
     }
 
-    /// All of the network counts as dynamics; the first and last layer, which only translate between pixels and
-    /// features, are listed as rendering instead. Nothing is encoded beforehand.
+    /// All of the network counts as dynamics; the first and last layer, which only translate between pixels
+    /// and features, are listed as rendering instead. Nothing is encoded beforehand.
     fn work(&self) -> Work {
         let (all, pixels) = UNet::multiply_adds(self.config());
         Work {

@@ -1,14 +1,15 @@
-//! The world model around a sampler: padding short histories, rolling out many candidates, measuring distance.
+//! The world model around a sampler: padding short histories, rolling out many candidates, measuring
+//! distance.
 
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
+use super::Objective;
 use super::input::{self, Inputs, interleave};
-use super::{HueMotion, Objective};
 use crate::model::facets::{Effort, Facets, Latents, Pixels, Plans, Surprise};
-use crate::model::goal::Metric;
+use crate::model::goal::{HueMotion, Metric};
 use crate::model::nn::{Params, Rng};
 use crate::model::{
     Actions, Cancel, Card, Context, Cost, Frame, Frames, Goal, Latent, ModelError, Rollouts,
@@ -156,8 +157,9 @@ struct Imagined {
 
 /// A generative world model: it imagines frame by frame whatever its sampler draws.
 ///
-/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares actions and
-/// not luck. [`Sampling::draw`] chooses another draw: several draws of one future show its spread.
+/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares
+/// actions and not luck. [`Sampling::draw`] chooses another draw: several draws of one future show its
+/// spread.
 pub struct GenerativeWorld<S> {
     card: Card,
     sampler: S,
@@ -166,8 +168,8 @@ pub struct GenerativeWorld<S> {
 }
 
 impl<S: Sampler> GenerativeWorld<S> {
-    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and `config` from
-    /// `train.ron`.
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and
+    /// `config` from `train.ron`.
     ///
     /// # Errors
     /// [`ModelError`] naming the file, and the field or tensor that does not fit.
@@ -419,8 +421,8 @@ impl<S: Sampler> Latents for GenerativeWorld<S> {
 }
 
 impl<S: Sampler> Surprise for GenerativeWorld<S> {
-    /// Mean squared error of a prediction in one denoising step: from pure noise that is the mean over the futures that
-    /// the model thinks possible, so the draw hardly matters.
+    /// Mean squared error of a prediction in one denoising step: from pure noise that is the mean over the
+    /// futures that the model thinks possible, so the draw hardly matters.
     fn surprise(
         &self,
         context: &Context,

@@ -1,15 +1,17 @@
 //! Where each hue of the palette is in a picture, and how far apart the hues of two pictures are.
 //!
-//! Mean squared error of pixels says next to nothing before an object overlaps its place in the goal, and it counts
-//! the agent's own hand like everything else. The object-colour distance looks for each saturated hue of the palette
-//! in both pictures and compares where they are. It sees pixels only: no scene, no state, no instance ids.
+//! Mean squared error of pixels says next to nothing before an object overlaps its place in the goal, and
+//! it counts the agent's own hand like everything else. The object-colour distance looks for each saturated
+//! hue of the palette in both pictures and compares where they are. It sees pixels only: no scene, no
+//! state, no instance ids.
 
-use crate::scene::Colour;
+use crate::scene::{Colour, hue_of};
 
 /// Number of hues that can carry an identity.
 pub const HUES: usize = 7;
 
-/// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in frame sides.
+/// For every hue, root mean square displacement of its centre over five steps of ordinary experience, in
+/// frame sides.
 pub type HueMotion = [f32; HUES];
 
 /// Fewer pixels than this are not an object.
@@ -35,10 +37,10 @@ pub struct Objects {
 impl Objects {
     /// Finds the hues in a frame `[H, W, 3]`.
     pub fn find(frame: &[u8], size: usize) -> Self {
-        let hues = Colour::PALETTE.map(|c| direction(c.rgb()).1);
+        let hues = Colour::PALETTE.map(|c| hue_of(c.rgb()).0);
         let mut found = Self::default();
         for (pixel, rgb) in frame.chunks_exact(3).enumerate() {
-            let (saturation, hue) = direction([rgb[0], rgb[1], rgb[2]]);
+            let (hue, saturation) = hue_of([rgb[0], rgb[1], rgb[2]]);
             if saturation <= GREYISH {
                 continue;
             }
@@ -71,8 +73,9 @@ impl Objects {
         self.mass[hue] >= LEAST_PIXELS
     }
 
-    /// Sum over the goal's hues of (displacement / usual displacement)². A hue that is missing counts as displaced
-    /// across half the frame, one that has mostly faded in proportion: a vanished object must never look like success.
+    /// Sum over the goal's hues of (displacement / usual displacement)². A hue that is missing counts as
+    /// displaced across half the frame, one that has mostly faded in proportion: a vanished object must
+    /// never look like success.
     pub fn distance(&self, goal: &Objects, usual: &HueMotion) -> f32 {
         (0..HUES)
             .filter(|&i| goal.shows(i))
@@ -87,13 +90,4 @@ impl Objects {
             })
             .sum()
     }
-}
-
-/// Distance from grey and direction of that difference.
-fn direction(rgb: [u8; 3]) -> (f32, [f32; 3]) {
-    let rgb = rgb.map(f32::from);
-    let grey = (rgb[0] + rgb[1] + rgb[2]) / 3.0;
-    let from_grey = rgb.map(|v| v - grey);
-    let length = from_grey.iter().map(|v| v * v).sum::<f32>().sqrt();
-    (length, from_grey.map(|v| v / length.max(1e-6)))
 }

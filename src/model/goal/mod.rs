@@ -38,7 +38,8 @@ pub enum Metric {
     /// Squared displacement of every hue that the goal shows, in units of how far that hue moves in ordinary
     /// experience ([`HueMotion`]): what is hard to move weighs more than the hand.
     Colours,
-    /// Distance of the model's own latents; for a model that imagines pixels directly, the same as [`Metric::Pixels`].
+    /// Distance of the model's own latents; for a model that imagines pixels directly, the same as
+    /// [`Metric::Pixels`].
     Latents,
     /// Learned from experience.
     Learned(Arc<dyn FrameDistance>),
@@ -56,8 +57,8 @@ impl Metric {
         }
     }
 
-    /// Distance of every frame to the goal, `[N · T]`, by a metric of pictures; `usual` is how far hues move in ordinary
-    /// experience.
+    /// Distance of every frame to the goal, `[N · T]`, by a metric of pictures; `usual` is how far hues
+    /// move in ordinary experience.
     ///
     /// # Errors
     /// Those of a learned distance.

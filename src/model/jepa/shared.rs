@@ -40,7 +40,8 @@ impl ReadOuts {
         Ok(Some(Self { spec, probes }))
     }
 
-    /// Poses read from single representations `z: [N·steps, D]`; yaw is NaN where the probe does not know it.
+    /// Poses read from single representations `z: [N·steps, D]`; yaw is NaN where the probe does not know
+    /// it.
     pub fn states(&self, z: &Tensor, steps: usize) -> Result<ProbedStates, ModelError> {
         let mut poses = self.probes.poses(z)?;
         let bodies = self.spec.bodies.len().max(1);
@@ -57,7 +58,8 @@ impl ReadOuts {
         })
     }
 
-    /// Poses now, of what `read` makes `[1, D]` of each of the last frames; the oldest stands in for what came before it.
+    /// Poses now, of what `read` makes `[1, D]` of each of the last frames; the oldest stands in for what
+    /// came before it.
     pub fn now(
         &self,
         context: &Context,
@@ -102,7 +104,8 @@ impl Inputs<'_> {
         newest.ok_or_else(|| self.fault("found no frame, expected at least 1".into()))
     }
 
-    /// The last frames, oldest first, an imagined step apart; the first frame stands in for what came before it.
+    /// The last frames, oldest first, an imagined step apart; the first frame stands in for what came
+    /// before it.
     pub fn last<'c>(&self, context: &'c Context) -> Result<Vec<&'c Frame>, ModelError> {
         self.newest(context)?;
         let newest = context.frames.len() - 1;
@@ -116,7 +119,8 @@ impl Inputs<'_> {
         let (frameskip, action_dim) = (self.frameskip, self.action_dim);
         if actions.dim > action_dim || !actions.steps.is_multiple_of(frameskip) {
             return Err(self.fault(format!(
-                "found {} steps of {} action components, expected a multiple of {frameskip} steps and at most {action_dim} components",
+                "found {} steps of {} action components, expected a multiple of {frameskip} steps and at \
+                 most {action_dim} components",
                 actions.steps, actions.dim
             )));
         }

@@ -60,7 +60,8 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     /// Those of the tensor library.
     fn encode(&self, frame: &Frame) -> candle_core::Result<Tensor>;
 
-    /// The next latents `[N, D]` from the last `[N, H·D]`, oldest first, and action blocks `[N, frameskip·A]`.
+    /// The next latents `[N, D]` from the last `[N, H·D]`, oldest first, and action blocks `[N,
+    /// frameskip·A]`.
     ///
     /// # Errors
     /// Those of the tensor library.
@@ -72,7 +73,8 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     /// Those of the tensor library.
     fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor>;
 
-    /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, the fastest way.
+    /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, the
+    /// fastest way.
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two steps once `cancel` is raised.
@@ -119,7 +121,8 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     fn add_facets<'a>(world: &'a JepaWorld<Self>, facets: Facets<'a>) -> Facets<'a>;
 }
 
-/// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, through which gradients flow.
+/// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, through
+/// which gradients flow.
 ///
 /// # Errors
 /// [`ModelError::Cancelled`] between two steps once `cancel` is raised.
@@ -247,8 +250,8 @@ impl<P: Predictor> JepaWorld<P> {
         self.inputs().blocks(actions, self.predictor.device())
     }
 
-    /// The last latents `[1, H·D]` of a context, oldest first, an imagined step apart; the first frame stands in for
-    /// what came before it.
+    /// The last latents `[1, H·D]` of a context, oldest first, an imagined step apart; the first frame
+    /// stands in for what came before it.
     fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
         let frames = self.inputs().last(context)?;
         let encoded = frames.into_iter().map(|f| self.encode(f));

@@ -86,8 +86,9 @@ impl AdamW {
         &self.config
     }
 
-    /// One step at learning rate `lr`. Gradients longer than `clip_norm` are scaled to it; variables without a
-    /// gradient stay. Returns the norm before clipping; a norm that is not finite changes nothing.
+    /// One step at learning rate `lr`. Gradients longer than `clip_norm` are scaled to it; variables
+    /// without a gradient stay. Returns the norm before clipping; a norm that is not finite changes
+    /// nothing.
     pub fn step(&mut self, grads: &GradStore, lr: f64, clip_norm: Option<f64>) -> Result<f64> {
         let mut found = Vec::with_capacity(self.vars.len());
         let (mut squares, mut on_device) = (0f64, Vec::new());
@@ -187,7 +188,8 @@ impl AdamW {
         super::weights::save_tensors(&state, path, DType::F32)
     }
 
-    /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`] does).
+    /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`]
+    /// does).
     pub fn restore(&mut self, steps: usize, state: &Params) -> Result<()> {
         for ((name, var), moments) in self.vars.iter().zip(&mut self.moments) {
             let read = |suffix: &str| {
@@ -232,8 +234,8 @@ fn approach(averages: &[(String, Var)], values: &[(String, Var)], decay: f64) ->
     Ok(())
 }
 
-/// Moves the variables of one subtree towards those of another of the same shape, as a target network follows:
-/// `average = decay · average + (1 − decay) · value`.
+/// Moves the variables of one subtree towards those of another of the same shape, as a target network
+/// follows: `average = decay · average + (1 − decay) · value`.
 ///
 /// # Errors
 /// Where the subtrees do not hold the same tensors.

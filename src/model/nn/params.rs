@@ -1,4 +1,5 @@
-//! Named variables. Not candle's `VarMap`: its hash order and unseedable generator make training unreproducible.
+//! Named variables. Not candle's `VarMap`: its hash order and unseedable generator make training
+//! unreproducible.
 
 use super::Rng;
 use super::weights::{WeightsError, read_tensors, save_tensors};
@@ -33,7 +34,8 @@ struct Entry {
 struct Store {
     seed: u64,
     entries: BTreeMap<String, Entry>,
-    /// Tensors of files, or of another store, that variables take their first values from; none for a fresh store.
+    /// Tensors of files, or of another store, that variables take their first values from; none for a fresh
+    /// store.
     sources: Vec<(PathBuf, BTreeMap<String, Tensor>)>,
     used: BTreeSet<String>,
     /// Whether a tensor that `source` lacks is drawn from the seed, not an error.
@@ -127,8 +129,8 @@ impl Params {
         Ok(self)
     }
 
-    /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its variables
-    /// exist.
+    /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its
+    /// variables exist.
     pub fn drawing_missing(self, seed: u64) -> Self {
         let mut store = self.lock();
         (store.seed, store.draws_missing) = (seed, true);
@@ -161,8 +163,8 @@ impl Params {
         ))
     }
 
-    /// The same variables, handed out without gradient tracking: what inference builds its model from. Storage is
-    /// shared, so steps of the optimiser show in such a model at once.
+    /// The same variables, handed out without gradient tracking: what inference builds its model from.
+    /// Storage is shared, so steps of the optimiser show in such a model at once.
     pub fn detached(&self) -> Self {
         Self {
             detached: true,
@@ -331,8 +333,8 @@ impl Params {
         self.save_those(path, dtype, |_| true).map(drop)
     }
 
-    /// As [`Params::save`], of the tensors whose full names are `wanted`. Where there are none, nothing is written;
-    /// says whether there were.
+    /// As [`Params::save`], of the tensors whose full names are `wanted`. Where there are none, nothing is
+    /// written; says whether there were.
     ///
     /// # Errors
     /// As [`Params::save`].

@@ -1,7 +1,8 @@
 //! The scale of the data: mean colour, deviation, and how far each hue moves.
 
 use crate::episode::Dataset;
-use crate::model::generative::{HUES, HueMotion, Objects, PixelDiffusionConfig};
+use crate::model::generative::PixelDiffusionConfig;
+use crate::model::goal::{HUES, HueMotion, Objects};
 
 /// Frames looked at.
 const SAMPLES: usize = 2000;

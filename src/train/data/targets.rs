@@ -1,8 +1,8 @@
 //! What is true of the frames: where bodies are, and which pixels show bodies that move.
 
 use crate::episode::Dataset;
-use crate::model::jepa::linalg;
-use crate::model::jepa::{pearson, ridge};
+use crate::stats::linalg;
+use crate::stats::{pearson, ridge};
 use crate::train::curve::short;
 use serde_json::{Map, Value};
 
@@ -10,11 +10,8 @@ use serde_json::{Map, Value};
 pub fn moving_ids(data: &Dataset) -> Vec<[bool; 256]> {
     let of = |scene: &crate::scene::Scene| {
         let mut ids = [false; 256];
-        scene
-            .moving()
-            .into_iter()
-            .filter(|&i| i < 255)
-            .for_each(|i| ids[i + 1] = true);
+        let known = scene.moving_ids();
+        ids.iter_mut().zip(known).for_each(|(id, is)| *id = is);
         ids
     };
     data.scenes.iter().map(|s| of(s)).collect()

@@ -2,11 +2,9 @@
 
 use super::mlp::MlpFit;
 use crate::episode::Dataset;
-use crate::model::jepa::{
-    DecoderSizes, FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, linalg, pearson,
-    r_squared, ridge,
-};
+use crate::model::jepa::{DecoderSizes, FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES};
 use crate::model::nn::{Mlp, Params, Rng};
+use crate::stats::{linalg, pearson, r_squared, ridge};
 use crate::system::files;
 use crate::train::bounds::{self, Fault, within};
 use crate::train::curve::short;

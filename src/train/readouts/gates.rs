@@ -2,7 +2,7 @@
 //! from the latents, or fall to nothing because all of them become alike.
 
 use crate::episode::Dataset;
-use crate::model::jepa::linalg::effective_rank;
+use crate::stats::linalg::effective_rank;
 use crate::train::curve::short;
 use crate::train::data::sampling::{bytes_of, frames_of, spread};
 use crate::train::data::targets::{Targets, moving_bodies};

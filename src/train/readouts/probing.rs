@@ -3,8 +3,8 @@
 
 use super::fit::predict_linear;
 use super::mlp::MlpFit;
-use crate::model::jepa::{linalg, ridge};
 use crate::model::nn::{Mlp, Params, Rng};
+use crate::stats::{linalg, ridge};
 use crate::system::Stop;
 use crate::train::clock::Clock;
 use crate::train::error::TrainError;

@@ -21,10 +21,10 @@ use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
 use super::{Decision, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
 use crate::eval::control::CONTEXT_FRAMES;
-use crate::eval::tasks::TaskInstance;
 use crate::planner::{Sight, Truth};
 use crate::scene::Scene;
 use crate::sim::{CONTROL_HZ, Drag, Reality};
+use crate::task::TaskInstance;
 
 /// Starts the reality thread.
 ///

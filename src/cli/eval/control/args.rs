@@ -1,9 +1,9 @@
 //! What `eval control` is asked for: search, budget, goals.
 
 use super::super::subject::{NfeArgs, SubjectArgs, episodes};
-use crate::eval::tasks::GoalKind;
 use crate::model::WorldModel;
 use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
+use crate::task::GoalKind;
 
 /// Success, latency and cost of a controller.
 #[derive(clap::Args, Debug)]

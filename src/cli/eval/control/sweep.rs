@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use super::{ControlArgs, Watcher, contestant};
 use crate::cli::wrong_use;
 use crate::eval::contest::{Contest, Planning};
-use crate::eval::stats::Rate;
 use crate::scene::{Colour, Scene};
+use crate::stats::Rate;
 
 /// By field, every value.
 #[derive(Serialize)]
@@ -130,7 +130,7 @@ fn repaint(scene: &mut Scene, body: &str, colour: &str) -> Result<(Json, Json)> 
     })?;
     let before = scene.bodies[index].colour;
     scene.bodies[index].colour = painted;
-    let turned = hue_degrees(painted.rgb()) - hue_degrees(before.rgb());
+    let turned = painted.hue_degrees() - before.hue_degrees();
     let away = (turned + 540.0).rem_euclid(360.0) - 180.0;
     match painted == before {
         true => println!("{body}.colour = {colour}: as in training"),
@@ -146,10 +146,4 @@ fn repaint(scene: &mut Scene, body: &str, colour: &str) -> Result<(Json, Json)> 
         }
     };
     Ok((json!(colour), departure))
-}
-
-/// Hue of an sRGB colour, degrees.
-fn hue_degrees([r, g, b]: [u8; 3]) -> f32 {
-    let [r, g, b] = [r, g, b].map(f32::from);
-    libm::atan2f(3f32.sqrt() * (g - b), 2.0 * r - g - b).to_degrees()
 }

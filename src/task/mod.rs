@@ -16,7 +16,8 @@ use crate::sim::{GoalState, Reality, Target};
 pub enum TaskError {
     /// The scene has no task.
     #[error(
-        "scene `{0}` has no task, so nothing can be controlled in it; `parallax scenes` lists those that have one"
+        "scene `{0}` has no task, so nothing can be controlled in it; `parallax scenes` lists those that \
+         have one"
     )]
     NoTask(String),
     /// The scene has no goals of the kind asked for.

@@ -1,4 +1,5 @@
-//! Small dense symmetric matrices in f64, row-major `[n, n]`: enough for whitening, ridge regression and rank.
+//! Small dense symmetric matrices in f64, row-major `[n, n]`: enough for whitening, ridge regression and
+//! rank.
 
 /// Lower Cholesky factor of a positive definite matrix; `None` if it is not.
 pub fn cholesky(a: &[f64], n: usize) -> Option<Vec<f64>> {
@@ -124,8 +125,8 @@ pub fn covariance(rows: &[f32], centre: &[f64]) -> Vec<f64> {
     sum
 }
 
-/// Effective rank of latents `[count, n]`: the exponential of the entropy of the covariance's eigenvalues (Roy &
-/// Vetterli 2007), and the mean standard deviation of the components.
+/// Effective rank of latents `[count, n]`: the exponential of the entropy of the covariance's eigenvalues
+/// (Roy & Vetterli 2007), and the mean standard deviation of the components.
 pub fn effective_rank(rows: &[f32], n: usize) -> (f64, f64) {
     let c = covariance(rows, &mean(rows, n));
     let std = (0..n).map(|i| c[i * n + i].max(0.).sqrt()).sum::<f64>() / n.max(1) as f64;

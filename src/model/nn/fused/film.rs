@@ -1,47 +1,29 @@
-//! Adaptive group norm: normalise, scale and shift each channel as a condition says, activate; one pass in memory.
+//! Adaptive group norm: normalise, scale and shift each channel as a condition says, activate; one pass in
+//! memory.
 
-use candle_core::{CpuStorage, CustomOp2, D, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::model::nn::{math, ops};
+use super::kernel::{tensor_like, values, with_values3};
+use super::math;
 
 const EPS: f32 = 1e-5;
+/// What is added to variances.
+pub(in crate::model::nn) const FILM_EPS: f64 = 1e-5;
 
-/// `act(norm(x) · (1 + scale) + shift)` for `x: [B, H, W, C]` and `condition: [B, 2·C]` = scale, shift (Dhariwal &
-/// Nichol 2021, §3). With `groups`, `norm` is the group norm over H, W and the channels of a group, and `act` is SiLU;
-/// without, both are the identity and the 1 is left out: `x · scale + shift`.
-pub fn film(x: &Tensor, condition: &Tensor, groups: Option<usize>) -> Result<Tensor> {
-    let (b, h, w, channels) = x.dims4()?;
-    if condition.dims() != [b, 2 * channels] || groups.is_some_and(|g| g == 0 || channels % g != 0)
-    {
-        bail!(
-            "film: {:?} groups, condition {:?} do not fit {:?}",
-            groups,
-            condition.dims(),
-            x.dims()
-        );
-    }
-    if x.device().is_cpu() && x.dtype() == DType::F32 {
-        let op = Film {
-            channels,
-            pixels: h * w,
-            groups,
-        };
-        return x.contiguous()?.apply_op2(&condition.contiguous()?, op);
-    }
-    let part = |i: usize| {
-        condition
-            .narrow(D::Minus1, i * channels, channels)?
-            .reshape((b, 1, 1, channels))
+/// The kernel of [`film`](crate::model::nn::ops::film), for inputs that fit.
+pub(in crate::model::nn) fn film(
+    x: &Tensor,
+    condition: &Tensor,
+    groups: Option<usize>,
+) -> Result<Tensor> {
+    let (_, h, w, channels) = x.dims4()?;
+    let op = Film {
+        channels,
+        pixels: h * w,
+        groups,
     };
-    let (scale, shift) = (part(0)?, part(1)?);
-    match groups {
-        None => x.broadcast_mul(&scale)?.broadcast_add(&shift),
-        Some(groups) => {
-            let x = ops::group_norm(x, groups, None, None, f64::from(EPS))?;
-            ops::silu(&x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(&shift)?)
-        }
-    }
+    x.contiguous()?.apply_op2(&condition.contiguous()?, op)
 }
 
 struct Film {
@@ -203,22 +185,6 @@ impl Film {
     }
 }
 
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => bail!("film: expected contiguous values"),
-    }
-}
-
-fn with<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => f(contiguous(storage, layout)?),
-        _ => bail!("film: expected a CPU tensor"),
-    }
-}
-
 impl CustomOp2 for Film {
     fn name(&self) -> &'static str {
         "film"
@@ -231,7 +197,7 @@ impl CustomOp2 for Film {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, condition) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
+        let (x, condition) = (values(s1, l1)?, values(s2, l2)?);
         let image = self.channels * self.pixels;
         let mut y = vec![0f32; x.len()];
         y.par_chunks_mut(image)
@@ -255,27 +221,17 @@ impl CustomOp2 for Film {
             vec![0f32; x.elem_count()],
             vec![0f32; condition.elem_count()],
         );
-        with(x, |x| {
-            with(condition, |condition| {
-                with(grad, |g| {
-                    let inputs = x
-                        .par_chunks(image)
-                        .zip(condition.par_chunks(width))
-                        .zip(g.par_chunks(image));
-                    dx.par_chunks_mut(image)
-                        .zip(dc.par_chunks_mut(width))
-                        .zip(inputs)
-                        .for_each(|((dx, dc), ((x, condition), g))| {
-                            self.backward(x, condition, g, dx, dc)
-                        });
-                    Ok(())
-                })
-            })
+        with_values3(x, condition, grad, |x, condition, g| {
+            let inputs = x
+                .par_chunks(image)
+                .zip(condition.par_chunks(width))
+                .zip(g.par_chunks(image));
+            dx.par_chunks_mut(image)
+                .zip(dc.par_chunks_mut(width))
+                .zip(inputs)
+                .for_each(|((dx, dc), ((x, condition), g))| self.backward(x, condition, g, dx, dc));
         })?;
-        let dx = Tensor::from_vec(dx, x.shape(), x.device())?;
-        Ok((
-            Some(dx),
-            Some(Tensor::from_vec(dc, condition.shape(), condition.device())?),
-        ))
+        let (dx, dc) = (tensor_like(dx, x)?, tensor_like(dc, condition)?);
+        Ok((Some(dx), Some(dc)))
     }
 }

@@ -1,4 +1,4 @@
-//! Rates with intervals, and order statistics. What was not measured is `None`, which JSON shows as null: never 0 %.
+//! Rates and means with intervals, and order statistics.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -76,8 +76,8 @@ impl Mean {
 }
 
 impl Mean {
-    /// Ratio of two sums over the same trials, with a percentile bootstrap over trials as in [`Mean::bootstrap`]; `None`
-    /// where there are no pairs or the lower sum is 0.
+    /// Ratio of two sums over the same trials, with a percentile bootstrap over trials as in
+    /// [`Mean::bootstrap`]; `None` where there are no pairs or the lower sum is 0.
     pub fn ratio(pairs: &[[f64; 2]]) -> Option<Mean> {
         const RESAMPLES: usize = 2000;
         let of = |picked: &mut dyn Iterator<Item = usize>| {
