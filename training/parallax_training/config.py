@@ -3,7 +3,6 @@ the defaults."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,22 +54,8 @@ class Recipe:
         return list(dict.fromkeys(self.config["data"] + more))
 
     def set(self, field, value):
-        """Writes a measured value, such as `sigma_data`, into the text as well."""
-        shown = f"({', '.join(map(number, value))})" if isinstance(value, (list, tuple)) else number(value)
-        pattern = rf"\b{field}: (\([^)]*\)|[^,\s)]+)"
+        """Keeps a measured value, such as `sigma_data`: the model's `model.ron` tells it, its `train.ron` does not."""
         self.model[field] = value
-        if re.search(pattern, self.text):
-            self.text = re.sub(pattern, f"{field}: {shown}", self.text, count=1)
-        else:
-            self.text = self.text.replace("model: (", f"model: (\n            {field}: {shown},", 1)
-
-
-def number(value):
-    """The shortest digits that give this 32-bit number."""
-    import numpy as np
-
-    text = str(np.float32(value))
-    return text if "." in text or "e" in text else text + ".0"
 
 
 def minutes_of(length):

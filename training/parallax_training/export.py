@@ -1,5 +1,5 @@
-"""The model folder that Parallax loads: f16 weights, `card.ron`, `train.ron`, `curve.jsonl`, and a tar of
-them."""
+"""The model folder that Parallax loads: f16 weights, `card.ron`, `model.ron`, `train.ron`, `curve.jsonl`, and a
+tar of them."""
 
 import hashlib
 import os
@@ -8,17 +8,32 @@ import tarfile
 import torch
 from safetensors.torch import load_file, save_file
 
-FILES = ("card.ron", "train.ron", "model.safetensors", "curve.jsonl")
+FILES = ("card.ron", "model.ron", "train.ron", "model.safetensors", "curve.jsonl")
+READOUTS = ("readouts.json", "readouts.safetensors")
 
 
 def load_weights(folder):
-    """A model folder's weights in f32."""
-    return {k: v.float() for k, v in load_file(os.path.join(folder, "model.safetensors")).items()}
+    """A model folder's weights in f32, those of read-outs included."""
+    files = [os.path.join(folder, name) for name in ("model.safetensors", "readouts.safetensors")]
+    return {k: v.float() for f in files if os.path.exists(f) for k, v in load_file(f).items()}
 
 
 def quoted(text):
     """A RON string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+
+
+def network(value, indent=0):
+    """A network's settings in RON: the names of variants without quotes, rows of numbers in parentheses."""
+    if isinstance(value, dict):
+        inner = "    " * (indent + 1)
+        fields = "".join(f"{inner}{k}: {network(v, indent + 1)},\n" for k, v in value.items())
+        return "(\n" + fields + "    " * indent + ")"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(network(v) for v in value) + ")"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else repr(value)
 
 
 def replace(path, data):
@@ -71,16 +86,24 @@ def card(recipe, sha256, **about):
         ("minutes", repr(float(about["minutes"]))),
         ("sha256", quoted(sha256)),
         ("notes", quoted(about["notes"])),
+        *[("readouts", f"Some({quoted(about[k])})") for k in ("readouts",) if k in about],
         ("licence", quoted("MIT OR Apache-2.0")),
     ]
     return "(\n" + "".join(f"    {k}: {v},\n" for k, v in fields) + ")\n"
 
 
 def write_folder(out, recipe, tensors, **about):
-    """Weights, card and recipe of a model. The folder is complete when the card is there."""
+    """Weights, network, card and recipe of a model. The folder is complete when the card is there."""
     os.makedirs(out, exist_ok=True)
-    sha256 = write_weights(tensors, os.path.join(out, "model.safetensors"))
+    parts = ({}, {})
+    for name, value in tensors.items():
+        parts[name.startswith(("probe.", "decoder."))][name] = value
+    weights, readouts = parts
+    sha256 = write_weights(weights, os.path.join(out, "model.safetensors"))
+    if readouts:
+        about["readouts"] = write_weights(readouts, os.path.join(out, "readouts.safetensors"))
     replace(os.path.join(out, "train.ron"), recipe.text.encode())
+    replace(os.path.join(out, "model.ron"), (network(recipe.model) + "\n").encode())
     replace(os.path.join(out, "card.ron"), card(recipe, sha256, **about).encode())
     return sha256
 
@@ -93,7 +116,7 @@ def pack(path, folders):
             for folder in folders:
                 name = os.path.basename(os.path.normpath(folder))
                 for file in sorted(os.listdir(folder)):
-                    if file in FILES or file == "readouts.json":
+                    if file in FILES or file in READOUTS:
                         tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
         os.replace(part, path)
     finally:

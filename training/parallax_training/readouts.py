@@ -1,7 +1,7 @@
 """Read-outs of frozen latents, fitted afterwards and seen by no planner: probes of body states and the
 diagnostic decoder.
 
-As `src/train/lewm/readouts.rs` and `decoding.rs`. Writes `readouts.json` beside the weights.
+As `src/train/readouts/`. Writes `readouts.json` beside the weights.
 """
 
 import json
