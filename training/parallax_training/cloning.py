@@ -1,7 +1,7 @@
 """Behaviour cloning, a baseline without a world model, and the learned distance in steps: one encoder for
 both frames.
 
-As `src/model/cloning.rs` and `src/train/cloning.rs`.
+As `src/model/cloning.rs` and `src/train/recipes/cloning.rs`.
 """
 
 import torch

@@ -106,7 +106,7 @@ def rolls_at(progress, first, most):
 
 
 def scale(exp):
-    """Mean colour and one deviation, as `src/train/diffusion/measure.rs`."""
+    """Mean colour and one deviation, as `src/train/data/measure.rs`."""
     rows = Places(exp, held=False).spread(4000)
     x = exp.bytes_at(rows).double().reshape(-1, 3) / 127.5 - 1
     mean = x.mean(0)

@@ -86,7 +86,7 @@ def card(recipe, sha256, **about):
         ("minutes", repr(float(about["minutes"]))),
         ("sha256", quoted(sha256)),
         ("notes", quoted(about["notes"])),
-        *[("readouts", f"Some({quoted(about[k])})") for k in ("readouts",) if k in about],
+        ("readouts", f"Some({quoted(about['readouts'])})" if about.get("readouts") else "None"),
         ("licence", quoted("MIT OR Apache-2.0")),
     ]
     return "(\n" + "".join(f"    {k}: {v},\n" for k, v in fields) + ")\n"
@@ -100,8 +100,11 @@ def write_folder(out, recipe, tensors, **about):
         parts[name.startswith(("probe.", "decoder."))][name] = value
     weights, readouts = parts
     sha256 = write_weights(weights, os.path.join(out, "model.safetensors"))
+    beside = os.path.join(out, "readouts.safetensors")
     if readouts:
-        about["readouts"] = write_weights(readouts, os.path.join(out, "readouts.safetensors"))
+        about["readouts"] = write_weights(readouts, beside)
+    elif os.path.exists(beside):
+        os.remove(beside)
     replace(os.path.join(out, "train.ron"), recipe.text.encode())
     replace(os.path.join(out, "model.ron"), (network(recipe.model) + "\n").encode())
     replace(os.path.join(out, "card.ron"), card(recipe, sha256, **about).encode())

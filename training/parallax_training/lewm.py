@@ -1,7 +1,7 @@
 """LeWM: encoder and predictor together, the predictor alone on stored latents, the whitened distance, the
 action prior.
 
-As `src/model/jepa/lewm.rs` and `src/train/lewm`. The encoder is rounded to the 16 bits that ship before the
+As `src/model/jepa/lewm.rs` and `src/train/recipes/lewm`. The encoder is rounded to the 16 bits that ship before the
 second phase, so that the
 predictor learns on the latents it will meet. Read-outs and decoder are fitted by `parallax train
 NAME/train.ron --readouts`.
