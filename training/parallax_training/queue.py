@@ -290,12 +290,14 @@ class Queue:
         for i, job in enumerate(left[:2]):
             # The next one prepares shortly before its turn: until then its frames would only take memory.
             turn = self.at(job.after) if i == 0 else max(self.at(job.after), self.deadline(left[0]))
-            if job.state == "waits" and (now > turn - AHEAD[i] or (i and job.early)):
-                if self.deadline(job) - max(now, turn) < (2 if self.o.dry else job.least):
+            ready = now > turn - AHEAD[i] or (i == 1 and job.early)
+            if job.state == "waits" and ready:
+                left_then = self.deadline(job) - (now if i == 0 or job.early else turn)
+                if left_then >= (2 if self.o.dry else job.least):
+                    self.start(job)
+                elif i == 0:
                     job.state = "skipped"
                     self.log.say(f"{job.name} is left out: no time")
-                else:
-                    self.start(job)
             if i == 0 and job.state == "prepares" and now >= turn:
                 self.go(job)
 
