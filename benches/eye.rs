@@ -1,7 +1,7 @@
 //! Frames a second of the models' eye and steps a second of reality, on one core.
 //!
-//! `cargo bench --no-default-features --bench eye` prints a table; with `-- --json` it prints, for the six bodies alone, rates and the poses that
-//! `benches/peers.py` gives to PyBullet and MuJoCo.
+//! `cargo bench --no-default-features --bench eye` prints a table; with `-- --json` it prints, for the six
+//! bodies alone, rates and the poses that `benches/peers.py` gives to PyBullet and MuJoCo.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -18,11 +18,15 @@ const SIX: &str = r#"Scene(
     name: "six", summary: "",
     bodies: [
         (name: "a", kind: Hand, shape: Ball(radius: 0.07), colour: Vermillion, position: (0.0, 0.08, 0.35)),
-        (name: "b", kind: Dynamic, shape: Cuboid(half: (0.11, 0.11, 0.11)), colour: Blue, position: (-0.3, 0.11, 0.0), yaw: 30.0, marked: true),
+        (name: "b", kind: Dynamic, shape: Cuboid(half: (0.11, 0.11, 0.11)), colour: Blue,
+        position: (-0.3, 0.11, 0.0), yaw: 30.0, marked: true),
         (name: "c", kind: Dynamic, shape: Ball(radius: 0.09), colour: Orange, position: (0.3, 0.09, -0.1)),
-        (name: "d", kind: Dynamic, shape: Cylinder(half_height: 0.08, radius: 0.09), colour: Purple, position: (0.0, 0.08, -0.3)),
-        (name: "e", kind: Dynamic, shape: Capsule(half_height: 0.06, radius: 0.07), colour: Green, position: (-0.3, 0.13, 0.35)),
-        (name: "f", kind: Fixed, shape: Cuboid(half: (0.2, 0.08, 0.03)), colour: Dark, position: (0.1, 0.08, 0.1)),
+        (name: "d", kind: Dynamic, shape: Cylinder(half_height: 0.08, radius: 0.09), colour: Purple,
+        position: (0.0, 0.08, -0.3)),
+        (name: "e", kind: Dynamic, shape: Capsule(half_height: 0.06, radius: 0.07), colour: Green,
+        position: (-0.3, 0.13, 0.35)),
+        (name: "f", kind: Fixed, shape: Cuboid(half: (0.2, 0.08, 0.03)), colour: Dark, position: (0.1,
+        0.08, 0.1)),
     ],
     camera: (position: (0.0, 1.72, 0.46), target: (0.0, 0.0, 0.01), fov_degrees: 39.0),
     actions: Planar(max_speed: 0.4, limit: 0.45),
@@ -110,7 +114,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!(" {:>16.0}", steps(&scene)?);
     }
     println!(
-        "frames/s with one shadow, one core; wanted for six bodies at 64 px, 2x2: at least 700, and 20 000 physics steps/s"
+        "frames/s with one shadow, one core; wanted for six bodies at 64 px, 2x2: at least 700, and 20 \
+         000 physics steps/s"
     );
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! What the main thread spends, frame by frame, on waiting for or copying from workers, while all of them are busy.
+//! What the main thread spends, frame by frame, on waiting for or copying from workers, while all of them
+//! are busy.
 //!
-//! `cargo bench --bench main_thread`: the budget is 1 ms at the 99th percentile. The ratio of frame times busy to idle is
-//! that of the window itself: `parallax app --timings` prints it (a software renderer shares the cores with the workers).
+//! `cargo bench --bench main_thread`: the budget is 1 ms at the 99th percentile. The ratio of frame times
+//! busy to idle is that of the window itself: `parallax app --timings` prints it (a software renderer
+//! shares the cores with the workers).
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +35,8 @@ fn main() {
     print!("{}", session.state.timers.report());
     let p99 = spent.percentile(0.99).unwrap_or(0.0);
     println!(
-        "main thread on workers: median {:.4} ms, p99 {p99:.4} ms over {} frames ({} % with a model imagining); budget {BUDGET_MS} ms: {}",
+        "main thread on workers: median {:.4} ms, p99 {p99:.4} ms over {} frames ({} % with a model \
+         imagining); budget {BUDGET_MS} ms: {}",
         spent.percentile(0.5).unwrap_or(0.0),
         spent.count(),
         100 * busy_frames / spent.count().max(1),

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
-use parallax::model::{Cancel, Context, registry};
+use parallax::model::{Cancel, Context, Frame, Metric, Sampling, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::task::TaskInstance;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     parallax::model::nn::quiet_candle_threads();
@@ -24,11 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let push = std::sync::Arc::new(scene::load("push")?);
     let eye = Eye::standard(&push)?;
     let task = TaskInstance::new(&push, &eye, HELD_OUT_SEED)?;
-    let context = Context {
-        size: eye.size(),
-        frames: vec![eye.look(&task.reality).rgb],
-        actions: Vec::new(),
-    };
+    let context = Context::one(Frame::new(eye.size(), eye.look(&task.reality).rgb));
     let budget = Budget::PAPER;
     let mut ms = Vec::new();
     for seed in 0..20 {
@@ -38,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             model: model.as_ref(),
             latent: &latent,
             goal: &task.goal,
+            metric: &Metric::Own,
+            sampling: Sampling::default(),
             dim: 2,
             budget: &budget,
             warm: None,
@@ -48,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     ms.sort_by(f64::total_cmp);
     println!(
-        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
+        "lewm-push, {} candidates x {} iterations x {} tokens: median {:.0} ms, best {:.0} ms, worst \
+         {:.0} ms on {} threads; wanted on 2 cores: at most 500 ms",
         budget.candidates,
         budget.iterations,
         budget.horizon,

@@ -1,5 +1,6 @@
-//! One denoising step of a generative model, timed, with what went in and came out: `denoise_step MODEL_FOLDER OUT.safetensors`.
-//! `benches/denoise_vs_torch.py` does the same with PyTorch on the same weights.
+//! One denoising step of a generative model, timed, with what went in and came out: `denoise_step
+//! MODEL_FOLDER OUT.safetensors`. `benches/denoise_vs_torch.py` does the same with PyTorch on the same
+//! weights.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,9 +8,11 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use candle_core::{Device, Tensor};
-use parallax::model::generative::{Conditions, Denoiser, Dit, Window};
-use parallax::model::nn::{Params, Rng};
-use parallax::train::{Architecture, TrainConfig};
+use parallax::model::generative::{
+    Conditions, Denoiser, Dit, LatentDiffusionConfig, PixelDiffusionConfig, Window,
+};
+use parallax::model::nn::Rng;
+use parallax::model::{Card, folder};
 
 const REPEATS: usize = 40;
 /// Frames denoised at once.
@@ -33,18 +36,18 @@ fn main() -> anyhow::Result<()> {
     let dir = args.next().context(usage)?;
     let out = args.next().context(usage)?;
     let (dir, device) = (Path::new(&dir), Device::Cpu);
-    let params = Params::load(&dir.join("model.safetensors"), &device)?.detached();
+    let params = folder::weights(dir, &device)?.detached();
     let mut tensors = HashMap::new();
     let mut report = serde_json::Map::new();
     let mut rng = Rng::seed(0);
-    let architecture = TrainConfig::load(&dir.join("train.ron"))?.architecture;
+    let architecture = Card::load(dir)?.architecture;
     for n in BATCHES {
         let mut keep = |name: &str, tensor: &Tensor| {
             tensors.insert(format!("{name}.{n}"), tensor.clone());
         };
-        let ms = match &architecture {
-            Architecture::PixelDiffusion(recipe) => {
-                let config = &recipe.model;
+        let ms = match architecture.as_str() {
+            "pixel_diffusion" => {
+                let config: &PixelDiffusionConfig = &folder::network(dir)?;
                 let denoiser = Denoiser::new(config, params.clone())?;
                 let (side, c) = (config.side(), config.channels());
                 let noisy = rng.normal((n, side, side, c), &device)?;
@@ -70,8 +73,8 @@ fn main() -> anyhow::Result<()> {
                 report.insert("heads".into(), config.heads.into());
                 ms
             }
-            Architecture::LatentDiffusion(recipe) => {
-                let config = &recipe.model;
+            "latent_diffusion" => {
+                let config: &LatentDiffusionConfig = &folder::network(dir)?;
                 let net = Dit::new(config, params.pp("dynamics"))?;
                 let (side, c, k) = (config.side(), config.channels(), config.context);
                 let noisy = rng.normal((n, side, side, c), &device)?;
@@ -103,7 +106,7 @@ fn main() -> anyhow::Result<()> {
     }
     candle_core::safetensors::save(&tensors, &out)?;
     report.insert("threads".into(), rayon::current_num_threads().into());
-    report.insert("architecture".into(), architecture.id().into());
+    report.insert("architecture".into(), architecture.into());
     println!("{}", serde_json::Value::Object(report));
     Ok(())
 }

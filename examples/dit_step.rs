@@ -1,4 +1,5 @@
-//! Milliseconds of one training step of the latent transformer, by how many latent cells make a token: `dit_step [BATCH]`.
+//! Milliseconds of one training step of the latent transformer, by how many latent cells make a token:
+//! `dit_step [BATCH]`.
 //!
 //! Sizes that cost about as many multiply-adds each: what decides is how well the processor takes them.
 
@@ -52,7 +53,8 @@ fn main() -> anyhow::Result<()> {
         }
         let flops = 6.0 * Dit::multiply_adds(&config) * batch as f64;
         println!(
-            "{} tokens {width} wide, {layers} blocks, {hidden} hidden, {:.2} M parameters: {:.0} ms a step of {batch} ({:.0} forward), \
+            "{} tokens {width} wide, {layers} blocks, {hidden} hidden, {:.2} M parameters: {:.0} ms a \
+             step of {batch} ({:.0} forward), \
              {:.0} frames/s, {:.1} GFLOP/s",
             config.tokens(),
             params.count() as f64 / 1e6,

@@ -97,7 +97,8 @@ fn main() -> ExitCode {
             .reduce(Tally::default, Tally::add);
         let peak = peak_kb();
         println!(
-            "{name:<9} {cases} in {:.0} s: {} refused, {} accepted, {} panics; slowest {:.0} ms (case {}); peak memory {} MB",
+            "{name:<9} {cases} in {:.0} s: {} refused, {} accepted, {} panics; slowest {:.0} ms (case \
+             {}); peak memory {} MB",
             start.elapsed().as_secs_f64(),
             tally.refused,
             tally.accepted,

@@ -1,7 +1,8 @@
 //! Spoils scene files and reads them: an error or a bounded scene, never a panic, a hang or much memory.
 //!
-//! `cargo run --release --no-default-features --example fuzz_scenes -- 1000000 [FIRST_CASE]`. Case n is the same everywhere; every 20th accepted
-//! scene is built, stepped and looked at. Exit code 1 if anything panicked or memory passed 512 MB.
+//! `cargo run --release --no-default-features --example fuzz_scenes -- 1000000 [FIRST_CASE]`. Case n is the
+//! same everywhere; every 20th accepted scene is built, stepped and looked at. Exit code 1 if anything
+//! panicked or memory passed 512 MB.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::process::ExitCode;
@@ -102,7 +103,8 @@ fn main() -> ExitCode {
         })
         .reduce(Tally::default, Tally::add);
     println!(
-        "{cases} spoilt scenes from case {first} in {:.0} s: {} refused, {} accepted; of these {} were built, stepped and looked at, {} had no start",
+        "{cases} spoilt scenes from case {first} in {:.0} s: {} refused, {} accepted; of these {} were \
+         built, stepped and looked at, {} had no start",
         start.elapsed().as_secs_f64(),
         tally.refused,
         tally.accepted,

@@ -1,5 +1,6 @@
-//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan MODEL_FOLDER OUT.safetensors`.
-//! `benches/plan_vs_torch.py` does the same with PyTorch on the same weights.
+//! One LeWM encoding, imagining and planning, timed, with what went in and came out: `lewm_plan
+//! MODEL_FOLDER OUT.safetensors`. `benches/plan_vs_torch.py` does the same with PyTorch on the same
+//! weights.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,12 +9,11 @@ use std::time::Instant;
 use anyhow::Context as _;
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
-use parallax::eval::tasks::TaskInstance;
-use parallax::model::nn::Params;
-use parallax::model::{Actions, Cancel, Context, jepa::Lewm, registry};
+use parallax::model::jepa::{Lewm, LewmConfig};
+use parallax::model::{Actions, Cancel, Context, Frame, Metric, Sampling, folder, registry};
 use parallax::planner::{Budget, Cem, Planner, Problem};
 use parallax::sim::HELD_OUT_SEED;
-use parallax::train::{Architecture, TrainConfig};
+use parallax::task::TaskInstance;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -40,21 +40,15 @@ fn main() -> anyhow::Result<()> {
     let out = args.next().context(usage)?;
     let (dir, device) = (Path::new(&dir), Device::Cpu);
     let model = registry::load(dir, &device)?;
-    let Architecture::Lewm(recipe) = TrainConfig::load(&dir.join("train.ron"))?.architecture else {
-        anyhow::bail!("{} holds no LeWM", dir.display());
-    };
-    let params = Params::load(&dir.join("model.safetensors"), &device)?.detached();
-    let lewm = Lewm::new(&recipe.model, &params)?;
+    let config: LewmConfig = folder::network(dir)?;
+    let params = folder::weights(dir, &device)?.detached();
+    let lewm = Lewm::new(&config, &params)?;
 
     let scene = std::sync::Arc::new(parallax::scene::load("push")?);
     let eye = Eye::standard(&scene)?;
     let task = TaskInstance::new(&scene, &eye, HELD_OUT_SEED)?;
     let frame = eye.look(&task.reality).rgb;
-    let context = Context {
-        size: eye.size(),
-        frames: vec![frame.clone()],
-        actions: Vec::new(),
-    };
+    let context = Context::one(Frame::new(eye.size(), frame.clone()));
     let budget = Budget::PAPER;
     let (n, dim) = (budget.candidates, scene.actions.dim());
     let genes = budget.horizon * dim;
@@ -80,9 +74,10 @@ fn main() -> anyhow::Result<()> {
     let (encode_ms, _) = best(|| Ok(lewm.encode_frames(&frame)?))?;
     let (encode_batch_ms, _) = best(|| Ok(lewm.encode_frames(&batch)?))?;
     let latent = model.observe(&context)?;
+    let plans = model.facets().plans.context("it measures no distance")?;
     let (rollout_ms, distances) = best(|| {
-        let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-        Ok(model.distance(&rollouts, &task.goal)?)
+        let rollouts = model.imagine(&latent, &actions, Sampling::default(), &Cancel::new())?;
+        Ok(plans.distance(&rollouts, &task.goal, &Metric::Own)?)
     })?;
     let (plan_ms, plan) = best(|| {
         let latent = model.observe(&context)?;
@@ -90,6 +85,8 @@ fn main() -> anyhow::Result<()> {
             model: model.as_ref(),
             latent: &latent,
             goal: &task.goal,
+            metric: &Metric::Own,
+            sampling: Sampling::default(),
             dim,
             budget: &budget,
             warm: None,
@@ -102,7 +99,7 @@ fn main() -> anyhow::Result<()> {
     let floats = |f: Vec<f32>| Tensor::new(f, &device);
     let tensors = HashMap::from([
         ("frame", bytes(&frame)?),
-        ("goal", bytes(&task.goal.frame)?),
+        ("goal", bytes(&task.goal.frame.data)?),
         (
             "noise",
             Tensor::from_vec(noise, (budget.iterations, n, genes), &device)?,

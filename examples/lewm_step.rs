@@ -1,4 +1,5 @@
-//! Frames a second of LeWM's training, shipped preset: `lewm_step [STEPS]`. `benches/train_vs_torch.py` compares it with PyTorch.
+//! Frames a second of LeWM's training, shipped preset: `lewm_step [STEPS]`. `benches/train_vs_torch.py`
+//! compares it with PyTorch.
 
 use candle_core::Device;
 use parallax::train::{LewmRecipe, bench_lewm_step};

@@ -1,7 +1,7 @@
-//! Do the tests guard the science? `cargo run --release --example mutate` puts every fault of `tests/mutants.ron` into a
-//! copy of the source, each behind a switch, builds the tests once, and then runs them with one fault switched on at a
-//! time. A fault is caught if one of the tests that are named for it fails; what survives is printed, and the exit code
-//! is 1 if more than one in twenty does.
+//! Do the tests guard the science? `cargo run --release --example mutate` puts every fault of
+//! `tests/mutants.ron` into a copy of the source, each behind a switch, builds the tests once, and then
+//! runs them with one fault switched on at a time. A fault is caught if one of the tests that are named for
+//! it fails; what survives is printed, and the exit code is 1 if more than one in twenty does.
 //!
 //! Options: names of faults (parts of them) to try only those; `--threads N` for the tests' own.
 

@@ -1,5 +1,6 @@
-//! What the networks of a model folder say, and the losses and gradients they are trained by, for the parity tests of `training/`:
-//! `training_fixture MODEL_FOLDER OUT.safetensors`. Names that begin with `grad.` are gradients of `loss`.
+//! What the networks of a model folder say, and the losses and gradients they are trained by, for the
+//! parity tests of `training/`: `training_fixture MODEL_FOLDER OUT.safetensors`. Names that begin with
+//! `grad.` are gradients of `loss`.
 
 use std::collections::HashMap;
 use std::path::Path;

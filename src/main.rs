@@ -2,8 +2,8 @@
 
 use clap::Parser as _;
 
-/// Whoever reads what a command prints may stop when they have seen enough (`parallax scenes | head`): that ends the command, and is
-/// no failure of ours.
+/// Whoever reads what a command prints may stop when they have seen enough (`parallax scenes | head`): that
+/// ends the command, and is no failure of ours.
 fn end_quietly_when_nobody_reads() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -262,7 +262,8 @@ pub fn after_typing(events: &[Event]) -> &[Event] {
     end.map_or(&[], |end| &events[end + 1..])
 }
 
-/// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the moment on the timeline.
+/// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the
+/// moment on the timeline.
 pub fn from_keys(events: &[Event], driving: bool, shown: usize, out: &mut Vec<Command>) {
     for event in events {
         // The modifiers of the event, not those of the frame: a slow frame sees a key and its modifier come

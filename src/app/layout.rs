@@ -7,8 +7,8 @@ use bevy_egui::egui::{
 
 use super::command::Command;
 use super::panels::{
-    banners, curve, dream, findings, interventions, overlay, panes, pictures::Pictures, plan,
-    reality, timeline, timers, top, transport,
+    banners, curve, dream, findings, interventions, overlay, paint, panes, pictures::Pictures,
+    plan, reality, timeline, timers, top, transport,
 };
 use super::state::State;
 use super::theme;
@@ -17,8 +17,8 @@ use super::view3d::Scenery;
 const GAP: f32 = 10.0;
 /// Both margins of a card.
 const CARD_MARGIN: f32 = 20.0;
-const HEADER: f32 = panes::ROW + 5.0;
-const FOOTER: f32 = panes::ROW + 5.0;
+const HEADER: f32 = paint::ROW + 5.0;
+const FOOTER: f32 = paint::ROW + 5.0;
 
 /// What the layout tells the 3-D view.
 pub struct Laid {
@@ -117,7 +117,8 @@ fn timeline_height(state: &State, window: egui::Vec2) -> f32 {
     (24.0 + 24.0 * (1 + state.scene_panes().count()) as f32).max(least)
 }
 
-/// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave reality over half of the width.
+/// Side of the square pictures in the cards, so that one or two rows of two fill the height and leave
+/// reality over half of the width.
 fn picture_side(state: &State, window: egui::Vec2) -> f32 {
     let bars = top::height(window.x) + transport::height(window.x) + 38.0;
     let has_error = state.note_is_error && state.note.is_some();

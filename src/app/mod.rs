@@ -1,10 +1,12 @@
 //! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
 //!
-//! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data that `panels/` draw and `command.rs` changes. Bevy systems
-//! only move data between the two. Read `state.rs` first, then `layout.rs`.
+//! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data
+//! that `panels/` draw and `command.rs` changes. Bevy systems only move data between the two. Read
+//! `state.rs` first, then `layout.rs`.
 //!
-//! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence what fails later, `keys.rs` hands keys over with their
-//! modifiers, `fonts.rs` finds writing that the own font lacks.
+//! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence
+//! what fails later, `keys.rs` hands keys over with their modifiers, `fonts.rs` finds writing that the own
+//! font lacks.
 
 pub mod command;
 pub mod convert;

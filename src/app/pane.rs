@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::judge::Violation;
-use crate::model::{Camp, Card, MaskedClip};
+use crate::model::{Camp, Card, MaskedClip, architecture};
 use crate::worker::Imagined;
 
 /// Where the actions of a rollout came from.
@@ -73,16 +73,19 @@ impl PlanView {
     pub const fn meaning(self) -> &'static str {
         match self {
             PlanView::Energy => {
-                "What the plan would cost with another first action: yellow leads nearest to the goal in imagination"
+                "What the plan would cost with another first action: yellow leads nearest to the goal in \
+                 imagination"
             }
             PlanView::Elites => {
-                "First actions of the best candidates, from the first iteration (violet) to the last (yellow), and their cost"
+                "First actions of the best candidates, from the first iteration (violet) to the last \
+                 (yellow), and their cost"
             }
             PlanView::Cost => {
                 "Distance to the goal at every imagined step of the plan, in the model's own units"
             }
             PlanView::Latents => {
-                "The plan's path through the model's latents, in their first two principal components; thin: other elites"
+                "The plan's path through the model's latents, in their first two principal components; \
+                 thin: other elites"
             }
             PlanView::Film => "The plan as the model imagines it, frame by frame",
         }
@@ -115,8 +118,9 @@ impl Rollout {
         (k >= 1 && k <= self.imagined.steps).then(|| k.div_ceil(skip) - 1)
     }
 
-    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span several control steps, so
-    /// it glides from one to the next, the first time from `start`, where the body really was at the branch.
+    /// Pose (x, z, yaw) of the probed body in this column at moment `branch + k`: imagined steps span
+    /// several control steps, so it glides from one to the next, the first time from `start`, where the
+    /// body really was at the branch.
     pub fn pose(&self, column: usize, k: usize, start: [f32; 3]) -> Option<[f32; 3]> {
         let states = self.imagined.states.as_ref()?;
         let skip = self.imagined.frameskip.max(1);
@@ -166,7 +170,8 @@ pub struct Pane {
     pub parameters: u64,
     /// Whether it imagines at the moment.
     pub busy: bool,
-    /// Frames of a clip that it can predict the hidden parts of; `None` for models that were not trained by masking.
+    /// Frames of a clip that it can predict the hidden parts of; `None` for models that were not trained by
+    /// masking.
     pub clip_frames: Option<usize>,
     /// The clip that was masked last.
     pub masked: Option<MaskedShown>,
@@ -192,6 +197,11 @@ impl Pane {
         self.card.as_ref().map(|c| c.camp)
     }
 
+    /// Whether its model imagines pictures, as far as its card says.
+    pub fn has_pixels(&self) -> bool {
+        self.card.as_ref().is_some_and(architecture::has_pixels)
+    }
+
     /// Whether the pane belongs to a scene: it was trained on it, or it has something to complain about.
     pub fn is_for(&self, scene: &str) -> bool {
         match &self.card {
@@ -211,8 +221,7 @@ impl Pane {
     /// Whether somebody can dream in it: it is ready, and it has pixels.
     pub fn can_dream(&self) -> bool {
         self.status == PaneStatus::Ready
-            && (self.camp() == Some(Camp::Generative)
-                || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
+            && (self.has_pixels() || self.rollouts.iter().any(|r| r.imagined.frames.is_some()))
     }
 
     /// The rollout that starts at a moment.

@@ -1,4 +1,5 @@
-//! Pictures of the real window, keys pressed by a script, and the walk through everything that the window test takes.
+//! Pictures of the real window, keys pressed by a script, and the walk through everything that the window
+//! test takes.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,8 @@ pub fn said(problem: &Problem) -> Option<String> {
 }
 
 impl Errand {
-    /// An errand: a picture `after_s` seconds after the start, commands on the way, or the walk through everything.
+    /// An errand: a picture `after_s` seconds after the start, commands on the way, or the walk through
+    /// everything.
     pub fn new(
         shot: Option<PathBuf>,
         after_s: f32,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 pub use super::pane::*;
 use super::timing::Timers;
 use crate::camera::Eye;
-use crate::model::Camp;
 use crate::scene::{ActionSpace, Law, Scene};
 use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
 
@@ -102,7 +101,8 @@ pub struct BodyGrip {
     pub strikes: bool,
 }
 
-/// Newton seconds of an impulse for each kilogram and metre of the arrow: as if it sprang back within a quarter of a second.
+/// Newton seconds of an impulse for each kilogram and metre of the arrow: as if it sprang back within a
+/// quarter of a second.
 const STRIKE_PER_KG_M: f32 = 4.0;
 
 /// A recorded episode that is played again.
@@ -334,8 +334,8 @@ impl State {
         self.record.moments.get(self.shown())
     }
 
-    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; in each camp those of the fewest scenes
-    /// first, for they know this one best.
+    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each
+    /// kind those of the fewest scenes first, for they know this one best.
     pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
         let mut panes: Vec<(usize, &Pane)> = self
@@ -347,31 +347,32 @@ impl State {
         panes.sort_by_key(|(_, p)| {
             let failed = matches!(p.status, PaneStatus::Failed(_));
             let scenes = p.card.as_ref().map_or(0, |c| c.scenes.len());
-            (failed, p.twin, p.camp() != Some(Camp::Jepa), scenes)
+            (failed, p.twin, p.has_pixels(), scenes)
         });
         panes.into_iter()
     }
 
-    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two of each camp, of different
-    /// architectures where there are such; a regression twin, or a model's own copy, only if it was chosen.
+    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two that
+    /// imagine latents and two that imagine pixels, of different architectures where there are such; a
+    /// regression twin, or a model's own copy, only if it was chosen.
     pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let failed = |p: &Pane| matches!(p.status, PaneStatus::Failed(_));
-        // Camp, how many of the same camp and architecture come before, and the pane.
+        // Whether it has pixels, how many of the same kind and architecture come before, and the pane.
         let (mut seen, mut ranked) = (Vec::new(), Vec::new());
         for (index, pane) in self.scene_models() {
             if !pane.twin && pane.same_as.is_none() && !failed(pane) {
-                let is_jepa = pane.camp() == Some(Camp::Jepa);
+                let has_pixels = pane.has_pixels();
                 let architecture = pane.card.as_ref().map(|c| c.architecture.as_str());
-                let alike = seen.iter().filter(|s| **s == (is_jepa, architecture));
-                ranked.push((is_jepa, alike.count(), index));
-                seen.push((is_jepa, architecture));
+                let alike = seen.iter().filter(|s| **s == (has_pixels, architecture));
+                ranked.push((has_pixels, alike.count(), index));
+                seen.push((has_pixels, architecture));
             }
         }
         ranked.sort_by_key(|(_, before, _)| *before);
         let mut usual = Vec::new();
-        for camp in [true, false] {
-            let of_camp = ranked.iter().filter(|(is_jepa, ..)| *is_jepa == camp);
-            usual.extend(of_camp.take(SHOWN_OF_A_CAMP).map(|(.., index)| *index));
+        for pixels in [false, true] {
+            let of_kind = ranked.iter().filter(|(is, ..)| *is == pixels);
+            usual.extend(of_kind.take(SHOWN_OF_A_CAMP).map(|(.., index)| *index));
         }
         self.scene_models().filter(move |(index, pane)| {
             let broken = failed(pane) && !pane.twin;
@@ -379,12 +380,13 @@ impl State {
         })
     }
 
-    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late shows the end of
-    /// what it has.
+    /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late
+    /// shows the end of what it has.
     pub fn imagined<'a>(&self, pane: &'a Pane) -> Option<(Imagination, &'a Rollout)> {
         let shown = self.shown();
         let live = matches!(self.cursor, Cursor::Live);
-        // The branch itself is real, so a rollout that already imagines the moment goes before one that only starts there.
+        // The branch itself is real, so a rollout that already imagines the moment goes before one that
+        // only starts there.
         let after = pane.rollouts.iter().filter(|r| r.branch < shown);
         let found = after
             .filter(|r| shown <= r.branch + HORIZON || live)
@@ -422,7 +424,8 @@ impl State {
             .is_some_and(|s| s.actions != ActionSpace::None)
     }
 
-    /// Length of the timeline in control steps: the episode's usual length, or more once it went on for longer.
+    /// Length of the timeline in control steps: the episode's usual length, or more once it went on for
+    /// longer.
     pub fn timeline_steps(&self) -> usize {
         let usual = self.scene.as_ref().map_or(60, |s| {
             s.task

@@ -1,4 +1,5 @@
-//! Colours, spacing and marks: one place, light and dark. Colour never stands alone: each law has its own shape.
+//! Colours, spacing and marks: one place, light and dark. Colour never stands alone: each law has its own
+//! shape.
 
 use bevy_egui::egui::{
     self, Color32, CornerRadius, FontFamily, FontId, Margin, Painter, Pos2, Shape, Stroke,
@@ -122,14 +123,15 @@ pub fn apply(ctx: &egui::Context, light: bool) {
     });
 }
 
-/// Lays out every glyph in every size once, so that the font texture has its final size before anybody looks: when it grows
-/// later, the window is without writing for a frame.
+/// Lays out every glyph in every size once, so that the font texture has its final size before anybody
+/// looks: when it grows later, the window is without writing for a frame.
 pub fn warm_fonts(ctx: &egui::Context) {
     let mut glyphs: String = (' '..='~').collect();
     glyphs.push_str("·×…–−⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
     let sizes = [9.0, 11.0, 11.5, 12.0, 12.5, 13.5, 17.0];
     let glyphs: Vec<char> = glyphs.chars().collect();
-    // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours, different beginnings.
+    // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours,
+    // different beginnings.
     let lines = [1, 2, 3, 5, 7, 11, 13, 17].map(|stride| {
         let at = |i: usize| glyphs[i * stride % glyphs.len()];
         (0..glyphs.len()).map(at).collect::<String>()
@@ -210,7 +212,8 @@ pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
     }
 }
 
-/// From best (yellow) over green to worst (dark violet): viridis in five stops, `t` in [0, 1] from worst to best.
+/// From best (yellow) over green to worst (dark violet): viridis in five stops, `t` in [0, 1] from worst to
+/// best.
 pub fn viridis(t: f32) -> Color32 {
     const STOPS: [[f32; 3]; 5] = [
         [68.0, 1.0, 84.0],

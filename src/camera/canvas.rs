@@ -6,6 +6,7 @@ use super::View;
 use super::cast::Caster;
 use super::rig::{Rig, lit};
 use super::solid::Solid;
+use crate::scene::Scene;
 
 /// The mark on the +x end of a body: the same hue, darker.
 const MARK: f32 = 0.55;
@@ -20,6 +21,13 @@ struct Hit {
     solid: u16,
     marked: bool,
     normal: Vector,
+}
+
+/// The scene's camera, moved by `shift`, with its picture of the empty scene.
+pub(super) fn rig(scene: &Scene, size: usize, samples: usize, shift: [f32; 3]) -> Rig {
+    let mut rig = Rig::new(scene, size, samples, shift);
+    rig.backdrop = Canvas::new(&rig).whole();
+    rig
 }
 
 /// A picture in the making.

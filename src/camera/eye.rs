@@ -7,7 +7,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::View;
-use super::canvas::Canvas;
+use super::canvas::{self, Canvas};
 use super::rig::Rig;
 use super::solid::gather;
 use crate::scene::Scene;
@@ -16,7 +16,8 @@ use crate::sim::Reality;
 /// Why an eye could not be made.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "an eye of {size} px with {supersampling}x{supersampling} samples: expected 16 to 512 px and 1 to 4 samples a side"
+    "an eye of {size} px with {supersampling}x{supersampling} samples: expected 16 to 512 px and 1 to 4 \
+     samples a side"
 )]
 pub struct EyeError {
     size: usize,
@@ -28,8 +29,9 @@ const KEPT: usize = 32;
 
 /// A camera for one scene; cheap to keep, `look` may be called from any thread.
 ///
-/// Where the scene's camera jitters, each look is from the place of reality's seed; [`Eye::project`] and its like speak of the
-/// place that the eye was made for: the scene's own, or that of a seed ([`Eye::for_seed`]).
+/// Where the scene's camera jitters, each look is from the place of reality's seed; [`Eye::project`] and
+/// its like speak of the place that the eye was made for: the scene's own, or that of a seed
+/// ([`Eye::for_seed`]).
 pub struct Eye {
     scene: Arc<Scene>,
     rig: Arc<Rig>,
@@ -50,7 +52,7 @@ impl Eye {
         }
         Ok(Self {
             scene: scene.clone(),
-            rig: Arc::new(Rig::new(scene, size, supersampling, [0.0; 3])),
+            rig: Arc::new(canvas::rig(scene, size, supersampling, [0.0; 3])),
             moved: Mutex::new(VecDeque::new()),
         })
     }
@@ -122,7 +124,7 @@ impl Eye {
             return rig.clone();
         }
         let shift = Self::shift(&self.scene, seed);
-        let rig = Arc::new(Rig::new(&self.scene, self.size(), self.samples(), shift));
+        let rig = Arc::new(canvas::rig(&self.scene, self.size(), self.samples(), shift));
         let mut kept = kept();
         kept.truncate(KEPT - 1);
         kept.push_front((seed, rig.clone()));

@@ -10,8 +10,9 @@ const CONTRAST: f32 = 0.06;
 
 /// Colour of the floor around `at`, of which a sample spans `width` metres along x and z.
 ///
-/// The mean of a checker over a rectangle has a closed form: along an axis, the square wave of period 2 that is 1 on even and
-/// -1 on odd tiles integrates to a triangle wave, and the mean over a rectangle is the product of the means along its sides.
+/// The mean of a checker over a rectangle has a closed form: along an axis, the square wave of period 2
+/// that is 1 on even and -1 on odd tiles integrates to a triangle wave, and the mean over a rectangle is
+/// the product of the means along its sides.
 pub(super) fn colour(floor: Floor, at: Vector, width: [f32; 2]) -> [f32; 3] {
     match floor {
         Floor::Plain => PLAIN,

@@ -4,9 +4,10 @@
 //! the scene, no GPU and no driver: training and running see the same bits everywhere. One sun, one hard
 //! shadow, k×k supersampling.
 //!
-//! `rig.rs` is the camera: its rays, and the picture of the empty scene, which is made once. `solid.rs` gathers what stands in
-//! the scene; whatever else is to be drawn joins it there. `cast.rs` casts a ray into one of them, `canvas.rs` draws
-//! them over the empty scene: only samples that a body or its shadow can reach are looked at. `floor.rs` knows the floor's pattern.
+//! `rig.rs` is the camera: its rays, and the picture of the empty scene, which is made once. `solid.rs`
+//! gathers what stands in the scene; whatever else is to be drawn joins it there. `cast.rs` casts a ray
+//! into one of them, `canvas.rs` draws them over the empty scene: only samples that a body or its shadow
+//! can reach are looked at. `floor.rs` knows the floor's pattern.
 
 mod canvas;
 mod cast;

@@ -3,7 +3,6 @@
 use rapier3d::prelude::Vector;
 
 use super::View;
-use super::canvas::Canvas;
 use super::floor;
 use super::solid::Solid;
 use crate::scene::{CameraSpec, Floor, Scene};
@@ -23,12 +22,13 @@ pub(super) struct Rig {
     forward: Vector,
     half_tan: f32,
     pub to_sun: Vector,
-    /// Unit ray directions `[S, S]`, S = size × samples, and the floor's distance along each (infinite: sky).
+    /// Unit ray directions `[S, S]`, S = size × samples, and the floor's distance along each (infinite:
+    /// sky).
     pub rays: Vec<Vector>,
     pub floor: Vec<f32>,
     /// The floor's colour before light: one, or one a sample.
     floor_rgb: Vec<[f32; 3]>,
-    /// The empty scene.
+    /// The empty scene, once it was drawn.
     pub backdrop: View,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Area {
 }
 
 impl Rig {
-    /// The scene's camera, moved by `shift`.
+    /// The scene's camera, moved by `shift`, before the empty scene is drawn.
     pub fn new(scene: &Scene, size: usize, samples: usize, shift: [f32; 3]) -> Self {
         let c: &CameraSpec = &scene.camera;
         let origin = Vector::from(scene.camera_position()) + Vector::from(shift);
@@ -70,7 +70,7 @@ impl Rig {
                 });
             }
         }
-        let mut rig = Self {
+        let rig = Self {
             size,
             samples,
             origin,
@@ -84,9 +84,10 @@ impl Rig {
             floor_rgb: Vec::new(),
             backdrop: View::default(),
         };
-        rig.floor_rgb = rig.paint_floor(scene.floor);
-        rig.backdrop = Canvas::new(&rig).whole();
-        rig
+        Self {
+            floor_rgb: rig.paint_floor(scene.floor),
+            ..rig
+        }
     }
 
     fn paint_floor(&self, pattern: Floor) -> Vec<[f32; 3]> {
@@ -102,7 +103,8 @@ impl Rig {
                 if !distance.is_finite() {
                     return SKY_RGB;
                 }
-                // At depth z along the axis, a step of the picture is `right · step · z`, which slides along the ray to the floor.
+                // At depth z along the axis, a step of the picture is `right · step · z`, which slides
+                // along the ray to the floor.
                 let z = distance * ray.dot(self.forward);
                 let slide = |axis: Vector| (axis - ray * (axis.y / ray.y)) * (step * z);
                 let (a, b) = (slide(self.right), slide(self.up));
@@ -138,13 +140,14 @@ impl Rig {
         self.around(corners)
     }
 
-    /// The samples whose floor a solid can shade. The sun projects onto the floor along straight lines, so the shadow lies
-    /// within the shadows of the corners.
+    /// The samples whose floor a solid can shade. The sun projects onto the floor along straight lines, so
+    /// the shadow lies within the shadows of the corners.
     pub fn shadow(&self, corners: &[Vector; 8]) -> Option<Area> {
         self.around(&corners.map(|c| c - self.to_sun * (c.y / self.to_sun.y)))
     }
 
-    /// The smallest area that holds these points and what lies between them; everything, if any is not clearly in front.
+    /// The smallest area that holds these points and what lies between them; everything, if any is not
+    /// clearly in front.
     fn around(&self, points: &[Vector; 8]) -> Option<Area> {
         let side = self.side();
         let whole = Some(Area {

@@ -60,7 +60,8 @@ impl Solid {
         };
         let b = self.shape.compute_local_aabb();
         let around = Vector::splat(self.radius);
-        // Parry's iterative casts now and then report a hit a little off the shape; the bounding sphere bounds them.
+        // Parry's iterative casts now and then report a hit a little off the shape; the bounding sphere
+        // bounds them.
         std::array::from_fn(|i| match self.shape.as_typed_shape() {
             TypedShape::Cylinder(_) => corner(i, self.centre - around, self.centre + around),
             _ => self.pose.transform_point(corner(i, b.mins, b.maxs)),

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong use.
 
+mod ablate;
 #[cfg(feature = "app")]
 pub mod app;
 mod collect;
@@ -12,6 +13,7 @@ mod models;
 pub(crate) mod output;
 mod record;
 mod replay;
+mod report;
 mod scenes;
 mod train;
 mod world;
@@ -43,12 +45,16 @@ enum Command {
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
     Eval(Box<eval::EvalArgs>),
+    /// Train a recipe with one part changed at a time, and measure each
+    Ablate(ablate::AblateArgs),
     /// Repeat short runs of every shipped model and compare them with what they were
     Golden(golden::GoldenArgs),
     /// Record reality beside the models' imagination as a GIF
     Record(record::RecordArgs),
     /// Play a recorded episode again, or check that it replays bit for bit
     Replay(replay::ReplayArgs),
+    /// Write the figures of the documents from the results, or check them
+    Report(report::ReportArgs),
     /// Say what is there, what is not, and what to do about it
     Doctor(doctor::DoctorArgs),
 }
@@ -74,9 +80,11 @@ impl Cli {
             Some(Command::Episodes(args)) => episodes::run(&args),
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
+            Some(Command::Ablate(args)) => ablate::run(&args),
             Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),
             Some(Command::Replay(args)) => replay::run(args),
+            Some(Command::Report(args)) => report::run(&args),
             Some(Command::Doctor(args)) => doctor::run(&args),
         }
     }

@@ -40,8 +40,8 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     let is_list = !args.check && !args.fingerprint;
     if is_list {
         println!(
-            "{:<14} {:<11} {:>10} {:>9}  {:<26} SUMMARY",
-            "MODEL", "CAMP", "PARAMETERS", "STEPS", "SCENES"
+            "{:<14} {:<11} {:>10} {:>9} {:>8}  {:<26} SUMMARY",
+            "MODEL", "CAMP", "PARAMETERS", "STEPS", "MINUTES", "SCENES"
         );
     }
     let mut faults = 0;
@@ -49,11 +49,12 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
         let done: Result<String, String> = match &entry.card {
             Err(error) => Err(error.to_string()),
             Ok(card) if is_list => Ok(format!(
-                "{:<14} {:<11} {:>10} {:>9}  {:<26} {}",
+                "{:<14} {:<11} {:>10} {:>9} {:>8.0}  {:<26} {}",
                 entry.name,
                 card.camp.id(),
                 card.parameters,
                 card.steps,
+                card.all_minutes(),
                 card.scenes.join(","),
                 card.summary
             )),

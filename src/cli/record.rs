@@ -10,7 +10,7 @@ use super::output::{self, Form};
 use crate::camera::Eye;
 use crate::eval::rollout::{CONTEXT, Clip, STEPS};
 use crate::judge::{Judge, Violation};
-use crate::model::{Cancel, Frames, ModelError, ProbedStates, registry};
+use crate::model::{Cancel, Frames, ModelError, ProbedStates, Sampling, registry};
 use crate::scene::{Scene, models_dir};
 
 /// Record reality (left) beside each model's imagination of it as a GIF; violations are outlined.
@@ -70,14 +70,16 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             }
             Err(error) => return Err(error.into()),
         };
-        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
-        if let Some(frames) = model.frames(&rollouts)? {
+        let (sampling, cancel) = (Sampling::default(), Cancel::new());
+        let rollouts = model.imagine(&latent, &clip.actions(), sampling, &cancel)?;
+        let can = model.facets();
+        if let Some(frames) = can.frames(&rollouts)? {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
             let violations = judge.frames(eye.size(), CONTEXT, &all);
             panes.push((name, Imagined::Film(frames, violations)));
-        } else if let Some(states) = model.states(&rollouts)? {
-            panes.push((name, Imagined::Ghosts(states, model.frameskip())));
+        } else if let Some(states) = can.states(&rollouts)? {
+            panes.push((name, Imagined::Ghosts(states, model.shape().frameskip)));
         }
     }
     let mut film = Vec::new();

@@ -33,7 +33,8 @@ pub struct TrainArgs {
     /// Stop after so many minutes, with a checkpoint to go on from
     #[arg(long, value_name = "M", value_parser = minutes)]
     minutes: Option<f64>,
-    /// Fit only the read-outs (probes, diagnostic decoder) and the action prior of a finished model anew, on its frozen latents
+    /// Fit only the read-outs (probes, diagnostic decoder) and the action prior of a finished model anew, on
+    /// its frozen latents
     #[arg(long, conflicts_with = "resume")]
     readouts: bool,
     /// Where to compute: auto, cpu, cuda:N or metal

@@ -7,7 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::script::{Script, View, Wish};
+use super::script::{Script, Wish};
+use super::view::View;
 use crate::scene::{ActionSpace, Kind, Scene};
 use crate::sim::State;
 

@@ -49,8 +49,8 @@ pub struct CollectReport {
 /// Rows of the contact sheet that is written beside the shards.
 const SHEET_ROWS: usize = 8;
 
-/// Records the scene's behaviour for `episodes` seeds; shards that are already there and sound are kept. Writes
-/// `sheet.png`, which shows the first episodes.
+/// Records the scene's behaviour for `episodes` seeds; shards that are already there and sound are kept.
+/// Writes `sheet.png`, which shows the first episodes.
 ///
 /// # Errors
 /// [`EpisodeError`] naming the file or scene.

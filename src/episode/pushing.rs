@@ -1,6 +1,6 @@
 //! Where a hand goes to push a body to a place, or round what stands in the way.
 
-use super::script::{View, norm, plane, scale, sub};
+use super::view::{View, norm, plane, scale, sub};
 use crate::scene::{Kind, Shape};
 
 /// Goes behind the body (seen from the goal), round it if need be, then pushes it towards the goal.
@@ -81,8 +81,8 @@ fn contacts(shape: &Shape, hand_radius: f32) -> Vec<Contact> {
 /// Control steps for which a contact is kept before another is considered.
 const KEEP: u32 = 10;
 
-/// Brings a body to a place and an orientation by quasi-static pushing: of all contacts the one whose push brings both
-/// errors down most, judged by a body that slips on its floor like a disc of the same extent.
+/// Brings a body to a place and an orientation by quasi-static pushing: of all contacts the one whose push
+/// brings both errors down most, judged by a body that slips on its floor like a disc of the same extent.
 pub(super) fn turn_towards(
     view: &View,
     target: usize,

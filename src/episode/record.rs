@@ -22,7 +22,8 @@ pub struct Episode {
     pub states: Vec<BodyState>,
     /// Frames in which the hand touches a dynamic body (or, without a hand, any two bodies touch).
     pub contact_frames: u32,
-    /// Breaks of physics that happened in it, with their steps: what sets an impossible episode apart from a possible one.
+    /// Breaks of physics that happened in it, with their steps: what sets an impossible episode apart from
+    /// a possible one.
     pub edits: Vec<Edit>,
 }
 

@@ -1,61 +1,14 @@
 //! Scripted task policies: what a person would do by hand, so that experience holds what tasks need.
 //!
-//! They look at the true state and pursue goals of their own, one after another; they make experience and are no
-//! contestants.
+//! They look at the true state and pursue goals of their own, one after another; they make experience and
+//! are no contestants.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::pushing::{around_fixed, push_towards, turn_towards};
-use crate::scene::{ActionSpace, Scene, Task};
-use crate::sim::State;
-
-/// What a script looks at.
-pub(super) struct View<'a> {
-    pub scene: &'a Scene,
-    pub state: &'a State,
-    pub hand: usize,
-    pub low: [f32; 2],
-    pub high: [f32; 2],
-    /// Where the hand is in the plane.
-    pub at: [f32; 2],
-}
-
-impl<'a> View<'a> {
-    pub fn new(
-        scene: &'a Scene,
-        state: &'a State,
-        hand: usize,
-        (low, high): ([f32; 2], [f32; 2]),
-    ) -> Self {
-        let at = plane(state.bodies[hand].position);
-        Self {
-            scene,
-            state,
-            hand,
-            low,
-            high,
-            at,
-        }
-    }
-
-    /// Where a body is in the plane.
-    pub fn body(&self, i: usize) -> [f32; 2] {
-        plane(self.state.bodies[i].position)
-    }
-
-    /// A place within the hand's bounds, `share` of the way to them.
-    fn place(&self, share: f32, rng: &mut ChaCha8Rng) -> [f32; 2] {
-        std::array::from_fn(|i| {
-            let (middle, half) = (
-                0.5 * (self.low[i] + self.high[i]),
-                0.5 * (self.high[i] - self.low[i]),
-            );
-            let reach = half * share;
-            middle + rng.random_range(-reach..=reach)
-        })
-    }
-}
+use super::view::{View, norm, norm3, scale, sub};
+use crate::scene::{ActionSpace, Task};
 
 /// A scripted action and how much noise it bears.
 pub(super) struct Wish {
@@ -300,20 +253,4 @@ fn planar(wish: [f32; 2], noise: f32) -> Wish {
         action: [wish[0], wish[1], 0.0, 0.0],
         noise,
     }
-}
-
-pub(super) fn plane(p: [f32; 3]) -> [f32; 2] {
-    [p[0], p[2]]
-}
-pub(super) fn sub(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
-    [a[0] - b[0], a[1] - b[1]]
-}
-pub(super) fn scale(a: [f32; 2], s: f32) -> [f32; 2] {
-    [a[0] * s, a[1] * s]
-}
-pub(super) fn norm(a: [f32; 2]) -> f32 {
-    (a[0] * a[0] + a[1] * a[1]).sqrt()
-}
-fn norm3(a: [f32; 3]) -> f32 {
-    (a[0] * a[0] + a[1] * a[1] + a[2] * a[2]).sqrt()
 }

@@ -1,10 +1,10 @@
 //! The file format: a folder with `index.json` and shards of 64 episodes.
 //!
-//! A shard is `PLXEP001`, the header's length (u32, little endian), a JSON header, and one LZ4 frame (with content
-//! checksum) that holds, for all its episodes in turn, frames, ids, actions and states. Shards are written
-//! to a temporary name and renamed, so a folder never holds half a shard; what is there is not collected again.
-//! The index says how many episodes were asked for; shards that are not there (yet) are missing, which is no
-//! damage.
+//! A shard is `PLXEP001`, the header's length (u32, little endian), a JSON header, and one LZ4 frame (with
+//! content checksum) that holds, for all its episodes in turn, frames, ids, actions and states. Shards are
+//! written to a temporary name and renamed, so a folder never holds half a shard; what is there is not
+//! collected again. The index says how many episodes were asked for; shards that are not there (yet) are
+//! missing, which is no damage.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -16,7 +16,8 @@ pub struct Survey {
     pub frames: u64,
     /// Frames with contact.
     pub contact_frames: u64,
-    /// Episodes that bring the task's body to a place that the task could have asked for: solved in hindsight.
+    /// Episodes that bring the task's body to a place that the task could have asked for: solved in
+    /// hindsight.
     pub successes: u64,
     /// Episodes whose task body moved by at least its size.
     pub moved: u64,

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
 use super::rollout::CONTEXT;
-use super::stats::{Mean, quantile};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::record;
 use crate::judge::{Blob, Tracker};
-use crate::model::{Actions, Cancel, Context, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Context, ModelError, Sampling, WorldModel};
 use crate::scene::{Colour, Kind, Scene, Shape};
+use crate::stats::{Mean, quantile};
+use crate::task::TaskError;
 
 /// Imagined steps after which colour, size and shape are looked at.
 pub const STEPS: usize = 10;
@@ -216,18 +216,23 @@ impl Odd {
         };
         let dim = self.given.actions.dim();
         let action = |t: usize| episode.actions[t * dim..(t + 1) * dim].to_vec();
-        let context = Context {
+        let context = Context::new(
             size,
-            frames: (0..CONTEXT).filter_map(frame).map(<[u8]>::to_vec).collect(),
-            actions: (0..CONTEXT - 1).map(action).collect(),
-        };
+            (0..CONTEXT).filter_map(frame).map(<[u8]>::to_vec),
+            (0..CONTEXT - 1).map(action).collect(),
+        );
         let actions: Vec<Vec<f32>> = (0..steps).map(|t| action(CONTEXT - 1 + t)).collect();
         let latent = model.observe(&context)?;
-        let rollouts = model.imagine(&latent, &Actions::one(&actions, dim), &Cancel::new())?;
-        let frames = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
-            model: model.card().name.clone(),
-            message: "imagines no frames whose bodies could be looked at".into(),
-        })?;
+        let actions = Actions::one(&actions, dim);
+        let sampling = Sampling::default();
+        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+        let frames = model
+            .facets()
+            .frames(&rollouts)?
+            .ok_or_else(|| ModelError::Input {
+                model: model.card().name.clone(),
+                message: "imagines no frames whose bodies could be looked at".into(),
+            })?;
         let imagined = frames.at(0, steps - 1);
         let blob = |scene: &Scene, frame: &[u8]| -> Option<Blob> {
             let tracker = Tracker::new(scene);

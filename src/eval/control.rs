@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::stats::{Mean, Rate, Spread, quantile};
-use super::tasks::{GoalKind, TaskError, TaskInstance};
 use crate::camera::Eye;
-use crate::model::{Cancel, Context, ModelError};
-use crate::planner::{Controller, Sight};
+use crate::model::{Cancel, Context, Frame, ModelError};
+use crate::planner::{Pilot, Sight, Truth};
 use crate::scene::Scene;
+use crate::stats::{Mean, Rate, Spread, quantile};
+use crate::task::{GoalKind, TaskError, TaskInstance};
 
 /// Frames of context kept for controllers.
 pub const CONTEXT_FRAMES: usize = 16;
@@ -125,14 +125,14 @@ pub enum EvalError {
 pub fn run(
     scene: &Arc<Scene>,
     eye: &Eye,
-    controller: &mut dyn Controller,
+    pilot: &mut Pilot,
     seeds: Range<u64>,
     goals: GoalKind,
     mut progress: impl FnMut(&EpisodeResult),
 ) -> Result<ControlResult, EvalError> {
     let mut results = Vec::new();
     for seed in seeds {
-        let result = run_episode(scene, eye, controller, seed, goals)?;
+        let result = run_episode(scene, eye, pilot, seed, goals)?;
         progress(&result);
         results.push(result);
     }
@@ -181,39 +181,37 @@ pub fn run(
 pub fn run_episode(
     scene: &Arc<Scene>,
     eye: &Eye,
-    controller: &mut dyn Controller,
+    pilot: &mut Pilot,
     seed: u64,
     goals: GoalKind,
 ) -> Result<EpisodeResult, EvalError> {
     let instance = TaskInstance::with_goals(scene, eye, seed, goals)?;
     let mut reality = instance.reality.fork();
-    controller.reset(seed);
+    pilot.reset(seed);
     let dim = scene.actions.dim();
-    let mut context = Context {
-        size: eye.size(),
-        ..Default::default()
-    };
+    let mut context = Context::default();
     let solved_at_start = instance.is_solved(&reality);
     let (mut steps, mut success) = (0, solved_at_start);
     let (mut decision_ms, mut model_steps) = (Vec::new(), Vec::new());
     while !success && steps < instance.task.budget_steps {
-        context.frames.push(eye.look(&reality).rgb);
-        if context.frames.len() > CONTEXT_FRAMES {
-            context.frames.remove(0);
-            context.actions.remove(0);
-        }
-        let looked = controller.will_look();
+        let frame = Frame::new(eye.size(), eye.look(&reality).rgb);
+        context.frames.push(frame);
+        context.keep(CONTEXT_FRAMES);
+        let looked = pilot.will_look();
         let sight = Sight {
             context: context.clone(),
             goal: instance.goal.clone(),
-            truth: Some((reality.fork(), instance.goal_state.clone())),
             dim,
         };
+        let truth = pilot.knows_truth().then(|| Truth {
+            reality: reality.fork(),
+            goal: instance.goal_state.clone(),
+        });
         let start = Instant::now();
-        let action = controller.decide(&sight, &Cancel::new())?;
+        let action = pilot.decide(&sight, || truth, &Cancel::new())?;
         if looked {
             decision_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            model_steps.extend(controller.plan().map(|p| p.model_steps));
+            model_steps.extend(pilot.plan().map(|p| p.model_steps));
         }
         reality.act(&action);
         reality.step();

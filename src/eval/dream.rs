@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
 use super::rollout::{CONTEXT, Clip};
-use super::stats::Mean;
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Blob, Tracker, psnr_db};
-use crate::model::{Actions, Cancel, Frames, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Frames, ModelError, Sampling, WorldModel};
 use crate::scene::Scene;
 use crate::sim::Reality;
+use crate::stats::Mean;
+use crate::task::TaskError;
 
 /// Imagined steps of a dream.
 pub const STEPS: usize = 500;
@@ -53,7 +53,8 @@ pub struct Constancy {
 pub struct DreamResult {
     /// Imagined steps of each dream.
     pub steps: usize,
-    /// The model's.
+    /// The model's; a result's `model` is its name.
+    #[serde(rename = "dream")]
     pub model: Constancy,
     /// Reality's under the same actions.
     pub reality: Constancy,
@@ -210,9 +211,11 @@ impl Dream {
         let rollouts = model.imagine(
             &model.observe(&clip.context())?,
             &Actions::one(&sequence, dim),
+            Sampling::default(),
             &Cancel::new(),
         )?;
-        let imagined = model.frames(&rollouts)?.ok_or_else(|| ModelError::Input {
+        let frames = model.facets().frames(&rollouts)?;
+        let imagined = frames.ok_or_else(|| ModelError::Input {
             model: model.card().name.clone(),
             message: "imagines no frames, so it cannot dream".into(),
         })?;
@@ -249,9 +252,7 @@ pub fn run(
 ) -> Result<DreamResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let tracker = Tracker::new(scene);
-    let moving: Vec<bool> = std::iter::once(false)
-        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
-        .collect();
+    let moving = scene.moving_ids();
     let started = Instant::now();
     let mut spent = 0.0;
     let one = |seed: u64| -> Result<(Vec<Look>, Vec<Look>, f64), EvalError> {

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
 use super::rollout::{CONTEXT, Clip};
-use super::stats::Mean;
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::judge::{Tracker, foreground_mask};
-use crate::model::jepa::{linalg, pearson};
-use crate::model::{Actions, Cancel, Frames, ModelError, WorldModel};
+use crate::model::{Actions, Cancel, Frames, ModelError, Sampling, WorldModel};
 use crate::scene::Scene;
+use crate::stats::Mean;
+use crate::stats::{linalg, pearson};
+use crate::task::TaskError;
 
 /// Imagined steps of a clip.
 pub const STEPS: usize = 10;
@@ -90,9 +90,7 @@ pub fn run(
         let message = "1 clip: expected at least 2, since each is shown the next one's actions";
         return Err(fault(message.into()).into());
     }
-    let moving: Vec<bool> = std::iter::once(false)
-        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
-        .collect();
+    let moving = scene.moving_ids();
     let clips: Result<Vec<Clip>, TaskError> = (seed..seed + clips)
         .into_par_iter()
         .map(|seed| Clip::new(scene, &eye, seed))
@@ -106,8 +104,9 @@ pub fn run(
         let latent = model.observe(&clip.context())?;
         let imagine = |actions: &[Vec<f32>]| -> Result<Frames, EvalError> {
             let actions = Actions::one(actions, dim);
-            let rollouts = model.imagine(&latent, &actions, &Cancel::new())?;
-            let frames = model.frames(&rollouts)?;
+            let sampling = Sampling::default();
+            let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
+            let frames = model.facets().frames(&rollouts)?;
             Ok(frames.ok_or_else(|| fault("imagines no frames to follow a hand in".into()))?)
         };
         let own = actions_of(clip);

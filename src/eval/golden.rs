@@ -9,14 +9,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::control::{self, EvalError};
+use super::rollout;
 use super::surprise::{self, Break};
-use super::tasks::GoalKind;
-use super::{rollout, tasks::TaskError};
 use crate::camera::Eye;
 use crate::model::registry::Trained;
-use crate::model::{Camp, Card, Context, Goal, ModelError, WorldModel};
-use crate::planner::{Budget, Cem, Controller, Mpc, Reflex};
+use crate::model::{Card, Context, Frame, Goal, ModelError, Sampled, Sampling, WorldModel};
+use crate::planner::{Budget, Cem, Controller, Mpc, Pilot, Reflex};
 use crate::scene::{self, Scene};
+use crate::task::GoalKind;
+use crate::task::TaskError;
 
 /// First seed: for tuning, so that no held-out episode is looked at.
 pub const SEED: u64 = 950_000;
@@ -28,6 +29,11 @@ const CLIPS: u64 = 3;
 const TRIES: u64 = 10;
 /// Candidates that come from a model's prior, where it has one.
 const PROPOSALS: usize = 16;
+/// How models that draw their futures by chance do so here.
+const ONCE: Sampling = Sampling {
+    nfe: Some(1),
+    draw: 0,
+};
 
 /// Outcomes that may differ: a borderline episode may go either way where a processor rounds differently.
 const OUTCOMES: usize = 1;
@@ -111,6 +117,8 @@ pub fn measure(trained: &Trained) -> Result<Golden, EvalError> {
         golden.control = Some(control(trained, scene)?);
     }
     if let Some(model) = world {
+        // Once a frame, as in control: what takes a minute is run often.
+        let model: Arc<dyn WorldModel> = Arc::new(Sampled::new(model.clone(), ONCE));
         for scene in tasks.first().into_iter().chain(films.first()) {
             golden.rollouts.push(imagine(model.as_ref(), scene)?);
         }
@@ -140,30 +148,29 @@ fn eye_of(scene: &Arc<Scene>) -> Result<Eye, EvalError> {
 
 fn control(trained: &Trained, scene: &Arc<Scene>) -> Result<GoldenControl, EvalError> {
     let eye = eye_of(scene)?;
-    let mut controller: Box<dyn Controller> = match trained {
+    let controller: Box<dyn Controller> = match trained {
         Trained::Policy(policy) => Box::new(Reflex::new(policy.clone())),
         Trained::World(model) => {
             let proposals = proposals_of(model.as_ref(), scene, &eye)?;
-            let generative = model.card().camp == Camp::Generative;
-            if generative {
-                model.set_nfe(1);
-            }
-            // A minute of two cores for all models together; a model that names its own search is a slow one.
-            let (candidates, iterations, replan) = match (generative, model.search()) {
-                (true, _) => (6, 1, 5),
-                (false, Some(_)) => (24, 2, 2),
-                (false, None) => (48, 3, 2),
+            // A minute of two cores for all models together.
+            let preset = Budget::for_model(model.as_ref());
+            let is_cheap = preset == Budget::PAPER;
+            let (candidates, iterations, replan) = match model.facets().pixels {
+                Some(_) => (6, 1, 5),
+                None if is_cheap => (48, 3, 2),
+                None => (24, 2, 2),
             };
             let budget = Budget {
                 candidates,
                 iterations,
-                ..Budget::for_model(model.as_ref())
+                ..preset
             };
             let search = Cem {
                 proposals,
                 ..Cem::default()
             };
-            Box::new(Mpc::new(model.clone(), search, budget, replan))
+            let mpc = Mpc::new(model.clone(), search, budget, replan);
+            Box::new(mpc.sampling(ONCE))
         }
         Trained::Distance(distance) => {
             return Err(EvalError::Model(ModelError::Input {
@@ -176,7 +183,7 @@ fn control(trained: &Trained, scene: &Arc<Scene>) -> Result<GoldenControl, EvalE
     let found = control::run(
         scene,
         &eye,
-        controller.as_mut(),
+        &mut Pilot::Sighted(controller),
         seeds,
         GoalKind::Scene,
         |_| {},
@@ -200,16 +207,14 @@ fn control(trained: &Trained, scene: &Arc<Scene>) -> Result<GoldenControl, EvalE
 /// [`PROPOSALS`] where the model learned a prior over actions, else none.
 fn proposals_of(model: &dyn WorldModel, scene: &Arc<Scene>, eye: &Eye) -> Result<usize, EvalError> {
     let reality = crate::sim::Reality::new(scene, SEED).map_err(TaskError::from)?;
-    let (size, frame) = (eye.size(), eye.look(&reality).rgb);
-    let context = Context {
-        size,
-        frames: vec![frame.clone()],
-        actions: Vec::new(),
+    let Some(prior) = model.facets().proposals else {
+        return Ok(0);
     };
-    let (latent, goal) = (model.observe(&context)?, Goal { size, frame });
-    let (steps, dim) = (model.frameskip(), scene.actions.dim());
-    let drawn = model.propose(&latent, &goal, 1, steps, dim, SEED)?;
-    Ok(drawn.map_or(0, |_| PROPOSALS))
+    let frame = Frame::new(eye.size(), eye.look(&reality).rgb);
+    let latent = model.observe(&Context::one(frame.clone()))?;
+    let (steps, dim) = (model.shape().frameskip, scene.actions.dim());
+    prior.propose(&latent, &Goal { frame }, 1, steps, dim, SEED)?;
+    Ok(PROPOSALS)
 }
 
 fn imagine(model: &dyn WorldModel, scene: &Arc<Scene>) -> Result<GoldenRollout, EvalError> {

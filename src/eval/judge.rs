@@ -13,12 +13,12 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::stats::{Rate, quantile};
 use crate::camera::{Eye, SIZE};
 use crate::episode::{EpisodeError, record, record_states};
 use crate::judge::{Judge, SceneThresholds, Thresholds, Tracker, Violation};
 use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
+use crate::stats::{Rate, quantile};
 
 /// First seed of calibration clips: after training's, before the held-out ones.
 pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;

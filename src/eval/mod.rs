@@ -1,13 +1,13 @@
 //! Protocols, runs and the numbers that come out of them.
 
 pub mod attributes;
+pub mod contest;
 pub mod control;
 pub mod dream;
 pub mod following;
 pub mod golden;
 pub mod judge;
 pub mod probe;
+pub mod result;
 pub mod rollout;
-pub mod stats;
 pub mod surprise;
-pub mod tasks;

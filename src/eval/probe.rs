@@ -9,13 +9,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{EpisodeError, record, record_states};
-use crate::model::jepa::{pearson, r_squared};
-use crate::model::{Context, ModelError, WorldModel};
+use crate::model::{Context, ModelError, WorldModel, require};
 use crate::scene::{Kind, Scene, Shape};
 use crate::sim::State;
+use crate::stats::{pearson, r_squared};
+use crate::task::TaskError;
 use crate::train::probing::{Rows, fit_and_read};
 
 /// First seed of the episodes that probes are fitted on: for training, but used by no shipped one.
@@ -82,11 +82,8 @@ impl Seen {
     /// What a model that can use `frames` frames is given at frame `t`: the real ones, and the actions between them.
     fn context(&self, t: usize, frames: usize, size: usize) -> Context {
         let first = (t + 1).saturating_sub(frames.max(1));
-        Context {
-            size,
-            frames: self.frames[first..=t].to_vec(),
-            actions: self.actions[first..t].to_vec(),
-        }
+        let shown = self.frames[first..=t].iter().cloned();
+        Context::new(size, shown, self.actions[first..t].to_vec())
     }
 }
 
@@ -130,12 +127,9 @@ pub fn run(
     let fit = experience(scene, &eye, FIT_SEED, episodes * FIT_SHARE)?;
     let test = experience(scene, &eye, seed, episodes)?;
     let size = eye.size();
-    let own = |context: &Context| -> Result<Vec<f32>, ModelError> {
-        model.features(context)?.ok_or_else(|| ModelError::Input {
-            model: model.card().name.clone(),
-            message: "shows no features of an observation to probe".into(),
-        })
-    };
+    let lack = "shows no features of an observation to probe";
+    let latents = require(model, model.facets().latents, lack)?;
+    let own = |context: &Context| latents.features(context);
     let names = quantities(scene);
     let holds = |features: Features, frames: usize| {
         let given = (size, frames);
@@ -175,10 +169,10 @@ pub fn run(
         };
         Ok::<_, EvalError>((holds, sizes))
     };
-    let (own, (rows_fit, rows_test)) = holds(&own, model.context_frames())?;
+    let (own, (rows_fit, rows_test)) = holds(&own, model.shape().context_frames)?;
     let last = |context: &Context| -> Result<Vec<f32>, ModelError> {
         let last = context.frames.last();
-        Ok(last.map_or_else(Vec::new, |frame| coarse(frame, size)))
+        Ok(last.map_or_else(Vec::new, |frame| coarse(&frame.data, size)))
     };
     let (pixels, _) = holds(&last, 1)?;
     Ok(ProbeResult {

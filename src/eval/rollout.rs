@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::control::EvalError;
-use super::stats::{Rate, Spread};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
 use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
-use crate::model::jepa::pearson;
-use crate::model::{Actions, Cancel, Context, Rollouts, WorldModel};
+use crate::model::{Actions, Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
 use crate::scene::{Law, Scene};
+use crate::stats::pearson;
+use crate::stats::{Rate, Spread};
+use crate::task::TaskError;
 
 /// Real frames given to the model.
 pub const CONTEXT: usize = 4;
@@ -162,11 +162,11 @@ impl Clip {
 
     /// The context that a model gets.
     pub fn context(&self) -> Context {
-        Context {
-            size: self.size,
-            frames: (0..CONTEXT).map(|t| self.frame(t).to_vec()).collect(),
-            actions: (0..CONTEXT - 1).map(|t| self.action(t)).collect(),
-        }
+        Context::new(
+            self.size,
+            (0..CONTEXT).map(|t| self.frame(t).to_vec()),
+            (0..CONTEXT - 1).map(|t| self.action(t)).collect(),
+        )
     }
 
     /// The actions after it, [`STEPS`] of them.
@@ -189,9 +189,7 @@ pub fn run(
 ) -> Result<RolloutResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let judge = Judge::new(scene);
-    let moving: Vec<bool> = std::iter::once(false)
-        .chain((0..scene.bodies.len()).map(|i| scene.moving().contains(&i)))
-        .collect();
+    let moving = scene.moving_ids();
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let (mut violations, mut checked): (Vec<Vec<Violation>>, Vec<Law>) = Default::default();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
@@ -200,15 +198,19 @@ pub fn run(
         let clip = Clip::new(scene, &eye, seed)?;
         let started = std::time::Instant::now();
         let latent = model.observe(&clip.context())?;
-        let rollouts = model.imagine(&latent, &clip.actions(), &Cancel::new())?;
+        let cancel = Cancel::new();
+        let rollouts = model.imagine(&latent, &clip.actions(), Sampling::default(), &cancel)?;
         seconds += started.elapsed().as_secs_f64();
         let last = clip.frame(CONTEXT - 1);
-        let frames = model.frames(&rollouts)?;
+        let can = model.facets();
+        let frames = can.frames(&rollouts)?;
         let mut futures = Vec::new();
         for horizon in HORIZONS {
             futures.extend_from_slice(clip.frame(CONTEXT - 1 + horizon));
         }
-        let again = model.reconstruct(eye.size(), &futures)?;
+        let futures = Frames::sequence(eye.size(), futures);
+        let again = can.pixels.map(|p| p.reconstruct(&futures)).transpose()?;
+        let again = again.flatten();
         for horizon in HORIZONS {
             let (truth, ids) = (
                 clip.frame(CONTEXT - 1 + horizon),
@@ -225,7 +227,7 @@ pub fn run(
             constant.errors(constant_velocity(&judge, &clip, horizon));
             if let Some(again) = &again {
                 let i = HORIZONS.iter().position(|&h| h == horizon).unwrap_or(0);
-                let frame = &again[i * truth.len()..(i + 1) * truth.len()];
+                let frame = again.at(0, i);
                 let floor = tallies.entry(("autoencoder", horizon)).or_default();
                 floor.psnr.extend(psnr(frame));
                 floor.whole.extend(psnr_db(frame, truth, None));
@@ -253,10 +255,10 @@ pub fn run(
                 judged = Judged::Frames;
                 judge.frames(eye.size(), CONTEXT, &all)
             }
-            None => match model.states(&rollouts)? {
+            None => match can.states(&rollouts)? {
                 Some(states) => {
                     judged = Judged::Places;
-                    judge.states(&states, 0, model.frameskip())
+                    judge.states(&states, 0, model.shape().frameskip)
                 }
                 None => Vec::new(),
             },
@@ -330,11 +332,11 @@ fn probe_errors(
     clip: &Clip,
     horizon: usize,
 ) -> Result<Vec<f64>, EvalError> {
-    let skip = model.frameskip();
+    let skip = model.shape().frameskip;
     if !horizon.is_multiple_of(skip) {
         return Ok(Vec::new());
     }
-    let Some(states) = model.states(rollouts)? else {
+    let Some(states) = model.facets().states(rollouts)? else {
         return Ok(Vec::new());
     };
     let n = scene.bodies.len();
@@ -359,16 +361,12 @@ fn probe_now(
     clip: &Clip,
     out: &mut BTreeMap<String, Vec<[f32; 4]>>,
 ) -> Result<(), EvalError> {
+    let Some(readouts) = model.facets().readouts else {
+        return Ok(());
+    };
     for t in (2..CONTEXT + STEPS).step_by(3) {
-        let frames = (t - 2..=t).map(|t| clip.frame(t).to_vec()).collect();
-        let context = Context {
-            size: clip.size,
-            frames,
-            actions: Vec::new(),
-        };
-        let Some(read) = model.read_out(&context)? else {
-            return Ok(());
-        };
+        let frames = (t - 2..=t).map(|t| clip.frame(t).to_vec());
+        let read = readouts.now(&Context::new(clip.size, frames, Vec::new()))?;
         for (pose, name) in read.at(0, 0).iter().zip(&read.bodies) {
             let Some(body) = scene.body_index(name) else {
                 continue;
@@ -429,6 +427,6 @@ fn lawfulness(laws: &[Law], clips: &[Vec<Violation>], bodies: usize) -> Lawfulne
         clean_clips: (!laws.is_empty())
             .then(|| Rate::wilson(clean, clips.len()))
             .flatten(),
-        median_steps_to_first: super::stats::quantile(&first, 0.5),
+        median_steps_to_first: crate::stats::quantile(&first, 0.5),
     }
 }

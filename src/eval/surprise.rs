@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::control::{CONTEXT_FRAMES, EvalError};
-use super::stats::{Mean, Rate, quantile};
-use super::tasks::TaskError;
 use crate::camera::Eye;
 use crate::episode::{EpisodeError, record_states};
-use crate::model::{Actions, Context, ModelError, WorldModel};
+use crate::model::{Actions, Context, Frame, ModelError, WorldModel, require};
 use crate::scene::{Colour, Edit, EditKind, Kind, Scene};
 use crate::sim::{Reality, SimError, State};
+use crate::stats::{Mean, Rate, quantile};
+use crate::task::TaskError;
 
 /// Observations before a break, at least.
 const BEFORE: usize = 12;
@@ -208,16 +208,16 @@ fn film(
 
 /// Largest surprise from the break on: the model's, and copy-last's.
 fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2], ModelError> {
-    let skip = model.frameskip().max(1);
+    let skip = model.shape().frameskip.max(1);
+    let lack = "does not say how unexpected an observation is";
+    let own = require(model, model.facets().surprise, lack)?;
     let mut most = [f64::NEG_INFINITY; 2];
     for at in clip.from.max(skip)..clip.frames.len() {
         let now = at - skip;
         let start = (now + 1).saturating_sub(CONTEXT_FRAMES);
-        let context = Context {
-            size,
-            frames: clip.frames[start..=now].to_vec(),
-            actions: clip.actions[start..now].to_vec(),
-        };
+        let shown = clip.frames[start..=now].iter().cloned();
+        let context = Context::new(size, shown, clip.actions[start..now].to_vec());
+        let next = Frame::new(size, clip.frames[at].clone());
         let taken = &clip.actions[now..at];
         let actions = Actions {
             n: 1,
@@ -225,7 +225,7 @@ fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2]
             dim: taken.first().map_or(0, Vec::len),
             data: taken.concat(),
         };
-        let found = f64::from(model.surprise(&context, &actions, &clip.frames[at])?);
+        let found = f64::from(own.surprise(&context, &actions, &next)?);
         let change = clip.frames[now].iter().zip(&clip.frames[at]);
         let change = change
             .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))

@@ -2,8 +2,8 @@
 
 use super::Tracker;
 
-/// PSNR (dB) over the pixels where `mask` is true; `None` if there are none. Frames are `[H, W, 3]` bytes, peak 255.
-/// Capped at 60 dB, where two 8-bit frames are equal for any purpose.
+/// PSNR (dB) over the pixels where `mask` is true; `None` if there are none. Frames are `[H, W, 3]` bytes,
+/// peak 255. Capped at 60 dB, where two 8-bit frames are equal for any purpose.
 pub fn psnr_db(a: &[u8], b: &[u8], mask: Option<&[bool]>) -> Option<f64> {
     let (mut sum, mut count) = (0.0f64, 0usize);
     for (i, (p, q)) in a.chunks_exact(3).zip(b.chunks_exact(3)).enumerate() {
@@ -19,8 +19,8 @@ pub fn psnr_db(a: &[u8], b: &[u8], mask: Option<&[bool]>) -> Option<f64> {
     (count > 0).then(|| (10.0 * (255.0 * 255.0 / mse.max(1e-12)).log10()).min(60.0))
 }
 
-/// Foreground: pixels of moving bodies in the true frame or in the last real one (so that both a body's place and the place that
-/// it left count). `moving[id]` tells whether the instance id moves.
+/// Foreground: pixels of moving bodies in the true frame or in the last real one (so that both a body's
+/// place and the place that it left count). `moving[id]` tells whether the instance id moves.
 pub fn foreground_mask(truth_ids: &[u8], last_real_ids: &[u8], moving: &[bool]) -> Vec<bool> {
     let moves = |id: &u8| moving.get(usize::from(*id)).copied().unwrap_or(false);
     truth_ids
@@ -45,8 +45,8 @@ pub fn foreground_psnr_db(
     )
 }
 
-/// Position error in pixels of each tracked body that the truth shows (area over 4 px), `None` where the imagined frame has
-/// lost it.
+/// Position error in pixels of each tracked body that the truth shows (area over 4 px), `None` where the
+/// imagined frame has lost it.
 pub fn object_error(
     tracker: &Tracker,
     size: usize,

@@ -3,11 +3,11 @@
 //!
 //! | law | score |
 //! | --- | --- |
-//! | permanence | missing share of the area that should be visible (what other bodies cover or the border cuts is not missed) |
+//! | permanence | missing share of the area that other bodies and the border leave to be seen |
 //! | duplication | area of the second component over the body's own |
-//! | continuity | the lesser of the step's length and its departure from constant velocity, 64ths of the picture |
+//! | continuity | the step's length or its departure from constant velocity, the lesser, 64ths of the picture |
 //! | size | abs ln(area over expected visible area), for bodies that did not vanish |
-//! | interpenetration | how much shorter the pair is than both bodies side by side (inscribed diameters), metres |
+//! | interpenetration | how much shorter the pair is than both inscribed diameters side by side, metres |
 
 use std::sync::Arc;
 
@@ -298,8 +298,8 @@ impl Judge {
         }
     }
 
-    /// How much shorter than both bodies side by side the pair is along the line of its centres, metres. The pair's
-    /// outer ends are seen even where one body hides the inner part of the other.
+    /// How much shorter than both bodies side by side the pair is along the line of its centres, metres.
+    /// The pair's outer ends are seen even where one body hides the inner part of the other.
     fn overlap(&self, size: usize, a: (usize, &Blob), b: (usize, &Blob)) -> Option<f32> {
         let eye = self.eye.as_ref()?;
         let d = [
@@ -339,7 +339,8 @@ impl Judge {
                 radius,
             } => half_height.min(*radius),
             Shape::Capsule { radius, .. } => *radius,
-            // Of an outline with corners and notches only the part nearest to the origin is sure to be inside.
+            // Of an outline with corners and notches only the part nearest to the origin is sure to be
+            // inside.
             Shape::Convex { .. } | Shape::Compound { .. } => 0.0,
         }
     }

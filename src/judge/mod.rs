@@ -1,8 +1,9 @@
-//! The judge: laws of physics on tracked objects, and fidelity against reality. Two questions, never mixed: is an
-//! imagined clip *lawful* (needs no reference), and is it *accurate* (against what really happened)?
+//! The judge: laws of physics on tracked objects, and fidelity against reality. Two questions, never mixed:
+//! is an imagined clip *lawful* (needs no reference), and is it *accurate* (against what really happened)?
 //!
-//! `tracker.rs` reads bodies out of frames by hue, `laws.rs` checks the tracks, `thresholds.rs` holds what calibration on
-//! reality found, `fidelity.rs` compares with the truth. Divergence after chaos is not a violation.
+//! `tracker.rs` reads bodies out of frames by hue, `laws.rs` checks the tracks, `thresholds.rs` holds what
+//! calibration on reality found, `fidelity.rs` compares with the truth. Divergence after chaos is not a
+//! violation.
 
 mod fidelity;
 mod laws;

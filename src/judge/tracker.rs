@@ -1,10 +1,10 @@
 //! Reads bodies out of frames by hue.
 //!
-//! Shading multiplies a body's colour and edges mix it with a grey background, so the *direction* of a pixel's colour,
-//! once its grey part is removed, names the body, and the length of that vector tells how much of the pixel
-//! is body. A pixel belongs to the body whose hue lies nearest.
+//! Shading multiplies a body's colour and edges mix it with a grey background, so the *direction* of a
+//! pixel's colour, once its grey part is removed, names the body, and the length of that vector tells how
+//! much of the pixel is body. A pixel belongs to the body whose hue lies nearest.
 
-use crate::scene::{Colour, Kind, Scene};
+use crate::scene::{Colour, Kind, Scene, hue_of};
 
 /// One body in one frame.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +73,7 @@ impl Tracker {
         let own = bodies.iter().map(|&i| scene.bodies[i].colour);
         let hues = own
             .chain(shared)
-            .map(|c: Colour| unit(chroma(c.rgb().map(f32::from))).0)
+            .map(|c: Colour| hue_of(c.rgb()).0)
             .collect();
         Self {
             bodies,
@@ -93,8 +93,7 @@ impl Tracker {
             })
             .collect();
         for (i, p) in frame.chunks_exact(3).enumerate().take(size * size) {
-            let (direction, length) =
-                unit(chroma([f32::from(p[0]), f32::from(p[1]), f32::from(p[2])]));
+            let (direction, length) = hue_of([p[0], p[1], p[2]]);
             let amount = ((length - CHROMA_FLOOR) / CHROMA_RISE).clamp(0.0, 1.0);
             if amount == 0.0 {
                 continue;
@@ -135,16 +134,6 @@ fn colours(scene: &Scene, body: usize) -> Vec<Colour> {
         }
         _ => vec![b.colour],
     }
-}
-
-fn chroma(p: [f32; 3]) -> [f32; 3] {
-    let mean = (p[0] + p[1] + p[2]) / 3.0;
-    p.map(|c| c - mean)
-}
-
-fn unit(v: [f32; 3]) -> ([f32; 3], f32) {
-    let length = (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt();
-    (v.map(|c| c / length.max(1e-6)), length)
 }
 
 fn summarise(blob: &mut Blob, size: usize) {

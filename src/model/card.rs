@@ -35,6 +35,47 @@ impl Camp {
     }
 }
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// A training whose weights another one began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Its folder, as the recipe of the later training names it.
+    pub folder: String,
+    /// SHA-256 of its `model.safetensors`, hexadecimal.
+    pub sha256: String,
+    /// Optimisation steps taken.
+    pub steps: u64,
+    /// Frames that losses were computed over; 0 where they were not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frames: u64,
+    /// Minutes of training.
+    pub minutes: f64,
+}
+
+impl Stage {
+    /// The trainings that a training begins with which starts from the model in `folder`, the first one
+    /// first.
+    ///
+    /// # Errors
+    /// [`ModelError`] if there is no sound card.
+    pub fn chain(folder: &Path) -> Result<Vec<Stage>, ModelError> {
+        let mut card = Card::load(folder)?;
+        let mut stages = std::mem::take(&mut card.stages);
+        stages.push(Stage {
+            folder: folder.display().to_string(),
+            sha256: card.sha256,
+            steps: card.steps,
+            frames: card.frames,
+            minutes: card.minutes,
+        });
+        Ok(stages)
+    }
+}
+
 /// A model's folder metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +88,7 @@ pub struct Card {
     pub camp: Camp,
     /// One line for lists: what it is.
     pub summary: String,
-    /// `lewm` or `pixel_diffusion`; `train.ron` beside the card has the full configuration.
+    /// `lewm` or `pixel_diffusion`, for example; `model.ron` beside the card describes the network.
     pub architecture: String,
     /// Scenes it was trained on (it may be run on others).
     pub scenes: Vec<String>,
@@ -67,14 +108,59 @@ pub struct Card {
     pub sha256: String,
     /// Where it differs from the paper.
     pub notes: String,
+    /// SHA-256 of `readouts.safetensors`, hexadecimal; none where nothing is read out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readouts: Option<String>,
+    /// Frames that losses were computed over; 0 where they were not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frames: u64,
+    /// Earlier trainings, the first one first: this one began with the weights of the last of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
     /// Licence of the weights.
     pub licence: String,
-    /// What the model answers to one fixed question (see `fingerprint.rs`); `parallax models --check` asks again.
+    /// What the model answers to one fixed question (see `fingerprint.rs`); `parallax models --check` asks
+    /// again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behaviour: Vec<f32>,
 }
 
 impl Card {
+    /// The card of something that was not trained: everything that a training says is empty.
+    pub fn untrained(name: &str, camp: Camp, architecture: &str) -> Card {
+        Card {
+            format: FORMAT,
+            name: name.into(),
+            camp,
+            summary: String::new(),
+            architecture: architecture.into(),
+            scenes: Vec::new(),
+            parameters: 0,
+            steps: 0,
+            seed: 0,
+            data: "none".into(),
+            hardware: "none".into(),
+            minutes: 0.0,
+            sha256: String::new(),
+            notes: String::new(),
+            readouts: None,
+            frames: 0,
+            stages: Vec::new(),
+            licence: "MIT OR Apache-2.0".into(),
+            behaviour: Vec::new(),
+        }
+    }
+
+    /// Minutes of this training and of all before it that it went on from.
+    pub fn all_minutes(&self) -> f64 {
+        self.minutes + self.stages.iter().map(|s| s.minutes).sum::<f64>()
+    }
+
+    /// Frames of this training and of all before it that it went on from.
+    pub fn all_frames(&self) -> u64 {
+        self.frames + self.stages.iter().map(|s| s.frames).sum::<u64>()
+    }
+
     /// Reads `dir/card.ron`.
     ///
     /// # Errors

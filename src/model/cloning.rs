@@ -1,8 +1,9 @@
-//! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this frame to that one (as GCSL, Ghosh
-//! et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal that its actions reached).
+//! Goal-conditioned behaviour cloning: the action that the recorded behaviour took on its way from this
+//! frame to that one (as GCSL, Ghosh et al. 2021, arXiv 1912.06088: any later frame of an episode is a goal
+//! that its actions reached).
 
 use super::nn::{FrameEncoder, FrameEncoderSizes, Head, LayerNorm, Linear, Params, ops};
-use super::{Card, Context, Cost, Goal, ModelError, input, policy::Policy};
+use super::{Card, Context, Cost, Frame, Goal, ModelError, input, policy::Policy};
 use candle_core::{D, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -162,7 +163,8 @@ impl Cloning {
         self.encoder.flops() + 3. * c.features as f64 * w + c.blocks as f64 * 2. * w * w
     }
 
-    /// Mean squared error of the actions `[N, A]` of pairs of frames, `pixels: [2·N, ..]`: first all that are seen, then all goals.
+    /// Mean squared error of the actions `[N, A]` of pairs of frames, `pixels: [2·N, ..]`: first all that
+    /// are seen, then all goals.
     pub fn loss(&self, pixels: &Tensor, actions: &Tensor, train: bool) -> Result<Tensor> {
         let n = actions.dim(0)?;
         let features = self.encoder.forward(pixels, train)?;
@@ -200,10 +202,11 @@ impl ClonedPolicy {
         })
     }
 
-    fn features(&self, size: usize, frame: &[u8]) -> std::result::Result<Tensor, ModelError> {
+    fn features(&self, frame: &Frame) -> std::result::Result<Tensor, ModelError> {
         let side = self.model.config.image_size;
-        input::check_frame(&self.card.name, "frame", (size, frame), side)?;
-        Ok(self.model.encoder.encode_frames(frame)?)
+        let found = (frame.size, frame.data.as_slice());
+        input::check_frame(&self.card.name, "frame", found, side)?;
+        Ok(self.model.encoder.encode_frames(&frame.data)?)
     }
 }
 
@@ -222,8 +225,8 @@ impl Policy for ClonedPolicy {
             model: self.card.name.clone(),
             message: "found no frame, expected at least 1".into(),
         })?;
-        let now = self.features(context.size, frame)?;
-        let goal = self.features(goal.size, &goal.frame)?;
+        let now = self.features(frame)?;
+        let goal = self.features(&goal.frame)?;
         let action: Vec<f32> = self.model.decide(&now, &goal)?.flatten_all()?.to_vec1()?;
         let component = |i: usize| action.get(i).map_or(0.0, |a| a.clamp(-1.0, 1.0));
         Ok((0..dim).map(component).collect())

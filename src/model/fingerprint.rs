@@ -1,18 +1,22 @@
-//! A fingerprint of behaviour: what a trained model answers to one fixed question. It stands on the model's card, so that
-//! `parallax models --check` finds weights that load and are finite but no longer do what they did, and code that runs
-//! the same weights in another way.
+//! A fingerprint of behaviour: what a trained model answers to one fixed question. It stands on the model's
+//! card, so that `parallax models --check` finds weights that load and are finite but no longer do what
+//! they did, and code that runs the same weights in another way.
 //!
-//! The question is a moment of one recorded episode of a scene that the model was trained on. A world model is
-//! asked for distances to a later moment under two courses of action, for the picture and the places that it imagines,
-//! for its surprise and its proposals; a policy for its actions; a distance for distances.
+//! The question is a moment of one recorded episode of a scene that the model was trained on. A world model
+//! is asked for distances to a later moment under two courses of action, for the picture and the places
+//! that it imagines, for its surprise and its proposals; a policy for its actions; a distance for
+//! distances.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
 
+use super::goal::Metric;
 use super::registry::{self, Trained};
-use super::{Actions, Cancel, Card, Context, Goal, ModelError, WorldModel};
+use super::{
+    Actions, Cancel, Card, Context, Frame, Frames, Goal, ModelError, Sampling, WorldModel,
+};
 use crate::camera::Eye;
 use crate::episode::record;
 use crate::scene::{self, Scene};
@@ -35,7 +39,7 @@ struct Question {
     context: Context,
     ahead: Actions,
     next: Vec<Vec<f32>>,
-    later: Vec<Vec<u8>>,
+    later: Vec<Frame>,
     goal: Goal,
 }
 
@@ -48,10 +52,10 @@ impl Question {
         let eye = Eye::standard(scene).map_err(|e| fault(e.to_string()))?;
         let episode = record(scene, &eye, SEED)?;
         let (size, dim) = (eye.size(), scene.actions.dim());
-        let frames: Vec<Vec<u8>> = episode
+        let frames: Vec<Frame> = episode
             .frames
             .chunks_exact(size * size * 3)
-            .map(<[u8]>::to_vec)
+            .map(|f| Frame::new(size, f.to_vec()))
             .collect();
         let now = NOW.min(frames.len().saturating_sub(AHEAD + 1));
         if frames.len() <= now + AHEAD {
@@ -69,14 +73,12 @@ impl Question {
         ahead.n = 2;
         Ok(Question {
             context: Context {
-                size,
                 frames: frames[..=now].to_vec(),
                 actions: (0..now).map(action).collect(),
             },
             ahead,
             next,
             goal: Goal {
-                size,
                 frame: frames[now + AHEAD].clone(),
             },
             later: frames[now + 1..].to_vec(),
@@ -95,14 +97,15 @@ pub fn of(trained: &Trained, scene: &Arc<Scene>) -> Result<Vec<f32>, ModelError>
         Trained::Policy(policy) => {
             let mut answers = policy.act(&q.context, &q.goal, q.ahead.dim)?;
             let other = Goal {
-                size: q.context.size,
                 frame: q.context.frames[0].clone(),
             };
             answers.extend(policy.act(&q.context, &other, q.ahead.dim)?);
             answers
         }
         Trained::Distance(distance) => {
-            distance.distances(q.context.size, &q.later[..AHEAD].concat(), &q.goal)?
+            let later = q.later[..AHEAD].iter().flat_map(|f| f.data.clone());
+            let later = Frames::sequence(q.goal.frame.size, later.collect());
+            distance.distances(&later, &q.goal)?
         }
     };
     Ok(answers.into_iter().map(rounded).collect())
@@ -110,21 +113,28 @@ pub fn of(trained: &Trained, scene: &Arc<Scene>) -> Result<Vec<f32>, ModelError>
 
 fn imagined(model: &dyn WorldModel, q: &Question) -> Result<Vec<f32>, ModelError> {
     let latent = model.observe(&q.context)?;
-    let rollouts = model.imagine(&latent, &q.ahead, &Cancel::new())?;
-    let mut answers = model.distance(&rollouts, &q.goal)?;
-    if let Some(frames) = model.frames(&rollouts)? {
+    let (sampling, cancel) = (Sampling::default(), Cancel::new());
+    let rollouts = model.imagine(&latent, &q.ahead, sampling, &cancel)?;
+    let can = model.facets();
+    let mut answers = match can.plans {
+        Some(plans) => plans.distance(&rollouts, &q.goal, &Metric::Own)?,
+        None => Vec::new(),
+    };
+    if let Some(frames) = can.frames(&rollouts)? {
         answers.extend(quarters(frames.at(0, frames.steps - 1), frames.size));
     }
-    if let Some(states) = model.states(&rollouts)? {
+    if let Some(states) = can.states(&rollouts)? {
         let last = states.at(0, states.steps - 1);
         answers.extend(last.iter().flat_map(|p| [p[0], p[1]]));
     }
-    let skip = model.frameskip().max(1);
-    let taken = Actions::one(&q.next[..skip], q.ahead.dim);
-    answers.push(model.surprise(&q.context, &taken, &q.later[skip - 1])?);
-    let dim = q.ahead.dim;
-    if let Some(proposed) = model.propose(&latent, &q.goal, 2, AHEAD, dim, SEED)? {
-        answers.extend(proposed.data);
+    if let Some(surprise) = can.surprise {
+        let skip = model.shape().frameskip.max(1);
+        let taken = Actions::one(&q.next[..skip], q.ahead.dim);
+        answers.push(surprise.surprise(&q.context, &taken, &q.later[skip - 1])?);
+    }
+    if let Some(prior) = can.proposals {
+        let drawn = prior.propose(&latent, &q.goal, 2, AHEAD, q.ahead.dim, SEED)?;
+        answers.extend(drawn.data);
     }
     Ok(answers)
 }
@@ -175,16 +185,16 @@ pub fn difference(found: &[f32], expected: &[f32]) -> Option<String> {
     ))
 }
 
-/// The scene that a model is asked about: of its card's that are in the library the first with actions, or else the
-/// first.
+/// The scene that a model is asked about: of its card's that are in the library the first with actions, or
+/// else the first.
 fn scene_of(card: &Card) -> Option<Arc<Scene>> {
     let known = || card.scenes.iter().filter_map(|name| scene::load(name).ok());
     let acted = known().find(|s| s.actions.dim() > 0);
     acted.or_else(|| known().next()).map(Arc::new)
 }
 
-/// Loads a model folder and compares its behaviour with its card's; the comparison is `None` where the card says nothing
-/// or none of its scenes is in the library.
+/// Loads a model folder and compares its behaviour with its card's; the comparison is `None` where the card
+/// says nothing or none of its scenes is in the library.
 ///
 /// # Errors
 /// [`ModelError`] of loading, or one that says how the behaviour differs.
@@ -208,7 +218,8 @@ pub fn check(dir: &Path, device: &Device) -> Result<Option<()>, ModelError> {
     }
 }
 
-/// Measures a model folder's behaviour and writes it on its card; false where none of its scenes is in the library.
+/// Measures a model folder's behaviour and writes it on its card; false where none of its scenes is in the
+/// library.
 ///
 /// # Errors
 /// [`ModelError`] of loading, running or writing.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::ModelError;
+use super::error::without_backtrace;
 use super::nn::{Params, WeightsError};
+use super::{ModelError, folder};
 use candle_core::Device;
 
 /// The file's part `what` makes no sense.
@@ -18,15 +19,7 @@ pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) 
     }
 }
 
-/// What an error of the tensor library says, without the backtrace that it carries where `RUST_BACKTRACE` is
-/// set.
-pub(super) fn without_backtrace(text: &str) -> String {
-    let lines = text.lines();
-    let said = lines.take_while(|line| !line.trim_start().starts_with("0: "));
-    said.collect::<Vec<_>>().join("\n").trim_end().to_string()
-}
-
-/// Builds a model of `dir/model.safetensors`.
+/// Builds a model of the weights in a folder.
 ///
 /// # Errors
 /// [`ModelError`] naming the file and what does not fit.
@@ -35,8 +28,8 @@ pub(crate) fn load<M, E: std::fmt::Display>(
     device: &Device,
     build: impl FnOnce(&Params) -> Result<M, E>,
 ) -> Result<M, ModelError> {
-    let path = dir.join("model.safetensors");
-    let params = Params::load(&path, device).map_err(|e| match e {
+    let path = dir.join(folder::WEIGHTS);
+    let params = folder::weights(dir, device).map_err(|e| match e {
         WeightsError::Io { path, source } => ModelError::Io { path, source },
         other => invalid(&path, "weights", other),
     })?;

@@ -1,9 +1,11 @@
 //! What a masked pretraining sees, hides and misses, as pictures.
 
-/// Error that is drawn in full colour, in deviations of a layer-normalised embedding: what guessing the mean would miss by.
+/// Error that is drawn in full colour, in deviations of a layer-normalised embedding: what guessing the
+/// mean would miss by.
 const FULL: f32 = 0.8;
 
-/// A clip of which a model saw some tubelets and predicted the embeddings of the others: what a masked pretraining does.
+/// A clip of which a model saw some tubelets and predicted the embeddings of the others: what a masked
+/// pretraining does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MaskedClip {
     /// Side of a frame in pixels.
@@ -19,7 +21,8 @@ pub struct MaskedClip {
 }
 
 impl MaskedClip {
-    /// Index into [`visible`](Self::visible) and [`error`](Self::error) of pixel `pixel` (row by row) of frame `t`.
+    /// Index into [`visible`](Self::visible) and [`error`](Self::error) of pixel `pixel` (row by row) of
+    /// frame `t`.
     pub fn tubelet(&self, t: usize, pixel: usize) -> usize {
         let side = (self.size / self.grid.max(1)).max(1);
         let (y, x) = (pixel / self.size / side, pixel % self.size / side);
@@ -37,7 +40,8 @@ impl MaskedClip {
             .collect()
     }
 
-    /// Frame `t`, `[H, W, 3]`, dimmed, under the error of every hidden tubelet: from black by red and yellow to white.
+    /// Frame `t`, `[H, W, 3]`, dimmed, under the error of every hidden tubelet: from black by red and
+    /// yellow to white.
     pub fn heat(&self, t: usize) -> Vec<u8> {
         let pixels = self.frames[t].chunks_exact(3).enumerate();
         pixels
@@ -52,7 +56,8 @@ impl MaskedClip {
             .collect()
     }
 
-    /// Tubelets that were hidden and predicted, and the mean error of their embeddings (NaN where there are none).
+    /// Tubelets that were hidden and predicted, and the mean error of their embeddings (NaN where there are
+    /// none).
     pub fn hidden(&self) -> (usize, f32) {
         let known = self.error.iter().copied().filter(|e| !e.is_nan());
         let (count, sum) = known.fold((0, 0.), |(n, s), e| (n + 1, s + e));

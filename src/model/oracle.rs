@@ -1,19 +1,21 @@
 //! The ceiling: a world model whose imagination is a fork of rapier (as VP2 uses the simulator itself).
 //!
-//! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the very same
-//! planner drives it. Its distance is that of the task: how far the task's bodies are from their places, with a small
-//! pull of the hand towards a body that is not there yet, without which 25 steps ahead are often flat. Where a body has
-//! to come to rest, the imagination lets it roll out. Where places and an angle have to be right at one moment, a fork
-//! that meets the goal is better than any that only comes near it: followed to its end it will do in reality what it did
-//! in imagination, to the bit.
+//! It is the only model that is shown reality, through [`Oracle::see`]; it shares the trait so that the
+//! very same planner drives it. Its distance is that of the task: how far the task's bodies are from their
+//! places, with a small pull of the hand towards a body that is not there yet, without which 25 steps ahead
+//! are often flat. Where a body has to come to rest, the imagination lets it roll out. Where places and an
+//! angle have to be right at one moment, a fork that meets the goal is better than any that only comes near
+//! it: followed to its end it will do in reality what it did in imagination, to the bit.
 
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use super::facets::{Effort, Facets, Plans};
+use super::goal::Metric;
 use super::{
-    Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
-    Rollouts, WorldModel, card::FORMAT,
+    Actions, Camp, Cancel, Card, Context, Cost, Goal, Latent, ModelError, Rollouts, Sampling,
+    Shape, WorldModel,
 };
 use crate::scene::{ActionSpace, Scene};
 use crate::sim::{CONTROL_HZ, GoalState, Reality, State, Target};
@@ -22,10 +24,11 @@ use crate::sim::{CONTROL_HZ, GoalState, Reality, State, Target};
 pub const CONSTANT_VELOCITY: &str = "constant-velocity";
 /// Weight of the hand's distance to the body.
 const HAND_PULL: f32 = 0.1;
-/// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are nearly in theirs:
-/// until then the hand has to be free to go round them.
+/// Weight of the hand's own place where it counts beside a body's. It counts only once the bodies are
+/// nearly in theirs: until then the hand has to be free to go round them.
 const HAND_TARGET: f32 = 0.3;
-/// The hand's distance, metres, that is charged until then, so that bringing the bodies home never costs more.
+/// The hand's distance, metres, that is charged until then, so that bringing the bodies home never costs
+/// more.
 const HAND_AWAY: f32 = 0.9;
 /// How many tolerances from its goal a body may be for the hand's place to count.
 const NEARLY: f32 = 1.5;
@@ -54,6 +57,7 @@ enum Forecast {
 pub struct Oracle {
     card: Card,
     forecast: Forecast,
+    action_dim: usize,
     hand: Option<usize>,
     /// For every body, the distance of centres at which the hand touches it.
     reach: Vec<f32>,
@@ -77,26 +81,15 @@ impl Oracle {
         let touch = |b: usize| hand.map_or(0.0, |h| 0.5 * (size(h) + size(b)));
         let reach = (0..scene.bodies.len()).map(touch).collect();
         let card = Card {
-            format: FORMAT,
-            name: "oracle".into(),
-            camp: Camp::Reference,
             summary: "CEM on forks of rapier itself: the ceiling".into(),
-            architecture: "rapier3d".into(),
             scenes: vec![scene.name.clone()],
-            parameters: 0,
-            steps: 0,
-            seed: 0,
-            data: "none".into(),
-            hardware: "none".into(),
-            minutes: 0.0,
-            sha256: String::new(),
             notes: "Sees the true state; not a contestant".into(),
-            licence: "MIT OR Apache-2.0".into(),
-            behaviour: Vec::new(),
+            ..Card::untrained("oracle", Camp::Reference, "rapier3d")
         };
         Self {
             card,
             forecast: Forecast::Rapier,
+            action_dim: scene.actions.dim(),
             hand,
             reach,
             exacting: (scene.task.as_ref()).is_some_and(|t| t.angle_degrees.is_some()),
@@ -104,7 +97,8 @@ impl Oracle {
         }
     }
 
-    /// The floor beside that ceiling: it is shown the same state and has the same distance, but knows no physics beyond constant velocities.
+    /// The floor beside that ceiling: it is shown the same state and has the same distance, but knows no
+    /// physics beyond constant velocities.
     pub fn without_contacts(scene: &Scene) -> Self {
         let oracle = Self::new(scene);
         let card = Card {
@@ -121,7 +115,8 @@ impl Oracle {
         }
     }
 
-    /// Whether a plan is only good as a whole: a mean of several good ones may miss the moment at which each succeeds.
+    /// Whether a plan is only good as a whole: a mean of several good ones may miss the moment at which
+    /// each succeeds.
     pub fn is_exacting(&self) -> bool {
         self.exacting
     }
@@ -247,19 +242,21 @@ impl WorldModel for Oracle {
         &self.card
     }
 
-    fn context_frames(&self) -> usize {
-        1
-    }
-
-    fn frameskip(&self) -> usize {
-        SCORE_EVERY
+    fn shape(&self) -> Shape {
+        Shape {
+            context_frames: 1,
+            frameskip: SCORE_EVERY,
+            action_dim: self.action_dim,
+        }
     }
 
     fn observe(&self, _context: &Context) -> Result<Latent, ModelError> {
         let seen = self.seen.lock().unwrap_or_else(|p| p.into_inner());
-        let (reality, goal) = seen.as_ref().ok_or_else(|| ModelError::Input {
-            model: self.card.name.clone(),
-            message: "was not shown reality before it was asked to observe".into(),
+        let (reality, goal) = seen.as_ref().ok_or_else(|| {
+            ModelError::input(
+                &self.card.name,
+                "was not shown reality before it was asked to observe",
+            )
         })?;
         Ok(Latent::new(Truth {
             reality: reality.clone(),
@@ -271,6 +268,7 @@ impl WorldModel for Oracle {
         &self,
         latent: &Latent,
         actions: &Actions,
+        _sampling: Sampling,
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         let truth: &Truth = latent.get(&self.card.name)?;
@@ -303,28 +301,30 @@ impl WorldModel for Oracle {
         Ok(Rollouts::new(costs?.concat()))
     }
 
-    fn distance(&self, rollouts: &Rollouts, _goal: &Goal) -> Result<Vec<f32>, ModelError> {
+    fn cost(&self, _sampling: Sampling) -> Cost {
+        Cost::default()
+    }
+
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Plans for Oracle {
+    /// The task's own distance, whatever the metric: it sees the state and no pictures.
+    fn distance(
+        &self,
+        rollouts: &Rollouts,
+        _goal: &Goal,
+        _metric: &Metric,
+    ) -> Result<Vec<f32>, ModelError> {
         Ok(rollouts.get::<Vec<f32>>(&self.card.name)?.clone())
     }
 
-    fn frames(&self, _rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-
-    fn states(&self, _rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-
-    fn surprise(
-        &self,
-        _context: &Context,
-        _actions: &Actions,
-        _next: &[u8],
-    ) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-
-    fn cost(&self) -> Cost {
-        Cost::default()
+    fn effort(&self) -> Effort {
+        Effort::PHYSICS
     }
 }

@@ -1,5 +1,5 @@
-//! A policy: from what is seen and what is wanted straight to an action, without imagining anything. What planners with a world model are
-//! measured against.
+//! A policy: from what is seen and what is wanted straight to an action, without imagining anything. What
+//! planners with a world model are measured against.
 
 use super::{Card, Context, Cost, Goal, ModelError};
 

@@ -1,21 +1,15 @@
-//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a concrete model.
+//! The models that ship in `models/`: listed without loading, loaded through the trait. Nobody else names a
+//! concrete model.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::cloning::{ClonedPolicy, CloningConfig};
-use super::generative::{
-    LatentDiffusion, LatentDiffusionConfig, PixelDiffusion, PixelDiffusionConfig,
-};
-use super::jepa::vjepa::{VjepaConfig, VjepaModel};
-use super::jepa::{LewmConfig, LewmModel};
-use super::steps_to_go::StepsToGo;
-use super::{Card, FrameDistance, ModelError, Policy, WorldModel};
-use crate::system::files;
+use super::architecture;
+pub use super::architecture::Trained;
+use super::{Card, ModelError, WorldModel, folder};
 
 /// A folder of `models/`.
 #[derive(Debug)]
@@ -26,37 +20,6 @@ pub struct Entry {
     pub dir: PathBuf,
     /// Its card, or why that cannot be read.
     pub card: Result<Card, ModelError>,
-}
-
-/// The part of `train.ron` that describes the network; the training room reads the rest.
-#[derive(Deserialize)]
-struct Configuration {
-    architecture: Architecture,
-}
-
-#[derive(Deserialize)]
-enum Architecture {
-    Lewm(Part<LewmConfig>),
-    VjepaAc(Part<VjepaConfig>),
-    PixelDiffusion(Part<PixelDiffusionConfig>),
-    LatentDiffusion(Part<LatentDiffusionConfig>),
-    Cloning(Part<CloningConfig>),
-    StepsToGo(Part<CloningConfig>),
-}
-
-/// What a model folder holds.
-pub enum Trained {
-    /// Something that imagines.
-    World(Arc<dyn WorldModel>),
-    /// Something that only acts.
-    Policy(Arc<dyn Policy>),
-    /// Something that only says how far it is to a goal.
-    Distance(Arc<dyn FrameDistance>),
-}
-
-#[derive(Deserialize)]
-struct Part<T> {
-    model: T,
 }
 
 /// Largest weights file that is read, bytes.
@@ -103,45 +66,7 @@ pub fn load_any(dir: &Path, device: &Device) -> Result<Trained, ModelError> {
     let dir = &standing(dir);
     let card = Card::load(dir)?;
     check_weights(dir, &card)?;
-    let path = dir.join("train.ron");
-    let text = files::text(&path).map_err(|source| ModelError::Io {
-        path: path.clone(),
-        source,
-    })?;
-    let configuration: Configuration = ron::from_str(&text).map_err(|e| ModelError::Invalid {
-        path: path.clone(),
-        what: format!("line {}, column {}", e.span.start.line, e.span.start.col),
-        message: e.code.to_string(),
-    })?;
-    Ok(match configuration.architecture {
-        Architecture::Lewm(part) => {
-            Trained::World(Arc::new(LewmModel::load(dir, card, &part.model, device)?))
-        }
-        Architecture::VjepaAc(part) => {
-            Trained::World(Arc::new(VjepaModel::load(dir, card, &part.model, device)?))
-        }
-        Architecture::PixelDiffusion(part) => Trained::World(Arc::new(PixelDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::LatentDiffusion(part) => Trained::World(Arc::new(LatentDiffusion::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::Cloning(part) => Trained::Policy(Arc::new(ClonedPolicy::load(
-            dir,
-            card,
-            &part.model,
-            device,
-        )?)),
-        Architecture::StepsToGo(part) => {
-            Trained::Distance(Arc::new(StepsToGo::load(dir, card, &part.model, device)?))
-        }
-    })
+    architecture::load(dir, card, device)
 }
 
 /// As [`load_any`], of a folder that holds a world model.
@@ -163,7 +88,8 @@ pub fn load(dir: &Path, device: &Device) -> Result<Arc<dyn WorldModel>, ModelErr
     })
 }
 
-/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression twins among them.
+/// Where baselines lie: folders like those of models, for comparison only; the window offers the regression
+/// twins among them.
 pub fn baselines(models: &Path) -> PathBuf {
     models.join("baselines")
 }
@@ -211,34 +137,44 @@ pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
 
 /// The weights are of a sane size and those that the card names.
 fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
-    let path = dir.join("model.safetensors");
+    check_file(&dir.join(folder::WEIGHTS), Some(&card.sha256))?;
+    let readouts = dir.join(folder::READOUTS);
+    match card.readouts.is_some() || readouts.is_file() {
+        true => check_file(&readouts, card.readouts.as_ref()),
+        false => Ok(()),
+    }
+}
+
+fn check_file(path: &Path, sha256: Option<&String>) -> Result<(), ModelError> {
     let io = |source| ModelError::Io {
-        path: path.clone(),
+        path: path.into(),
         source,
     };
-    let size = std::fs::metadata(&path).map_err(io)?.len();
+    let fault = |what: &str, message: String| {
+        Err(ModelError::Invalid {
+            path: path.into(),
+            what: what.into(),
+            message,
+        })
+    };
+    let size = std::fs::metadata(path).map_err(io)?.len();
     if size > MAX_BYTES {
         let message = format!("found {size} bytes, expected at most {MAX_BYTES}");
-        return Err(ModelError::Invalid {
-            path,
-            what: "size".into(),
-            message,
-        });
+        return fault("size", message);
     }
-    let found: String = Sha256::digest(std::fs::read(&path).map_err(io)?)
+    let found: String = Sha256::digest(std::fs::read(path).map_err(io)?)
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect();
-    if found != card.sha256 {
-        let message = format!(
-            "found {found}, the card says {}; the file is damaged or belongs to another card",
-            card.sha256
-        );
-        return Err(ModelError::Invalid {
-            path,
-            what: "sha256".into(),
-            message,
-        });
+    match sha256 {
+        Some(named) if *named == found => Ok(()),
+        named => {
+            let named = named.map_or("nothing of the file", String::as_str);
+            let why = "the file is damaged or belongs to another card";
+            fault(
+                "sha256",
+                format!("found {found}, the card says {named}; {why}"),
+            )
+        }
     }
-    Ok(())
 }

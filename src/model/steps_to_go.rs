@@ -1,15 +1,18 @@
-//! A learned goal distance: how many control steps lie between two frames in ordinary experience (a temporal distance, as dynamical
-//! distances, Hartikainen et al. 2020, arXiv 1907.08225). The networks are those of the cloned policy; what they say is one number.
+//! A learned goal distance: how many control steps lie between two frames in ordinary experience (a
+//! temporal distance, as dynamical distances, Hartikainen et al. 2020, arXiv 1907.08225). The networks are
+//! those of the cloned policy; what they say is one number.
 
 use super::cloning::{Cloning, CloningConfig};
-use super::{Card, FrameDistance, Goal, ModelError, input};
+use super::goal::FrameDistance;
+use super::{Card, Frames, Goal, ModelError, input};
 use candle_core::Device;
 use std::path::Path;
 
 /// Frames that are encoded together.
 const CHUNK: usize = 64;
 
-/// A temporal distance, trained: steps as a share of the longest that it was taught, from 0 (there) to 1 (that far, or out of reach).
+/// A temporal distance, trained: steps as a share of the longest that it was taught, from 0 (there) to 1
+/// (that far, or out of reach).
 pub struct StepsToGo {
     card: Card,
     model: Cloning,
@@ -59,13 +62,13 @@ impl FrameDistance for StepsToGo {
         &self.card
     }
 
-    fn distances(&self, size: usize, frames: &[u8], goal: &Goal) -> Result<Vec<f32>, ModelError> {
-        self.check("frames", size, frames.len())?;
-        self.check("goal", goal.size, goal.frame.len())?;
+    fn distances(&self, frames: &Frames, goal: &Goal) -> Result<Vec<f32>, ModelError> {
+        self.check("frames", frames.size, frames.data.len())?;
+        self.check("goal", goal.frame.size, goal.frame.data.len())?;
         let encoder = self.model.encoder();
-        let goal = encoder.encode_frames(&goal.frame)?;
+        let goal = encoder.encode_frames(&goal.frame.data)?;
         let mut distances = Vec::new();
-        for chunk in frames.chunks(CHUNK * 3 * self.side * self.side) {
+        for chunk in frames.data.chunks(CHUNK * 3 * self.side * self.side) {
             let now = encoder.encode_frames(chunk)?;
             let goal = goal.broadcast_as(now.shape())?.contiguous()?;
             let found = self.model.decide(&now, &goal)?;

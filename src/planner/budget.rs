@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Camp, WorldModel};
+use crate::model::{Effort, WorldModel};
 use crate::scene::{Scene, Task};
 
-/// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever ends first.
+/// How much a planner may imagine: by model calls, and by the clock if `milliseconds` is set; whichever
+/// ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -17,64 +18,42 @@ pub struct Budget {
     pub horizon: usize,
     /// Control steps for which a token holds its action.
     pub hold: usize,
-    /// Wall-clock of a decision: no iteration begins that would probably end later, but one always runs. With a
-    /// clock, the same seed gives the same plan only where the clock does not cut the search short.
+    /// Wall-clock of a decision: no iteration begins that would probably end later, but one always runs.
+    /// With a clock, the same seed gives the same plan only where the clock does not cut the search short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u32>,
 }
 
 impl Budget {
     /// The paper's: 300 candidates, 10 iterations, 5 tokens of 5 steps (LeWM, arXiv 2603.19312).
-    pub const PAPER: Budget = Budget {
-        candidates: 300,
-        iterations: 10,
-        horizon: 5,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const PAPER: Budget = Budget::of(Effort::CHEAP);
     /// For the oracle: physics is exact but costs 12 steps a control step.
-    pub const ORACLE: Budget = Budget {
-        candidates: 64,
-        iterations: 4,
-        horizon: 5,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const ORACLE: Budget = Budget::of(Effort::PHYSICS);
     /// For pixel models on a processor: seconds a decision instead of minutes.
-    pub const SMALL: Budget = Budget {
-        candidates: 16,
-        iterations: 2,
-        horizon: 2,
-        hold: 5,
-        milliseconds: None,
-    };
+    pub const SMALL: Budget = Budget::of(Effort::PIXELS);
     /// Control steps that a plan is followed before the next one.
     pub const REPLAN: usize = 2;
 
-    /// The budget that a camp's models plan with unless told otherwise.
-    pub fn for_camp(camp: Camp) -> Budget {
-        match camp {
-            Camp::Jepa | Camp::Hybrid => Budget::PAPER,
-            Camp::Generative => Budget::SMALL,
-            Camp::Reference => Budget::ORACLE,
-        }
-    }
-
-    /// The budget of a model: its camp's, with as many candidates and iterations as the model can afford.
+    /// The budget of a model: what it says that a search in its imagination can afford.
     pub fn for_model(model: &dyn WorldModel) -> Budget {
-        let camp = Budget::for_camp(model.card().camp);
-        match model.search() {
-            Some((candidates, iterations)) => Budget {
-                candidates,
-                iterations,
-                ..camp
-            },
-            None => camp,
+        let plans = model.facets().plans;
+        Budget::of(plans.map_or(Effort::CHEAP, |p| p.effort()))
+    }
+
+    /// So much effort, with every action held for five control steps.
+    pub const fn of(effort: Effort) -> Budget {
+        Budget {
+            candidates: effort.candidates,
+            iterations: effort.iterations,
+            horizon: effort.horizon,
+            hold: 5,
+            milliseconds: None,
         }
     }
 
-    /// The oracle's in a scene: more where the speed of one blow has to be right or an angle has to be, since the ways round a
-    /// body are many. It follows a plan for as long as a token is held: its imagination does not err.
+    /// The oracle's in a scene: more where the speed of one blow has to be right or an angle has to be,
+    /// since the ways round a body are many. It follows a plan for as long as a token is held: its
+    /// imagination does not err.
     pub fn oracle(scene: &Scene) -> Budget {
         let (candidates, iterations) = match &scene.task {
             Some(Task {

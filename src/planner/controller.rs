@@ -1,4 +1,25 @@
 //! Closed-loop control: plan, act for a few steps, look again, plan anew.
+//!
+//! A [`Controller`] sees pictures. Only one that says that it is [`Informed`] is shown the true state
+//! beside them, and a [`Pilot`] keeps the two apart:
+//!
+//! ```compile_fail,E0277
+//! use parallax::planner::{Pilot, Random};
+//! // `Random` has not declared that it knows the truth, so it cannot be handed it.
+//! let pilot = Pilot::Informed(Box::new(Random::new(0)));
+//! ```
+//!
+//! ```compile_fail,E0609
+//! # use parallax::planner::Sight;
+//! // What a controller looks at holds no fork of reality.
+//! fn peek(sight: &Sight) { let _ = &sight.truth; }
+//! ```
+//!
+//! ```
+//! use parallax::planner::{Pilot, Random};
+//! let pilot = Pilot::Sighted(Box::new(Random::new(0)));
+//! assert!(!pilot.knows_truth());
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +29,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Budget, Cem, Icem, Plan, Planner, Problem};
 use crate::model::oracle::Oracle;
-use crate::model::{Cancel, Context, Goal, ModelError, Policy, WorldModel};
+use crate::model::{Cancel, Context, Goal, Metric, ModelError, Policy, Sampling, WorldModel};
 use crate::scene::Scene;
 use crate::sim::{GoalState, Reality};
 
@@ -18,10 +39,16 @@ pub struct Sight {
     pub context: Context,
     /// The goal's picture.
     pub goal: Goal,
-    /// A fork of reality and the goal on the true state: for the oracle alone.
-    pub truth: Option<(Reality, Arc<GoalState>)>,
     /// Components of an action.
     pub dim: usize,
+}
+
+/// What is true behind what is seen: only controllers that are [`Informed`] are shown it.
+pub struct Truth {
+    /// A fork of reality.
+    pub reality: Reality,
+    /// The goal on the true state.
+    pub goal: Arc<GoalState>,
 }
 
 /// Decides the next action.
@@ -43,6 +70,75 @@ pub trait Controller: Send {
     /// The plan being followed.
     fn plan(&self) -> Option<&Plan> {
         None
+    }
+}
+
+/// A controller that declares that it knows the truth: a ceiling or a floor, never a contestant.
+pub trait Informed: Controller {
+    /// Shows it the truth, before a decision for which it [looks](Controller::will_look).
+    fn see(&mut self, truth: Truth);
+}
+
+/// Whoever decides, by what may be shown to it.
+pub enum Pilot {
+    /// It sees pictures.
+    Sighted(Box<dyn Controller>),
+    /// It is shown the truth as well.
+    Informed(Box<dyn Informed>),
+}
+
+impl Pilot {
+    /// Whether it is to be shown the truth.
+    pub fn knows_truth(&self) -> bool {
+        matches!(self, Self::Informed(_))
+    }
+
+    /// The next action `[A]`; `truth` is asked for only if the pilot is to be shown it and looks.
+    ///
+    /// # Errors
+    /// As [`Controller::decide`].
+    pub fn decide(
+        &mut self,
+        sight: &Sight,
+        truth: impl FnOnce() -> Option<Truth>,
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        match self {
+            Self::Sighted(controller) => controller.decide(sight, cancel),
+            Self::Informed(controller) => {
+                if controller.will_look()
+                    && let Some(truth) = truth()
+                {
+                    controller.see(truth);
+                }
+                controller.decide(sight, cancel)
+            }
+        }
+    }
+
+    fn controller(&self) -> &dyn Controller {
+        match self {
+            Self::Sighted(controller) => controller.as_ref(),
+            Self::Informed(controller) => controller.as_ref(),
+        }
+    }
+
+    /// Whether the next decision will need a [`Sight`] (else it follows the current plan).
+    pub fn will_look(&self) -> bool {
+        self.controller().will_look()
+    }
+
+    /// The plan being followed.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.controller().plan()
+    }
+
+    /// Forgets the episode.
+    pub fn reset(&mut self, seed: u64) {
+        match self {
+            Self::Sighted(controller) => controller.reset(seed),
+            Self::Informed(controller) => controller.reset(seed),
+        }
     }
 }
 
@@ -93,6 +189,8 @@ pub struct Mpc {
     planner: Box<dyn Planner>,
     budget: Budget,
     replan_every: usize,
+    metric: Metric,
+    sampling: Sampling,
     warm: bool,
     queue: VecDeque<Vec<f32>>,
     plan: Option<Plan>,
@@ -114,12 +212,26 @@ impl Mpc {
             planner: Box::new(planner),
             budget,
             replan_every,
+            metric: Metric::Own,
+            sampling: Sampling::default(),
             warm: true,
             queue: VecDeque::new(),
             plan: None,
             seed: 0,
             decisions: 0,
         }
+    }
+
+    /// Minimises this distance instead of the model's own.
+    pub fn minimising(mut self, metric: Metric) -> Self {
+        self.metric = metric;
+        self
+    }
+
+    /// Imagines with this sampling instead of the model's own.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
     }
 
     /// Starts every search from nothing, not from the last plan.
@@ -147,6 +259,8 @@ impl Controller for Mpc {
             model: self.model.as_ref(),
             latent: &latent,
             goal: &sight.goal,
+            metric: &self.metric,
+            sampling: self.sampling,
             dim: sight.dim,
             budget: &self.budget,
             warm: warm.as_ref(),
@@ -201,8 +315,8 @@ impl OracleMpc {
         Self { oracle, mpc }
     }
 
-    /// What it searches with in a scene: CEM, or iCEM, which follows the best candidate instead of the mean, where a plan is
-    /// only good as a whole.
+    /// What it searches with in a scene: CEM, or iCEM, which follows the best candidate instead of the
+    /// mean, where a plan is only good as a whole.
     pub fn search(scene: &Scene) -> Box<dyn Planner> {
         match Oracle::new(scene).is_exacting() {
             true => Box::new(Icem::default()),
@@ -213,11 +327,6 @@ impl OracleMpc {
 
 impl Controller for OracleMpc {
     fn decide(&mut self, sight: &Sight, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        if self.mpc.will_look()
-            && let Some((reality, goal)) = &sight.truth
-        {
-            self.oracle.see(reality.fork(), goal.clone());
-        }
         self.mpc.decide(sight, cancel)
     }
 
@@ -231,5 +340,11 @@ impl Controller for OracleMpc {
 
     fn plan(&self) -> Option<&Plan> {
         self.mpc.plan()
+    }
+}
+
+impl Informed for OracleMpc {
+    fn see(&mut self, truth: Truth) {
+        self.oracle.see(truth.reality, truth.goal);
     }
 }

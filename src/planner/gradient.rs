@@ -8,8 +8,9 @@ use super::search::{Search, by_cost};
 use super::{CostShape, Plan, Planner, Problem};
 use crate::model::ModelError;
 
-/// Adam (Kingma & Ba 2015) on the tokens of every candidate; the best one met becomes the plan. The budget's candidates are starts, its
-/// iterations descent steps. Only for models with [`WorldModel::gradient`](crate::model::WorldModel::gradient).
+/// Adam (Kingma & Ba 2015) on the tokens of every candidate; the best one met becomes the plan. The
+/// budget's candidates are starts, its iterations descent steps. Only for models with
+/// [`Plans::gradient`](crate::model::facets::Plans::gradient).
 #[derive(Clone, Copy, Debug)]
 pub struct Adam {
     /// Length of a step, in units of actions.

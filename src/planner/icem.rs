@@ -1,5 +1,5 @@
-//! The improved cross-entropy method (Pinneri et al. 2020, arXiv 2008.06389): coloured noise, elites that live on, a
-//! population that shrinks, and the best candidate in place of the mean.
+//! The improved cross-entropy method (Pinneri et al. 2020, arXiv 2008.06389): coloured noise, elites that
+//! live on, a population that shrinks, and the best candidate in place of the mean.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -16,13 +16,14 @@ pub struct Icem {
     pub elite_share: f32,
     /// Elites that are candidates again in the next iteration, and in the next decision.
     pub kept: usize,
-    /// Exponent of the noise's spectrum over tokens: 2 in the paper, whose tokens last one step. Ours are held, which makes their noise slow
-    /// already; on `push` 2 did worse than 0 (80 against 89 % of 100 tuning episodes), for going round a cube takes turns.
+    /// Exponent of the noise's spectrum over tokens: 2 in the paper, whose tokens last one step. Ours are
+    /// held, which makes their noise slow already; on `push` 2 did worse than 0 (80 against 89 % of 100
+    /// tuning episodes), for going round a cube takes turns.
     pub beta: f32,
     /// How much of the old distribution stays at an update.
     pub alpha: f32,
-    /// The population shrinks by this factor an iteration, to no fewer than twice the elites. What it saves is not spent
-    /// on other iterations: the budget is an upper bound.
+    /// The population shrinks by this factor an iteration, to no fewer than twice the elites. What it saves
+    /// is not spent on other iterations: the budget is an upper bound.
     pub decay: f32,
     /// Standard deviation at the start.
     pub sigma: f32,

@@ -1,8 +1,9 @@
 //! Planning: search over action sequences in a world model's imagination, and control by replanning.
 //!
 //! One planner drives every camp, the oracle included: it sees only [`WorldModel`], latents and distances.
-//! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the searches;
-//! `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the floor (random) beside it.
+//! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the
+//! searches; `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the
+//! floor (random) beside it.
 
 mod budget;
 mod cem;
@@ -16,7 +17,7 @@ mod search;
 
 pub use budget::Budget;
 pub use cem::Cem;
-pub use controller::{Controller, Mpc, OracleMpc, Random, Reflex, Sight};
+pub use controller::{Controller, Informed, Mpc, OracleMpc, Pilot, Random, Reflex, Sight, Truth};
 pub use gradient::Adam;
 pub use icem::Icem;
 pub use mppi::Mppi;
@@ -24,7 +25,7 @@ pub use noise::coloured;
 pub use plan::{Elite, IterationTrace, Plan};
 pub use search::CostShape;
 
-use crate::model::{Cancel, Goal, Latent, ModelError, WorldModel};
+use crate::model::{Cancel, Goal, Latent, Metric, ModelError, Sampling, WorldModel};
 
 /// Everything that a search depends on.
 #[derive(Clone, Copy)]
@@ -35,6 +36,10 @@ pub struct Problem<'a> {
     pub latent: &'a Latent,
     /// What to bring about.
     pub goal: &'a Goal,
+    /// What is minimised.
+    pub metric: &'a Metric,
+    /// How the model draws its futures, if it draws them by chance.
+    pub sampling: Sampling,
     /// Components of an action.
     pub dim: usize,
     /// How much to imagine.

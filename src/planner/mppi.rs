@@ -1,4 +1,5 @@
-//! Model-predictive path integral control (Williams et al. 2015), with a refitted deviation as TD-MPC has it (arXiv 2203.04955).
+//! Model-predictive path integral control (Williams et al. 2015), with a refitted deviation as TD-MPC has
+//! it (arXiv 2203.04955).
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,8 +12,8 @@ use crate::model::ModelError;
 /// Every candidate counts, the cheaper the more.
 #[derive(Clone, Copy, Debug)]
 pub struct Mppi {
-    /// Weight of a candidate: e^(-(cost - lowest) / (temperature × deviation of the elites' costs)). In units of that deviation, because each
-    /// model measures distance in units of its own.
+    /// Weight of a candidate: e^(-(cost - lowest) / (temperature × deviation of the elites' costs)). In
+    /// units of that deviation, because each model measures distance in units of its own.
     pub temperature: f32,
     /// Share of candidates that get a weight at all.
     pub elite_share: f32,

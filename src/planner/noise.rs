@@ -3,8 +3,9 @@
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-/// `n` numbers of unit variance whose power falls with frequency f as 1/f^`beta` (Timmer & König 1995, as iCEM draws them, arXiv
-/// 2008.06389): 0 is white, 2 wanders. Frequencies are those of a sequence of `n`; the constant one gets the power of the lowest.
+/// `n` numbers of unit variance whose power falls with frequency f as 1/f^`beta` (Timmer & König 1995, as
+/// iCEM draws them, arXiv 2008.06389): 0 is white, 2 wanders. Frequencies are those of a sequence of `n`;
+/// the constant one gets the power of the lowest.
 pub fn coloured(n: usize, beta: f32, rng: &mut impl Rng) -> Vec<f32> {
     let half = n / 2;
     let scale = |k: usize| libm::powf(k.max(1) as f32 / n.max(1) as f32, -beta / 2.0);

@@ -35,7 +35,8 @@ pub struct Plan {
     pub elites: Vec<Vec<Elite>>,
     /// First action and cost of the candidates of the first iteration: the energy over first actions.
     pub first_actions: Vec<([f32; 2], f32)>,
-    /// Imagined model steps, summed over candidates and iterations; one whose gradient was taken counts three times.
+    /// Imagined model steps, summed over candidates and iterations; one whose gradient was taken counts
+    /// three times.
     pub model_steps: usize,
     /// Control steps of the first token that were taken already: above 0 only after [`Plan::shifted`].
     pub phase: usize,
@@ -45,7 +46,8 @@ impl Plan {
     /// Elites kept of an iteration.
     pub const ELITES: usize = 10;
 
-    /// What is left of the plan, and of its last elites, after `steps` control steps of tokens of `hold`: what the next search may start from.
+    /// What is left of the plan, and of its last elites, after `steps` control steps of tokens of `hold`:
+    /// what the next search may start from.
     pub fn shifted(mut self, steps: usize, hold: usize) -> Plan {
         let dim = self.actions.first().map_or(0, Vec::len);
         self.actions.drain(..steps.min(self.actions.len()));

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::{Elite, IterationTrace, Plan, Problem};
-use crate::model::{Actions, ModelError};
+use crate::model::facets::Plans;
+use crate::model::{Actions, ModelError, require};
 
 /// How distances of the imagined steps become one cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ impl CostShape {
 /// One search in progress.
 pub(super) struct Search<'a> {
     problem: &'a Problem<'a>,
+    plans: &'a dyn Plans,
+    frameskip: usize,
     shape: CostShape,
     /// Token that each control step belongs to.
     grid: Vec<usize>,
@@ -44,7 +47,12 @@ impl<'a> Search<'a> {
     /// Checks that the horizon fits the model and lays the grid.
     pub fn new(problem: &'a Problem<'a>, shape: CostShape) -> Result<Self, ModelError> {
         let (budget, model) = (problem.budget, problem.model);
-        let (hold, frameskip) = (budget.hold.max(1), model.frameskip().max(1));
+        let plans = require(
+            model,
+            model.facets().plans,
+            "measures no distance to a goal",
+        )?;
+        let (hold, frameskip) = (budget.hold.max(1), model.shape().frameskip.max(1));
         if !budget.steps().is_multiple_of(frameskip) || budget.horizon == 0 {
             let message = format!(
                 "a horizon of {} × {hold} control steps is not a multiple of its frameskip {frameskip}",
@@ -62,6 +70,8 @@ impl<'a> Search<'a> {
             tokens: grid.last().map_or(0, |t| t + 1),
             grid,
             problem,
+            plans,
+            frameskip,
             shape,
             plan: Plan {
                 phase,
@@ -113,24 +123,18 @@ impl<'a> Search<'a> {
     pub fn proposals(&self, n: usize) -> Result<Vec<Vec<f32>>, ModelError> {
         let p = self.problem;
         let steps = self.grid.len();
-        let drawn = match n {
-            0 => None,
-            _ => {
-                let drawn = p.model.propose(p.latent, p.goal, n, steps, p.dim, p.seed)?;
-                Some(drawn.ok_or_else(|| ModelError::Input {
-                    model: p.model.card().name.clone(),
-                    message: "learned no prior over actions; plan without proposals".into(),
-                })?)
-            }
-        };
-        let tokens = |actions: Actions| -> Vec<Vec<f32>> {
-            let each = actions.data.chunks_exact((steps * p.dim).max(1));
-            each.map(|a| self.gather(a, None)).collect()
-        };
-        Ok(drawn.map_or_else(Vec::new, tokens))
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        let lack = "learned no prior over actions; plan without proposals";
+        let prior = require(p.model, p.model.facets().proposals, lack)?;
+        let drawn = prior.propose(p.latent, p.goal, n, steps, p.dim, p.seed)?;
+        let each = drawn.data.chunks_exact((steps * p.dim).max(1));
+        Ok(each.map(|a| self.gather(a, None)).collect())
     }
 
-    /// Tokens `[K, A]` from actions `[T, A]`: the action at each token's first step, `missing` (or zero) where there is none.
+    /// Tokens `[K, A]` from actions `[T, A]`: the action at each token's first step, `missing` (or zero)
+    /// where there is none.
     fn gather(&self, actions: &[f32], missing: Option<&[f32]>) -> Vec<f32> {
         let dim = self.problem.dim;
         let mut tokens = vec![0.0; self.genes()];
@@ -167,12 +171,18 @@ impl<'a> Search<'a> {
         let p = self.problem;
         p.cancel.check()?;
         let actions = self.expand(tokens);
-        let rollouts = p.model.imagine(p.latent, &actions, p.cancel)?;
-        let distances = p.model.distance(&rollouts, p.goal)?;
+        let distances = self.distances(&actions)?;
         self.plan.model_steps += distances.len();
         let costs = self.costs(&distances, actions.n);
         self.note_first(tokens, &costs);
         Ok(costs)
+    }
+
+    /// Distances of every imagined step of candidates, `[N, T]`.
+    fn distances(&self, actions: &Actions) -> Result<Vec<f32>, ModelError> {
+        let p = self.problem;
+        let rollouts = p.model.imagine(p.latent, actions, p.sampling, p.cancel)?;
+        self.plans.distance(&rollouts, p.goal, p.metric)
     }
 
     /// As [`score`](Self::score), with the costs' gradient by token, `[N, K, A]`.
@@ -183,12 +193,10 @@ impl<'a> Search<'a> {
         let p = self.problem;
         p.cancel.check()?;
         let actions = self.expand(tokens);
-        let weights = self
-            .shape
-            .weights(actions.steps / p.model.frameskip().max(1));
-        let slope = p
-            .model
-            .gradient(p.latent, &actions, p.goal, &weights, p.cancel)?
+        let weights = self.shape.weights(actions.steps / self.frameskip);
+        let slope = self
+            .plans
+            .gradient(p.latent, &actions, p.goal, p.metric, &weights, p.cancel)?
             .ok_or_else(|| ModelError::Input {
                 model: p.model.card().name.clone(),
                 message: "has no gradient by actions; plan with cem, icem or mppi".into(),
@@ -230,7 +238,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Writes an iteration into the trace; `order` sorts the candidates by cost, of which the first `elites` were used.
+    /// Writes an iteration into the trace; `order` sorts the candidates by cost, of which the first
+    /// `elites` were used.
     pub fn record(
         &mut self,
         tokens: &[f32],
@@ -272,8 +281,7 @@ impl<'a> Search<'a> {
         let p = self.problem;
         p.cancel.check()?;
         let actions = self.expand(tokens);
-        let rollouts = p.model.imagine(p.latent, &actions, p.cancel)?;
-        self.plan.cost_by_step = p.model.distance(&rollouts, p.goal)?;
+        self.plan.cost_by_step = self.distances(&actions)?;
         self.plan.model_steps += self.plan.cost_by_step.len();
         self.plan.actions = actions
             .data

@@ -1,5 +1,5 @@
-//! Fields by name: what can be randomised, set (`--set cube.friction=0.9`) and offered as a slider, and how far a
-//! value lies outside what training saw.
+//! Fields by name: what can be randomised, set (`--set cube.friction=0.9`) and offered as a slider, and how
+//! far a value lies outside what training saw.
 
 use super::format::{BODY_FIELDS, Body, Scene, WORLD_FIELDS};
 
@@ -8,7 +8,8 @@ use super::format::{BODY_FIELDS, Body, Scene, WORLD_FIELDS};
 pub enum FieldError {
     /// No such field in this scene.
     #[error(
-        "`{target}`: scene `{scene}` has no such field; expected one of {world}, or BODY.FIELD with a body of {bodies} and one of {fields}",
+        "`{target}`: scene `{scene}` has no such field; expected one of {world}, or BODY.FIELD with a \
+         body of {bodies} and one of {fields}",
         world = WORLD_FIELDS.join(", "), fields = BODY_FIELDS.join(", ")
     )]
     Unknown {
@@ -66,7 +67,8 @@ impl std::fmt::Display for Departure {
         match widths {
             Some(w) => write!(
                 f,
-                "{target} = {value}: {beyond:.3} beyond the training range {low} to {high} ({w:.1} times its width)"
+                "{target} = {value}: {beyond:.3} beyond the training range {low} to {high} ({w:.1} times \
+                 its width)"
             ),
             None => write!(
                 f,
@@ -85,7 +87,8 @@ pub fn help(target: &str) -> Option<&'static str> {
     let field = target.rsplit_once('.').map_or(target, |(_, field)| field);
     Some(match field {
         "friction" | "floor_friction" => {
-            "Two bodies that touch have the mean of their frictions (so 0 on a floor of 0.5 still brakes by 0.25 g), unless the \
+            "Two bodies that touch have the mean of their frictions (so 0 on a floor of 0.5 still brakes \
+             by 0.25 g), unless the \
              scene's `combine` says Min or Multiply"
         }
         "restitution" => "Of two bodies that meet the greater restitution counts; the floor has 0",

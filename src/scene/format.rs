@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shape::is_still;
 use super::{ActionSpace, Behaviour, Colour, Law, Shape, Task};
 
 /// A described world.
@@ -26,8 +27,8 @@ pub struct Scene {
     /// says otherwise.
     #[serde(default = "default_friction")]
     pub floor_friction: f32,
-    /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value lets piles rest
-    /// more exactly.
+    /// Typical size of its bodies, metres: contacts are solved to half a hundredth of it, so a small value
+    /// lets piles rest more exactly.
     #[serde(default = "default_scale", skip_serializing_if = "is_one")]
     pub scale_m: f32,
     /// What the floor looks like.
@@ -293,7 +294,8 @@ pub struct CameraSpec {
         skip_serializing_if = "is_default_samples"
     )]
     pub samples: usize,
-    /// Each coordinate of the position is drawn afresh for every seed, within ± this, metres; the target stays in the middle.
+    /// Each coordinate of the position is drawn afresh for every seed, within ± this, metres; the target
+    /// stays in the middle.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub jitter_m: f32,
 }
@@ -320,7 +322,8 @@ impl Floor {
 
 /// Draws one field afresh for every seed: uniformly between `low` and `high`, or one of `among` or `colours`.
 ///
-/// Targets: `BODY.FIELD` with one of [`BODY_FIELDS`], `gravity`, `floor_friction`, and with `colours` `BODY.colour`.
+/// Targets: `BODY.FIELD` with one of [`BODY_FIELDS`], `gravity`, `floor_friction`, and with `colours`
+/// `BODY.colour`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Randomise {
@@ -361,8 +364,9 @@ pub const BODY_FIELDS: [&str; 17] = [
     "size",
 ];
 
-/// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of
-/// the noise on actions, their delay in control steps, and where the camera stands in metres (it goes on looking at its target).
+/// The numbers that belong to no body: gravity in m/s², friction of the floor, standard deviation of the
+/// noise on actions, their delay in control steps, and where the camera stands in metres (it goes on
+/// looking at its target).
 pub const WORLD_FIELDS: [&str; 7] = [
     "gravity",
     "floor_friction",
@@ -401,6 +405,12 @@ impl Scene {
         (0..self.bodies.len())
             .filter(|&i| self.bodies[i].kind != Kind::Fixed)
             .collect()
+    }
+
+    /// For every instance id of the eye (0 is the background, then the bodies), whether it can move.
+    pub fn moving_ids(&self) -> Vec<bool> {
+        let bodies = self.bodies.iter().map(|b| b.kind != Kind::Fixed);
+        std::iter::once(false).chain(bodies).collect()
     }
 }
 
@@ -448,7 +458,4 @@ fn is_zero(v: &f32) -> bool {
 }
 fn is_one(v: &f32) -> bool {
     *v == 1.0
-}
-pub(super) fn is_still(v: &[f32; 3]) -> bool {
-    *v == [0.0; 3]
 }

@@ -44,8 +44,23 @@ impl Colour {
         }
     }
 
+    /// Where it lies on the circle of hues, degrees.
+    pub fn hue_degrees(self) -> f32 {
+        let [r, g, b] = self.rgb().map(f32::from);
+        libm::atan2f(3f32.sqrt() * (g - b), 2.0 * r - g - b).to_degrees()
+    }
+
     /// Whether the tracker may use the hue as an identity (greys carry none).
     pub const fn is_saturated(self) -> bool {
         !matches!(self, Colour::Grey | Colour::Dark)
     }
+}
+
+/// The hue of an sRGB colour: the direction in which it differs from grey, of length 1, and how far it does.
+pub fn hue_of(rgb: [u8; 3]) -> ([f32; 3], f32) {
+    let rgb = rgb.map(f32::from);
+    let grey = (rgb[0] + rgb[1] + rgb[2]) / 3.0;
+    let away = rgb.map(|v| v - grey);
+    let length = (away[0] * away[0] + away[1] * away[1] + away[2] * away[2]).sqrt();
+    (away.map(|v| v / length.max(1e-6)), length)
 }

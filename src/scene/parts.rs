@@ -156,7 +156,8 @@ impl Check<'_> {
             return Err(self.fail(
                 &target,
                 format!("{:?}", r.target),
-                "a field of a body, gravity or floor_friction (actions cannot be randomised, the camera by its jitter_m)",
+                "a field of a body, gravity or floor_friction (actions cannot be randomised, the camera \
+                 by its jitter_m)",
             ));
         }
         for &value in &r.among {
@@ -231,7 +232,8 @@ impl Check<'_> {
                 at,
                 format!("{mass} kg beside a body of {lightest} kg"),
                 format!(
-                    "at most {MOST_HEAVY} times the lightest body's mass, or the heavy body would sink through the light one"
+                    "at most {MOST_HEAVY} times the lightest body's mass, or the heavy body would sink \
+                     through the light one"
                 ),
             )),
         }

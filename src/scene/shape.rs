@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Colour;
-use super::format::is_still;
 
 /// A collider in its body's frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +82,8 @@ impl Shape {
         }
     }
 
-    /// A length that stands for the body's size in success tests: the side of a cube, the diameter of a ball, metres.
+    /// A length that stands for the body's size in success tests: the side of a cube, the diameter of a
+    /// ball, metres.
     pub fn size(&self) -> f32 {
         match self {
             Shape::Ball { radius }
@@ -190,4 +190,8 @@ impl Shape {
 
 fn length(v: [f32; 3]) -> f32 {
     (v[0] * v[0] + v[1] * v[1] + v[2] * v[2]).sqrt()
+}
+
+pub(super) fn is_still(v: &[f32; 3]) -> bool {
+    *v == [0.0; 3]
 }

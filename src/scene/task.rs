@@ -1,4 +1,5 @@
-//! The fields of a scene file that say what an agent may do, what it is to achieve, how experience behaves, and which laws apply.
+//! The fields of a scene file that say what an agent may do, what it is to achieve, how experience behaves,
+//! and which laws apply.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,10 @@ use super::text::{code_only, find_key, key_before, nth_entry, value_after, witho
 #[derive(Debug, thiserror::Error)]
 pub enum SceneError {
     /// The file could not be read.
-    #[error("{path}: cannot be read: {source}; expected a scene file such as scenes/push.ron", path = path.display())]
+    #[error(
+        "{path}: cannot be read: {source}; expected a scene file such as scenes/push.ron",
+        path = path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -30,7 +33,11 @@ pub enum SceneError {
         message: String,
     },
     /// A field is outside its bounds or contradicts another.
-    #[error("{path}{line}: field `{field}`: found {found}, expected {expected}", path = path.display(), line = Line(*line))]
+    #[error(
+        "{path}{line}: field `{field}`: found {found}, expected {expected}",
+        path = path.display(),
+        line = Line(*line)
+    )]
     Field {
         /// The file.
         path: PathBuf,
@@ -47,7 +54,8 @@ pub enum SceneError {
     /// No scene of that name.
     #[error(
         "there is no scene `{name}` in {dir}; the scenes there are: {known}", dir = dir.display(),
-        known = if known.is_empty() { "none; set PARALLAX_HOME to the folder that holds scenes/ and models/" } else { known }
+        known = if known.is_empty() { "none; set PARALLAX_HOME to the folder that holds scenes/ and \
+             models/" } else { known }
     )]
     Unknown {
         /// The name asked for.

@@ -3,19 +3,8 @@
 use rapier3d::prelude::*;
 
 use super::build::{body_shape, rotation};
-use super::{Reality, SimError};
+use super::{Drag, Reality, SimError};
 use crate::scene::{FieldError, Kind, MOST_HEAVY, bounds};
-
-/// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drag {
-    /// Body index.
-    pub body: usize,
-    /// Where the body is held, metres from its centre, in its own frame; a soft body is held at its centre.
-    pub point_in_body: [f32; 3],
-    /// Where the spring pulls to, metres, world frame.
-    pub target: [f32; 3],
-}
 
 impl Reality {
     /// Starts, moves or ends a drag; the spring acts where the body is held until it is ended.
@@ -205,8 +194,8 @@ impl Reality {
         bodies.propagate_modified_body_positions_to_colliders(colliders);
     }
 
-    /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point held, in the direction
-    /// of the pull.
+    /// Pulls the dragged body: a critically damped spring scaled by how heavy the body is at the point
+    /// held, in the direction of the pull.
     pub(super) fn apply_drag(&mut self, dt: f32) {
         let Some(drag) = self.drag else { return };
         let is_soft = self.soft[drag.body].is_some();

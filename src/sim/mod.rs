@@ -3,13 +3,16 @@
 //! Physics runs at 120 Hz under a 10 Hz control rate (shared constants below). The same scene, seed and
 //! actions give the same bits on every machine: `enhanced-determinism`, no platform trigonometry, no
 //! sleeping, one thread. Read `reality.rs` for stepping, saving and forking, `build.rs` for how a world is
-//! made, `hand.rs` for the agent, `disturb.rs` for interventions, `edits.rs` for counterfactuals, `state.rs`
-//! for what is measured, `goal.rs` for what a task asks of it, `pace.rs` for how finely a world is stepped,
-//! `start.rs` for starts that make no sense, `soak.rs` for long runs.
+//! made, `command.rs` for what it is told, `hand.rs` for the agent, `disturb.rs` for interventions,
+//! `edits.rs` for counterfactuals, `state.rs` for what is measured, `goal.rs` for what a task asks of it,
+//! `pace.rs` for how finely a world is stepped, `start.rs` for starts that make no sense, `soak.rs` for
+//! long runs.
 
 mod build;
+mod command;
 mod disturb;
 mod edits;
+mod error;
 mod goal;
 mod hand;
 mod pace;
@@ -18,9 +21,10 @@ mod soak;
 mod start;
 mod state;
 
-pub use disturb::Drag;
+pub use command::Drag;
+pub use error::SimError;
 pub use goal::{GoalState, Target};
-pub use reality::{Reality, SimError, Snapshot};
+pub use reality::{Reality, Snapshot};
 pub use soak::{Soak, soak};
 pub use start::{Overlap, overlap_at_start};
 pub use state::{BodyState, State};

@@ -2,13 +2,14 @@
 //! solver, which is what the shipped scenes and models were made with. Some worlds would go wrong so, and get
 //! more work:
 //!
-//! - *Heavy on light*: a body has more than [`HEAVY`] times another's mass, or all that could lie on the lightest
-//!   weighs more than [`PILE`] times what that does on earth. The solver takes more iterations, contacts are stiffer.
-//! - *Fast on fast*: two bodies that could meet in a step move further than [`FAST`] of what they are thick. The step
-//!   is taken in parts.
+//! - *Heavy on light*: a body has more than [`HEAVY`] times another's mass, or all that could lie on the
+//!   lightest weighs more than [`PILE`] times what that does on earth. The solver takes more iterations,
+//!   contacts are stiffer.
+//! - *Fast on fast*: two bodies that could meet in a step move further than [`FAST`] of what they are
+//!   thick. The step is taken in parts.
 //! - *Swinging*: a joint holds a body whose damping is 0. The solver takes more iterations.
-//! - *Elastic*: a restitution is above [`ELASTIC`], and things have weight. Impacts are taken in parts, and flight is
-//!   freed of the integrator's error.
+//! - *Elastic*: a restitution is above [`ELASTIC`], and things have weight. Impacts are taken in parts, and
+//!   flight is freed of the integrator's error.
 //!
 //! All of it follows from the state of the world alone, so that forks, snapshots and replays do the same.
 
@@ -43,7 +44,8 @@ const LOSS: f32 = 5e-5;
 /// Slower impacts are not worth it, m/s: they come from a height of 5 mm.
 const GENTLE: f32 = 0.3;
 
-/// Iterations where a joint holds a body that nothing brakes: with four of them a pendulum would lose 8 % in 10 s.
+/// Iterations where a joint holds a body that nothing brakes: with four of them a pendulum would lose 8 %
+/// in 10 s.
 const SWINGING_ITERATIONS: usize = 64;
 /// Iterations of the solver and stiffness of contacts in worlds with heavy and light bodies.
 const HEAVY_ITERATIONS: usize = 16;

@@ -7,52 +7,9 @@ use rapier3d::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::build::{self, Built};
-use super::hand::Command;
-use super::{BodyState, Drag, PHYSICS_HZ, SUBSTEPS, State};
-use crate::scene::{Body, Colour, FieldError, Kind, Scene};
-
-/// Why a world could not be built, changed or restored.
-#[derive(Debug, thiserror::Error)]
-pub enum SimError {
-    /// `apart` cannot be met by the randomisation.
-    #[error(
-        "scene `{scene}`, seed {seed}: no start found in {tries} draws that keeps the bodies apart; widen `randomise` or lower `apart`"
-    )]
-    Crowded {
-        /// The scene.
-        scene: String,
-        /// The seed.
-        seed: u64,
-        /// Draws that were tried.
-        tries: usize,
-    },
-    /// A body begins where it can never meet the floor.
-    #[error(
-        "scene `{scene}`, seed {seed}: body `{body}` begins wholly under the floor (its highest point at y = {top:.3} m), where it \
-         would fall for ever; expected a start above y = 0"
-    )]
-    Buried {
-        /// The scene.
-        scene: String,
-        /// The seed.
-        seed: u64,
-        /// The body.
-        body: String,
-        /// Its highest point, metres.
-        top: f32,
-    },
-    /// An intervention names nothing that exists, or is out of bounds.
-    #[error(transparent)]
-    Field(#[from] FieldError),
-    /// A snapshot does not belong to this scene or is damaged.
-    #[error("the snapshot cannot be restored into scene `{scene}`: {message}")]
-    Snapshot {
-        /// The running scene.
-        scene: String,
-        /// What is wrong.
-        message: String,
-    },
-}
+use super::command::Command;
+use super::{BodyState, Drag, PHYSICS_HZ, SUBSTEPS, SimError, State};
+use crate::scene::{Body, Colour, Kind, Scene};
 
 /// A saved moment: rapier's own serde types, so that going on from it gives the same bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,8 +227,8 @@ impl Reality {
         pairs
     }
 
-    /// The deepest overlap of two bodies at rest (or one and the floor), metres; `None` where none rests on another.
-    /// A body rests while it is slower than `slow`, m/s and rad/s.
+    /// The deepest overlap of two bodies at rest (or one and the floor), metres; `None` where none rests on
+    /// another. A body rests while it is slower than `slow`, m/s and rad/s.
     pub fn resting_overlap(&self, slow: f32) -> Option<f32> {
         let rests = |collider: ColliderHandle| {
             let parent = self.world.colliders[collider].parent();

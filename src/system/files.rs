@@ -193,8 +193,8 @@ fn aside(dir: &Path) -> PathBuf {
     dir.with_extension("before")
 }
 
-/// Reads a whole text file (`train.ron`, `card.ron`, `index.json`, a scene): UTF-8, with or without a byte order mark,
-/// at most 16 MB.
+/// Reads a whole text file (`train.ron`, `card.ron`, `index.json`, a scene): UTF-8, with or without a byte
+/// order mark, at most 16 MB.
 ///
 /// # Errors
 /// What the system said, or a sentence about what the file holds in place of text. Neither names the file.

@@ -1,7 +1,7 @@
 //! Bounds of the numbers in `train.ron`: what is not finite, or no such training, is refused before it
 //! begins.
 
-use super::Length;
+use super::schedule::Length;
 use crate::model::nn::AdamWConfig;
 use std::fmt::Display;
 use std::ops::RangeInclusive;

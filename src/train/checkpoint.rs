@@ -1,12 +1,19 @@
-//! Weights, optimiser and place in the training, so that `--resume` goes on as if nothing had happened.
+//! Weights, their average, optimiser and place in the training, so that `--resume` goes on as if nothing had
+//! happened.
 
-use super::{TrainConfig, TrainError};
-use crate::model::nn::{AdamW, Params, WeightsError};
+use super::error::{TrainError, io};
+use crate::model::nn::{AdamW, Ema, Params};
 use crate::system::files;
 use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
+
+const WEIGHTS: &str = "weights.safetensors";
+const AVERAGE: &str = "average.safetensors";
+const OPTIMISER: &str = "optimiser.safetensors";
+const PROGRESS: &str = "progress.json";
+/// What earlier versions wrote for diffusion models.
+const FORMER: &str = "state.json";
 
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,33 +29,33 @@ pub struct Progress {
     pub seconds: f64,
     /// Steps taken in all phases.
     pub total_steps: u64,
-    /// SHA-256 of the configuration: another one cannot go on from here.
-    pub config: String,
+    /// Frames that losses of all phases were computed over.
+    pub frames: u64,
+    /// Steps of the phase's optimiser: a gradient that is not finite takes none.
+    pub optimiser_steps: usize,
+    /// Updates of the average of the weights, where the phase has one.
+    pub average_updates: usize,
 }
 
 /// The folder `checkpoint` of a training.
-pub struct Checkpoint {
+pub(super) struct Checkpoint {
     dir: PathBuf,
-    config: String,
 }
 
 impl Checkpoint {
     /// The checkpoint of the training in `out`.
-    ///
-    /// # Errors
-    /// [`TrainError::Config`] if the configuration cannot be written as text.
-    pub fn new(out: &Path, config: &TrainConfig) -> Result<Self, TrainError> {
-        let text = config.text(out)?;
-        let digest = Sha256::digest(text.as_bytes());
-        let dir = out.join("checkpoint");
-        files::recover_folder(&dir).map_err(|source| TrainError::Io {
-            path: dir.clone(),
-            source,
-        })?;
-        Ok(Self {
-            dir,
-            config: digest.iter().map(|b| format!("{b:02x}")).collect(),
-        })
+    pub fn new(out: &Path) -> Self {
+        Self {
+            dir: out.join("checkpoint"),
+        }
+    }
+
+    /// Whether there is one, also of an earlier version or put aside while it was about to be replaced.
+    pub fn is_in(out: &Path) -> bool {
+        let places = ["checkpoint", "checkpoint.before"].map(|c| out.join(c));
+        let files = [PROGRESS, FORMER];
+        let is_there = |dir: &PathBuf| files.iter().any(|f| dir.join(f).is_file());
+        places.iter().any(is_there)
     }
 
     /// Writes everything into a new folder, then puts it in place of the old. After a failure (a full disk)
@@ -60,89 +67,84 @@ impl Checkpoint {
         &self,
         params: &Params,
         optimiser: &AdamW,
+        average: Option<&Ema>,
         progress: &Progress,
     ) -> Result<(), TrainError> {
         let partial = self.dir.with_extension("partial");
-        let saved = self.save_by_way_of(&partial, params, optimiser, progress);
+        let write = || {
+            if partial.exists() {
+                std::fs::remove_dir_all(&partial).map_err(io(&partial))?;
+            }
+            std::fs::create_dir_all(&partial).map_err(io(&partial))?;
+            params.save(&partial.join(WEIGHTS), DType::F32)?;
+            optimiser.save(&partial.join(OPTIMISER))?;
+            if let Some(average) = average {
+                average.params().save(&partial.join(AVERAGE), DType::F32)?;
+            }
+            let text =
+                serde_json::to_string_pretty(progress).map_err(|e| io(&partial)(e.into()))?;
+            files::replace(&partial.join(PROGRESS), text.as_bytes()).map_err(io(&partial))?;
+            files::replace_folder(&partial, &self.dir).map_err(io(&self.dir))
+        };
+        let saved = write();
         if saved.is_err() {
             let _ = std::fs::remove_dir_all(&partial);
         }
         saved
     }
 
-    fn save_by_way_of(
-        &self,
-        partial: &Path,
-        params: &Params,
-        optimiser: &AdamW,
-        progress: &Progress,
-    ) -> Result<(), TrainError> {
-        let io = |source| TrainError::Io {
-            path: partial.into(),
-            source,
-        };
-        if partial.exists() {
-            std::fs::remove_dir_all(partial).map_err(io)?;
-        }
-        std::fs::create_dir_all(partial).map_err(io)?;
-        params.save(&partial.join("weights.safetensors"), DType::F32)?;
-        optimiser.save(&partial.join("optimiser.safetensors"))?;
-        let progress = Progress {
-            config: self.config.clone(),
-            ..progress.clone()
-        };
-        let text = serde_json::to_string_pretty(&(progress, optimiser.steps()))
-            .map_err(|e| io(e.into()))?;
-        files::replace(&partial.join("progress.json"), text.as_bytes()).map_err(io)?;
-        files::replace_folder(partial, &self.dir).map_err(io)
-    }
-
-    /// Place and optimiser step of the saved training; `None` if there is none.
+    /// Where the saved training stands; `None` if there is none.
     ///
     /// # Errors
-    /// [`TrainError::Config`] if it is damaged or belongs to another configuration.
-    pub fn progress(&self) -> Result<Option<(Progress, usize)>, TrainError> {
-        let path = self.dir.join("progress.json");
-        let text = match crate::system::files::text(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(TrainError::Io { path, source }),
-        };
-        let invalid = |field: &str, message: String| TrainError::Config {
+    /// [`TrainError::Config`] if it is damaged or of an earlier version.
+    pub fn progress(&self) -> Result<Option<Progress>, TrainError> {
+        let path = self.dir.join(PROGRESS);
+        let invalid = |message: String| TrainError::Config {
             path: path.clone(),
-            field: field.into(),
+            field: "progress".into(),
             message,
         };
-        let (progress, steps): (Progress, usize) =
-            serde_json::from_str(&text).map_err(|e| invalid("progress", e.to_string()))?;
-        if progress.config != self.config {
-            return Err(invalid(
-                "config",
-                "this checkpoint belongs to another train.ron".into(),
-            ));
+        match files::text(&path) {
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| {
+                let what = "an earlier version wrote it, or it is damaged";
+                invalid(format!("{e}; {what}; --overwrite begins anew"))
+            }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                match self.dir.join(FORMER).is_file() {
+                    true => Err(invalid(
+                        "an earlier version wrote this checkpoint; --overwrite begins anew".into(),
+                    )),
+                    false => Ok(None),
+                }
+            }
+            Err(source) => Err(TrainError::Io { path, source }),
         }
-        Ok(Some((progress, steps)))
     }
 
     /// The saved weights.
     ///
     /// # Errors
-    /// [`WeightsError`] naming the tensor.
-    pub fn weights(&self, device: &Device) -> Result<Params, WeightsError> {
-        Params::load(&self.dir.join("weights.safetensors"), device)
+    /// [`TrainError::Weights`] naming the tensor.
+    pub fn weights(&self, device: &Device) -> Result<Params, TrainError> {
+        Ok(Params::load(&self.dir.join(WEIGHTS), device)?)
     }
 
-    /// Puts the saved moments into an optimiser of the same variables.
+    /// Gives an optimiser and an average of the same variables what they held.
     ///
     /// # Errors
     /// [`TrainError::Weights`] or [`TrainError::Tensor`].
     pub fn restore(
         &self,
         optimiser: &mut AdamW,
-        steps: usize,
+        average: Option<&mut Ema>,
+        progress: &Progress,
         device: &Device,
     ) -> Result<(), TrainError> {
-        let state = Params::load(&self.dir.join("optimiser.safetensors"), device)?;
-        Ok(optimiser.restore(steps, &state)?)
+        let read = |name| Params::load(&self.dir.join(name), device);
+        optimiser.restore(progress.optimiser_steps, &read(OPTIMISER)?)?;
+        if let Some(average) = average {
+            average.restore(progress.average_updates, &read(AVERAGE)?)?;
+        }
+        Ok(())
     }
 }

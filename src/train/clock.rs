@@ -1,40 +1,8 @@
-//! How far a phase is, and when time is up.
+//! When time is up.
 
-use super::TrainError;
-use crate::model::nn::cosine_lr;
+use super::error::TrainError;
 use crate::system::Stop;
-use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-
-/// How long a phase lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Length {
-    /// Optimisation steps: repeatable to the bit.
-    Steps(usize),
-    /// Wall-clock minutes: fits a machine, but its number of steps depends on it.
-    Minutes(f64),
-    /// Leaves the phase out: what it would train stays as it was drawn.
-    Skip,
-}
-
-impl Length {
-    /// Progress in [0, 1] after `steps` steps and `seconds` in the phase; 1 is done.
-    pub fn progress(self, steps: usize, seconds: f64) -> f64 {
-        let progress = match self {
-            Self::Steps(total) => steps as f64 / total.max(1) as f64,
-            Self::Minutes(minutes) => seconds / (60. * minutes).max(1e-9),
-            Self::Skip => 1.,
-        };
-        progress.min(1.)
-    }
-
-    /// Learning rate at this progress: linear warm-up over the share `warmup`, then a cosine to zero.
-    pub fn rate(self, steps: usize, seconds: f64, warmup: f64, base: f64) -> f64 {
-        const FINE: f64 = 1e6;
-        let at = (self.progress(steps, seconds) * FINE) as usize;
-        cosine_lr(at, FINE as usize, (warmup * FINE) as usize, base)
-    }
-}
 
 /// Measures a run, on top of earlier runs that it resumes.
 #[derive(Clone, Debug)]

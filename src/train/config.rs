@@ -1,9 +1,13 @@
 //! `train.ron`.
 
 use super::bounds::{Fault, within};
-use super::diffusion::DiffusionRecipe;
-use super::latent::LatentRecipe;
-use super::{CloningRecipe, LewmRecipe, TrainError, VjepaRecipe};
+use super::error::{TrainError, io};
+use super::recipe::Recipe;
+use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
+use super::recipes::latent::LatentRecipe;
+use super::recipes::lewm::LewmRecipe;
+use super::recipes::pixel::DiffusionRecipe;
+use super::recipes::vjepa::VjepaRecipe;
 use crate::system::files;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -35,9 +39,6 @@ fn default_validation() -> f64 {
     0.05
 }
 
-/// Components of an action that a scene may have.
-const MOST_ACTIONS: usize = 4;
-
 /// What to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Architecture {
@@ -67,6 +68,22 @@ impl Architecture {
             Self::StepsToGo(_) => "steps_to_go",
         }
     }
+
+    /// What knows how it is trained.
+    pub(super) fn recipe(&self) -> Box<dyn Recipe> {
+        let pairwise = |recipe: &CloningRecipe, target| {
+            let recipe = recipe.clone();
+            Box::new(Pairwise { recipe, target })
+        };
+        match self {
+            Self::Lewm(recipe) => Box::new(recipe.clone()),
+            Self::VjepaAc(recipe) => Box::new(recipe.clone()),
+            Self::PixelDiffusion(recipe) => Box::new(recipe.clone()),
+            Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
+            Self::Cloning(recipe) => pairwise(recipe, Target::Action),
+            Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
+        }
+    }
 }
 
 impl TrainConfig {
@@ -75,22 +92,21 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Config`] with the line and column, or the field, at fault.
     pub fn load(path: &Path) -> Result<Self, TrainError> {
-        let text = files::text(path).map_err(|source| TrainError::Io {
+        Self::parse(&files::text(path).map_err(io(path))?, path)
+    }
+
+    /// As [`load`](Self::load), of a file's text.
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, TrainError> {
+        let fault = |(field, message)| TrainError::Config {
             path: path.into(),
-            source,
+            field,
+            message,
+        };
+        let config: Self = ron::from_str(text).map_err(|e| {
+            let place = format!("line {}, column {}", e.span.start.line, e.span.start.col);
+            fault((place, e.code.to_string()))
         })?;
-        let config: Self = ron::from_str(&text).map_err(|e| TrainError::Config {
-            path: path.into(),
-            field: format!("line {}, column {}", e.span.start.line, e.span.start.col),
-            message: e.code.to_string(),
-        })?;
-        config
-            .check()
-            .map_err(|(field, message)| TrainError::Config {
-                path: path.into(),
-                field,
-                message,
-            })?;
+        config.check().map_err(fault)?;
         Ok(config)
     }
 
@@ -99,14 +115,7 @@ impl TrainConfig {
     /// # Errors
     /// Field and message.
     pub fn check(&self) -> Result<(), Fault> {
-        match &self.architecture {
-            Architecture::Lewm(recipe) => recipe.check(),
-            Architecture::VjepaAc(recipe) => recipe.check(),
-            Architecture::PixelDiffusion(recipe) => recipe.check(),
-            Architecture::LatentDiffusion(recipe) => recipe.check(),
-            Architecture::Cloning(recipe) => recipe.check(),
-            Architecture::StepsToGo(recipe) => recipe.check_distance(),
-        }?;
+        self.architecture.recipe().check()?;
         within("validation_share", self.validation_share, 0. ..=0.5)?;
         within("episodes", self.episodes.unwrap_or(1), 1..=usize::MAX)
     }
@@ -116,22 +125,18 @@ impl TrainConfig {
     /// # Errors
     /// [`TrainError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let text = self.text(path)?;
-        files::replace(path, (text + "\n").as_bytes()).map_err(|source| TrainError::Io {
-            path: path.into(),
-            source,
-        })
+        files::replace(path, self.text(path)?.as_bytes()).map_err(io(path))
     }
 
-    /// The file's text.
-    pub(crate) fn text(&self, path: &Path) -> Result<String, TrainError> {
-        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default()).map_err(|e| {
-            TrainError::Config {
+    /// The file's text, which `path` names in errors.
+    pub(super) fn text(&self, path: &Path) -> Result<String, TrainError> {
+        ron::ser::to_string_pretty(self, ron::ser::PrettyConfig::default())
+            .map(|text| text + "\n")
+            .map_err(|e| TrainError::Config {
                 path: path.into(),
                 field: "configuration".into(),
                 message: e.to_string(),
-            }
-        })
+            })
     }
 
     /// Folders of experience that a later phase reads besides [`data`](Self::data).
@@ -142,16 +147,8 @@ impl TrainConfig {
         }
     }
 
-    /// Components of an action that the model takes.
+    /// Components of an action that the experience may have.
     pub fn action_dim(&self) -> usize {
-        match &self.architecture {
-            Architecture::Lewm(recipe) => recipe.model.action_dim,
-            Architecture::VjepaAc(recipe) => recipe.model.action_dim,
-            Architecture::PixelDiffusion(recipe) => recipe.model.action_dim,
-            Architecture::LatentDiffusion(recipe) => recipe.model.action_dim,
-            Architecture::Cloning(recipe) => recipe.model.action_dim,
-            // It looks at no actions, whatever scenes have.
-            Architecture::StepsToGo(_) => MOST_ACTIONS,
-        }
+        self.architecture.recipe().action_dim()
     }
 }

@@ -1,6 +1,6 @@
 //! The learning curve: one JSON object a line in `curve.jsonl`, and the same in the log.
 
-use super::TrainError;
+use super::error::{TrainError, io};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,7 @@ impl Curve {
         } else {
             options.write(true).truncate(true);
         }
-        let file = options.open(&path).map_err(|source| TrainError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let file = options.open(&path).map_err(io(&path))?;
         Ok(Self { path, file })
     }
 
@@ -38,15 +35,12 @@ impl Curve {
     /// [`TrainError::Io`].
     pub fn write(&mut self, line: &serde_json::Value) -> Result<(), TrainError> {
         tracing::info!("{line}");
-        writeln!(self.file, "{line}").map_err(|source| TrainError::Io {
-            path: self.path.clone(),
-            source,
-        })
+        writeln!(self.file, "{line}").map_err(io(&self.path))
     }
 }
 
 /// Rounded for reading: four significant digits.
-pub(crate) fn short(value: f64) -> serde_json::Value {
+pub(super) fn short(value: f64) -> serde_json::Value {
     if !value.is_finite() {
         return serde_json::Value::String(value.to_string());
     }

@@ -6,21 +6,30 @@
 //! complete. `training.json` says which configuration and which experience a training began with: another one
 //! does not go on from its checkpoint.
 
+use super::checkpoint::Checkpoint;
+use super::config::{Architecture, TrainConfig};
+use super::error::{TrainError, io};
 use super::identity::{Identity, differs};
-use super::{Architecture, ReadoutPhase, TrainConfig, TrainError, TrainOptions};
+use super::options::TrainOptions;
+use super::readouts::fit::ReadoutPhase;
+use crate::model::folder;
 use crate::model::registry::FINISHED;
 use crate::system::{FolderLock, files};
 use std::path::{Path, PathBuf};
 
 /// Files that make up a model folder; what else lies there is left alone.
-const FILES: [&str; 6] = [
-    "train.ron",
+const FILES: [&str; 8] = [
+    RECIPE,
+    folder::NETWORK,
     "curve.jsonl",
     "readouts.json",
     "rollouts.png",
-    "model.safetensors",
+    folder::READOUTS,
+    folder::WEIGHTS,
     "card.ron",
 ];
+/// What somebody asked for.
+const RECIPE: &str = "train.ron";
 /// Where a training works whose folder holds a finished model.
 const STAGED: &str = "unfinished";
 /// Where read-outs are fitted anew.
@@ -46,7 +55,7 @@ impl Folder {
     /// [`TrainError::Config`] if the training there is another; [`TrainError::Io`] if the folder cannot be
     /// written to.
     pub fn open(
-        config: &TrainConfig,
+        (config, words): (&TrainConfig, Option<&str>),
         identity: &Identity,
         options: &TrainOptions,
     ) -> Result<Self, TrainError> {
@@ -55,7 +64,7 @@ impl Folder {
         let held = FolderLock::take(out)?;
         files::tidy(out);
         put_in_place(out)?;
-        let is_finished = has_model(out) && !is_under_way(out);
+        let is_finished = has_model(out) && !Checkpoint::is_in(out);
         if options.readouts_only {
             let work = out.join(STAGED_READOUTS);
             if !is_finished {
@@ -76,7 +85,7 @@ impl Folder {
                 work,
                 _held: held,
             };
-            folder.save_recipe(config)?;
+            folder.save_recipe(config, words)?;
             return Ok(folder);
         }
         let staged = out.join(STAGED);
@@ -88,7 +97,7 @@ impl Folder {
             let checkpoint = dir.join("checkpoint");
             files::recover_folder(&checkpoint).map_err(io(&checkpoint))?;
         }
-        let goes_on = is_under_way(&work);
+        let goes_on = Checkpoint::is_in(&work);
         match (is_finished, goes_on, options.resume, options.overwrite) {
             (_, true, true, _) => identity.check(&work.join(IDENTITY))?,
             (true, false, true, _) => {
@@ -140,29 +149,24 @@ impl Folder {
         if !goes_on || options.overwrite && !options.resume {
             identity.save(&folder.work.join(IDENTITY))?;
         }
-        folder.keep_words(config)?;
-        folder.save_recipe(config)?;
+        folder.save_recipe(config, words)?;
         Ok(folder)
     }
 
-    /// Writes `train.ron`, unless the same is there already in words of its own.
-    fn save_recipe(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        let path = self.work.join("train.ron");
-        match TrainConfig::load(&path) {
-            Ok(there) if there == *config => Ok(()),
-            _ => config.save(&path),
+    /// Writes `train.ron` in the words that it was given in, or (where it was given in none) in those of the
+    /// model that is to be replaced. Words that say the same and are there already stay.
+    fn save_recipe(&self, config: &TrainConfig, words: Option<&str>) -> Result<(), TrainError> {
+        let (path, before) = (self.work.join(RECIPE), self.out.join(RECIPE));
+        let says_so = |path: &Path| TrainConfig::load(path).is_ok_and(|c| c == *config);
+        if says_so(&path) {
+            return Ok(());
         }
-    }
-
-    /// The recipe of the model that is to be replaced, if it is the same: its words are kept, too.
-    fn keep_words(&self, config: &TrainConfig) -> Result<(), TrainError> {
-        let (from, to) = (self.out.join("train.ron"), self.work.join("train.ron"));
-        match TrainConfig::load(&from) {
-            Ok(there) if from != to && there == *config => {
-                std::fs::copy(&from, &to).map(drop).map_err(io(&to))
-            }
-            _ => Ok(()),
-        }
+        let text = match words {
+            Some(words) => words.into(),
+            None if says_so(&before) => files::text(&before).map_err(io(&before))?,
+            None => config.text(&path)?,
+        };
+        files::replace(&path, text.as_bytes()).map_err(io(&path))
     }
 
     /// The training is finished: what it made takes its place, and what it no longer needs is removed.
@@ -188,7 +192,7 @@ impl Folder {
 
     /// The training failed: a folder of its own in which there is nothing to go on with is removed.
     pub fn abandon(&self) {
-        if self.work != self.out && !is_under_way(&self.work) {
+        if self.work != self.out && !Checkpoint::is_in(&self.work) {
             let _ = remove(&self.work);
         }
     }
@@ -222,22 +226,13 @@ fn has_model(dir: &Path) -> bool {
 
 /// Whether there is a checkpoint in a model folder, or in that of the model that is to replace it.
 pub fn has_checkpoint(out: &Path) -> bool {
-    is_under_way(out) || is_under_way(&out.join(STAGED))
-}
-
-/// Whether there is a checkpoint to go on from.
-fn is_under_way(dir: &Path) -> bool {
-    let checkpoints = ["checkpoint", "checkpoint.before"].map(|c| dir.join(c));
-    let states = ["progress.json", "state.json"];
-    checkpoints
-        .iter()
-        .any(|c| states.iter().any(|s| c.join(s).is_file()))
+    Checkpoint::is_in(out) || Checkpoint::is_in(&out.join(STAGED))
 }
 
 /// A recipe that somebody wrote, and that is not the one of a training that came to nothing, is no file to
 /// write over.
 fn keep_other_recipe(config: &TrainConfig, out: &Path) -> Result<(), TrainError> {
-    let path = out.join("train.ron");
+    let path = out.join(RECIPE);
     if !path.exists() || out.join(IDENTITY).exists() {
         return Ok(());
     }
@@ -258,7 +253,7 @@ fn keep_other_recipe(config: &TrainConfig, out: &Path) -> Result<(), TrainError>
 /// Read-outs may be fitted anew in another way and on other experience; what the other weights were trained
 /// by stays as it is.
 fn keep_training(config: &TrainConfig, dir: &Path) -> Result<(), TrainError> {
-    let path = dir.join("train.ron");
+    let path = dir.join(RECIPE);
     let (mut there, mut wanted) = (TrainConfig::load(&path)?, config.clone());
     for config in [&mut there, &mut wanted] {
         config.data = Vec::new();
@@ -287,11 +282,6 @@ fn stands(dir: &Path, what: &'static str) -> TrainError {
         dir: dir.into(),
         what,
     }
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> TrainError {
-    let path = path.to_path_buf();
-    move |source| TrainError::Io { path, source }
 }
 
 fn make(dir: &Path) -> Result<(), TrainError> {

@@ -1,7 +1,9 @@
 //! Which configuration and which experience a training began with.
 
-use super::{TrainConfig, TrainError};
+use super::config::TrainConfig;
+use super::error::{TrainError, io};
 use crate::episode::Dataset;
+use crate::model::Stage;
 use crate::system::difference::{self, Difference, Fields};
 use crate::system::files;
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,14 @@ use std::path::Path;
 
 /// Of the bytes of frames every so-manieth frame is looked at.
 const EVERY: usize = 8;
-/// Fields that a training measures and writes into its folder's `train.ron`.
-const MEASURED: [&str; 3] = ["model.sigma_data", "model.mean", "model.hue_motion"];
-
 /// What a training begins with, field by field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Identity {
     config: Fields,
     data: Fields,
+    /// The weights that it begins with, where they are not drawn.
+    #[serde(default)]
+    stages: Fields,
 }
 
 /// A dataset in a few words.
@@ -36,8 +38,8 @@ struct Summary {
 }
 
 impl Identity {
-    /// Of a configuration and its experience.
-    pub fn new(config: &TrainConfig, data: &Dataset) -> Self {
+    /// Of a configuration, its experience, and the trainings that it goes on from.
+    pub fn new(config: &TrainConfig, data: &Dataset, stages: &[Stage]) -> Self {
         let seeds = data.episodes.iter().map(|e| e.seed);
         let summary = Summary {
             frame_side: data.size,
@@ -50,8 +52,9 @@ impl Identity {
             what_they_hold: contents(data),
         };
         Self {
-            config: given(config),
+            config: difference::fields(config),
             data: difference::fields(&summary),
+            stages: difference::fields(&stages),
         }
     }
 
@@ -69,15 +72,13 @@ impl Identity {
             field,
             message,
         };
-        let text = files::text(path).map_err(|source| TrainError::Io {
-            path: path.into(),
-            source,
-        })?;
+        let text = files::text(path).map_err(io(path))?;
         let began: Self = serde_json::from_str(&text)
             .map_err(|e| fault("what the training began with".into(), e.to_string()))?;
         let parts = [
             ("train.ron", &began.config, &self.config),
             ("episodes", &began.data, &self.data),
+            ("started from", &began.stages, &self.stages),
         ];
         for (part, before, now) in parts {
             if let Some(d) = difference::first(before, now) {
@@ -100,25 +101,14 @@ impl Identity {
     /// # Errors
     /// [`TrainError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let io = |source| TrainError::Io {
-            path: path.into(),
-            source,
-        };
-        let text = serde_json::to_string_pretty(self).map_err(|e| io(e.into()))?;
-        files::replace(path, text.as_bytes()).map_err(io)
+        let text = serde_json::to_string_pretty(self).map_err(|e| io(path)(e.into()))?;
+        files::replace(path, text.as_bytes()).map_err(io(path))
     }
 }
 
-/// The first field in which two configurations differ, apart from what a training measures.
+/// The first field in which two configurations differ.
 pub(super) fn differs(there: &TrainConfig, config: &TrainConfig) -> Option<Difference> {
-    difference::first(&given(there), &given(config))
-}
-
-/// The fields that are given and not measured.
-fn given(config: &TrainConfig) -> Fields {
-    let is_given = |field: &String| !MEASURED.iter().any(|m| field.contains(m));
-    let all = difference::fields(config).into_iter();
-    all.filter(|(field, _)| is_given(field)).collect()
+    difference::first(&difference::fields(there), &difference::fields(config))
 }
 
 fn contents(data: &Dataset) -> String {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Actions, Cancel, Context, Frames, ProbedStates, WorldModel};
+use crate::model::{
+    Actions, Cancel, Context, Frames, ModelError, ProbedStates, Sampling, WorldModel, futures,
+};
 
 /// An order to imagine.
 pub struct Imagine {
@@ -14,8 +16,8 @@ pub struct Imagine {
     pub actions: Vec<Vec<f32>>,
     /// A.
     pub dim: usize,
-    /// Function evaluations a frame (diffusion only).
-    pub nfe: usize,
+    /// How it draws its futures, if it draws them by chance.
+    pub sampling: Sampling,
     /// Different futures of the same actions, where the model draws them by chance.
     pub samples: usize,
 }
@@ -41,7 +43,7 @@ pub struct Imagined {
 /// The model's error in words.
 pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> {
     let model = &order.model;
-    let frameskip = model.frameskip().max(1);
+    let frameskip = model.shape().frameskip.max(1);
     // Models imagine whole steps: what does not fill one is left out.
     let steps = order.actions.len() / frameskip * frameskip;
     if steps == 0 {
@@ -51,11 +53,17 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
         ));
     }
     let run = || {
-        model.set_nfe(order.nfe);
         let actions = Actions::one(&order.actions[..steps], order.dim);
         let latent = model.observe(&order.context)?;
         if order.samples > 1
-            && let Some(frames) = model.samples(&latent, &actions, order.samples, cancel)?
+            && let Some(frames) = futures(
+                model.as_ref(),
+                &latent,
+                &actions,
+                order.sampling,
+                order.samples,
+                cancel,
+            )?
         {
             return Ok(Imagined {
                 frames: Some(frames),
@@ -65,11 +73,12 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
                 steps,
             });
         }
-        let rollouts = model.imagine(&latent, &actions, cancel)?;
-        Ok::<_, crate::model::ModelError>(Imagined {
-            frames: model.frames(&rollouts)?,
-            states: model.states(&rollouts)?,
-            decoded: model.decoded(&rollouts)?,
+        let rollouts = model.imagine(&latent, &actions, order.sampling, cancel)?;
+        let can = model.facets();
+        Ok::<_, ModelError>(Imagined {
+            frames: can.frames(&rollouts)?,
+            states: can.states(&rollouts)?,
+            decoded: can.decoder.map(|d| d.decoded(&rollouts)).transpose()?,
             frameskip,
             steps,
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::judge::{Judge, Violation};
-use crate::model::Cancel;
+use crate::model::{Cancel, Frame};
 use crate::scene::Scene;
 use crate::worker::Imagined;
 
@@ -12,13 +12,13 @@ pub struct JudgeRollout {
     /// The laws and bodies.
     pub scene: Arc<Scene>,
     /// The last real frames up to the branch, oldest first.
-    pub real: Vec<Vec<u8>>,
+    pub real: Vec<Frame>,
     /// What was imagined after them.
     pub imagined: Arc<Imagined>,
 }
 
-/// The judging worker's function; frames of the violations count from the first imagined one. Imagined frames are judged
-/// where there are any, else probed states: one set of laws for both camps.
+/// The judging worker's function; frames of the violations count from the first imagined one. Imagined
+/// frames are judged where there are any, else probed states: one set of laws for both camps.
 ///
 /// # Errors
 /// When the order was cancelled.
@@ -28,7 +28,7 @@ pub fn judging(order: JudgeRollout, cancel: &Cancel) -> Result<Vec<Violation>, S
     let imagined = &order.imagined;
     Ok(match (&imagined.frames, &imagined.states) {
         (Some(frames), _) => {
-            let mut clip: Vec<&[u8]> = order.real.iter().map(Vec::as_slice).collect();
+            let mut clip: Vec<&[u8]> = order.real.iter().map(|f| f.data.as_slice()).collect();
             clip.extend((0..frames.steps).map(|t| frames.at(0, t)));
             judge.frames(frames.size, order.real.len(), &clip)
         }

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::desk::panic_message;
 use crate::model::registry::{Entry, baselines, load, scan};
-use crate::model::{Camp, Card, Device, WorldModel};
+use crate::model::{Card, Device, WorldModel, architecture};
 
 /// News from the loading thread.
 pub enum Loaded {
@@ -36,14 +36,14 @@ pub enum Loaded {
 /// The models of a folder, and the regression twins among its baselines, each with whether it is one: what
 /// the window offers.
 pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
-    let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if card.camp == Camp::Generative);
+    let is_twin = |e: &Entry| matches!(&e.card, Ok(card) if architecture::has_pixels(card));
     let twins = scan(&baselines(dir)).into_iter().filter(is_twin);
     let models = scan(dir).into_iter().map(|e| (e, false));
     models.chain(twins.map(|e| (e, true))).collect()
 }
 
-/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the channel closes when all are
-/// done.
+/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the
+/// channel closes when all are done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.

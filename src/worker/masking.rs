@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::{Cancel, MaskedClip, WorldModel};
+use crate::model::{Cancel, Frame, MaskedClip, WorldModel};
 
 /// An order to mask a clip.
 pub struct MaskClip {
     /// Who predicts.
     pub model: Arc<dyn WorldModel>,
-    /// Side of a frame in pixels.
-    pub size: usize,
-    /// The clip, oldest first, `[H, W, 3]` bytes; where it is too short the first frame stands in for what came before.
-    pub frames: Vec<Vec<u8>>,
+    /// The clip, oldest first; where it is too short the first frame stands in for what came before.
+    pub frames: Vec<Frame>,
     /// Draws the blocks: even seeds small ones, odd seeds large ones.
     pub seed: u64,
 }
@@ -23,11 +21,11 @@ pub struct MaskClip {
 pub fn masking(order: MaskClip, _: &Cancel) -> Result<MaskedClip, String> {
     let name = &order.model.card().name;
     let none = || format!("{name} was not trained by masking");
-    let length = order.model.clip_frames().ok_or_else(none)?;
+    let model = order.model.facets().masking.ok_or_else(none)?;
     let mut frames = order.frames;
     let first = frames.first().cloned().ok_or("there is no frame to mask")?;
-    let missing = length.saturating_sub(frames.len());
+    let missing = model.clip_frames().saturating_sub(frames.len());
     frames.splice(0..0, std::iter::repeat_n(first, missing));
-    let clip = order.model.masked(order.size, &frames, order.seed);
-    clip.map_err(|e| e.to_string())?.ok_or_else(none)
+    let clip = model.masked(&frames, order.seed);
+    clip.map_err(|e| e.to_string())
 }

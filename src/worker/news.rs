@@ -212,15 +212,8 @@ impl RealityHandle {
 pub fn context_at(moments: &[Arc<Moment>], at: usize, frames: usize) -> Context {
     let end = (at + 1).min(moments.len());
     let start = end.saturating_sub(frames.max(1));
-    Context {
-        size: moments[start..end]
-            .first()
-            .map_or(0, |m| (m.rgb.len() / 3).isqrt()),
-        frames: moments[start..end].iter().map(|m| m.rgb.clone()).collect(),
-        actions: moments[start..end]
-            .iter()
-            .skip(1)
-            .map(|m| m.action.clone())
-            .collect(),
-    }
+    let shown = &moments[start..end];
+    let size = shown.first().map_or(0, |m| (m.rgb.len() / 3).isqrt());
+    let actions = shown.iter().skip(1).map(|m| m.action.clone());
+    Context::new(size, shown.iter().map(|m| m.rgb.clone()), actions.collect())
 }

@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::preview::{Preview, preview};
 use crate::model::{Cancel, WorldModel};
-use crate::planner::{Controller, Plan, Sight};
+use crate::planner::{Pilot, Plan, Sight, Truth};
 
 /// Who drives the hand.
 #[derive(Clone)]
 pub enum Driver {
     /// The keyboard: the action held at the moment.
     Keyboard,
-    /// A controller; `preview` is the model that shows its plan.
+    /// A pilot; `preview` is the model that shows its plan.
     Controller {
         /// Decides.
-        controller: Arc<Mutex<Box<dyn Controller>>>,
+        controller: Arc<Mutex<Pilot>>,
         /// Shows the plan.
         preview: Option<Arc<dyn WorldModel>>,
     },
@@ -23,11 +23,13 @@ pub enum Driver {
 /// An order to decide.
 pub struct PlanRequest {
     /// Who decides.
-    pub controller: Arc<Mutex<Box<dyn Controller>>>,
+    pub controller: Arc<Mutex<Pilot>>,
     /// Who shows the plan.
     pub preview: Option<Arc<dyn WorldModel>>,
     /// What it may look at.
     pub sight: Sight,
+    /// What it may know besides, if it is a pilot that is shown the truth.
+    pub truth: Option<Truth>,
 }
 
 /// A decision.
@@ -35,7 +37,8 @@ pub struct PlanRequest {
 pub struct Decision {
     /// The action to take, `[A]`.
     pub action: Vec<f32>,
-    /// The plan that it made just now; `None` while it follows an older one, and for controllers without plans.
+    /// The plan that it made just now; `None` while it follows an older one, and for controllers without
+    /// plans.
     pub plan: Option<Plan>,
     /// The plan as the planner's own model imagines it.
     pub preview: Preview,
@@ -57,7 +60,7 @@ pub fn planning(order: PlanRequest, cancel: &Cancel) -> Result<Decision, String>
     let looks = controller.will_look();
     let sight = &order.sight;
     let action = controller
-        .decide(sight, cancel)
+        .decide(sight, || order.truth, cancel)
         .map_err(|e| e.to_string())?;
     let decide_ms = start.elapsed().as_secs_f32() * 1e3;
     let plan = controller.plan().filter(|_| looks).cloned();

@@ -1,6 +1,9 @@
-//! What a plan looks like in the imagination that made it: where it leads, what its first action might have been, its latents or its film.
+//! What a plan looks like in the imagination that made it: where it leads, what its first action might have
+//! been, its latents or its film.
 
-use crate::model::{Actions, Cancel, Context, Frames, Goal, ModelError, ProbedStates, WorldModel};
+use crate::model::{
+    Actions, Cancel, Context, Frames, Goal, Metric, ModelError, ProbedStates, Sampling, WorldModel,
+};
 use crate::planner::Plan;
 
 /// First actions along each side of the energy map.
@@ -64,17 +67,19 @@ fn look(
     dim: usize,
     cancel: &Cancel,
 ) -> Result<Preview, ModelError> {
-    let frameskip = model.frameskip().max(1);
+    let frameskip = model.shape().frameskip.max(1);
     let steps = plan.actions.len() / frameskip * frameskip;
     if steps == 0 || dim == 0 {
         return Ok(Preview::default());
     }
     let latent = model.observe(context)?;
     let own = Actions::one(&plan.actions[..steps], dim);
-    let rollouts = model.imagine(&latent, &own, cancel)?;
+    let sampling = Sampling::default();
+    let rollouts = model.imagine(&latent, &own, sampling, cancel)?;
+    let can = model.facets();
     let mut seen = Preview {
-        path: model.states(&rollouts)?,
-        film: model.frames(&rollouts)?,
+        path: can.states(&rollouts)?,
+        film: can.frames(&rollouts)?,
         ..Preview::default()
     };
     // Frames are a hundred times dearer than latents: the film has to do.
@@ -96,8 +101,11 @@ fn look(
         dim,
         data,
     };
-    let rollouts = model.imagine(&latent, &all, cancel)?;
-    let distances = model.distance(&rollouts, goal)?;
+    let rollouts = model.imagine(&latent, &all, sampling, cancel)?;
+    let Some(plans) = can.plans else {
+        return Ok(seen);
+    };
+    let distances = plans.distance(&rollouts, goal, &Metric::Own)?;
     let each = (distances.len() / all.n).max(1);
     let mean = |d: &[f32]| d.iter().sum::<f32>() / each as f32;
     let costs: Vec<f32> = distances.chunks_exact(each).skip(drawn).map(mean).collect();
@@ -105,7 +113,11 @@ fn look(
         side: ENERGY_SIDE,
         costs,
     });
-    if let (Some(rows), Some(start)) = (model.latents(&rollouts, goal)?, model.features(context)?)
+    let Some(latents) = can.latents else {
+        return Ok(seen);
+    };
+    let start = latents.features(context)?;
+    if let Some(rows) = latents.rows(&rollouts, goal)?
         && start.len() == rows.dim
     {
         let path = |n: usize| (0..rows.steps).map(move |t| (n, t));
@@ -144,8 +156,9 @@ fn grid_of(plan: &Actions, out: &mut Vec<f32>) {
     }
 }
 
-/// Rows in their first two principal components, and the share of the variance that these hold. Rows are few and long, so the
-/// components come from their products with each other (Gram matrix) by power iteration.
+/// Rows in their first two principal components, and the share of the variance that these hold. Rows are
+/// few and long, so the components come from their products with each other (Gram matrix) by power
+/// iteration.
 pub fn principal(rows: &[&[f32]]) -> (Vec<[f32; 2]>, f32) {
     let (n, dim) = (rows.len(), rows.first().map_or(0, |r| r.len()));
     let mut mean = vec![0.0f32; dim];

@@ -1,4 +1,5 @@
-//! Playing a recorded episode again: reality is rebuilt from scene, seed and actions, and compared with what was recorded.
+//! Playing a recorded episode again: reality is rebuilt from scene, seed and actions, and compared with
+//! what was recorded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,7 +71,8 @@ impl Replayer {
     /// Plays an episode again.
     ///
     /// # Errors
-    /// In words: a file that is no shard or is damaged, an episode that it does not hold, a world that cannot be built.
+    /// In words: a file that is no shard or is damaged, an episode that it does not hold, a world that
+    /// cannot be built.
     pub fn replay(&mut self, order: &Replay, cancel: &Cancel) -> Result<Replayed, String> {
         let (store, only) = open(&order.file)?;
         let (shard, index, episodes) = match only {

@@ -27,7 +27,8 @@ impl Solid {
             .map(|i| {
                 let (collider, body) = (reality.collider(i), reality.body(i));
                 let (shape, in_body, surface) = if reality.is_soft(i) {
-                    // It changes its form all the time: where no moment's surface is at hand, a ball of about its size stands in.
+                    // It changes its form all the time: where no moment's surface is at hand, a ball of
+                    // about its size stands in.
                     let radius = 0.75 * body.shape.bounding_radius() * body.size;
                     let mesh = collider.shape().as_trimesh();
                     let surface = mesh.map(|m| m.indices().to_vec());
@@ -71,7 +72,8 @@ impl Solid {
             .filter(|d| d.is_finite())
     }
 
-    /// As [`cast`](Self::cast), for a soft body with its surface as it is in a moment: vertices in world metres.
+    /// As [`cast`](Self::cast), for a soft body with its surface as it is in a moment: vertices in world
+    /// metres.
     pub fn cast_surface(
         &self,
         vertices: &[[f32; 3]],

@@ -16,8 +16,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// What a saved file holds, or what is wrong with it; never waits. A file with the scene that is shown is no news, unless
-    /// it was bad in between.
+    /// What a saved file holds, or what is wrong with it; never waits. A file with the scene that is shown
+    /// is no news, unless it was bad in between.
     pub fn poll(&self) -> Option<Result<Arc<Scene>, String>> {
         self.news.try_iter().last()
     }

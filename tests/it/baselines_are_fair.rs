@@ -1,29 +1,24 @@
-//! What planners are measured against is made with the same care: the cloned policy learns, regret compares like with like, and probes
-//! tell what is there from what is not.
-
-use std::sync::Arc;
+//! What planners are measured against is made with the same care: the cloned policy learns, regret compares
+//! like with like, and probes tell what is there from what is not.
 
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
 use parallax::eval::control::{ControlResult, EpisodeResult, Regret};
 use parallax::eval::probe;
-use parallax::eval::stats::Mean;
 use parallax::model::cloning::{Cloning, CloningConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Params};
 use parallax::model::registry::{self, Trained};
-use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
-};
+use parallax::model::{Cancel, Context, Frame, Frames, Goal};
 use parallax::planner::{Controller, Reflex, Sight};
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 use parallax::train::{
     Architecture, CloningRecipe, Length, Outcome, TrainConfig, TrainOptions, run_on,
 };
 
-use crate::planners_reach_goals::card;
 use crate::support::scene;
+use crate::support::stub::{Stub, shape};
 
 pub fn experience() -> Dataset {
     let reach = scene("reach");
@@ -129,23 +124,18 @@ fn a_clone_learns_loads_and_acts_and_is_no_world_model() {
     let Trained::Policy(policy) = registry::load_any(dir.path(), &Device::Cpu).unwrap() else {
         panic!("a clone is a policy");
     };
-    let frame = data.frame(0).to_vec();
+    let frame = Frame::new(64, data.frame(0).to_vec());
     let mut reflex = Reflex::new(policy);
     let mut sight = Sight {
-        context: Context {
-            size: 64,
-            frames: vec![frame.clone()],
-            actions: Vec::new(),
-        },
-        goal: Goal { size: 64, frame },
-        truth: None,
+        context: Context::one(frame.clone()),
+        goal: Goal { frame },
         dim: 2,
     };
     let action = reflex.decide(&sight, &Cancel::new()).unwrap();
     assert_eq!(action.len(), 2);
     assert!(action.iter().all(|a| (-1.0..=1.0).contains(a)));
     assert!(reflex.will_look(), "it looks at every step");
-    sight.context.size = 32;
+    sight.context.frames[0].size = 32;
     let error = reflex
         .decide(&sight, &Cancel::new())
         .unwrap_err()
@@ -194,28 +184,22 @@ fn a_distance_learns_how_many_steps_lie_between_and_neither_acts_nor_imagines() 
     };
     // Over all frames from which ten more steps follow, those near the goal are nearer.
     let at = |from: usize, ahead: usize| {
-        let goal = Goal {
-            size: 64,
-            frame: data.frame(from + ahead).to_vec(),
-        };
-        distance.distances(64, data.frame(from), &goal).unwrap()[0]
+        let goal = Goal::new(64, data.frame(from + ahead).to_vec());
+        let now = Frames::sequence(64, data.frame(from).to_vec());
+        distance.distances(&now, &goal).unwrap()[0]
     };
     let starts: Vec<usize> = data.episodes.iter().map(|e| e.start).collect();
     let mean = |ahead: usize| starts.iter().map(|s| at(*s, ahead)).sum::<f32>();
     let (none, some, all) = (mean(0), mean(3), mean(10));
     assert!(none < some && some < all, "{none} {some} {all}");
     let both: Vec<u8> = [data.frame(0), data.frame(9)].concat();
-    let goal = Goal {
-        size: 64,
-        frame: data.frame(9).to_vec(),
-    };
-    let found = distance.distances(64, &both, &goal).unwrap();
+    let mut both = Frames::sequence(64, both);
+    let goal = Goal::new(64, data.frame(9).to_vec());
+    let found = distance.distances(&both, &goal).unwrap();
     assert_eq!(found.len(), 2);
     assert!((found[0] - at(0, 9)).abs() < 1e-5);
-    let error = distance
-        .distances(32, &both, &goal)
-        .unwrap_err()
-        .to_string();
+    both.size = 32;
+    let error = distance.distances(&both, &goal).unwrap_err().to_string();
     assert!(error.contains("32"), "{error}");
     let error = registry::load(dir.path(), &Device::Cpu).err().unwrap();
     assert!(error.to_string().contains("imagines nothing"), "{error}");
@@ -261,59 +245,25 @@ fn regret_pairs_episodes_by_seed_and_leaves_out_the_solved() {
     assert_eq!(Mean::bootstrap(&[]), None);
 }
 
-/// A representation that is a small picture: it holds places, and of velocities what three of them tell.
-struct Thumbnail(Card);
-
-impl WorldModel for Thumbnail {
-    fn card(&self) -> &Card {
-        &self.0
+/// A representation that is a small picture: where the warmest pixels lie (the hand is vermilion), and
+/// nothing of the cube. It holds places, and of velocities what three of them tell.
+fn thumbnail(context: &Context) -> Vec<f32> {
+    let frame = context.frames.last().unwrap();
+    let (mut sum, mut at) = (1e-6f32, [0.0f32; 2]);
+    for (i, p) in frame.data.chunks_exact(3).enumerate() {
+        let warmth = (f32::from(p[0]) - f32::from(p[2]) - 60.0).max(0.0);
+        sum += warmth;
+        at[0] += warmth * (i % 64) as f32;
+        at[1] += warmth * (i / 64) as f32;
     }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        1
-    }
-    fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
-        Ok(Latent::new(()))
-    }
-    fn imagine(&self, _: &Latent, _: &Actions, _: &Cancel) -> Result<Rollouts, ModelError> {
-        Ok(Rollouts::new(()))
-    }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
-    }
-    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
-    /// Where the warmest pixels lie (the hand is vermilion), and nothing of the cube.
-    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
-        let frame = context.frames.last().unwrap();
-        let (mut sum, mut at) = (1e-6f32, [0.0f32; 2]);
-        for (i, p) in frame.chunks_exact(3).enumerate() {
-            let warmth = (f32::from(p[0]) - f32::from(p[2]) - 60.0).max(0.0);
-            sum += warmth;
-            at[0] += warmth * (i % 64) as f32;
-            at[1] += warmth * (i / 64) as f32;
-        }
-        Ok(Some(at.iter().map(|v| v / sum).collect()))
-    }
+    at.iter().map(|v| v / sum).collect()
 }
 
 #[test]
 fn probes_find_what_a_representation_holds_and_nothing_else() {
     let push = scene("push");
-    let model: Arc<dyn WorldModel> = Arc::new(Thumbnail(card("thumbnail")));
-    let found = probe::run(&push, model.as_ref(), HELD_OUT_SEED + 500, 6).unwrap();
+    let model = Stub::with_features("thumbnail", shape(1, 1), thumbnail);
+    let found = probe::run(&push, &model, HELD_OUT_SEED + 500, 6).unwrap();
     let r = &found.model.r;
     assert!(
         r["hand.x"].linear > 0.97 && r["hand.z"].linear > 0.97,

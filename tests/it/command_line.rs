@@ -1,4 +1,5 @@
-//! Every command does what its help says, names what is wrong, and exits with 0 (done), 1 (failed) or 2 (wrong use).
+//! Every command does what its help says, names what is wrong, and exits with 0 (done), 1 (failed) or 2
+//! (wrong use).
 
 use std::path::Path;
 
@@ -101,17 +102,7 @@ fn help_lists_every_command_and_every_option() {
         (
             "eval",
             &[
-                "control",
-                "rollout",
-                "judge",
-                "surprise",
-                "--scene",
-                "--model",
-                "--episodes",
-                "--seed",
-                "--json",
-                "--sweep",
-                "--device",
+                "control", "rollout", "judge", "surprise", "--plan", "--list",
             ],
         ),
         ("record", &["--scene", "--seed", "--out"]),
@@ -371,7 +362,8 @@ fn eval_writes_the_documented_json() {
     }
 
     let file = home.path().join("sweep.json");
-    let sweep = "eval control --scene reach --model random --episodes 2 --sweep gravity=-9.81,-3 --sweep hand.colour=Vermillion,Blue --sweep camera.x=0,0.1 --no-references --json";
+    let sweep = "eval control --scene reach --model random --episodes 2 --sweep gravity=-9.81,-3 \
+        --sweep hand.colour=Vermillion,Blue --sweep camera.x=0,0.1 --no-references --json";
     let mut args: Vec<&str> = sweep.split(' ').collect();
     args.push(file.to_str().unwrap());
     at_home(home.path(), &args)

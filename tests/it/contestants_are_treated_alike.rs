@@ -1,31 +1,29 @@
 //! What a contestant is shown, which episodes count, and what the floors do: on cases with a known answer.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use candle_core::Device;
 use parallax::camera::Eye;
 use parallax::eval::control::{self, CONTEXT_FRAMES, ControlResult};
 use parallax::eval::probe;
-use parallax::eval::tasks::{GoalKind, TaskInstance};
 use parallax::model::nn::Params;
 use parallax::model::registry::{self, Trained};
-use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
-};
-use parallax::planner::{Budget, Controller, OracleMpc, Random, Sight};
+use parallax::model::{Actions, Cancel, Context, Frame, Goal, Metric, ModelError, Sampling};
+use parallax::planner::{Budget, Controller, Informed, OracleMpc, Pilot, Random, Sight, Truth};
 use parallax::scene::{Scene, models_dir};
+use parallax::sim::Reality;
+use parallax::task::{GoalKind, TaskInstance};
 
-use crate::planners_reach_goals::card;
 use crate::support::scene;
+use crate::support::stub::{Stub, shape};
 
 const SEED: u64 = 1_070_000;
 
-fn run(scene: &Arc<Scene>, controller: &mut dyn Controller, episodes: u64) -> ControlResult {
+fn run(scene: &Arc<Scene>, pilot: &mut Pilot, episodes: u64) -> ControlResult {
     let eye = Eye::standard(scene).unwrap();
     let seeds = SEED..SEED + episodes;
-    control::run(scene, &eye, controller, seeds, GoalKind::Scene, |_| {}).unwrap()
+    control::run(scene, &eye, pilot, seeds, GoalKind::Scene, |_| {}).unwrap()
 }
 
 /// Does nothing.
@@ -48,7 +46,7 @@ fn an_episode_that_began_solved_does_not_count() {
     if let parallax::scene::GoalSampler::Region { min_distance_m, .. } = &mut task.goal {
         *min_distance_m = 0.0;
     }
-    let found = run(&Arc::new(wide), &mut Idle, 40);
+    let found = run(&Arc::new(wide), &mut Pilot::Sighted(Box::new(Idle)), 40);
     let solved = found
         .per_episode
         .iter()
@@ -69,7 +67,7 @@ fn an_episode_that_began_solved_does_not_count() {
 fn where_every_episode_began_solved_success_is_null_and_says_why() {
     let mut all = Scene::clone(&scene("push"));
     all.task.as_mut().unwrap().tolerance_m = 5.0;
-    let found = run(&Arc::new(all), &mut Idle, 3);
+    let found = run(&Arc::new(all), &mut Pilot::Sighted(Box::new(Idle)), 3);
     assert_eq!((found.success, found.episodes), (None, 0));
     assert!(found.decision_ms.is_none() && found.decision_model_steps.is_none());
     let why = found.not_measured.clone().unwrap();
@@ -82,9 +80,16 @@ fn where_every_episode_began_solved_success_is_null_and_says_why() {
 #[derive(Default)]
 struct Spy {
     eye: Option<Eye>,
+    now: Option<Reality>,
     taken: Vec<Vec<f32>>,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// How often a spy looked, and the goals that it saw.
+#[derive(Default)]
+struct Notes {
     seen: usize,
-    goals: HashSet<Vec<u8>>,
+    goals: HashSet<Frame>,
 }
 
 impl Controller for Spy {
@@ -96,17 +101,18 @@ impl Controller for Spy {
             (self.taken.len() + 1).min(CONTEXT_FRAMES)
         );
         // The last frame is of this very moment.
-        let (reality, _) = sight.truth.as_ref().unwrap();
-        let now = self.eye.as_ref().unwrap().look(reality).rgb;
+        let reality = self.now.take().unwrap();
+        let now = self.eye.as_ref().unwrap().look(&reality).rgb;
         assert!(
-            context.frames.last() == Some(&now),
+            context.frames.last() == Some(&Frame::new(64, now)),
             "an old picture is shown"
         );
         // The actions are its own, latest last.
         let own = &self.taken[self.taken.len() - context.actions.len()..];
         assert_eq!(context.actions, own);
-        self.goals.insert(sight.goal.frame.clone());
-        self.seen += 1;
+        let mut notes = self.notes.lock().unwrap();
+        notes.goals.insert(sight.goal.frame.clone());
+        notes.seen += 1;
         let turn = self.taken.len() as f32;
         let action = vec![(turn * 0.7).sin(), (turn * 0.3).cos()];
         self.taken.push(action.clone());
@@ -117,14 +123,23 @@ impl Controller for Spy {
     }
 }
 
+impl Informed for Spy {
+    fn see(&mut self, truth: Truth) {
+        self.now = Some(truth.reality);
+    }
+}
+
 #[test]
 fn a_controller_sees_this_moment_its_own_actions_and_one_goal_an_episode() {
     let push = scene("push");
-    let mut spy = Spy {
+    let notes = Arc::new(Mutex::new(Notes::default()));
+    let spy = Spy {
         eye: Some(Eye::standard(&push).unwrap()),
+        notes: notes.clone(),
         ..Spy::default()
     };
-    let found = run(&push, &mut spy, 3);
+    let found = run(&push, &mut Pilot::Informed(Box::new(spy)), 3);
+    let spy = notes.lock().unwrap();
     let steps: u32 = found.per_episode.iter().map(|e| e.steps).sum();
     assert_eq!(spy.seen, steps as usize);
     assert!(spy.seen > 2 * CONTEXT_FRAMES, "the spy saw too little");
@@ -143,7 +158,6 @@ fn the_random_floor_acts_at_random() {
     let sight = Sight {
         context: Context::default(),
         goal: Goal::default(),
-        truth: None,
         dim: 2,
     };
     let mut random = Random::new(7);
@@ -172,7 +186,8 @@ fn the_random_floor_acts_at_random() {
     assert_eq!(draw(&mut random, 3), eighth, "a seed decides");
 }
 
-/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the oracle.
+/// The floor without contacts knows everything but that pushing moves a cube: it must not do as well as the
+/// oracle.
 #[test]
 fn the_floor_without_contacts_cannot_plan_a_push() {
     let push = scene("push");
@@ -183,8 +198,8 @@ fn the_floor_without_contacts_cannot_plan_a_push() {
         hold: 5,
         milliseconds: None,
     };
-    let reached = |mut controller: OracleMpc| {
-        let found = run(&push, &mut controller, 8);
+    let reached = |controller: OracleMpc| {
+        let found = run(&push, &mut Pilot::Informed(Box::new(controller)), 8);
         let reached = found.per_episode.iter().filter(|e| e.success).count();
         (reached, found.per_episode)
     };
@@ -208,11 +223,7 @@ fn a_cloned_policy_looks_at_its_goal() {
         .map(|seed| TaskInstance::new(&reach, &eye, seed).unwrap())
         .collect();
     let start = &instances[0].reality;
-    let context = Context {
-        size: eye.size(),
-        frames: vec![eye.look(start).rgb],
-        actions: Vec::new(),
-    };
+    let context = Context::one(Frame::new(eye.size(), eye.look(start).rgb));
     let hand = start.measure().bodies[instances[0].body].position;
     let mut first = None;
     for instance in &instances {
@@ -246,11 +257,8 @@ fn planning_measures_distances_in_whitened_latents() {
     let model = registry::load(&dir, &Device::Cpu).unwrap();
     let params = Params::load(&dir.join("model.safetensors"), &Device::Cpu).unwrap();
     let instance = TaskInstance::new(&push, &eye, SEED).unwrap();
-    let context = Context {
-        size: eye.size(),
-        frames: vec![eye.look(&instance.reality).rgb],
-        actions: Vec::new(),
-    };
+    let now = eye.look(&instance.reality).rgb;
+    let context = Context::one(Frame::new(eye.size(), now));
     let latent = model.observe(&context).unwrap();
     let actions = Actions {
         n: 3,
@@ -258,9 +266,17 @@ fn planning_measures_distances_in_whitened_latents() {
         dim: 2,
         data: (0..60).map(|i| (i as f32 * 0.37).sin()).collect(),
     };
-    let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let found = model.distance(&rollouts, &instance.goal).unwrap();
-    let rows = model.latents(&rollouts, &instance.goal).unwrap().unwrap();
+    let rollouts = model
+        .imagine(&latent, &actions, Sampling::default(), &Cancel::new())
+        .unwrap();
+    let (plans, latents) = (
+        model.facets().plans.unwrap(),
+        model.facets().latents.unwrap(),
+    );
+    let found = plans
+        .distance(&rollouts, &instance.goal, &Metric::Own)
+        .unwrap();
+    let rows = latents.rows(&rollouts, &instance.goal).unwrap().unwrap();
     let d = rows.dim;
     let whitening: Vec<f32> = params
         .buffer((d, d), "whitening", parallax::model::nn::Init::Zeros)
@@ -297,64 +313,37 @@ fn planning_measures_distances_in_whitened_latents() {
 }
 
 /// Features that are noise of the frame's bytes: nothing can be read from them but what was learned by heart.
-struct Noise(Card);
-
-impl WorldModel for Noise {
-    fn card(&self) -> &Card {
-        &self.0
-    }
-    fn context_frames(&self) -> usize {
-        4
-    }
-    fn frameskip(&self) -> usize {
-        1
-    }
-    fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
-        Ok(Latent::new(()))
-    }
-    fn imagine(&self, _: &Latent, _: &Actions, _: &Cancel) -> Result<Rollouts, ModelError> {
-        Ok(Rollouts::new(()))
-    }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
-    }
-    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
-    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
-        // As in use: as many real frames as it can take, and the actions between them.
-        assert!((1..=4).contains(&context.frames.len()));
-        assert_eq!(context.actions.len() + 1, context.frames.len());
-        assert!(
-            context.frames.windows(2).any(|f| f[0] != f[1]) || context.frames.len() < 4,
-            "a film that stands still"
-        );
-        let mut state = context.frames.last().unwrap().iter().fold(0u64, |h, b| {
-            (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let mut next = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
-        };
-        Ok(Some((0..64).map(|_| next()).collect()))
-    }
+fn noise(context: &Context) -> Vec<f32> {
+    // As in use: as many real frames as it can take, and the actions between them.
+    assert!((1..=4).contains(&context.frames.len()));
+    assert_eq!(context.actions.len() + 1, context.frames.len());
+    assert!(
+        context.frames.windows(2).any(|f| f[0] != f[1]) || context.frames.len() < 4,
+        "a film that stands still"
+    );
+    let last = context.frames.last().unwrap();
+    let mut state = last.data.iter().fold(0u64, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+    };
+    (0..64).map(|_| next()).collect()
 }
 
 #[test]
 fn probes_are_tested_on_episodes_that_they_were_not_fitted_on() {
     let push = scene("push");
-    let found = probe::run(&push, &Noise(card("noise")), SEED, 2).unwrap();
+    let found = probe::run(
+        &push,
+        &Stub::with_features("noise", shape(4, 1), noise),
+        SEED,
+        2,
+    )
+    .unwrap();
     for (quantity, r) in &found.model.r {
         let known = r.linear.abs().max(r.mlp.abs());
         assert!(known < 0.4, "{quantity}: r {known} out of noise");

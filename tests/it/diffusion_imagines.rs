@@ -1,36 +1,20 @@
 //! Pixel diffusion as a world model: EDM's formulas, determinism, honest errors, goal distances.
 
 use candle_core::Device;
+use parallax::model::facets::{Latents, Pixels, Plans, Surprise};
 use parallax::model::generative::edm::{Preconditioning, sigmas};
-use parallax::model::generative::{Objects, Patches, PixelDiffusion, PixelDiffusionConfig};
+use parallax::model::generative::{Patches, PixelDiffusion, PixelDiffusionConfig};
+use parallax::model::goal::{HUES, Objects};
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Goal, GoalDistance, ModelError, WorldModel, card::FORMAT,
+    Actions, Camp, Cancel, Card, Context, Goal, Metric, ModelError, Sampling, WorldModel, futures,
 };
 use parallax::scene::Colour;
 
 use crate::diffusion_learns::{moving_squares, small_recipe};
 
 pub fn card() -> Card {
-    let text = String::new;
-    Card {
-        format: FORMAT,
-        name: "fake".into(),
-        camp: Camp::Generative,
-        summary: text(),
-        architecture: "pixel_diffusion".into(),
-        scenes: Vec::new(),
-        parameters: 0,
-        steps: 0,
-        seed: 0,
-        data: text(),
-        hardware: text(),
-        minutes: 0.0,
-        sha256: text(),
-        notes: text(),
-        licence: text(),
-        behaviour: Vec::new(),
-    }
+    Card::untrained("fake", Camp::Generative, "pixel_diffusion")
 }
 
 pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
@@ -38,7 +22,7 @@ pub fn model(config: &PixelDiffusionConfig, params: &Params) -> PixelDiffusion {
 }
 
 /// A model whose zero-initialised branches speak too.
-fn awake_model() -> PixelDiffusion {
+pub fn awake_model() -> PixelDiffusion {
     let config = PixelDiffusionConfig {
         sigma_data: 0.3,
         ..small_recipe().model
@@ -56,11 +40,11 @@ fn awake_model() -> PixelDiffusion {
 
 fn context(frames: usize) -> Context {
     let data = moving_squares(1, 8);
-    Context {
-        size: data.size,
-        frames: (0..frames).map(|t| data.frame(t).to_vec()).collect(),
-        actions: (1..frames).map(|t| data.action(t - 1).to_vec()).collect(),
-    }
+    Context::new(
+        data.size,
+        (0..frames).map(|t| data.frame(t).to_vec()),
+        (1..frames).map(|t| data.action(t - 1).to_vec()).collect(),
+    )
 }
 
 fn actions(n: usize, steps: usize, dim: usize) -> Actions {
@@ -80,21 +64,23 @@ fn samples_are_different_futures_and_the_first_is_the_imagined_one() {
     let latent = model.observe(&context(3)).unwrap();
     let one = actions(1, 2, model.config().action_dim);
     let cancel = Cancel::new();
-    let futures = model.samples(&latent, &one, 3, &cancel).unwrap().unwrap();
+    let usual = Sampling::default();
+    let several = |a: &Actions| futures(&model, &latent, a, usual, 3, &cancel);
+    let futures = several(&one).unwrap().unwrap();
     assert_eq!((futures.n, futures.steps), (3, 2));
-    let rollouts = model.imagine(&latent, &one, &cancel).unwrap();
-    let frames = model.frames(&rollouts).unwrap().unwrap();
+    let rollouts = model.imagine(&latent, &one, usual, &cancel).unwrap();
+    let frames = model.frames(&rollouts).unwrap();
     assert_eq!(futures.at(0, 1), frames.at(0, 1));
     assert_ne!(futures.at(1, 1), futures.at(0, 1));
     assert_ne!(futures.at(2, 1), futures.at(1, 1));
     let two = actions(2, 2, model.config().action_dim);
-    assert!(model.samples(&latent, &two, 3, &cancel).is_err());
+    assert!(several(&two).is_err());
 }
 
 #[test]
 fn features_are_the_same_for_the_same_frame_and_others_for_another() {
     let model = awake_model();
-    let of = |frames| model.features(&context(frames)).unwrap().unwrap();
+    let of = |frames| model.features(&context(frames)).unwrap();
     let (first, again, more) = (of(1), of(1), of(3));
     let inner = (model.config().side() / 2).min(4);
     assert_eq!(first.len(), inner * inner * 32);
@@ -158,12 +144,14 @@ fn folding_keeps_every_byte() {
 fn a_seed_imagines_the_same_frames() {
     let model = awake_model();
     let latent = model.observe(&context(4)).unwrap();
-    let run = |n: usize| {
+    let sampled = |n: usize, sampling: Sampling| {
         let rollouts = model
-            .imagine(&latent, &actions(n, 3, 2), &Cancel::new())
+            .imagine(&latent, &actions(n, 3, 2), sampling, &Cancel::new())
             .unwrap();
-        model.frames(&rollouts).unwrap().unwrap()
+        model.frames(&rollouts).unwrap()
     };
+    let usual = Sampling::default();
+    let run = |n: usize| sampled(n, usual);
     let first = run(1);
     assert_eq!(first, run(1));
     // A batch gives a candidate the frames that it gets alone.
@@ -171,11 +159,8 @@ fn a_seed_imagines_the_same_frames() {
     for t in 0..3 {
         assert_eq!(first.at(0, t), batch.at(0, t));
     }
-    model.set_sample(1);
-    assert_ne!(first, run(1), "another draw");
-    model.set_sample(0);
-    model.set_nfe(5);
-    assert_ne!(first, run(1), "more evaluations");
+    assert_ne!(first, sampled(1, usual.draw(1)), "another draw");
+    assert_ne!(first, sampled(1, Sampling::nfe(5)), "more evaluations");
 }
 
 #[test]
@@ -183,8 +168,9 @@ fn actions_and_a_short_history_matter_and_fit() {
     let model = awake_model();
     let latent = model.observe(&context(1)).unwrap();
     let imagine = |a: &Actions| {
-        let rollouts = model.imagine(&latent, a, &Cancel::new()).unwrap();
-        model.frames(&rollouts).unwrap().unwrap()
+        let usual = Sampling::default();
+        let rollouts = model.imagine(&latent, a, usual, &Cancel::new()).unwrap();
+        model.frames(&rollouts).unwrap()
     };
     let (mut one, two) = (actions(1, 2, 2), actions(1, 2, 2));
     one.data[0] = 1.0;
@@ -195,14 +181,15 @@ fn actions_and_a_short_history_matter_and_fit() {
         .surprise(&context(4), &actions(1, 1, 2), &context(5).frames[4])
         .unwrap();
     assert!(surprise.is_finite() && surprise > 0.0);
-    assert!(model.cost().dynamics_flops > model.cost().rendering_flops);
+    let cost = model.cost(Sampling::default());
+    assert!(cost.dynamics_flops > cost.rendering_flops);
 }
 
 #[test]
 fn wrong_inputs_are_named() {
     let model = awake_model();
     let mut wrong = context(4);
-    wrong.frames[3].pop();
+    wrong.frames[3].data.pop();
     let error = model.observe(&wrong).map(|_| ()).unwrap_err();
     assert!(
         matches!(&error, ModelError::Input { .. }) && error.to_string().contains("767 bytes"),
@@ -211,24 +198,22 @@ fn wrong_inputs_are_named() {
     wrong = context(4);
     wrong.actions.pop();
     assert!(model.observe(&wrong).is_err());
-    assert!(
-        model
-            .observe(&Context {
-                size: 16,
-                ..Default::default()
-            })
-            .is_err()
-    );
+    assert!(model.observe(&Context::default()).is_err());
     let latent = model.observe(&context(4)).unwrap();
     let too_many = model
-        .imagine(&latent, &actions(1, 1, 3), &Cancel::new())
+        .imagine(
+            &latent,
+            &actions(1, 1, 3),
+            Sampling::default(),
+            &Cancel::new(),
+        )
         .map(|_| ())
         .unwrap_err();
     assert!(too_many.to_string().contains("at most 2"), "{too_many}");
     let cancel = Cancel::new();
     cancel.cancel();
     let stopped = model
-        .imagine(&latent, &actions(2, 2, 2), &cancel)
+        .imagine(&latent, &actions(2, 2, 2), Sampling::default(), &cancel)
         .map(|_| ())
         .unwrap_err();
     assert!(matches!(stopped, ModelError::Cancelled));
@@ -236,7 +221,7 @@ fn wrong_inputs_are_named() {
 
 #[test]
 fn an_object_nearer_its_goal_is_nearer_and_a_lost_one_is_far() {
-    let usual = [0.1; parallax::model::generative::HUES];
+    let usual = [0.1; HUES];
     let at = |x: Option<usize>| {
         let mut frame = vec![170u8; 64 * 64 * 3];
         for p in 0..64 * 64 {
@@ -276,19 +261,20 @@ fn every_hue_of_the_palette_is_told_apart() {
 
 #[test]
 fn both_distances_prefer_the_goal_itself() {
-    for distance in [GoalDistance::PixelMse, GoalDistance::ObjectColour] {
+    for metric in [Metric::Pixels, Metric::Colours] {
         let model = awake_model();
-        assert!(model.set_goal_distance(distance));
         let latent = model.observe(&context(4)).unwrap();
         let rollouts = model
-            .imagine(&latent, &actions(2, 2, 2), &Cancel::new())
+            .imagine(
+                &latent,
+                &actions(2, 2, 2),
+                Sampling::default(),
+                &Cancel::new(),
+            )
             .unwrap();
-        let frames = model.frames(&rollouts).unwrap().unwrap();
-        let goal = Goal {
-            size: frames.size,
-            frame: frames.at(1, 1).to_vec(),
-        };
-        let distances = model.distance(&rollouts, &goal).unwrap();
+        let frames = model.frames(&rollouts).unwrap();
+        let goal = Goal::new(frames.size, frames.at(1, 1).to_vec());
+        let distances = model.distance(&rollouts, &goal, &metric).unwrap();
         assert_eq!(distances.len(), 4);
         assert!(
             distances

@@ -1,21 +1,21 @@
 //! Pixel diffusion can be trained: every variable learns, a batch can be fitted, resuming loses nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use parallax::episode::{Dataset, EpisodeSpan};
-use parallax::model::generative::{
-    Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig, film,
-};
+use parallax::model::facets::Pixels;
+use parallax::model::generative::{Denoiser, Objective, PixelDiffusion, PixelDiffusionConfig};
 use parallax::model::nn::{AdamW, AdamWConfig, Ema, Params, Rng, ops};
-use parallax::model::{Actions, Cancel, Context, WorldModel};
+use parallax::model::{Actions, Cancel, Card, Context, Sampling, WorldModel, folder};
 use parallax::scene;
-use parallax::train::diffusion::{
-    Batches, DiffusionOptions, DiffusionRecipe, DiffusionTraining, Request, contact_sheet, loss,
-    measure, train_pixel_diffusion,
+use parallax::train::pixel::{
+    Batches, DiffusionRecipe, DiffusionTraining, Request, loss, start_from,
 };
-use parallax::train::{Architecture, Length, TrainConfig};
+use parallax::train::{
+    Architecture, Length, Outcome, TrainConfig, TrainOptions, clips, contact_sheet, measure, run_on,
+};
 
 /// Side of the test's frames: a quarter of the real ones, for speed.
 const SIZE: usize = 16;
@@ -115,7 +115,8 @@ fn every_variable_learns() {
     let batches = Batches::new(&data, &[0, 1, 2, 3], &recipe, 1, &Device::Cpu).unwrap();
     let before: Vec<Vec<f32>> = values(&params);
     let mut adam = AdamW::new(params.vars(), recipe.training.adamw).unwrap();
-    // Branches that start at zero let gradients through once they have moved: output, then blocks, then what is in them.
+    // Branches that start at zero let gradients through once they have moved: output, then blocks, then
+    // what is in them.
     for step in 0..3 {
         let batch = batches
             .draw(Request {
@@ -198,25 +199,21 @@ fn a_regression_twin_sees_nothing_but_the_context_and_says_one_thing() {
         "{curve:?}"
     );
     let model = crate::diffusion_imagines::model(&recipe.model, &params);
-    let context = Context {
-        size: data.size,
-        frames: (0..4).map(|t| data.frame(t).to_vec()).collect(),
-        actions: (0..3).map(|t| data.action(t).to_vec()).collect(),
-    };
-    let imagined = |model: &PixelDiffusion| {
+    let context = Context::new(
+        data.size,
+        (0..4).map(|t| data.frame(t).to_vec()),
+        (0..3).map(|t| data.action(t).to_vec()).collect(),
+    );
+    let imagined = |model: &PixelDiffusion, sampling: Sampling| {
         let latent = model.observe(&context).unwrap();
         let actions = Actions::one(&[data.action(3).to_vec(), data.action(4).to_vec()], 2);
-        let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-        model.frames(&rollouts).unwrap().unwrap()
+        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new());
+        model.frames(&rollouts.unwrap()).unwrap()
     };
-    let first = imagined(&model);
-    model.set_sample(1);
-    model.set_nfe(7);
-    assert_eq!(first, imagined(&model), "no noise, one evaluation");
-    assert_eq!(model.cost(), {
-        model.set_nfe(1);
-        model.cost()
-    });
+    let first = imagined(&model, Sampling::default());
+    let other = Sampling::nfe(7).draw(1);
+    assert_eq!(first, imagined(&model, other), "no noise, one evaluation");
+    assert_eq!(model.cost(other), model.cost(Sampling::nfe(1)));
 }
 
 #[test]
@@ -281,7 +278,7 @@ fn the_fused_adaptive_norm_is_the_composed_one() {
                 }
             }
         };
-        let fused = film(&x, &c, groups).unwrap();
+        let fused = ops::film(&x, &c, groups).unwrap();
         close(&fused, &composed);
         let grads = |y: &Tensor| (y * &probe).unwrap().sum_all().unwrap().backward().unwrap();
         let (a, b) = (grads(&fused), grads(&composed));
@@ -310,53 +307,44 @@ fn close(a: &Tensor, b: &Tensor) {
 fn training_resumes_where_it_stopped_and_leaves_a_model_folder() {
     let data = moving_squares(8, 16);
     let recipe = small_recipe();
-    let run = |out: &std::path::Path, steps: u64, resume: bool| {
-        let options = DiffusionOptions {
+    let run = |out: &Path, minutes: Option<f64>, resume: bool| {
+        let options = TrainOptions {
             out: out.into(),
-            steps: Some(steps),
+            minutes,
             resume,
-            validate_every: 0,
-            log_every: 2,
             ..Default::default()
         };
-        train_pixel_diffusion(&config(&recipe), &recipe, &data, &options).unwrap()
+        run_on(&config(&recipe), &data, &options).unwrap()
     };
-    let dir = tempfile::tempdir().unwrap();
-    let outcome = run(dir.path(), 8, false);
-    assert_eq!(outcome.card.steps, 8);
-    assert!(
-        outcome.validation["push"]
-            .model
-            .iter()
-            .all(|db| db.is_finite())
-    );
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert_eq!(run(whole.path(), None, false), Outcome::Finished);
+    let card = Card::load(whole.path()).unwrap();
+    assert_eq!(card.steps, 8);
+    let curve = std::fs::read_to_string(whole.path().join("curve.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(curve.lines().last().unwrap()).unwrap();
+    let decibels = last["validation"]["push"]["model"].as_array().unwrap();
+    assert!(decibels.iter().all(|db| db.as_f64().unwrap().is_finite()));
     for file in [
         "model.safetensors",
         "card.ron",
         "train.ron",
+        "model.ron",
         "curve.jsonl",
         "rollouts.png",
     ] {
-        assert!(dir.path().join(file).is_file(), "{file} is missing");
+        assert!(whole.path().join(file).is_file(), "{file} is missing");
     }
-    // The finished file says at which scale of the data the weights were trained.
-    let saved = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
-    assert!(
-        matches!(saved.architecture, Architecture::PixelDiffusion(r) if r.model.sigma_data > 0.0)
-    );
-
-    let again = tempfile::tempdir().unwrap();
-    assert_eq!(
-        run(again.path(), 8, false).card.sha256,
-        outcome.card.sha256,
-        "the same seed gives the same weights"
-    );
-    // A longer budget goes on from the checkpoint.
-    let resumed = run(dir.path(), 10, true);
-    assert_eq!(
-        (resumed.card.steps, resumed.frames > outcome.frames),
-        (10, true)
-    );
+    // What was asked for stays as it was; what was measured stands beside the weights.
+    let asked = TrainConfig::load(&whole.path().join("train.ron")).unwrap();
+    assert_eq!(asked, config(&recipe));
+    let came: PixelDiffusionConfig = folder::network(whole.path()).unwrap();
+    assert!(came.sigma_data > 0.0 && recipe.model.sigma_data == 0.0);
+    // The same seed gives the same weights, in however many runs.
+    let mut outcome = run(parts.path(), Some(0.), false);
+    while outcome == Outcome::Paused {
+        outcome = run(parts.path(), Some(0.), true);
+    }
+    assert_eq!(Card::load(parts.path()).unwrap().sha256, card.sha256);
 }
 
 #[test]
@@ -368,7 +356,7 @@ fn a_sheet_can_be_drawn_of_any_world_model() {
     let model = crate::diffusion_imagines::model(&recipe.model, &params);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sheet.png");
-    let clips = parallax::train::diffusion::clips(&data, &[0, 1], 2, 5);
+    let clips = clips(&data, &[0, 1], 2, 5);
     contact_sheet(&model, &data, &clips, 5, &path).unwrap();
     assert!(path.metadata().unwrap().len() > 100);
     let missing = contact_sheet(
@@ -397,31 +385,26 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
     let data = moving_squares(8, 16);
     let recipe = small_recipe();
     let dir = tempfile::tempdir().unwrap();
-    let options = DiffusionOptions {
+    let options = TrainOptions {
         out: dir.path().into(),
-        steps: Some(8),
-        validate_every: 0,
         ..Default::default()
     };
-    train_pixel_diffusion(&config(&recipe), &recipe, &data, &options).unwrap();
-    let saved = TrainConfig::load(&dir.path().join("train.ron")).unwrap();
-    let Architecture::PixelDiffusion(before) = saved.architecture else {
-        panic!("another architecture came back");
-    };
+    run_on(&config(&recipe), &data, &options).unwrap();
+    let before: PixelDiffusionConfig = folder::network(dir.path()).unwrap();
     let wider = PixelDiffusionConfig {
-        action_dim: before.model.action_dim + 2,
-        ..before.model.clone()
+        action_dim: before.action_dim + 2,
+        ..before.clone()
     };
     let old = Params::load(&dir.path().join("model.safetensors"), &Device::Cpu).unwrap();
-    let old = Denoiser::new(&before.model, old).unwrap();
-    let new = parallax::train::diffusion::start_from(dir.path(), &wider, &Device::Cpu).unwrap();
+    let old = Denoiser::new(&before, old).unwrap();
+    let new = start_from(dir.path(), &wider, &Device::Cpu).unwrap();
     let new = Denoiser::new(&wider, new).unwrap();
     let (side, channels) = (wider.side(), wider.channels());
     let mut rng = Rng::stream(3, 0);
     let mut normal = |shape: &[usize]| rng.normal(shape, &Device::Cpu).unwrap();
     let x = normal(&[2, side, side, channels]);
     let context = normal(&[2, side, side, channels * wider.context]);
-    let known = normal(&[2, wider.actions, before.model.action_dim]);
+    let known = normal(&[2, wider.actions, before.action_dim]);
     let unknown = normal(&[2, wider.actions, 2]);
     let level = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
     let with = |actions: Tensor| Conditions {
@@ -435,7 +418,7 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
     close(&a, &b);
     // Other widths are refused by the name of the tensor.
     let other = PixelDiffusionConfig { width: 96, ..wider };
-    let error = parallax::train::diffusion::start_from(dir.path(), &other, &Device::Cpu)
+    let error = start_from(dir.path(), &other, &Device::Cpu)
         .err()
         .unwrap()
         .to_string();
@@ -445,7 +428,8 @@ fn a_training_goes_on_from_a_finished_model_that_knew_fewer_actions() {
     );
 }
 
-/// One target there can be, the second frame: of its actions the latest led to it, and before the episode there was none.
+/// One target there can be, the second frame: of its actions the latest led to it, and before the episode
+/// there was none.
 #[test]
 fn the_actions_of_an_example_lead_up_to_its_target() {
     let mut recipe = small_recipe();

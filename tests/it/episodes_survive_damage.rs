@@ -1,4 +1,5 @@
-//! Experience is read as it was written or not at all: a damaged shard is named, resuming makes it anew, held-out seeds are refused.
+//! Experience is read as it was written or not at all: a damaged shard is named, resuming makes it anew,
+//! held-out seeds are refused.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,12 +60,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_is_written_is_read(lengths in prop::collection::vec(0usize..9, 1..6), salt: u32, seed in 0u64..2_000_000) {
+    fn what_is_written_is_read(
+        lengths in prop::collection::vec(0usize..9, 1..6),
+        salt: u32,
+        seed in 0u64..2_000_000,
+    ) {
         let dir = tempfile::tempdir().unwrap();
         let push = scene("push");
         let store = store(dir.path(), &push, seed, lengths.len() as u64);
         let episodes: Vec<Episode> =
-            lengths.iter().zip(seed..).map(|(&n, seed)| episode(seed, n, 2, push.bodies.len(), salt ^ n as u32)).collect();
+            lengths.iter().zip(seed..)
+            .map(|(&n, seed)| episode(seed, n, 2, push.bodies.len(), salt ^ n as u32))
+            .collect();
         store.write(0, &episodes).unwrap();
         prop_assert_eq!(store.read(0).unwrap(), episodes);
     }

@@ -1,4 +1,5 @@
-//! The eye's shortcuts change no bit: what it shows is what casting every ray at every collider gives, sample by sample.
+//! The eye's shortcuts change no bit: what it shows is what casting every ray at every collider gives,
+//! sample by sample.
 
 use std::sync::Arc;
 
@@ -164,13 +165,18 @@ fn so_it_does_at_other_sizes_and_samples_and_from_a_moved_camera() {
 #[test]
 fn so_it_does_with_bodies_that_lie_across_each_other_and_behind_the_eye() {
     let heap = lab(
-        r#"(name: "a", kind: Fixed, shape: Cylinder(half_height: 0.5, radius: 0.3), colour: Blue, position: (0.0, 0.4, 0.0), yaw: 20.0),
-           (name: "b", kind: Fixed, shape: Cuboid(half: (1.2, 0.2, 0.1)), colour: Orange, position: (0.1, 0.9, 0.2), yaw: 50.0, marked: true),
-           (name: "c", kind: Fixed, shape: Capsule(half_height: 0.6, radius: 0.2), colour: Green, position: (-0.6, 0.5, 0.4)),
+        r#"(name: "a", kind: Fixed, shape: Cylinder(half_height: 0.5, radius: 0.3), colour: Blue,
+             position: (0.0, 0.4, 0.0), yaw: 20.0),
+           (name: "b", kind: Fixed, shape: Cuboid(half: (1.2, 0.2, 0.1)), colour: Orange, position: (0.1,
+           0.9, 0.2), yaw: 50.0, marked: true),
+           (name: "c", kind: Fixed, shape: Capsule(half_height: 0.6, radius: 0.2), colour: Green,
+           position: (-0.6, 0.5, 0.4)),
            (name: "d", kind: Fixed, shape: Ball(radius: 0.5), colour: Purple, position: (0.8, 1.8, 0.3)),
-           (name: "e", kind: Fixed, shape: Cuboid(half: (0.5, 0.1, 3.0)), colour: Grey, position: (1.4, 0.0, 5.0)),
+           (name: "e", kind: Fixed, shape: Cuboid(half: (0.5, 0.1, 3.0)), colour: Grey, position: (1.4,
+           0.0, 5.0)),
            (name: "f", kind: Fixed, shape: Ball(radius: 0.4), colour: Vermillion, position: (0.0, 1.0, 7.5)),
-           (name: "g", kind: Fixed, shape: Cylinder(half_height: 0.01, radius: 0.02), colour: Dark, position: (0.4, 0.01, 1.4)),"#,
+           (name: "g", kind: Fixed, shape: Cylinder(half_height: 0.01, radius: 0.02), colour: Dark,
+           position: (0.4, 0.01, 1.4)),"#,
         "sun: (-0.9, -0.3, -0.4)",
     );
     for (size, samples) in [(64, 1), (96, 2)] {

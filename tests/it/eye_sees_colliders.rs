@@ -1,4 +1,5 @@
-//! The eye shows what rapier simulates, where it is: projection, silhouettes, depth, handedness, and the same bits on any thread.
+//! The eye shows what rapier simulates, where it is: projection, silhouettes, depth, handedness, and the
+//! same bits on any thread.
 
 use std::sync::Arc;
 
@@ -95,7 +96,8 @@ fn ids_and_depth_are_those_of_the_ball() {
         let [x, y, z] = at;
         let scene = lab(
             &format!(
-                "(name: \"ball\", kind: Fixed, shape: Ball(radius: 0.4), colour: Blue, position: ({x:?}, {y:?}, {z:?})),"
+                "(name: \"ball\", kind: Fixed, shape: Ball(radius: 0.4), colour: Blue, position: ({x:?}, \
+                 {y:?}, {z:?})),"
             ),
             "",
         );
@@ -167,7 +169,12 @@ fn the_middle_of_the_picture_is_the_cameras_target() {
 
 #[test]
 fn x_goes_right_y_up_and_z_towards_an_eye_that_looks_along_minus_z() {
-    let eye = Eye::standard(&lab("(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 0.1, 0.0)),", "")).unwrap();
+    let eye = Eye::standard(&lab(
+        "(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Blue, \
+         position: (0.0, 0.1, 0.0)),",
+        "",
+    ))
+    .unwrap();
     let at = |p: V| eye.project(p).expect("in front");
     let centre = at([0.0, 1.0, 0.0]);
     assert!((centre[0] - 32.0).abs() < 1e-3 && (centre[1] - 32.0).abs() < 1e-3);
@@ -374,7 +381,8 @@ fn look(scene: &Arc<Scene>, size: usize) -> parallax::camera::View {
 fn a_hull_of_a_boxs_corners_looks_like_the_box() {
     let body = |shape: &str| {
         format!(
-            "(name: \"b\", kind: Fixed, shape: {shape}, colour: Blue, position: (0.2, 0.8, 0.1), yaw: 33.0, marked: true),"
+            "(name: \"b\", kind: Fixed, shape: {shape}, colour: Blue, position: (0.2, 0.8, 0.1), yaw: \
+             33.0, marked: true),"
         )
     };
     let corners: Vec<String> = (0..8)
@@ -416,13 +424,16 @@ fn a_compound_looks_like_its_parts_and_shades_itself() {
     let (plate, slab) = (part("(0.6, 0.05, 0.4)", 0.9), part("(0.9, 0.1, 0.6)", -0.5));
     let table = lab(
         &format!(
-            "(name: \"t\", kind: Fixed, shape: Compound(parts: [{plate}, {slab}]), colour: Orange, position: (0.0, 0.7, 0.0)),"
+            "(name: \"t\", kind: Fixed, shape: Compound(parts: [{plate}, {slab}]), colour: Orange, \
+             position: (0.0, 0.7, 0.0)),"
         ),
         "sun: (0.0, -1.0, 0.0)",
     );
     let apart = lab(
-        "(name: \"p\", kind: Fixed, shape: Cuboid(half: (0.6, 0.05, 0.4)), colour: Orange, position: (0.0, 1.6, 0.0)),
-         (name: \"s\", kind: Fixed, shape: Cuboid(half: (0.9, 0.1, 0.6)), colour: Orange, position: (0.0, 0.2, 0.0)),",
+        "(name: \"p\", kind: Fixed, shape: Cuboid(half: (0.6, 0.05, 0.4)), colour: Orange, position: \
+         (0.0, 1.6, 0.0)),
+         (name: \"s\", kind: Fixed, shape: Cuboid(half: (0.9, 0.1, 0.6)), colour: Orange, position: (0.0, \
+         0.2, 0.0)),",
         "sun: (0.0, -1.0, 0.0)",
     );
     let (one, two) = (look(&table, 96), look(&apart, 96));

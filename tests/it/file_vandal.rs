@@ -9,7 +9,7 @@ use parallax::episode::{CollectOptions, Store, collect};
 use parallax::judge::Thresholds;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
-use parallax::model::{Camp, Cancel, Card, registry};
+use parallax::model::{Camp, Cancel, Card, folder, registry};
 use parallax::scene::{self, Edit, Scene};
 use parallax::sim::Reality;
 use parallax::train::TrainConfig;
@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 pub enum Kind {
     /// A training's configuration.
     Train,
-    /// The same file beside weights, as the registry reads it.
+    /// What the network is, beside its weights.
     Model,
     /// A model's card.
     Card,
@@ -61,7 +61,8 @@ impl Kind {
     /// Where it stands in a folder.
     fn file(self) -> &'static str {
         match self {
-            Kind::Train | Kind::Model => "train.ron",
+            Kind::Train => "train.ron",
+            Kind::Model => "model.ron",
             Kind::Card => "card.ron",
             Kind::ReadOuts => "readouts.json",
             Kind::Weights => "model.safetensors",
@@ -115,6 +116,7 @@ const SPITE: [&str; 34] = [
 pub struct FileVandal {
     base: PathBuf,
     train: Vec<Vec<u8>>,
+    networks: Vec<Vec<u8>>,
     cards: Vec<Vec<u8>>,
     scene: Arc<Scene>,
 }
@@ -154,11 +156,7 @@ fn tiny_model(dir: &Path) {
     params
         .save(&dir.join("model.safetensors"), DType::F16)
         .unwrap();
-    let text = format!(
-        "(architecture: Lewm((model: {})))\n",
-        ron::to_string(&config).unwrap()
-    );
-    std::fs::write(dir.join("train.ron"), text).unwrap();
+    folder::save_network(dir, &ron::to_string(&config).unwrap()).unwrap();
     let readouts = shipped("readouts.json")
         .into_iter()
         .next()
@@ -175,22 +173,9 @@ fn seal(dir: &Path) {
         .map(|b| format!("{b:02x}"))
         .collect();
     let card = Card {
-        format: 1,
-        name: "tiny".into(),
-        camp: Camp::Jepa,
-        summary: String::new(),
-        architecture: "lewm".into(),
         scenes: vec!["push".into()],
-        parameters: 0,
-        steps: 0,
-        seed: 0,
-        data: String::new(),
-        hardware: String::new(),
-        minutes: 0.0,
         sha256,
-        notes: String::new(),
-        licence: String::new(),
-        behaviour: Vec::new(),
+        ..Card::untrained("tiny", Camp::Jepa, "lewm")
     };
     card.save(dir).unwrap();
 }
@@ -210,11 +195,12 @@ impl FileVandal {
             progress: false,
         };
         collect(&scene, &options).unwrap();
-        let mut train = shipped("train.ron");
-        train.push(std::fs::read(base.join("model/train.ron")).unwrap());
+        let mut networks = shipped("model.ron");
+        networks.push(std::fs::read(base.join("model/model.ron")).unwrap());
         Self {
             base: base.to_path_buf(),
-            train,
+            train: shipped("train.ron"),
+            networks,
             cards: shipped("card.ron"),
             scene,
         }
@@ -225,8 +211,9 @@ impl FileVandal {
             |from: &[Vec<u8>], rng: &mut ChaCha8Rng| from[rng.random_range(0..from.len())].clone();
         let own = |file: &str| std::fs::read(self.base.join(file)).unwrap();
         match kind {
-            Kind::Model if rng.random() => own("model/train.ron"),
-            Kind::Train | Kind::Model => any(&self.train, rng),
+            Kind::Train => any(&self.train, rng),
+            Kind::Model if rng.random() => own("model/model.ron"),
+            Kind::Model => any(&self.networks, rng),
             Kind::Card => any(&self.cards, rng),
             Kind::ReadOuts => own("model/readouts.json"),
             Kind::Weights => own("model/model.safetensors"),
@@ -333,7 +320,7 @@ impl FileVandal {
             }
         };
         if let Err(error) = &result {
-            // Of a model the weights are to blame as well, where they do not fit what train.ron says.
+            // Of a model the weights are to blame as well, where they do not fit what model.ron says.
             let places = [kind.file(), "model.safetensors", "push"];
             let named = kind.file().is_empty() || places.iter().any(|p| error.contains(p));
             assert!(

@@ -54,7 +54,7 @@ fn a_byte_order_mark_is_no_part_of_any_file() {
     let model = dir.path().join("model");
     tiny_lewm(&model);
     marked(&model.join("card.ron"));
-    marked(&model.join("train.ron"));
+    marked(&model.join("model.ron"));
     Card::load(&model).unwrap_or_else(|e| panic!("{e}"));
     registry::load(&model, &candle_core::Device::Cpu).unwrap_or_else(|e| panic!("{e}"));
 
@@ -112,7 +112,12 @@ fn comments_strings_and_other_entries_do_not_shift_an_errors_line() {
     }
     let text = |more: &str| {
         format!(
-            "/* bodies: [( friction: \"( */ Scene(name: \"x\", summary: r#\"bodies: [(\"\"#,\n bodies: [\n  (name: \"a\", kind: Dynamic, colour: Blue, position: (0.0, 0.1, 0.0),\n  shape: Compound(parts: [\n   (shape: Ball(radius: 0.1), position: (0.0, 0.0, 0.0)),\n  ]),\n  mass: 1.0),\n  (name: \"b\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Green,\n   position: (0.5, 0.1, 0.0)),\n ],\n camera: (position: (0.0, 1.0, 6.0), target: (0.0, 1.0, 0.0),\n  fov_degrees: 40.0),\n behaviour: (contact: 0.2,\n  task: 0.2, explore: 0.2),\n{more})"
+            "/* bodies: [( friction: \"( */ Scene(name: \"x\", summary: r#\"bodies: [(\"\"#,\n bodies: \
+             [\n  (name: \"a\", kind: Dynamic, colour: Blue, position: (0.0, 0.1, 0.0),\n  shape: \
+             Compound(parts: [\n   (shape: Ball(radius: 0.1), position: (0.0, 0.0, 0.0)),\n  ]),\n  mass: \
+             1.0),\n  (name: \"b\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Green,\n   position: \
+             (0.5, 0.1, 0.0)),\n ],\n camera: (position: (0.0, 1.0, 6.0), target: (0.0, 1.0, 0.0),\n  \
+             fov_degrees: 40.0),\n behaviour: (contact: 0.2,\n  task: 0.2, explore: 0.2),\n{more})"
         )
     };
     let line = |from: &str, to: &str, more: &str| {
@@ -152,7 +157,8 @@ fn comments_strings_and_other_entries_do_not_shift_an_errors_line() {
         line(
             "",
             "",
-            " sliders: [\n  (target: \"a.mass\", low: 0.1, high: 1.0), // (\n  (target: \"b.mass\", low: 0.0, high: 1.0),\n ],\n"
+            " sliders: [\n  (target: \"a.mass\", low: 0.1, high: 1.0), // (\n  (target: \"b.mass\", low: \
+             0.0, high: 1.0),\n ],\n"
         ),
         17
     );

@@ -1,5 +1,6 @@
-//! Every shipped model does what it did: ten outcomes of control, a few clips of a rollout, a pair of surprises, what its
-//! probes read. `parallax golden --write` writes `tests/golden.json` anew after a retraining.
+//! Every shipped model does what it did: ten outcomes of control, a few clips of a rollout, a pair of
+//! surprises, what its probes read. `parallax golden --write` writes `tests/golden.json` anew after a
+//! retraining.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

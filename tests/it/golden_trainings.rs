@@ -1,7 +1,7 @@
-//! What every recipe learns from the same experience in a few steps is what it was: losses, in their sign, weight and what
-//! they pull on; batches, in their moments and their order; optimiser and schedule. A recipe that is changed on purpose
-//! writes `tests/golden_trainings.json` anew with `PARALLAX_GOLDEN=write cargo test --release golden_trainings`, and the
-//! review sees what it did.
+//! What every recipe learns from the same experience in a few steps is what it was: losses, in their sign,
+//! weight and what they pull on; batches, in their moments and their order; optimiser and schedule. A
+//! recipe that is changed on purpose writes `tests/golden_trainings.json` anew with `PARALLAX_GOLDEN=write
+//! cargo test --release golden_trainings`, and the review sees what it did.
 //!
 //! Figures are compared, not bits: processors round differently.
 
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 use parallax::episode::Dataset;
+use parallax::model::folder;
 use parallax::model::generative::Objective;
 use parallax::model::jepa::GoalCost;
 use parallax::train::{Architecture, Outcome, TrainConfig, TrainOptions, run_on};
@@ -33,8 +34,8 @@ const OF_THE_MACHINE: [&str; 5] = [
 struct Golden {
     /// Numbers of the learning curve, line by line.
     curve: Vec<BTreeMap<String, f64>>,
-    /// For each part of the weights (`encoder`, `predictor`, ...) their length, and their sum under fixed random signs over
-    /// the root of their number.
+    /// For each part of the weights (`encoder`, `predictor`, ...) their length, and their sum under fixed
+    /// random signs over the root of their number.
     weights: BTreeMap<String, [f64; 2]>,
 }
 
@@ -75,9 +76,13 @@ fn trained(
         numbers("", &serde_json::from_str(line).unwrap(), &mut found);
         golden.curve.push(found);
     }
-    let tensors =
-        candle_core::safetensors::load(dir.path().join("model.safetensors"), &Device::Cpu);
-    let tensors: BTreeMap<_, _> = tensors.unwrap().into_iter().collect();
+    let mut tensors = BTreeMap::new();
+    for name in [folder::WEIGHTS, folder::READOUTS] {
+        let path = dir.path().join(name);
+        if path.is_file() {
+            tensors.extend(candle_core::safetensors::load(path, &Device::Cpu).unwrap());
+        }
+    }
     let mut sums: BTreeMap<String, [f64; 3]> = BTreeMap::new();
     for (name, tensor) in tensors {
         let part = name.split('.').next().unwrap().to_string();

@@ -110,9 +110,11 @@ fn fast_balls_meet_and_exchange_momentum_and_energy() {
 
 #[test]
 fn a_thin_plate_stops_a_fast_ball() {
-    let text = "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.02), colour: Orange, position: (-1.0, 1.0, 0.0), \
+    let text = "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.02), colour: Orange, position: \
+         (-1.0, 1.0, 0.0), \
          velocity: (20.0, 0.0, 0.0), mass: 0.1), \
-         (name: \"plate\", kind: Dynamic, shape: Cuboid(half: (0.01, 0.3, 0.3)), colour: Blue, position: (0.5, 1.0, 0.0), mass: 0.2),";
+         (name: \"plate\", kind: Dynamic, shape: Cuboid(half: (0.01, 0.3, 0.3)), colour: Blue, position: \
+         (0.5, 1.0, 0.0), mass: 0.2),";
     let reality = after(&lab(text, "gravity: 0.0"), 4);
     let [ball, plate] = [0, 1].map(|i| reality.measure().bodies[i]);
     assert!(
@@ -167,9 +169,11 @@ fn a_perfectly_elastic_ball_keeps_its_height_for_ten_seconds() {
 
 #[test]
 fn two_elastic_balls_keep_the_energy_of_both() {
-    let balls = "(name: \"a\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.8, 0.0), mass: 1.0, \
+    let balls = "(name: \"a\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, \
+         0.8, 0.0), mass: 1.0, \
          restitution: 1.0, friction: 0.0), \
-         (name: \"b\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 1.3, 0.0), mass: 1.0, restitution: 1.0, \
+         (name: \"b\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 1.3, 0.0), \
+         mass: 1.0, restitution: 1.0, \
          friction: 0.0),";
     let mut reality = Reality::new(&lab(balls, "floor_friction: 0.0"), 0).unwrap();
     let total = |r: &Reality| r.measure().bodies.iter().map(energy).sum::<f32>();
@@ -211,9 +215,11 @@ fn a_rod_keeps_its_length_under_heavy_bobs_and_strong_gravity() {
         (1000.0, -50.0),
     ] {
         let bob = format!(
-            "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, 0.0), roll: 60.0, mass: {mass:?}),"
+            "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, \
+             0.0), roll: 60.0, mass: {mass:?}),"
         );
-        let joint = "joints: [(kind: Spherical, a: \"world\", b: \"bob\", anchor_a: (0.0, 2.0, 0.0), anchor_b: (0.0, 0.8, 0.0))]";
+        let joint = "joints: [(kind: Spherical, a: \"world\", b: \"bob\", anchor_a: (0.0, 2.0, 0.0), \
+             anchor_b: (0.0, 0.8, 0.0))]";
         let mut reality =
             Reality::new(&lab(&bob, &format!("{joint}, gravity: {gravity:?}")), 0).unwrap();
         for step in 0..50 {
@@ -231,8 +237,10 @@ fn a_rod_keeps_its_length_under_heavy_bobs_and_strong_gravity() {
 #[test]
 fn a_pendulum_without_damping_keeps_its_swing() {
     // What the integrator costs: documented in scenes/TEMPLATE.md.
-    let bob = "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, 0.0), roll: 60.0, mass: 1.0),";
-    let joint = "joints: [(kind: Revolute(axis: (0.0, 0.0, 1.0)), a: \"world\", b: \"bob\", anchor_a: (0.0, 2.0, 0.0), \
+    let bob = "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, \
+         1.0, 0.0), roll: 60.0, mass: 1.0),";
+    let joint = "joints: [(kind: Revolute(axis: (0.0, 0.0, 1.0)), a: \"world\", b: \"bob\", anchor_a: \
+         (0.0, 2.0, 0.0), \
          anchor_b: (0.0, 0.8, 0.0))]";
     let mut reality = Reality::new(&lab(bob, joint), 0).unwrap();
     let energy = |r: &Reality| {
@@ -261,7 +269,8 @@ fn a_chain_of_light_links_holds_a_heavy_bob() {
             (0.1, "Blue")
         };
         bodies += &format!(
-            "(name: \"l{i}\", kind: Dynamic, shape: Ball(radius: 0.04), colour: {colour}, position: (0.0, {:?}, 0.0), mass: {mass:?}),",
+            "(name: \"l{i}\", kind: Dynamic, shape: Ball(radius: 0.04), colour: {colour}, position: (0.0, \
+             {:?}, 0.0), mass: {mass:?}),",
             1.8 - 0.2 * i as f32
         );
         let (a, at) = if i == 0 {
@@ -270,7 +279,8 @@ fn a_chain_of_light_links_holds_a_heavy_bob() {
             (format!("l{}", i - 1), -0.1)
         };
         joints += &format!(
-            "(kind: Spherical, a: \"{a}\", b: \"l{i}\", anchor_a: (0.0, {at:?}, 0.0), anchor_b: (0.0, 0.1, 0.0)),"
+            "(kind: Spherical, a: \"{a}\", b: \"l{i}\", anchor_a: (0.0, {at:?}, 0.0), anchor_b: (0.0, \
+             0.1, 0.0)),"
         );
     }
     let reality = after(&lab(&bodies, &(joints + "]")), 50);
@@ -284,9 +294,12 @@ fn a_chain_of_light_links_holds_a_heavy_bob() {
 
 #[test]
 fn the_hand_stops_at_what_cannot_give_way() {
-    let text = "(name: \"hand\", kind: Hand, shape: Ball(radius: 0.07), colour: Vermillion, position: (-0.4, 0.1, 0.0)), \
-         (name: \"cube\", kind: Dynamic, shape: Cuboid(half: (0.1, 0.1, 0.1)), colour: Blue, position: (0.0, 0.1, 0.0), mass: 0.5), \
-         (name: \"wall\", kind: Fixed, shape: Cuboid(half: (0.05, 0.3, 0.5)), colour: Dark, position: (0.2, 0.3, 0.0)),";
+    let text = "(name: \"hand\", kind: Hand, shape: Ball(radius: 0.07), colour: Vermillion, position: \
+         (-0.4, 0.1, 0.0)), \
+         (name: \"cube\", kind: Dynamic, shape: Cuboid(half: (0.1, 0.1, 0.1)), colour: Blue, position: \
+         (0.0, 0.1, 0.0), mass: 0.5), \
+         (name: \"wall\", kind: Fixed, shape: Cuboid(half: (0.05, 0.3, 0.5)), colour: Dark, position: \
+         (0.2, 0.3, 0.0)),";
     // The last is the fastest that a scene may have.
     for speed in [0.4f32, 0.7, 1.0] {
         let fields = format!("actions: Planar(max_speed: {speed:?}, limit: 1.0)");
@@ -300,7 +313,8 @@ fn the_hand_stops_at_what_cannot_give_way() {
             let most = if step < 10 { 0.02 } else { 0.013 };
             assert!(
                 in_wall.max(0.0) + in_cube.max(0.0) <= most,
-                "{speed} m/s, step {step}: the cube is {in_wall} m in the wall, the hand {in_cube} m in the cube"
+                "{speed} m/s, step {step}: the cube is {in_wall} m in the wall, the hand {in_cube} m in \
+                 the cube"
             );
         }
     }

@@ -1,20 +1,22 @@
-//! Dreams and action following are measured soundly: a model that ignores actions is caught, one that knows reality passes, and a
-//! world that fades or multiplies is seen.
+//! Dreams and action following are measured soundly: a model that ignores actions is caught, one that knows
+//! reality passes, and a world that fades or multiplies is seen.
 
 use std::sync::Arc;
 
 use parallax::eval::attributes::{self, Attribute};
-use parallax::eval::stats::Mean;
 use parallax::eval::{dream, following};
 use parallax::judge::Blob;
+use parallax::model::facets::Pixels;
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Actions, Cancel, Card, Context, Cost, Facets, Frame, Frames, Latent, ModelError, Rollouts,
+    Sampling, Shape, WorldModel,
 };
 use parallax::scene::Scene;
 use parallax::sim::HELD_OUT_SEED;
+use parallax::stats::Mean;
 
 use crate::support::scene;
+use crate::support::stub::shape;
 
 /// What a fake makes of the last frame it saw, and of the actions so far.
 type Paint = fn(frame: &mut [u8], size: usize, step: usize, actions: &[f32]);
@@ -37,51 +39,43 @@ impl WorldModel for Fake {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        1
+    fn shape(&self) -> Shape {
+        shape(1, 1)
     }
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
-        let last = context.frames.last().cloned().unwrap_or_default();
-        Ok(Latent::new((context.size, last)))
+        Ok(Latent::new(context.frames.last().unwrap().clone()))
     }
     fn imagine(
         &self,
         latent: &Latent,
         actions: &Actions,
+        _: Sampling,
         _: &Cancel,
     ) -> Result<Rollouts, ModelError> {
-        let (size, last) = latent.get::<(usize, Vec<u8>)>("fake")?;
+        let last = latent.get::<Frame>("fake")?;
         let mut data = Vec::new();
         for t in 0..actions.steps {
-            let mut frame = last.clone();
+            let mut frame = last.data.clone();
             let so_far = &actions.data[..(t + 1) * actions.dim];
-            (self.paint)(&mut frame, *size, t, so_far);
+            (self.paint)(&mut frame, last.size, t, so_far);
             data.extend(frame);
         }
-        Ok(Rollouts::new(Frames {
-            n: 1,
-            steps: actions.steps,
-            size: *size,
-            data,
-        }))
+        Ok(Rollouts::new(Frames::sequence(last.size, data)))
     }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
-    }
-    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(Some(rollouts.get::<Frames>("fake")?.clone()))
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
+    fn cost(&self, _: Sampling) -> Cost {
         Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            pixels: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Pixels for Fake {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
+        Ok(rollouts.get::<Frames>("fake")?.clone())
     }
 }
 
@@ -260,11 +254,12 @@ fn what_is_kept_of_an_odd_body_is_told_from_what_goes_back_to_training() {
             "{attribute:?}: {kept:?}"
         );
     }
-    // A body that stands still is between the velocity that it was given, v, and the nearest of training, u: (0 - u) / (v - u), which is
-    // .15 / (.15 + .7 * .375) here.
+    // A body that stands still is between the velocity that it was given, v, and the nearest of training,
+    // u: (0 - u) / (v - u), which is .15 / (.15 + .7 * .375) here.
     let velocity = same[&Attribute::Velocity].kept.unwrap().mean;
     assert!((velocity - 0.364).abs() < 0.03, "{velocity}");
-    // Half of the bodies turn into what training had, the others into the colour of another body: nothing is kept, and half are lost.
+    // Half of the bodies turn into what training had, the others into the colour of another body: nothing
+    // is kept, and half are lost.
     let colour = kept(prejudiced)[&Attribute::Colour];
     assert!(colour.kept.unwrap().mean < 0.05, "{colour:?}");
     assert!((colour.lost - 0.5).abs() < 0.01, "{colour:?}");

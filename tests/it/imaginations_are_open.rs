@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use parallax::model::facets::{Latents, Pixels, Plans};
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Device, Frames, Goal, Latent, LatentRows, ModelError,
-    ProbedStates, Rollouts, WorldModel, registry,
+    Actions, Cancel, Card, Context, Cost, Device, Effort, Facets, Frame, Frames, Goal, Latent,
+    LatentRows, Metric, ModelError, Rollouts, Sampling, Shape, WorldModel, registry,
 };
-use parallax::planner::{Budget, Cem, Mpc, Sight};
+use parallax::planner::{Budget, Cem, Mpc, Pilot, Sight};
 use parallax::scene::models_dir;
 use parallax::worker::{
     DreamStep, ENERGY_SIDE, MaskClip, PlanRequest, dreaming, masking, planning, principal,
 };
 
-use crate::planners_reach_goals::card;
+use crate::support::stub::{card, shape};
 
-/// A point in the plane whose place is the first two bytes of a frame; an action moves it by tens of it. It has either pixels or
-/// latents to show.
+/// A point in the plane whose place is the first two bytes of a frame; an action moves it by tens of it. It
+/// has either pixels or latents to show.
 struct Dot {
     card: Card,
     frameskip: usize,
@@ -31,8 +32,8 @@ impl Dot {
         }
     }
 
-    fn place(frame: &[u8]) -> [f32; 2] {
-        [f32::from(frame[0]), f32::from(frame[1])]
+    fn place(frame: &Frame) -> [f32; 2] {
+        [f32::from(frame.data[0]), f32::from(frame.data[1])]
     }
 }
 
@@ -43,17 +44,20 @@ impl WorldModel for Dot {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        3
-    }
-    fn frameskip(&self) -> usize {
-        self.frameskip
+    fn shape(&self) -> Shape {
+        shape(3, self.frameskip)
     }
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
         assert_eq!(context.actions.len() + 1, context.frames.len());
         Ok(Latent::new(Dot::place(context.frames.last().unwrap())))
     }
-    fn imagine(&self, latent: &Latent, a: &Actions, _: &Cancel) -> Result<Rollouts, ModelError> {
+    fn imagine(
+        &self,
+        latent: &Latent,
+        a: &Actions,
+        _: Sampling,
+        _: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
         let start: &[f32; 2] = latent.get("dot")?;
         let mut places = Vec::new();
         for n in 0..a.n {
@@ -67,25 +71,46 @@ impl WorldModel for Dot {
         }
         Ok(Rollouts::new(Places(a.n, places)))
     }
-    fn distance(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Vec<f32>, ModelError> {
+    fn cost(&self, _: Sampling) -> Cost {
+        Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            pixels: self.has_pixels.then_some(self),
+            latents: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Plans for Dot {
+    fn distance(&self, r: &Rollouts, goal: &Goal, _: &Metric) -> Result<Vec<f32>, ModelError> {
         let goal = Dot::place(&goal.frame);
-        let Places(_, places) = rollouts.get("dot")?;
+        let Places(_, places) = r.get("dot")?;
         let far = |p: &[f32; 2]| (p[0] - goal[0]).hypot(p[1] - goal[1]);
         Ok(places.iter().map(far).collect())
     }
-    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
+    fn effort(&self) -> Effort {
+        Effort::CHEAP
+    }
+}
+
+impl Pixels for Dot {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
         let Places(n, places) = rollouts.get("dot")?;
-        Ok(self.has_pixels.then(|| Frames {
+        let pixel = |p: &[f32; 2]| [p[0] as u8, p[1] as u8, 7];
+        Ok(Frames {
             n: *n,
             steps: places.len() / n,
             size: 1,
-            data: places
-                .iter()
-                .flat_map(|p| [p[0] as u8, p[1] as u8, 7])
-                .collect(),
-        }))
+            data: places.iter().flat_map(pixel).collect(),
+        })
     }
-    fn latents(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Option<LatentRows>, ModelError> {
+}
+
+impl Latents for Dot {
+    fn rows(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Option<LatentRows>, ModelError> {
         let Places(n, places) = rollouts.get("dot")?;
         Ok(Some(LatentRows {
             n: *n,
@@ -95,26 +120,13 @@ impl WorldModel for Dot {
             goal: Dot::place(&goal.frame).to_vec(),
         }))
     }
-    fn features(&self, context: &Context) -> Result<Option<Vec<f32>>, ModelError> {
-        Ok(context.frames.last().map(|f| Dot::place(f).to_vec()))
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
+    fn features(&self, context: &Context) -> Result<Vec<f32>, ModelError> {
+        Ok(Dot::place(context.frames.last().unwrap()).to_vec())
     }
 }
 
 fn context() -> Context {
-    Context {
-        size: 1,
-        frames: vec![vec![100, 100, 7]],
-        actions: Vec::new(),
-    }
+    Context::one(Frame::new(1, vec![100, 100, 7]))
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn a_dream_goes_on_from_its_own_frames_and_remembers_no_more_than_the_model_can_
                     model: model.clone(),
                     context: memory,
                     action: vec![0.5, -0.5],
-                    nfe: 1,
+                    sampling: Sampling::nfe(1),
                 },
                 &Cancel::new(),
             );
@@ -136,7 +148,7 @@ fn a_dream_goes_on_from_its_own_frames_and_remembers_no_more_than_the_model_can_
             let moved = (5 * step * frameskip).min(100) as u8;
             let frame = memory.frames.last().unwrap();
             assert_eq!(
-                frame[..2],
+                frame.data[..2],
                 [100 + moved, 100 - moved],
                 "frameskip {frameskip}"
             );
@@ -154,7 +166,7 @@ fn nobody_dreams_without_pixels_and_a_cancelled_dream_stops() {
                 model: Arc::new(Dot::new(1, has_pixels)),
                 context: context(),
                 action: vec![0.0, 0.0],
-                nfe: 1,
+                sampling: Sampling::nfe(1),
             },
             cancel,
         )
@@ -175,9 +187,8 @@ fn only_models_that_were_trained_by_masking_are_shown_masked_clips_and_short_one
     let mask = |model: Arc<dyn WorldModel>, frames: usize| {
         let order = MaskClip {
             model,
-            size: 64,
             frames: (0..frames)
-                .map(|i| vec![40 + i as u8; 64 * 64 * 3])
+                .map(|i| Frame::new(64, vec![40 + i as u8; 64 * 64 * 3]))
                 .collect(),
             seed: 4,
         };
@@ -189,7 +200,7 @@ fn only_models_that_were_trained_by_masking_are_shown_masked_clips_and_short_one
         "{error}"
     );
     let vjepa = registry::load_named(&models_dir(), "vjepa-ac", &Device::Cpu).unwrap();
-    let length = vjepa.clip_frames().unwrap();
+    let length = vjepa.facets().masking.unwrap().clip_frames();
     let clip = mask(vjepa.clone(), 3).unwrap();
     assert_eq!(clip.frames.len(), length);
     assert_eq!(
@@ -212,17 +223,14 @@ fn decide(has_pixels: bool) -> parallax::worker::Decision {
     };
     let mpc = Mpc::new(model.clone(), Cem::default(), budget, 2);
     let order = PlanRequest {
-        controller: Arc::new(std::sync::Mutex::new(Box::new(mpc))),
+        controller: Arc::new(std::sync::Mutex::new(Pilot::Sighted(Box::new(mpc)))),
         preview: Some(model),
         sight: Sight {
             context: context(),
-            goal: Goal {
-                size: 1,
-                frame: vec![150, 60, 7],
-            },
-            truth: None,
+            goal: Goal::new(1, vec![150, 60, 7]),
             dim: 2,
         },
+        truth: None,
     };
     planning(order, &Cancel::new()).unwrap()
 }

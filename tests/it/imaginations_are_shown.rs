@@ -1,4 +1,5 @@
-//! Dreams, plans, spreads and latent paths: the workers make them from any model, the panels show what they are.
+//! Dreams, plans, spreads and latent paths: the workers make them from any model, the panels show what they
+//! are.
 
 use std::sync::Arc;
 
@@ -232,7 +233,8 @@ fn a_spread_is_dark_where_futures_agree_and_the_pane_says_of_how_many() {
     assert_eq!(sent, [Command::ToggleSpread]);
 }
 
-/// A clip of four frames in 2 × 2 × 2 tubelets: the first is seen, the second was predicted wrongly, the others well.
+/// A clip of four frames in 2 × 2 × 2 tubelets: the first is seen, the second was predicted wrongly, the
+/// others well.
 fn masked_clip() -> MaskedClip {
     let mut error = vec![0.1; 8];
     (error[0], error[1]) = (f32::NAN, 0.8);

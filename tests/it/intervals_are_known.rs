@@ -1,10 +1,11 @@
-//! Intervals and quantiles are those of the literature, and nothing measured is not nought: the right values stand in
-//! published tables or follow in closed form.
+//! Intervals and quantiles are those of the literature, and nothing measured is not nought: the right
+//! values stand in published tables or follow in closed form.
 
-use parallax::eval::stats::{Mean, Rate, Spread, quantile};
 use parallax::eval::surprise::separation;
+use parallax::stats::{Mean, Rate, Spread, quantile};
 
-/// Newcombe 1998, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17, table I, method 3.
+/// Newcombe 1998, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17,
+/// table I, method 3.
 #[test]
 fn wilson_s_interval_is_newcombe_s_table() {
     for (successes, trials, low, high) in [

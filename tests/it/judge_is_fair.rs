@@ -1,16 +1,18 @@
-//! The judge judged on held-out seeds: reality is left alone, faults are caught, the tracker knows where balls are.
+//! The judge judged on held-out seeds: reality is left alone, faults are caught, the tracker knows where
+//! balls are.
 //!
-//! The figures themselves (at most 1 % of real clips flagged, at least 95 % of the faults of each law caught) take hundreds of clips
-//! and stand in the note of a release. Here a sample must not contradict them: a figure outside its own 95 % interval fails.
+//! The figures themselves (at most 1 % of real clips flagged, at least 95 % of the faults of each law
+//! caught) take hundreds of clips and stand in the note of a release. Here a sample must not contradict
+//! them: a figure outside its own 95 % interval fails.
 
 use std::sync::Arc;
 
 use parallax::camera::{Eye, SIZE};
 use parallax::eval::judge::evaluate;
-use parallax::eval::stats::Rate;
 use parallax::judge::{Judge, SceneThresholds, Thresholds, Tracker};
 use parallax::scene::{Law, Shape};
 use parallax::sim::{HELD_OUT_SEED, Reality};
+use parallax::stats::Rate;
 
 use crate::support::{SCENES, actions, scene};
 

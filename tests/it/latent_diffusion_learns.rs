@@ -1,23 +1,24 @@
-//! Diffusion in latents can be trained and used: every variable learns, nothing of the future is seen, each frame's noise level
-//! counts, what is saved comes back, and a training repeats to the bit.
+//! Diffusion in latents can be trained and used: every variable learns, nothing of the future is seen, each
+//! frame's noise level counts, what is saved comes back, and a training repeats to the bit.
 
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, Var};
 use parallax::episode::Dataset;
+use parallax::model::facets::{Latents, Pixels, Plans, Surprise};
 use parallax::model::generative::{
     Autoencoder, AutoencoderConfig, Imagination, LatentDiffusion, LatentDiffusionConfig, Objective,
     Window, flow,
 };
 use parallax::model::nn::{AdamW, Params, Rng, ops};
 use parallax::model::{
-    Actions, Cancel, Card, Context, Frames, Goal, GoalDistance, WorldModel, registry,
+    Actions, Cancel, Card, Context, Frames, Goal, Metric, Sampling, WorldModel, futures, registry,
 };
 use parallax::train::latent::{
-    AutoencoderPhase, DynamicsPhase, Encoded, Frames as FrameDraws, LatentRecipe, Pace, Windows,
+    AutoencoderPhase, DynamicsPhase, Encoded, Frames as FrameDraws, LatentRecipe, Windows,
     check_autoencoder, dynamics_loss, measure_scale, reconstruction_loss,
 };
-use parallax::train::{Architecture, Length, Outcome, TrainConfig, TrainOptions, run_on};
+use parallax::train::{Architecture, Length, Outcome, Pace, TrainConfig, TrainOptions, run_on};
 
 use crate::diffusion_learns::moving_squares;
 
@@ -108,6 +109,11 @@ fn awake(config: &LatentDiffusionConfig) -> LatentDiffusion {
     let model = LatentDiffusion::new(card, config, &params).unwrap();
     wake(&params);
     model
+}
+
+/// A small model whose zero-initialised branches speak too.
+pub fn awake_model() -> LatentDiffusion {
+    awake(&small())
 }
 
 fn values(params: &Params) -> Vec<(String, Vec<f32>)> {
@@ -215,11 +221,11 @@ fn latents_are_standardised_and_the_check_counts_what_is_lost() {
 }
 
 fn context(data: &Dataset, frames: usize) -> Context {
-    Context {
-        size: data.size,
-        frames: (0..frames).map(|t| data.frame(t).to_vec()).collect(),
-        actions: (1..frames).map(|t| data.action(t - 1).to_vec()).collect(),
-    }
+    Context::new(
+        data.size,
+        (0..frames).map(|t| data.frame(t).to_vec()),
+        (1..frames).map(|t| data.action(t - 1).to_vec()).collect(),
+    )
 }
 
 fn actions(n: usize, steps: usize, dim: usize) -> Actions {
@@ -234,9 +240,19 @@ fn actions(n: usize, steps: usize, dim: usize) -> Actions {
 }
 
 fn imagined(model: &LatentDiffusion, context: &Context, actions: &Actions) -> Frames {
+    sampled(model, context, actions, Sampling::default())
+}
+
+fn sampled(
+    model: &dyn WorldModel,
+    context: &Context,
+    actions: &Actions,
+    sampling: Sampling,
+) -> Frames {
     let latent = model.observe(context).unwrap();
-    let rollouts = model.imagine(&latent, actions, &Cancel::new()).unwrap();
-    model.frames(&rollouts).unwrap().unwrap()
+    let rollouts = model.imagine(&latent, actions, sampling, &Cancel::new());
+    let frames = model.facets().frames(&rollouts.unwrap());
+    frames.unwrap().unwrap()
 }
 
 #[test]
@@ -273,7 +289,8 @@ fn nothing_of_the_future_is_seen() {
     let after = predictions(&data);
     let changed: Vec<bool> = before.iter().zip(&after).map(|(a, b)| a != b).collect();
     let (windows_of, count) = (model.context, changed.iter().filter(|c| **c).count());
-    // Of eleven targets those after the frame that are near enough to have it in their window change, no others.
+    // Of eleven targets those after the frame that are near enough to have it in their window change, no
+    // others.
     assert!(
         count > 0 && (count as f64) < 64.0 * (windows_of as f64 + 2.0) / 11.0,
         "{count} of 64 changed"
@@ -374,9 +391,8 @@ fn what_is_saved_imagines_the_same_and_a_training_repeats_to_the_bit() {
     let context = context(&moving_squares(1, 8), 4);
     let frames = |dir: &Path| -> Frames {
         let model = registry::load(dir, &Device::Cpu).unwrap();
-        let latent = model.observe(&context).unwrap();
-        let rollouts = model.imagine(&latent, &actions(2, 3, 2), &Cancel::new());
-        model.frames(&rollouts.unwrap()).unwrap().unwrap()
+        let actions = actions(2, 3, 2);
+        sampled(model.as_ref(), &context, &actions, Sampling::default())
     };
     assert_eq!(frames(one.path()), frames(two.path()));
     let params = Params::load(&one.path().join("model.safetensors"), &Device::Cpu).unwrap();
@@ -400,19 +416,14 @@ fn a_draw_is_repeated_and_another_differs() {
             "a batch gives what is given alone"
         );
     }
-    model.set_sample(1);
-    assert_ne!(first, imagined(&model, &context, &actions(1, 3, 2)));
-    model.set_sample(0);
-    model.set_nfe(5);
-    assert_ne!(first, imagined(&model, &context, &actions(1, 3, 2)));
-    model.set_nfe(3);
-    assert_eq!(first, imagined(&model, &context, &actions(1, 3, 2)));
+    let run = |sampling| sampled(&model, &context, &actions(1, 3, 2), sampling);
+    assert_ne!(first, run(Sampling::default().draw(1)));
+    assert_ne!(first, run(Sampling::nfe(5)));
+    assert_eq!(first, run(Sampling::nfe(3)));
+    let flops = |sampling| model.cost(sampling).dynamics_flops;
     assert_eq!(
-        model.cost().dynamics_flops / 3.0,
-        {
-            model.set_nfe(1);
-            model.cost().dynamics_flops
-        },
+        flops(Sampling::nfe(3)) / 3.0,
+        flops(Sampling::nfe(1)),
         "the cost counts evaluations"
     );
 }
@@ -423,41 +434,36 @@ fn samples_are_different_futures_and_the_first_is_the_imagined_one() {
     let data = moving_squares(1, 8);
     let latent = model.observe(&context(&data, 3)).unwrap();
     let (one, cancel) = (actions(1, 2, 2), Cancel::new());
-    let futures = model.samples(&latent, &one, 3, &cancel).unwrap().unwrap();
+    let usual = Sampling::default();
+    let several = |a: &Actions| futures(&model, &latent, a, usual, 3, &cancel);
+    let futures = several(&one).unwrap().unwrap();
     assert_eq!((futures.n, futures.steps), (3, 2));
-    let rollouts = model.imagine(&latent, &one, &cancel).unwrap();
-    let frames = model.frames(&rollouts).unwrap().unwrap();
+    let rollouts = model.imagine(&latent, &one, usual, &cancel).unwrap();
+    let frames = model.frames(&rollouts).unwrap();
     assert_eq!(futures.at(0, 1), frames.at(0, 1));
     assert_ne!(futures.at(1, 1), futures.at(0, 1));
     assert_ne!(futures.at(2, 1), futures.at(1, 1));
-    assert!(
-        model
-            .samples(&latent, &actions(2, 2, 2), 3, &cancel)
-            .is_err()
-    );
+    assert!(several(&actions(2, 2, 2)).is_err());
 }
 
 #[test]
 fn distances_prefer_the_goal_itself_and_features_are_the_latent() {
-    for distance in [
-        GoalDistance::Latent,
-        GoalDistance::PixelMse,
-        GoalDistance::ObjectColour,
-    ] {
+    for metric in [Metric::Latents, Metric::Pixels, Metric::Colours] {
         let model = awake(&small());
-        let is_latent = matches!(distance, GoalDistance::Latent);
-        assert!(model.set_goal_distance(distance));
+        let is_latent = matches!(metric, Metric::Latents);
         let data = moving_squares(1, 8);
         let latent = model.observe(&context(&data, 4)).unwrap();
         let rollouts = model
-            .imagine(&latent, &actions(2, 2, 2), &Cancel::new())
+            .imagine(
+                &latent,
+                &actions(2, 2, 2),
+                Sampling::default(),
+                &Cancel::new(),
+            )
             .unwrap();
-        let frames = model.frames(&rollouts).unwrap().unwrap();
-        let goal = Goal {
-            size: frames.size,
-            frame: frames.at(1, 1).to_vec(),
-        };
-        let distances = model.distance(&rollouts, &goal).unwrap();
+        let frames = model.frames(&rollouts).unwrap();
+        let goal = Goal::new(frames.size, frames.at(1, 1).to_vec());
+        let distances = model.distance(&rollouts, &goal, &metric).unwrap();
         assert_eq!(distances.len(), 4);
         assert!(distances.iter().all(|d| d.is_finite() && *d >= 0.0));
         if !is_latent {
@@ -467,14 +473,22 @@ fn distances_prefer_the_goal_itself_and_features_are_the_latent() {
                 "{distances:?}"
             );
         }
-        let features = model.features(&context(&data, 1)).unwrap().unwrap();
+        let features = model.features(&context(&data, 1)).unwrap();
         assert_eq!(features.len(), small().latent_len());
         let surprise = model
-            .surprise(&context(&data, 4), &actions(1, 1, 2), data.frame(4))
+            .surprise(
+                &context(&data, 4),
+                &actions(1, 1, 2),
+                &context(&data, 5).frames[4],
+            )
             .unwrap();
         assert!(surprise.is_finite() && surprise > 0.0);
-        let again = model.reconstruct(data.size, &data.frames).unwrap().unwrap();
-        assert_eq!(again.len(), data.frames.len());
+        let real = Frames::sequence(data.size, data.frames.clone());
+        let again = model.reconstruct(&real).unwrap().unwrap();
+        assert_eq!(
+            (again.steps, again.data.len()),
+            (real.steps, real.data.len())
+        );
     }
 }
 
@@ -483,12 +497,17 @@ fn wrong_inputs_are_named() {
     let model = awake(&small());
     let data = moving_squares(1, 8);
     let mut wrong = context(&data, 4);
-    wrong.frames[3].pop();
+    wrong.frames[3].data.pop();
     let error = model.observe(&wrong).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("767 bytes"), "{error}");
     let latent = model.observe(&context(&data, 1)).unwrap();
     let too_many = model
-        .imagine(&latent, &actions(1, 1, 3), &Cancel::new())
+        .imagine(
+            &latent,
+            &actions(1, 1, 3),
+            Sampling::default(),
+            &Cancel::new(),
+        )
         .map(|_| ())
         .unwrap_err()
         .to_string();
@@ -509,11 +528,10 @@ fn a_regression_twin_says_one_thing_and_learns_from_nothing_but_the_context() {
     let model = awake(&twin);
     let context = context(&moving_squares(1, 8), 4);
     let first = imagined(&model, &context, &actions(1, 3, 2));
-    model.set_sample(1);
-    model.set_nfe(7);
+    let other = Sampling::nfe(7).draw(1);
     assert_eq!(
         first,
-        imagined(&model, &context, &actions(1, 3, 2)),
+        sampled(&model, &context, &actions(1, 3, 2), other),
         "no noise, one evaluation"
     );
     let data = moving_squares(2, 10);
@@ -601,7 +619,8 @@ fn the_fused_transformer_parts_are_the_composed_ones() {
     }
 }
 
-/// One target there can be, the second frame: of its two actions the latest led to it, and before the episode there was none.
+/// One target there can be, the second frame: of its two actions the latest led to it, and before the
+/// episode there was none.
 #[test]
 fn the_actions_of_an_example_lead_up_to_its_target() {
     let model = small();

@@ -1,13 +1,17 @@
-//! LeWM learns: gradients reach every variable, losses fall, an interrupted training goes on to the same bits.
+//! LeWM learns: gradients reach every variable, losses fall, an interrupted training goes on to the same
+//! bits.
 
 use candle_core::{DType, Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
+use parallax::model::facets::{Plans, Surprise};
 use parallax::model::jepa::{
     Decoder, DecoderSizes, JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
-use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
+use parallax::model::{
+    Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel, folder,
+};
 use parallax::scene;
 use parallax::train::{
     Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ProposalPhase,
@@ -127,7 +131,8 @@ fn gradients_reach_every_variable_of(config: &LewmConfig) {
     }
 }
 
-/// A disc drawn at a known place: its keypoint is a linear function of the place, wherever it lies between pixels.
+/// A disc drawn at a known place: its keypoint is a linear function of the place, wherever it lies between
+/// pixels.
 #[test]
 fn keypoints_are_mean_places() {
     let config = LewmConfig {
@@ -328,7 +333,13 @@ fn an_interrupted_training_ends_in_the_same_bits() {
         runs += 1;
         assert!(runs < 100, "the training does not end");
     }
-    for file in ["model.safetensors", "readouts.json", "train.ron"] {
+    for file in [
+        "model.safetensors",
+        "readouts.safetensors",
+        "readouts.json",
+        "train.ron",
+        "model.ron",
+    ] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
         assert!(read(whole.path()) == read(parts.path()), "{file} differs");
     }
@@ -345,12 +356,9 @@ fn a_trained_folder_loads_and_imagines() {
     };
     let card = Card::load(dir.path()).unwrap();
     let model = LewmModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap();
-    let frame = experience().frame(0).to_vec();
-    let context = Context {
-        size: 64,
-        frames: vec![frame.clone()],
-        actions: Vec::new(),
-    };
+    let frame = Frame::new(64, experience().frame(0).to_vec());
+    let context = Context::one(frame.clone());
+    let sampling = Sampling::default();
     let latent = model.observe(&context).unwrap();
     let actions = Actions {
         n: 3,
@@ -358,43 +366,31 @@ fn a_trained_folder_loads_and_imagines() {
         dim: 2,
         data: vec![0.1; 60],
     };
-    let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let distance = model
-        .distance(
-            &rollouts,
-            &Goal {
-                size: 64,
-                frame: frame.clone(),
-            },
-        )
+    let rollouts = model
+        .imagine(&latent, &actions, sampling, &Cancel::new())
         .unwrap();
-    assert_eq!(distance.len(), 6);
-    assert!(distance.iter().all(|d| d.is_finite() && *d >= 0.));
-    let states = model
-        .states(&rollouts)
-        .unwrap()
-        .expect("read-outs were trained");
-    assert_eq!(states.bodies, ["hand", "cube"]);
-    assert_eq!(states.poses.len(), 3 * 2 * 2);
     let goal = Goal {
-        size: 64,
         frame: frame.clone(),
     };
-    let propose = |seed| model.propose(&latent, &goal, 6, 12, 2, seed).unwrap();
-    let proposed = propose(5).expect("an action prior was trained");
+    let can = model.facets();
+    let distance = model.distance(&rollouts, &goal, &Metric::Own).unwrap();
+    assert_eq!(distance.len(), 6);
+    assert!(distance.iter().all(|d| d.is_finite() && *d >= 0.));
+    let probes = can.readouts.expect("read-outs were trained");
+    let states = probes.states(&rollouts).unwrap();
+    assert_eq!(states.bodies, ["hand", "cube"]);
+    assert_eq!(states.poses.len(), 3 * 2 * 2);
+    let prior = can.proposals.expect("an action prior was trained");
+    let propose = |seed| prior.propose(&latent, &goal, 6, 12, 2, seed).unwrap();
+    let proposed = propose(5);
     assert_eq!((proposed.n, proposed.steps, proposed.dim), (6, 12, 2));
     assert_eq!(proposed.data.len(), 6 * 12 * 2);
     assert!(proposed.data.iter().all(|a| (-1. ..=1.).contains(a)));
-    assert!(propose(5).as_ref() == Some(&proposed), "a seed decides");
-    assert!(propose(6).as_ref() != Some(&proposed));
-    assert!(
-        model.frames(&rollouts).unwrap().is_none(),
-        "a JEPA has no pixels of its own"
-    );
-    let drawn = model
-        .decoded(&rollouts)
-        .unwrap()
-        .expect("a decoder was trained");
+    assert!(propose(5) == proposed, "a seed decides");
+    assert!(propose(6) != proposed);
+    assert!(can.pixels.is_none(), "a JEPA has no pixels of its own");
+    let decoder = can.decoder.expect("a decoder was trained");
+    let drawn = decoder.decoded(&rollouts).unwrap();
     assert_eq!((drawn.n, drawn.steps, drawn.size), (3, 2, 64));
     assert_eq!(drawn.data.len(), 3 * 2 * 64 * 64 * 3);
     let one = Actions {
@@ -414,6 +410,7 @@ fn a_trained_folder_loads_and_imagines() {
                     dim: 2,
                     data: vec![0.; 14]
                 },
+                sampling,
                 &Cancel::new()
             )
             .is_err()
@@ -424,7 +421,7 @@ fn a_trained_folder_loads_and_imagines() {
 fn read_outs_anew_leave_the_rest_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     run_on(&config(), experience(), &options(dir.path())).unwrap();
-    let weights = || Params::load(&dir.path().join("model.safetensors"), &Device::Cpu).unwrap();
+    let weights = || folder::weights(dir.path(), &Device::Cpu).unwrap();
     let (before, card) = (weights(), Card::load(dir.path()).unwrap());
     let mut more = config();
     let Architecture::Lewm(recipe) = &mut more.architecture else {
@@ -448,6 +445,9 @@ fn read_outs_anew_leave_the_rest_as_it_was() {
         z.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     };
     assert_eq!(encode(&before), encode(&after), "the encoder was frozen");
+    assert_ne!(card.readouts, card_after.readouts);
+    // The action prior is fitted anew, too, and lies with the weights, since plans may take candidates from
+    // it.
     assert_ne!(card.sha256, card_after.sha256);
     assert_eq!(
         (card.steps, &card.notes),

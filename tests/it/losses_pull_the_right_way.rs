@@ -1,11 +1,13 @@
-//! Losses have the sign, the weights and the pull that their papers give them. LeWM's total is put together anew from its
-//! parts; every recipe's gradient is compared with the change of its loss, so that what should pull is not detached.
+//! Losses have the sign, the weights and the pull that their papers give them. LeWM's total is put together
+//! anew from its parts; every recipe's gradient is compared with the change of its loss, so that what
+//! should pull is not detached.
 
 use candle_core::{Device, Tensor, Var};
 use parallax::model::generative::Denoiser;
 use parallax::model::jepa::{JointWeights, Lewm, joint_loss};
 use parallax::model::nn::{Params, Rng, ops};
-use parallax::train::diffusion::{Batches, Request, loss, measure};
+use parallax::train::measure;
+use parallax::train::pixel::{Batches, Request, loss};
 
 use crate::diffusion_learns::{moving_squares, small_recipe};
 use crate::lewm_trains::{batch, small};
@@ -24,7 +26,8 @@ fn lively(params: &Params, seed: u64) {
     }
 }
 
-/// The derivative of `loss` along a random direction in `vars`: by its gradient, and by small steps both ways.
+/// The derivative of `loss` along a random direction in `vars`: by its gradient, and by small steps both
+/// ways.
 fn slopes(vars: &[(String, Var)], seed: u64, loss: impl Fn() -> Tensor) -> [f64; 2] {
     const STEP: f64 = 3e-3;
     let mut rng = Rng::seed(seed);
@@ -63,7 +66,8 @@ fn agree(what: &str, [by_gradient, by_steps]: [f64; 2]) {
     );
 }
 
-/// Total = Σ weight · part, each part with a plus: prediction errors, SIGReg and inverse dynamics are all to fall.
+/// Total = Σ weight · part, each part with a plus: prediction errors, SIGReg and inverse dynamics are all
+/// to fall.
 #[test]
 fn lewm_s_total_is_the_weighted_sum_of_its_parts() {
     let params = Params::fresh(3, &Device::Cpu);
@@ -135,8 +139,8 @@ fn sigreg_pushes_a_collapsed_latent_apart() {
     );
 }
 
-/// LeWM has no stop-gradient (arXiv 2603.19312, section 3): each part pulls on both latents, and each part alone is
-/// differentiated in full.
+/// LeWM has no stop-gradient (arXiv 2603.19312, section 3): each part pulls on both latents, and each part
+/// alone is differentiated in full.
 #[test]
 fn every_part_of_lewm_s_loss_pulls_on_all_that_it_depends_on() {
     let alone = JointWeights {
@@ -186,12 +190,14 @@ fn every_part_of_lewm_s_loss_pulls_on_all_that_it_depends_on() {
                 .unwrap()
                 .total
         };
-        // The encoder alone: the prediction's error reaches it by the latent that predicts and by the one predicted.
+        // The encoder alone: the prediction's error reaches it by the latent that predicts and by the one
+        // predicted.
         agree(what, slopes(&params.pp("encoder").vars(), 5, total));
     }
 }
 
-/// The diffusion's loss is the weighted squared error of what the network says, and its gradient is that of the loss.
+/// The diffusion's loss is the weighted squared error of what the network says, and its gradient is that of
+/// the loss.
 #[test]
 fn the_diffusion_s_loss_is_differentiated_in_full() {
     let data = moving_squares(4, 10);

@@ -109,7 +109,8 @@ fn convolutions() {
     }
 }
 
-/// A store whose tensors are the case's inputs under the names a layer asks for, so that the layer runs on them.
+/// A store whose tensors are the case's inputs under the names a layer asks for, so that the layer runs on
+/// them.
 fn layer_case(case: &str, names: &[(&str, &str)]) -> (Params, Tensor, HashMap<String, Tensor>) {
     let all = fixtures();
     let tensors: HashMap<String, Tensor> = names
@@ -314,8 +315,15 @@ fn adamw_steps() {
         weight_decay: 0.1,
         ..AdamWConfig::default()
     };
+    let composed = Params::fresh(0, &Device::Cpu);
+    let v = composed.get((6, 5), "w", Init::Zeros).unwrap();
+    composed.vars()[0].1.set(&all["adamw.w0"]).unwrap();
     let mut optimiser = AdamW::new(vars, config).unwrap();
+    let mut of_tensors = AdamW::composed(composed.vars(), config).unwrap();
     for i in 0..5 {
+        let grads = (&v * &all[&format!("adamw.g{i}")]).unwrap();
+        let grads = grads.sum_all().unwrap().backward().unwrap();
+        of_tensors.step(&grads, 1e-2, Some(2.)).unwrap();
         let grads = (&w * &all[&format!("adamw.g{i}")])
             .unwrap()
             .sum_all()
@@ -325,6 +333,35 @@ fn adamw_steps() {
         optimiser.step(&grads, 1e-2, Some(2.)).unwrap();
     }
     assert_close(&w, &all["adamw.w5"], "AdamW: weights after five steps");
+    assert_close(
+        &v,
+        &all["adamw.w5"],
+        "AdamW as on a device: weights after five steps",
+    );
+}
+
+/// What an optimiser remembers on a device must not remember how it came to be: every step would keep the
+/// tensors of all steps before.
+#[test]
+fn moments_hold_no_graph() {
+    let p = Params::fresh(0, &Device::Cpu);
+    let (w, v) = (
+        p.get((6, 5), "w", Init::FanIn(5)).unwrap(),
+        p.get((5, 4), "v", Init::FanIn(4)).unwrap(),
+    );
+    let mut optimiser = AdamW::composed(p.vars(), AdamWConfig::default()).unwrap();
+    for _ in 0..3 {
+        // The gradient of a factor is made of the other factor.
+        let grads = w.matmul(&v).unwrap().sqr().unwrap();
+        let grads = grads.sum_all().unwrap().backward().unwrap();
+        optimiser.step(&grads, 1e-2, Some(1.)).unwrap();
+    }
+    for (name, moment) in optimiser.state().unwrap() {
+        let through = moment.sum_all().unwrap().backward().unwrap();
+        for (_, var) in p.vars() {
+            assert!(through.get(var.as_tensor()).is_none(), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -248,7 +248,7 @@ fn a_phase_is_left_out_only_where_something_is_left_to_train() {
     let path = dir.path().join("train.ron");
     std::fs::write(&path, lewm.replacen("Steps(20)", "Skip", 1)).unwrap();
     TrainConfig::load(&path).unwrap();
-    // The encoder alone, as `models/ablate` has it.
+    // The encoder alone, as `parallax ablate` has it.
     let second = lewm.rfind("Steps(20)").unwrap();
     let alone = lewm[..second].to_string() + &lewm[second..].replacen("Steps(20)", "Skip", 1);
     std::fs::write(&path, alone).unwrap();

@@ -47,6 +47,7 @@ fn scenes_apply_what_is_set_or_say_that_they_do_not() {
 
 #[test]
 fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
+    // What a suite never looks at is no option of it.
     for (line, option) in [
         ("eval judge --scene push --model lewm-push", "--model"),
         ("eval judge --scene push --nfe 3", "--nfe"),
@@ -56,17 +57,10 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
             "eval judge --scene push --calibrate 100 --episodes 5",
             "--episodes",
         ),
-        (
-            "eval judge --scene push --calibrate 100 --set gravity=-3",
-            "--set",
-        ),
+        ("eval judge --scene push --calibrate 100 --seed 5", "--seed"),
         (
             "eval rollout --scene push --model lewm-push --planner icem",
             "--planner",
-        ),
-        (
-            "eval rollout --scene push --model lewm-push --nfe 3",
-            "--nfe",
         ),
         (
             "eval probe --scene push --model lewm-push --out x.png",
@@ -75,6 +69,26 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
         (
             "eval control --scene push --model lewm-push --calibrate 100",
             "--calibrate",
+        ),
+        (
+            "eval masked --scene push --model vjepa-ac --out x.png --episodes 3",
+            "--episodes",
+        ),
+        ("eval --plan --scene push", "--scene"),
+    ] {
+        parallax(line)
+            .code(2)
+            .stderr(contains(option).and(contains("unexpected").or(contains("cannot be used"))));
+    }
+    // What this scene, model or controller does not look at is refused.
+    for (line, option) in [
+        (
+            "eval judge --scene push --calibrate 100 --set gravity=-3",
+            "--set",
+        ),
+        (
+            "eval rollout --scene push --model lewm-push --nfe 3",
+            "--nfe",
         ),
         (
             "eval control --scene push --model lewm-push --beta 2",

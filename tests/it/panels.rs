@@ -23,23 +23,16 @@ use parallax::worker::{GoalShown, Imagined, Moment, Replay, Solid};
 const RGB: usize = SIZE * SIZE * 3;
 
 fn card(name: &str, camp: Camp) -> Card {
+    let architecture = match camp {
+        Camp::Generative => "pixel_diffusion",
+        _ => "lewm",
+    };
     Card {
-        format: 1,
-        name: name.into(),
-        camp,
         summary: "a model".into(),
-        architecture: "none".into(),
         scenes: vec!["push".into()],
         parameters: 1,
         steps: 1,
-        seed: 0,
-        data: String::new(),
-        hardware: String::new(),
-        minutes: 0.0,
-        sha256: String::new(),
-        notes: String::new(),
-        licence: String::new(),
-        behaviour: Vec::new(),
+        ..Card::untrained(name, camp, architecture)
     }
 }
 
@@ -491,13 +484,13 @@ fn two_models_of_a_camp_are_shown_the_narrowest_first_and_a_person_may_choose_ot
     let mut state = state();
     state.panes.clear();
     for (name, camp, scenes, architecture) in [
-        ("broad", Camp::Jepa, 6, "one"),
-        ("narrow", Camp::Jepa, 1, "one"),
-        ("middling", Camp::Jepa, 2, "one"),
-        ("pixels", Camp::Generative, 18, "one"),
-        ("twin", Camp::Generative, 1, "one"),
-        ("other pixels", Camp::Generative, 18, "one"),
-        ("latents", Camp::Generative, 18, "two"),
+        ("broad", Camp::Jepa, 6, "lewm"),
+        ("narrow", Camp::Jepa, 1, "lewm"),
+        ("middling", Camp::Jepa, 2, "lewm"),
+        ("pixels", Camp::Generative, 18, "pixel_diffusion"),
+        ("twin", Camp::Generative, 1, "pixel_diffusion"),
+        ("other pixels", Camp::Generative, 18, "pixel_diffusion"),
+        ("latents", Camp::Generative, 18, "latent_diffusion"),
     ] {
         let mut card = card(name, camp);
         card.architecture = architecture.into();

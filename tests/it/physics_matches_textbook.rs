@@ -1,8 +1,8 @@
 //! Reality is real: what a first-year textbook says, at 120 Hz.
 //!
-//! Semi-implicit Euler is first order: over a time t it errs by about dt/t of what gravity does, 0.8 % over one second at
-//! 1/120 s. So 2 % is asked for where gravity acts for about a second, 5 % where contact solving adds its own error, and
-//! rounding only where no gravity acts.
+//! Semi-implicit Euler is first order: over a time t it errs by about dt/t of what gravity does, 0.8 % over
+//! one second at 1/120 s. So 2 % is asked for where gravity acts for about a second, 5 % where contact
+//! solving adds its own error, and rounding only where no gravity acts.
 
 use parallax::sim::{BodyState, CONTROL_HZ, Reality};
 
@@ -34,7 +34,8 @@ fn ball(name: &str, at: [f32; 3], velocity: [f32; 3], more: &str) -> String {
     let [x, y, z] = at;
     let [u, v, w] = velocity;
     format!(
-        "(name: \"{name}\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: ({x:?}, {y:?}, {z:?}), \
+        "(name: \"{name}\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: ({x:?}, \
+         {y:?}, {z:?}), \
          velocity: ({u:?}, {v:?}, {w:?}), {more}),"
     )
 }
@@ -101,7 +102,8 @@ fn a_projectile_lands_at_its_range() {
 fn friction_stops_a_slider_where_it_should() {
     for friction in [0.3f32, 0.6] {
         let bodies = format!(
-            "(name: \"block\", kind: Dynamic, shape: Cuboid(half: (0.2, 0.05, 0.2)), colour: Blue, position: (0.0, 0.05, 0.0), \
+            "(name: \"block\", kind: Dynamic, shape: Cuboid(half: (0.2, 0.05, 0.2)), colour: Blue, \
+             position: (0.0, 0.05, 0.0), \
              velocity: (2.0, 0.0, 0.0), friction: {friction:?}),"
         );
         let states = watch(&bodies, &format!("floor_friction: {friction:?}"), 30);
@@ -120,7 +122,8 @@ fn friction_stops_a_slider_where_it_should() {
 fn a_pendulum_swings_in_its_period() {
     for (length, roll) in [(0.5f32, 8.0f32), (1.0, 20.0)] {
         let bodies = format!(
-            "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, 0.0), roll: {roll:?}),"
+            "(name: \"bob\", kind: Dynamic, shape: Ball(radius: 0.05), colour: Blue, position: (0.0, 1.0, \
+             0.0), roll: {roll:?}),"
         );
         let joints = format!(
             "joints: [(kind: Revolute(axis: (0.0, 0.0, 1.0)), a: \"world\", b: \"bob\", \

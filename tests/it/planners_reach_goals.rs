@@ -4,42 +4,22 @@ use std::sync::{Arc, Mutex};
 
 use parallax::camera::Eye;
 use parallax::eval::control;
-use parallax::eval::tasks::GoalKind;
-use parallax::model::card::FORMAT;
+use parallax::model::facets::Plans;
 use parallax::model::oracle::Oracle;
 use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
-    Rollouts, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Effort, Facets, Goal, Latent, Metric, ModelError,
+    Rollouts, Sampling, Shape, WorldModel,
 };
 use parallax::planner::{
-    Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Plan, Planner, Problem, Random, Sight,
+    Budget, Cem, Controller, CostShape, Mpc, OracleMpc, Pilot, Plan, Planner, Problem, Random,
+    Sight,
 };
 use parallax::scene::ActionSpace;
 use parallax::sim::{GoalState, HELD_OUT_SEED, Reality, Target};
+use parallax::task::GoalKind;
 
 use crate::support::scene;
-
-/// A card for a model that was never trained.
-pub fn card(name: &str) -> Card {
-    Card {
-        format: FORMAT,
-        name: name.into(),
-        camp: Camp::Reference,
-        summary: "made by a test".into(),
-        architecture: "lewm".into(),
-        scenes: vec!["push".into()],
-        parameters: 0,
-        steps: 0,
-        seed: 0,
-        data: "none".into(),
-        hardware: "none".into(),
-        minutes: 0.0,
-        sha256: String::new(),
-        notes: String::new(),
-        licence: "MIT OR Apache-2.0".into(),
-        behaviour: Vec::new(),
-    }
-}
+use crate::support::stub::{card, shape};
 
 /// A point that an action moves by a tenth of it, and a place to bring it to.
 struct Point {
@@ -67,11 +47,8 @@ impl WorldModel for Point {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        self.frameskip
+    fn shape(&self) -> Shape {
+        shape(1, self.frameskip)
     }
     fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
         Ok(Latent::new(*self.at.lock().unwrap()))
@@ -80,6 +57,7 @@ impl WorldModel for Point {
         &self,
         latent: &Latent,
         actions: &Actions,
+        _: Sampling,
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         if let Some((left, flag)) = self.cancel_after.lock().unwrap().as_mut() {
@@ -105,24 +83,27 @@ impl WorldModel for Point {
         }
         Ok(Rollouts::new(places))
     }
-    fn distance(&self, rollouts: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
+    fn cost(&self, _: Sampling) -> Cost {
+        Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Plans for Point {
+    fn distance(&self, rollouts: &Rollouts, _: &Goal, _: &Metric) -> Result<Vec<f32>, ModelError> {
         let places: &Vec<[f32; 2]> = rollouts.get(&self.card.name)?;
         Ok(places
             .iter()
             .map(|p| (p[0] - self.goal[0]).hypot(p[1] - self.goal[1]))
             .collect())
     }
-    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
+    fn effort(&self) -> Effort {
+        Effort::CHEAP
     }
 }
 
@@ -149,6 +130,8 @@ fn plan(
         model,
         latent: &latent,
         goal: &Goal::default(),
+        metric: &Metric::Own,
+        sampling: Sampling::default(),
         dim: 2,
         budget: &BUDGET,
         warm,
@@ -193,7 +176,6 @@ fn closed_loop_control_arrives_and_stays() {
     let sight = Sight {
         context: Context::default(),
         goal: Goal::default(),
-        truth: None,
         dim: 2,
     };
     for step in 0..24 {
@@ -257,7 +239,12 @@ fn a_latent_of_another_model_is_refused() {
     let model = Point::new([0.0; 2]);
     let actions = Actions::one(&[vec![0.0, 0.0]], 2);
     let error = model
-        .imagine(&Latent::new("something else"), &actions, &Cancel::new())
+        .imagine(
+            &Latent::new("something else"),
+            &actions,
+            Sampling::default(),
+            &Cancel::new(),
+        )
         .err()
         .expect("refused");
     assert!(error.to_string().contains("another model"), "{error}");
@@ -266,6 +253,15 @@ fn a_latent_of_another_model_is_refused() {
         .err()
         .expect("it has seen nothing");
     assert!(unseen.to_string().contains("oracle"), "{unseen}");
+}
+
+/// The costs of courses of action.
+fn costs_of(oracle: &Oracle, latent: &Latent, actions: &Actions) -> Vec<f32> {
+    let rollouts = oracle
+        .imagine(latent, actions, Sampling::default(), &Cancel::new())
+        .unwrap();
+    let costs = oracle.distance(&rollouts, &Goal::default(), &Metric::Own);
+    costs.unwrap()
 }
 
 #[test]
@@ -295,8 +291,7 @@ fn the_oracle_knows_a_plan_that_meets_an_exacting_goal_from_one_that_does_not() 
     let mut actions = Actions::one(&vec![push; 25], 2);
     actions.data.extend(vec![0.0; 50]);
     actions.n = 2;
-    let rollouts = oracle.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let costs = oracle.distance(&rollouts, &Goal::default()).unwrap();
+    let costs = costs_of(&oracle, &latent, &actions);
     let (meets, rests) = costs.split_at(5);
     assert!(meets.iter().all(|c| *c < 0.0), "{costs:?}");
     assert!(rests.iter().all(|c| *c > 0.0), "{costs:?}");
@@ -326,8 +321,7 @@ fn a_forecast_without_contacts_moves_the_hand_and_nothing_that_rests() {
         let far = (c[0] - h[0]).hypot(c[2] - h[2]);
         let action = vec![(c[0] - h[0]) / far, (c[2] - h[2]) / far];
         let actions = Actions::one(&vec![action; 20], 2);
-        let rollouts = oracle.imagine(&latent, &actions, &Cancel::new()).unwrap();
-        oracle.distance(&rollouts, &Goal::default()).unwrap()
+        costs_of(oracle, &latent, &actions)
     };
     let (truth, floor) = (Oracle::new(&push), Oracle::without_contacts(&push));
     // The cube is where it is wanted: reality pushes it away, the floor believes that it stays.
@@ -342,8 +336,7 @@ fn a_forecast_without_contacts_moves_the_hand_and_nothing_that_rests() {
     floor.see(start.fork(), goal(aim, hand));
     let latent = floor.observe(&Context::default()).unwrap();
     let actions = Actions::one(&vec![vec![0.0, 1.0]; 5], 2);
-    let rollouts = floor.imagine(&latent, &actions, &Cancel::new()).unwrap();
-    let found = floor.distance(&rollouts, &Goal::default()).unwrap()[0];
+    let found = costs_of(&floor, &latent, &actions)[0];
     let (low, high) = push.actions.planar_bounds().unwrap();
     let z = (aim[2] + 0.5 * max_speed).clamp(low[1], high[1]);
     assert!((found - (z - aim[2])).abs() < 1e-4, "{found}");
@@ -361,7 +354,7 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
         hold: 5,
         milliseconds: None,
     };
-    let mut oracle = OracleMpc::new(&reach, budget, 5);
+    let mut oracle = Pilot::Informed(Box::new(OracleMpc::new(&reach, budget, 5)));
     let oracle = control::run(
         &reach,
         &eye,
@@ -382,7 +375,7 @@ fn the_oracle_reaches_goals_that_chance_does_not() {
     let chance = control::run(
         &reach,
         &eye,
-        &mut Random::new(seed),
+        &mut Pilot::Sighted(Box::new(Random::new(seed))),
         seed..seed + 12,
         GoalKind::Scene,
         |_| (),

@@ -1,5 +1,5 @@
-//! CEM, iCEM, MPPI and gradient descent keep the same promises, held to a world whose best plan is known in closed form: a mass
-//! that actions accelerate, and a quadratic distance.
+//! CEM, iCEM, MPPI and gradient descent keep the same promises, held to a world whose best plan is known in
+//! closed form: a mass that actions accelerate, and a quadratic distance.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use parallax::camera::Eye;
+use parallax::model::facets::{Plans, Proposals};
 use parallax::model::jepa::{GoalCost, LewmConfig, LewmModel};
 use parallax::model::nn::Params;
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    Slope, WorldModel,
+    Actions, Cancel, Card, Context, Cost, Effort, Facets, Frame, Goal, Latent, Metric, ModelError,
+    Rollouts, Sampling, Shape, Slope, WorldModel,
 };
 use parallax::planner::{
     Adam, Budget, Cem, Controller, CostShape, Icem, Mpc, Mppi, Plan, Planner, Problem, Sight,
@@ -21,8 +22,8 @@ use parallax::sim::{HELD_OUT_SEED, Reality};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::planners_reach_goals::card;
 use crate::support::scene;
+use crate::support::stub::{card, shape};
 
 /// Place and velocity of a mass on a plane; an action is a push.
 struct Mass {
@@ -79,11 +80,8 @@ impl WorldModel for Mass {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        1
+    fn shape(&self) -> Shape {
+        shape(1, 1)
     }
     fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
         Ok(Latent::new(*self.at.lock().unwrap()))
@@ -92,6 +90,7 @@ impl WorldModel for Mass {
         &self,
         latent: &Latent,
         actions: &Actions,
+        _: Sampling,
         cancel: &Cancel,
     ) -> Result<Rollouts, ModelError> {
         cancel.check()?;
@@ -99,7 +98,20 @@ impl WorldModel for Mass {
         let states = self.states(*latent.get(&self.card.name)?, actions);
         Ok(Rollouts::new(states))
     }
-    fn distance(&self, rollouts: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
+    fn cost(&self, _: Sampling) -> Cost {
+        Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            proposals: self.prior.is_some().then_some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Plans for Mass {
+    fn distance(&self, rollouts: &Rollouts, _: &Goal, _: &Metric) -> Result<Vec<f32>, ModelError> {
         let states: &Vec<[f32; 4]> = rollouts.get(&self.card.name)?;
         Ok(states.iter().map(|s| self.far(s)).collect())
     }
@@ -108,6 +120,7 @@ impl WorldModel for Mass {
         latent: &Latent,
         actions: &Actions,
         _: &Goal,
+        _: &Metric,
         weights: &[f32],
         _: &Cancel,
     ) -> Result<Option<Slope>, ModelError> {
@@ -134,6 +147,12 @@ impl WorldModel for Mass {
             by_action,
         }))
     }
+    fn effort(&self) -> Effort {
+        Effort::CHEAP
+    }
+}
+
+impl Proposals for Mass {
     fn propose(
         &self,
         _: &Latent,
@@ -142,25 +161,13 @@ impl WorldModel for Mass {
         steps: usize,
         dim: usize,
         _: u64,
-    ) -> Result<Option<Actions>, ModelError> {
-        Ok(self.prior.as_ref().map(|prior| Actions {
+    ) -> Result<Actions, ModelError> {
+        Ok(Actions {
             n,
             steps,
             dim,
-            data: prior[..steps * dim].repeat(n),
-        }))
-    }
-    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
+            data: self.prior.as_ref().unwrap()[..steps * dim].repeat(n),
+        })
     }
 }
 
@@ -193,6 +200,8 @@ fn search(
         model,
         latent: &latent,
         goal: &Goal::default(),
+        metric: &Metric::Own,
+        sampling: Sampling::default(),
         dim: 2,
         budget,
         warm,
@@ -308,7 +317,6 @@ fn every_planner_brings_the_mass_to_rest_at_its_goal() {
     let sight = Sight {
         context: Context::default(),
         goal: Goal::default(),
-        truth: None,
         dim: 2,
     };
     for planner in all_planners() {
@@ -507,15 +515,9 @@ fn lewms_gradient_is_that_of_its_distance() {
         var.set(&noise.unwrap()).unwrap();
     }
     let model = make();
-    let context = Context {
-        size: 64,
-        frames: vec![look(HELD_OUT_SEED)],
-        actions: Vec::new(),
-    };
-    let goal = Goal {
-        size: 64,
-        frame: look(HELD_OUT_SEED + 1),
-    };
+    let context = Context::one(Frame::new(64, look(HELD_OUT_SEED)));
+    let goal = Goal::new(64, look(HELD_OUT_SEED + 1));
+    let (own, sampling) = (Metric::Own, Sampling::default());
     let latent = model.observe(&context).unwrap();
     let actions = |nudge: Option<(usize, f32)>| {
         let mut data: Vec<f32> = (0..40).map(|i| libm::sinf(i as f32)).collect();
@@ -531,20 +533,27 @@ fn lewms_gradient_is_that_of_its_distance() {
     };
     let weights = [0.3, 0.7];
     let cost = |a: &Actions| -> Vec<f32> {
-        let rollouts = model.imagine(&latent, a, &Cancel::new()).unwrap();
-        let d = model.distance(&rollouts, &goal).unwrap();
+        let rollouts = model.imagine(&latent, a, sampling, &Cancel::new()).unwrap();
+        let d = model.distance(&rollouts, &goal, &own).unwrap();
         d.chunks(2)
             .map(|d| d[0] * weights[0] + d[1] * weights[1])
             .collect()
     };
     let slope = model
-        .gradient(&latent, &actions(None), &goal, &weights, &Cancel::new())
+        .gradient(
+            &latent,
+            &actions(None),
+            &goal,
+            &own,
+            &weights,
+            &Cancel::new(),
+        )
         .unwrap()
         .expect("a LeWM can");
     let rollouts = model
-        .imagine(&latent, &actions(None), &Cancel::new())
+        .imagine(&latent, &actions(None), sampling, &Cancel::new())
         .unwrap();
-    let distances = model.distance(&rollouts, &goal).unwrap();
+    let distances = model.distance(&rollouts, &goal, &own).unwrap();
     assert_eq!(slope.distances.len(), distances.len());
     for (a, b) in slope.distances.iter().zip(&distances) {
         assert!((a - b).abs() < 1e-4 * b.abs(), "{a} {b}");
@@ -573,7 +582,7 @@ fn lewms_gradient_is_that_of_its_distance() {
     }
     assert!(largest > 0.01, "actions matter: {largest}");
     let error = model
-        .gradient(&latent, &actions(None), &goal, &[1.0], &Cancel::new())
+        .gradient(&latent, &actions(None), &goal, &own, &[1.0], &Cancel::new())
         .unwrap_err();
     assert!(error.to_string().contains("weights"), "{error}");
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use parallax::eval::control::CONTEXT_FRAMES;
-use parallax::model::{Cancel, ModelError};
-use parallax::planner::{Controller, Sight};
+use parallax::model::{Cancel, Frame, ModelError};
+use parallax::planner::{Controller, Informed, Pilot, Sight, Truth};
 use parallax::scene::Scene;
 use parallax::sim::{Drag, Reality};
 use parallax::worker::{
@@ -141,7 +141,8 @@ impl Bench {
 
 fn ball() -> Arc<Scene> {
     lab(
-        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.1, 0.0), mass: 0.5)",
+        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Orange, position: (0.0, 0.1, \
+         0.0), mass: 0.5)",
         "",
     )
 }
@@ -285,21 +286,25 @@ fn fixed_bodies_and_unknown_ones_are_left_alone() {
 }
 
 /// The place and the picture of the goal that a controller was shown last.
-type Seen = Arc<Mutex<Option<([f32; 2], Vec<u8>)>>>;
+type Seen = Arc<Mutex<Option<([f32; 2], Frame)>>>;
 
 /// Tells the goal that it is shown, and does nothing.
-struct Watcher(Seen);
+struct Watcher(Seen, [f32; 2]);
 
 impl Controller for Watcher {
     fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        let goal = sight.truth.as_ref().map(|(_, goal)| goal.clone());
-        let place = goal.map_or([f32::NAN; 2], |g| g.targets[0].place());
         assert!(sight.context.frames.len() <= CONTEXT_FRAMES);
-        *self.0.lock().unwrap() = Some((place, sight.goal.frame.clone()));
+        *self.0.lock().unwrap() = Some((self.1, sight.goal.frame.clone()));
         Ok(vec![0.0; sight.dim])
     }
 
     fn reset(&mut self, _seed: u64) {}
+}
+
+impl Informed for Watcher {
+    fn see(&mut self, truth: Truth) {
+        self.1 = truth.goal.targets[0].place();
+    }
 }
 
 #[test]
@@ -307,7 +312,10 @@ fn a_moved_goal_changes_picture_place_and_what_planners_are_shown() {
     let mut bench = Bench::new(&scene("push"), 1_000_000);
     let seen = Seen::default();
     bench.tell(RealityOrder::Drive(Driver::Controller {
-        controller: Arc::new(Mutex::new(Box::new(Watcher(seen.clone())))),
+        controller: Arc::new(Mutex::new(Pilot::Informed(Box::new(Watcher(
+            seen.clone(),
+            [f32::NAN; 2],
+        ))))),
         preview: None,
     }));
     bench.steps(1);

@@ -1,4 +1,5 @@
-//! The same scene, seed and actions give the same bits: states and frames, forks and restored snapshots, here and elsewhere.
+//! The same scene, seed and actions give the same bits: states and frames, forks and restored snapshots,
+//! here and elsewhere.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use crate::support::{SCENES, actions, scene, state_bits, view_bits};
 const SEED: u64 = HELD_OUT_SEED + 7;
 const STEPS: usize = 30;
 
-/// SHA-256 over states and frames of 30 steps. They change with a scene, rapier or the eye, and with nothing else: a
-/// difference on another machine means that reality is no longer the same everywhere.
+/// SHA-256 over states and frames of 30 steps. They change with a scene, rapier or the eye, and with
+/// nothing else: a difference on another machine means that reality is no longer the same everywhere.
 const GOLDEN: [(&str, &str); 4] = [
     (
         "collide",

@@ -1,18 +1,19 @@
-//! Rollouts are compared with the moment that they imagine, and floors are what they say: models whose pictures are known
-//! get the figures that follow from them.
+//! Rollouts are compared with the moment that they imagine, and floors are what they say: models whose
+//! pictures are known get the figures that follow from them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parallax::camera::Eye;
 use parallax::eval::rollout::{self, CONTEXT, Clip, HORIZONS, Numbers, RolloutResult, STEPS};
+use parallax::model::facets::{Pixels, ReadOuts};
 use parallax::model::{
-    Actions, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates, Rollouts,
-    WorldModel,
+    Actions, Cancel, Card, Context, Cost, Facets, Frame, Frames, Latent, ModelError, ProbedStates,
+    Rollouts, Sampling, Shape, WorldModel,
 };
 use parallax::scene::Scene;
 
-use crate::planners_reach_goals::card;
+use crate::support::stub::{card, shape};
 use crate::support::{lab, scene};
 
 const SEED: u64 = 1_060_000;
@@ -26,7 +27,7 @@ type Read = Box<dyn Fn(&Clip, usize) -> Vec<[f32; 3]> + Send + Sync>;
 /// A model that knows the clips it will be asked about.
 struct Known {
     card: Card,
-    clips: HashMap<Vec<u8>, Clip>,
+    clips: HashMap<Vec<Frame>, Clip>,
     bodies: Vec<String>,
     skip: usize,
     show: Option<Show>,
@@ -38,7 +39,7 @@ impl Known {
         let eye = Eye::standard(scene).unwrap();
         let clips = (SEED..SEED + CLIPS).map(|seed| {
             let clip = Clip::new(scene, &eye, seed).unwrap();
-            (clip.context().frames.concat(), clip)
+            (clip.context().frames, clip)
         });
         Known {
             card: card("known"),
@@ -65,24 +66,22 @@ impl WorldModel for Known {
     fn card(&self) -> &Card {
         &self.card
     }
-    fn context_frames(&self) -> usize {
-        CONTEXT
-    }
-    fn frameskip(&self) -> usize {
-        self.skip
+    fn shape(&self) -> Shape {
+        shape(CONTEXT, self.skip)
     }
     fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
         assert_eq!(context.frames.len(), CONTEXT);
         assert_eq!(context.actions.len() + 1, context.frames.len());
-        Ok(Latent::new(context.frames.concat()))
+        Ok(Latent::new(context.frames.clone()))
     }
     fn imagine(
         &self,
         latent: &Latent,
         actions: &Actions,
+        _: Sampling,
         _: &Cancel,
     ) -> Result<Rollouts, ModelError> {
-        let key = latent.get::<Vec<u8>>("known")?;
+        let key = latent.get::<Vec<Frame>>("known")?;
         // The actions are those that reality took from the last frame of the context on.
         let clip = &self.clips[key];
         for t in 0..actions.steps {
@@ -90,34 +89,47 @@ impl WorldModel for Known {
         }
         Ok(Rollouts::new(key.clone()))
     }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
+    fn cost(&self, _: Sampling) -> Cost {
+        Cost::default()
     }
-    fn frames(&self, rollouts: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        let clip = &self.clips[rollouts.get::<Vec<u8>>("known")?];
-        Ok(self.show.as_ref().map(|show| Frames {
-            n: 1,
-            steps: STEPS,
-            size: 64,
-            data: (0..STEPS).flat_map(|t| show(clip, t)).collect(),
-        }))
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            pixels: self.show.is_some().then_some(self),
+            readouts: self.read.is_some().then_some(self),
+            ..Facets::default()
+        }
     }
-    fn states(&self, rollouts: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        let clip = &self.clips[rollouts.get::<Vec<u8>>("known")?];
-        Ok(self.read.as_ref().map(|read| ProbedStates {
+}
+
+impl Pixels for Known {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
+        let show = self.show.as_ref().unwrap();
+        let clip = &self.clips[rollouts.get::<Vec<Frame>>("known")?];
+        let data = (0..STEPS).flat_map(|t| show(clip, t)).collect();
+        Ok(Frames::sequence(64, data))
+    }
+}
+
+impl ReadOuts for Known {
+    fn states(&self, rollouts: &Rollouts) -> Result<ProbedStates, ModelError> {
+        let read = self.read.as_ref().unwrap();
+        let clip = &self.clips[rollouts.get::<Vec<Frame>>("known")?];
+        Ok(ProbedStates {
             bodies: self.bodies.clone(),
             n: 1,
             steps: STEPS / self.skip,
             poses: (0..STEPS / self.skip)
                 .flat_map(|t| read(clip, (t + 1) * self.skip - 1))
                 .collect(),
-        }))
+        })
     }
-    fn surprise(&self, _: &Context, _: &Actions, _: &[u8]) -> Result<f32, ModelError> {
-        Ok(0.0)
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
+    /// It knows nothing of what it sees.
+    fn now(&self, _: &Context) -> Result<ProbedStates, ModelError> {
+        Ok(ProbedStates {
+            n: 1,
+            steps: 1,
+            ..ProbedStates::default()
+        })
     }
 }
 
@@ -201,7 +213,8 @@ fn a_model_that_shows_an_empty_world_has_lost_every_body() {
     }
 }
 
-/// A ball that flies without gravity keeps its velocity: the floor that says so is right to the pixel, and copying is not.
+/// A ball that flies without gravity keeps its velocity: the floor that says so is right to the pixel, and
+/// copying is not.
 #[test]
 fn constant_velocity_is_right_where_velocity_is_constant() {
     let drift = lab(

@@ -1,5 +1,5 @@
-//! Scenes are shared between people, so a bad one is refused with its file, line, field and what was expected, and nothing that
-//! is accepted is unbounded.
+//! Scenes are shared between people, so a bad one is refused with its file, line, field and what was
+//! expected, and nothing that is accepted is unbounded.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -260,7 +260,8 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
         (
             "joint to nobody",
             "episode_steps: 60",
-            "joints: [(kind: Spherical, a: \"world\", b: \"nobody\", anchor_a: (0.0, 1.0, 0.0), anchor_b: (0.0, 0.0, 0.0))], \
+            "joints: [(kind: Spherical, a: \"world\", b: \"nobody\", anchor_a: (0.0, 1.0, 0.0), anchor_b: \
+             (0.0, 0.0, 0.0))], \
              episode_steps: 60",
             &["joints[0]", "nobody", "Dynamic"],
         ),
@@ -321,7 +322,8 @@ fn every_fault_is_named_with_file_line_field_and_expectation() {
 
 #[test]
 fn too_many_bodies_and_too_long_a_file_are_refused() {
-    let body = "(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Grey, position: (0.0, 0.1, 0.0)),";
+    let body = "(name: \"b\", kind: Fixed, shape: Ball(radius: 0.1), colour: Grey, position: (0.0, 0.1, \
+         0.0)),";
     let many = text("collide").replacen("bodies: [", &format!("bodies: [{}", body.repeat(20)), 1);
     let error = parse(&many).unwrap_err().to_string();
     assert!(

@@ -1,5 +1,7 @@
 //! What several promises share: scenes, actions, bits.
 
+pub mod stub;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,13 +1,12 @@
-//! Surprise: the area under the curve is what it should be, and a model that sees what copy-last sees is as good as it, no better.
+//! Surprise: the area under the curve is what it should be, and a model that sees what copy-last sees is as
+//! good as it, no better.
 
 use parallax::eval::surprise::{self, Break, auroc, separation};
-use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Cost, Frames, Goal, Latent, ModelError, ProbedStates,
-    Rollouts, WorldModel,
-};
+use parallax::model::{Actions, Context, Frame};
 use parallax::sim::HELD_OUT_SEED;
 
 use crate::support::scene;
+use crate::support::stub::{Stub, shape};
 
 #[test]
 fn the_area_is_that_of_mann_and_whitney() {
@@ -34,71 +33,20 @@ fn the_area_is_that_of_mann_and_whitney() {
 }
 
 /// Expects that nothing changes.
-struct Still(Card);
-
-impl WorldModel for Still {
-    fn card(&self) -> &Card {
-        &self.0
-    }
-    fn context_frames(&self) -> usize {
-        1
-    }
-    fn frameskip(&self) -> usize {
-        2
-    }
-    fn observe(&self, _: &Context) -> Result<Latent, ModelError> {
-        Ok(Latent::new(()))
-    }
-    fn imagine(&self, _: &Latent, _: &Actions, _: &Cancel) -> Result<Rollouts, ModelError> {
-        Ok(Rollouts::new(()))
-    }
-    fn distance(&self, _: &Rollouts, _: &Goal) -> Result<Vec<f32>, ModelError> {
-        Ok(Vec::new())
-    }
-    fn frames(&self, _: &Rollouts) -> Result<Option<Frames>, ModelError> {
-        Ok(None)
-    }
-    fn states(&self, _: &Rollouts) -> Result<Option<ProbedStates>, ModelError> {
-        Ok(None)
-    }
-    fn surprise(&self, seen: &Context, taken: &Actions, next: &[u8]) -> Result<f32, ModelError> {
-        assert_eq!(
-            (taken.n, taken.steps, taken.data.len()),
-            (1, 2, 2 * taken.dim)
-        );
-        assert_eq!(seen.actions.len() + 1, seen.frames.len());
-        let last = seen.frames.last().expect("an observation");
-        let off = last
-            .iter()
-            .zip(next)
-            .map(|(a, b)| f32::from(a.abs_diff(*b)).powi(2));
-        Ok(off.sum())
-    }
-    fn cost(&self) -> Cost {
-        Cost::default()
-    }
+fn change(seen: &Context, taken: &Actions, next: &Frame) -> f32 {
+    assert_eq!(
+        (taken.n, taken.steps, taken.data.len()),
+        (1, 2, 2 * taken.dim)
+    );
+    assert_eq!(seen.actions.len() + 1, seen.frames.len());
+    let last = seen.frames.last().expect("an observation");
+    let pixels = last.data.iter().zip(&next.data);
+    pixels.map(|(a, b)| f32::from(a.abs_diff(*b)).powi(2)).sum()
 }
 
 #[test]
 fn a_model_that_expects_no_change_is_copy_last() {
-    let still = Still(Card {
-        format: 1,
-        name: "still".into(),
-        camp: Camp::Reference,
-        summary: String::new(),
-        architecture: String::new(),
-        scenes: Vec::new(),
-        parameters: 0,
-        steps: 0,
-        seed: 0,
-        data: String::new(),
-        hardware: String::new(),
-        minutes: 0.0,
-        sha256: String::new(),
-        notes: String::new(),
-        licence: String::new(),
-        behaviour: Vec::new(),
-    });
+    let still = Stub::with_surprise("still", shape(1, 2), change);
     let found = surprise::run(&scene("push"), &still, HELD_OUT_SEED + 700, 12).unwrap();
     for kind in [
         Break::Teleport,

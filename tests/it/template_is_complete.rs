@@ -1,4 +1,5 @@
-//! The annotated template of a scene is in step with the code: it can be read, run, and names every field and every choice.
+//! The annotated template of a scene is in step with the code: it can be read, run, and names every field
+//! and every choice.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What careless and hostile hands make of scene files: a mutator whose n-th case is always the same, and a trial of what is accepted.
+//! What careless and hostile hands make of scene files: a mutator whose n-th case is always the same, and a
+//! trial of what is accepted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -187,8 +188,8 @@ pub fn read(text: &str) -> Result<Scene, SceneError> {
     read
 }
 
-/// Builds an accepted scene, steps it and looks at it: no panic, no endless loop. False if it has no start that keeps the
-/// bodies apart.
+/// Builds an accepted scene, steps it and looks at it: no panic, no endless loop. False if it has no start
+/// that keeps the bodies apart.
 pub fn try_out(scene: Scene, seed: u64) -> bool {
     let scene = Arc::new(scene);
     let Ok(mut reality) = Reality::new(&scene, seed) else {

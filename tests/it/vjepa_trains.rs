@@ -1,15 +1,16 @@
-//! V-JEPA 2-AC learns: what is hidden stays hidden, the target encoder only follows, gradients reach every variable of a stage, and a
-//! training repeats to the bit.
+//! V-JEPA 2-AC learns: what is hidden stays hidden, the target encoder only follows, gradients reach every
+//! variable of a stage, and a training repeats to the bit.
 
 use candle_core::{Device, Tensor};
 use parallax::camera::Eye;
 use parallax::episode::{Dataset, record};
+use parallax::model::facets::{Latents, Masking, Plans, Surprise};
 use parallax::model::jepa::GoalCost;
 use parallax::model::jepa::vjepa::{
     ActionJepa, Blocks, ClipBatch, LONG, Mask, MaskedJepa, SHORT, VjepaConfig, VjepaModel,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
-use parallax::model::{Actions, Cancel, Card, Context, Goal, WorldModel};
+use parallax::model::{Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel};
 use parallax::scene;
 use parallax::train::{
     ActionPhase, Architecture, Length, MaskedPhase, Outcome, ReadoutPhase, TrainConfig,
@@ -430,7 +431,13 @@ fn an_interrupted_training_of_both_stages_ends_in_the_same_bits() {
         runs > 8,
         "the training was cut {runs} times, expected after every step"
     );
-    for file in ["model.safetensors", "readouts.json", "train.ron"] {
+    for file in [
+        "model.safetensors",
+        "readouts.safetensors",
+        "readouts.json",
+        "train.ron",
+        "model.ron",
+    ] {
         let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
         assert!(read(whole.path()) == read(parts.path()), "{file} differs");
     }
@@ -451,13 +458,9 @@ fn a_trained_folder_of_two_stages_loads_and_imagines_the_same() {
             VjepaModel::load(dir.path(), card, &recipe.model, &Device::Cpu).unwrap()
         };
         let (model, again) = (load(), load());
-        let frame = experience().frame(0).to_vec();
-        let later = experience().frame(15).to_vec();
-        let context = Context {
-            size: 64,
-            frames: vec![frame.clone()],
-            actions: Vec::new(),
-        };
+        let at = |t: usize| Frame::new(64, experience().frame(t).to_vec());
+        let (context, later) = (Context::one(at(0)), at(15));
+        let sampling = Sampling::default();
         let mut rng = Rng::seed(3);
         // More candidates than are imagined together.
         let actions = Actions {
@@ -467,27 +470,26 @@ fn a_trained_folder_of_two_stages_loads_and_imagines_the_same() {
             data: (0..70 * 20).map(|_| 2. * rng.f32() - 1.).collect(),
         };
         let goal = Goal {
-            size: 64,
             frame: later.clone(),
         };
         let imagine = |model: &VjepaModel| {
             let latent = model.observe(&context).unwrap();
-            let rollouts = model.imagine(&latent, &actions, &Cancel::new()).unwrap();
-            let distances = model.distance(&rollouts, &goal).unwrap();
+            let rollouts = model
+                .imagine(&latent, &actions, sampling, &Cancel::new())
+                .unwrap();
+            let distances = model.distance(&rollouts, &goal, &Metric::Own).unwrap();
             (rollouts, distances)
         };
         let (rollouts, distances) = imagine(&model);
         assert_eq!(distances.len(), 140);
         assert!(distances.iter().all(|d| d.is_finite() && *d > 0.));
         assert!(distances == imagine(&again).1);
-        let states = model
-            .states(&rollouts)
-            .unwrap()
-            .expect("read-outs were trained");
+        let probes = model.facets().readouts.expect("read-outs were trained");
+        let states = probes.states(&rollouts).unwrap();
         assert_eq!(states.bodies, ["hand", "cube"]);
         assert_eq!(states.poses.len(), 70 * 2 * 2);
-        assert!(model.read_out(&context).unwrap().is_some());
-        let features = model.features(&context).unwrap().expect("a JEPA has them");
+        assert_eq!(probes.now(&context).unwrap().poses.len(), 2);
+        let features = model.features(&context).unwrap();
         assert_eq!(features.len(), recipe.model.summary);
         let one = Actions {
             n: 1,
@@ -503,10 +505,14 @@ fn a_trained_folder_of_two_stages_loads_and_imagines_the_same() {
             data: vec![0.; 14],
         };
         let latent = model.observe(&context).unwrap();
-        assert!(model.imagine(&latent, &short, &Cancel::new()).is_err());
+        assert!(
+            model
+                .imagine(&latent, &short, sampling, &Cancel::new())
+                .is_err()
+        );
         let stop = Cancel::new();
         stop.cancel();
-        assert!(model.imagine(&latent, &actions, &stop).is_err());
+        assert!(model.imagine(&latent, &actions, sampling, &stop).is_err());
     }
 }
 
@@ -517,9 +523,11 @@ fn a_masked_clip_shows_what_was_hidden_and_missed() {
     run_on(&config, experience(), &options(dir.path())).unwrap();
     let card = Card::load(dir.path()).unwrap();
     let model = VjepaModel::load(dir.path(), card, &small(), &Device::Cpu).unwrap();
-    assert_eq!(model.clip_frames(), Some(4));
-    let frames: Vec<Vec<u8>> = (0..4).map(|t| experience().frame(t).to_vec()).collect();
-    let clip = model.masked(64, &frames, 8).unwrap().expect("it masks");
+    assert_eq!(model.clip_frames(), 4);
+    let frames: Vec<Frame> = (0..4)
+        .map(|t| Frame::new(64, experience().frame(t).to_vec()))
+        .collect();
+    let clip = model.masked(&frames, 8).unwrap();
     assert_eq!((clip.visible.len(), clip.error.len()), (2 * 64, 2 * 64));
     for (visible, error) in clip.visible.iter().zip(&clip.error) {
         assert_eq!(*visible, error.is_nan());
@@ -530,11 +538,11 @@ fn a_masked_clip_shows_what_was_hidden_and_missed() {
     assert_eq!(clip.tubelet(3, 63 * 64 + 63), 127);
     assert_eq!(clip.tubelet(1, 8), 1);
     let hidden = |seed| {
-        let clip = model.masked(64, &frames, seed).unwrap().unwrap();
+        let clip = model.masked(&frames, seed).unwrap();
         clip.visible.iter().filter(|v| !**v).count()
     };
     assert!(
         (0..40).map(|s| hidden(2 * s)).sum::<usize>() < (0..40).map(|s| hidden(2 * s + 1)).sum()
     );
-    assert!(model.masked(64, &frames[..3], 8).is_err());
+    assert!(model.masked(&frames[..3], 8).is_err());
 }

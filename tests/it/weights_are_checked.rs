@@ -1,4 +1,5 @@
-//! A model folder that is damaged, incomplete or of another shape is refused with an error that names the culprit.
+//! A model folder that is damaged, incomplete or of another shape is refused with an error that names the
+//! culprit.
 
 use std::path::Path;
 
@@ -6,13 +7,13 @@ use candle_core::{DType, Device};
 use parallax::model::generative::PixelDiffusion;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
-use parallax::model::{Camp, Card, registry};
+use parallax::model::{Camp, Card, Sampling, architecture, folder, registry};
 use parallax::scene::models_dir;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest as _, Sha256};
 
 use crate::diffusion_learns::small_recipe;
-use crate::planners_reach_goals::card;
+use crate::support::stub::card;
 
 fn config() -> LewmConfig {
     LewmConfig {
@@ -45,11 +46,7 @@ pub fn tiny_lewm(dir: &Path) {
     params
         .save(&dir.join("model.safetensors"), DType::F16)
         .unwrap();
-    let text = format!(
-        "(architecture: Lewm((model: {})))\n",
-        ron::to_string(&config()).unwrap()
-    );
-    std::fs::write(dir.join("train.ron"), text).unwrap();
+    folder::save_network(dir, &ron::to_string(&config()).unwrap()).unwrap();
     seal(
         dir,
         Card {
@@ -70,11 +67,7 @@ fn tiny_diffusion(dir: &Path) {
     params
         .save(&dir.join("model.safetensors"), DType::F16)
         .unwrap();
-    let text = format!(
-        "(architecture: PixelDiffusion((model: {})))\n",
-        ron::to_string(&model).unwrap()
-    );
-    std::fs::write(dir.join("train.ron"), text).unwrap();
+    folder::save_network(dir, &ron::to_string(&model).unwrap()).unwrap();
     seal(dir, made);
 }
 
@@ -142,7 +135,15 @@ fn every_model_that_ships_loads() {
             entry.name,
             "a model is named like its folder"
         );
-        assert!(model.cost().parameters > 0 && model.frameskip() > 0 && model.context_frames() > 0);
+        let (cost, shape) = (model.cost(Sampling::default()), model.shape());
+        assert!(cost.parameters > 0 && shape.frameskip > 0 && shape.context_frames > 0);
+        let known = architecture::of(model.card()).expect("every architecture is in the table");
+        assert_eq!(
+            known.has_pixels,
+            model.facets().pixels.is_some(),
+            "{}",
+            known.id
+        );
     }
 }
 
@@ -211,7 +212,8 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
         std::fs::read(&path).unwrap(),
         Card::load(dir.path()).unwrap(),
     );
-    // A matrix, so that a flattened one has another shape; the first by name, so that every run tries the same.
+    // A matrix, so that a flattened one has another shape; the first by name, so that every run tries the
+    // same.
     let victim = SafeTensors::deserialize(&sound)
         .unwrap()
         .tensors()
@@ -265,10 +267,10 @@ fn tensors_of_another_shape_or_type_missing_or_not_finite_are_named() {
 fn a_card_or_configuration_that_lies_is_named() {
     let dir = tempfile::tempdir().unwrap();
     tiny_lewm(dir.path());
-    let (card, train) = (dir.path().join("card.ron"), dir.path().join("train.ron"));
+    let (card, network) = (dir.path().join("card.ron"), dir.path().join("model.ron"));
     let (sound, configuration) = (
         std::fs::read_to_string(&card).unwrap(),
-        std::fs::read_to_string(&train).unwrap(),
+        std::fs::read_to_string(&network).unwrap(),
     );
     for (bad, words) in [
         (
@@ -282,6 +284,10 @@ fn a_card_or_configuration_that_lies_is_named() {
         (
             sound.replacen("steps:", "stebs:", 1),
             &["card.ron", "line", "stebs"],
+        ),
+        (
+            sound.replacen("architecture: \"lewm\"", "architecture: \"dreamer\"", 1),
+            &["card.ron", "architecture", "dreamer"],
         ),
         (
             sound.replacen("minutes: 0.0", "minutes: \"none\"", 1),
@@ -311,23 +317,19 @@ fn a_card_or_configuration_that_lies_is_named() {
         ),
         (
             configuration.replacen("latent_dim:8", "latent_dim:-8", 1),
-            &["train.ron", "line"],
+            &["model.ron", "line"],
         ),
         (
             configuration.replacen("latent_dim", "latent_dims", 1),
-            &["train.ron", "line", "latent_dims"],
-        ),
-        (
-            configuration.replacen("Lewm", "Dreamer", 1),
-            &["train.ron", "line", "Dreamer"],
+            &["model.ron", "line", "latent_dims"],
         ),
     ] {
         assert_ne!(bad, configuration);
-        std::fs::write(&train, bad).unwrap();
+        std::fs::write(&network, bad).unwrap();
         says("configuration", &refused(dir.path()), words);
     }
-    std::fs::remove_file(&train).unwrap();
-    says("configuration", &refused(dir.path()), &["train.ron"]);
+    std::fs::remove_file(&network).unwrap();
+    says("configuration", &refused(dir.path()), &["model.ron"]);
 }
 
 #[test]

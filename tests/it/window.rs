@@ -1,4 +1,5 @@
-//! A real window, drawn on the processor under Xvfb, opens each scene, plays, scrubs, changes controller, and is not blank.
+//! A real window, drawn on the processor under Xvfb, opens each scene, plays, scrubs, changes controller,
+//! and is not blank.
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};

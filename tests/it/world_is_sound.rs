@@ -1,11 +1,12 @@
-//! Every scene of the library holds: finite, in its place, solid; its tasks can be set; what breaks physics does so on purpose.
+//! Every scene of the library holds: finite, in its place, solid; its tasks can be set; what breaks physics
+//! does so on purpose.
 
 use std::sync::Arc;
 
 use parallax::camera::Eye;
-use parallax::eval::tasks::{GoalKind, TaskInstance};
 use parallax::scene::{self, Colour, Edit, EditKind, Kind, Scene, Task};
 use parallax::sim::{BodyState, GoalState, HELD_OUT_SEED, Reality, State, Target, soak};
+use parallax::task::{GoalKind, TaskInstance};
 
 use crate::support::{SCENES, actions, lab, scene, state_bits};
 
@@ -30,7 +31,8 @@ fn no_scene_breaks_in_a_long_run() {
 #[test]
 fn a_body_that_leaves_the_world_is_marked() {
     let runaway = lab(
-        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 0.1, 0.0), velocity: (15.0, 0.0, 0.0)),",
+        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.1), colour: Blue, position: (0.0, 0.1, \
+         0.0), velocity: (15.0, 0.0, 0.0)),",
         "",
     );
     let mut reality = Reality::new(&runaway, 0).unwrap();

@@ -105,7 +105,8 @@ fn replay_ui(ui: &mut Ui, state: &State, replay: &ReplayShown, out: &mut Vec<Com
             }
             Some(Ok(())) => {
                 badge(ui, "✔ bit-identical", theme::GOOD).on_hover_text(
-                    "Rebuilt from scene, seed and actions, every bit of every state and picture is the recorded one",
+                    "Rebuilt from scene, seed and actions, every bit of every state and picture is the \
+                     recorded one",
                 );
             }
             Some(Err((step, what))) => {

@@ -46,17 +46,17 @@ pub fn dream_ui(
     );
     let side = room.width().min(room.height()).max(16.0);
     let picture = Rect::from_center_size(room.center(), vec2(side, side));
-    let key = super::panes::stamp(&(&dream.model, dream.from, dream.steps, state.record.episode));
+    let key = super::paint::stamp(&(&dream.model, dream.from, dream.steps, state.record.episode));
     let texture = pictures.show(ui.ctx(), "dream", key, || square_image(&dream.frame));
     painter.rect_filled(picture, CornerRadius::same(4), s.well);
     if let Some(texture) = texture {
-        painter.image(texture, picture, super::panes::WHOLE, Color32::WHITE);
+        painter.image(texture, picture, super::paint::WHOLE, Color32::WHITE);
     }
     let scale = side / (dream.frame.len() as f32 / 3.0).sqrt().max(1.0);
     for (law, [x0, y0, x1, y1]) in &dream.marks {
         let corner = |x: u16, y: u16| picture.min + vec2(f32::from(x), f32::from(y)) * scale;
         let outline = Rect::from_two_pos(corner(*x0, *y0), corner(*x1, *y1)).expand(2.0);
-        super::panes::violation_label(&painter, picture, outline, *law);
+        super::paint::violation_label(&painter, picture, outline, *law);
     }
     if state.has_actions() {
         stick(&painter, picture, &dream.action);
@@ -86,7 +86,10 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
         badge(ui, &model, colour)
     });
     ui.label(RichText::new("no truth behind it").color(weak))
-        .on_hover_text("Every frame is imagined from the model's own frames before: nothing real comes in until you set out anew");
+        .on_hover_text(
+            "Every frame is imagined from the model's own frames before: nothing real comes in \
+             until you set out anew",
+        );
     ui.with_layout(
         bevy_egui::egui::Layout::right_to_left(bevy_egui::egui::Align::Center),
         |ui| {
@@ -111,7 +114,10 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
             };
             let text = RichText::new(text).color(weak);
             ui.add(bevy_egui::egui::Label::new(text).truncate())
-                .on_hover_text("What the judge found since it set out: it needs no truth to say what is lawful");
+                .on_hover_text(
+                    "What the judge found since it set out: it needs no truth to say what is \
+                     lawful",
+                );
         },
     );
 }

@@ -5,7 +5,7 @@ use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui, vec2};
 use super::super::command::Command;
 use super::super::state::State;
 use super::super::theme;
-use super::panes::row_ui;
+use super::paint::row_ui;
 use crate::scene::Law;
 use crate::sim::CONTROL_HZ;
 

@@ -4,11 +4,12 @@ use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, 
 
 use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
-use super::panes::{WHOLE, corner_label, inset, inset_rect, stamp};
+use super::paint::{WHOLE, corner_label, inset, inset_rect, stamp};
 use super::pictures::{Pictures, frame_image, square_image};
 use crate::scene::Shape;
 
-/// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same moment.
+/// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same
+/// moment.
 #[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
 pub(super) fn ghosts_ui(
     painter: &Painter,

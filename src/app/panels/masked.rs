@@ -5,14 +5,15 @@ use bevy_egui::egui::{Align2, Color32, ComboBox, FontId, Painter, Rect, RichText
 use super::super::command::Command;
 use super::super::state::{MaskView, MaskedShown, Pane, State};
 use super::super::theme;
-use super::panes::{WHOLE, corner_label, stamp};
+use super::paint::{WHOLE, corner_label, stamp};
 use super::pictures::{Pictures, frame_image};
 use crate::model::MaskedClip;
 
 /// A row of the film: a word for it, and its pictures.
 type Row = (&'static str, fn(&MaskedClip, usize) -> Vec<u8>);
 
-/// The clip, what the context encoder sees of it, and where the prediction of the rest is wrong; a column is a tubelet's two frames.
+/// The clip, what the context encoder sees of it, and where the prediction of the rest is wrong; a column
+/// is a tubelet's two frames.
 pub(super) fn masked_ui(
     painter: &Painter,
     ui: &Ui,
@@ -95,5 +96,8 @@ pub(super) fn mask_view_ui(ui: &mut Ui, state: &State, index: usize, out: &mut V
             }
         })
         .response
-        .on_hover_text("Its imagination, or a clip of which it sees parts and predicts the embeddings of the rest (J)");
+        .on_hover_text(
+            "Its imagination, or a clip of which it sees parts and predicts the embeddings of \
+             the rest (J)",
+        );
 }

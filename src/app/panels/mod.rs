@@ -1,4 +1,5 @@
-//! Panels: functions over plain state. They draw and send commands, nothing else, so tests run them without a window.
+//! Panels: functions over plain state. They draw and send commands, nothing else, so tests run them without
+//! a window.
 
 pub mod banners;
 pub mod curve;
@@ -9,6 +10,7 @@ pub mod interventions;
 mod masked;
 pub mod number;
 pub mod overlay;
+pub mod paint;
 pub mod panes;
 pub mod pictures;
 pub mod plan;

@@ -1,10 +1,8 @@
 //! What the eye sees, and one pane a model with its imagination of the same moment.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use bevy_egui::egui::{
     Align, Color32, ComboBox, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense, Stroke,
-    StrokeKind, TextureId, Ui, WidgetType, pos2, vec2,
+    StrokeKind, Ui, WidgetType, vec2,
 };
 
 use super::super::command::Command;
@@ -12,18 +10,10 @@ use super::super::state::{Imagination, MaskView, Pane, PaneStatus, Rollout, SAMP
 use super::super::theme;
 use super::ghosts::ghosts_ui;
 use super::masked::{mask_view_ui, masked_ui, sum};
+use super::paint::{WHOLE, corner_label, inset, inset_rect, row_ui, stamp, violation_label};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
 use super::{badge, legible, name};
-use crate::model::Camp;
 use crate::sim::CONTROL_HZ;
-
-/// Height of a card's header and footer.
-pub const ROW: f32 = 26.0;
-
-pub(super) const WHOLE: Rect = Rect {
-    min: pos2(0.0, 0.0),
-    max: pos2(1.0, 1.0),
-};
 
 /// The eye's view of the moment looked at, with the goal's picture in its corner.
 pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
@@ -50,7 +40,7 @@ pub fn eye_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, side: f32) {
         let episode = stamp_of_episode(state);
         let picture = &goal.picture;
         let texture = pictures.show(ui.ctx(), "goal", episode, || {
-            frame_image(picture.size, &picture.frame)
+            frame_image(picture.frame.size, &picture.frame.data)
         });
         if let Some(texture) = texture {
             let corner = inset_rect(rect, state);
@@ -90,7 +80,7 @@ pub fn pane_ui(
         _ => format!("Imagination of {}", pane.name),
     };
     name(&response, WidgetType::Image, &label);
-    let has_pixels = pane.camp() == Some(Camp::Generative);
+    let has_pixels = pane.has_pixels();
     if has_pixels && response.clicked() {
         out.push(Command::ToggleDifference);
     }
@@ -308,32 +298,6 @@ fn frames_ui(
     }
 }
 
-pub(super) fn violation_label(
-    painter: &Painter,
-    rect: Rect,
-    outline: Rect,
-    law: crate::scene::Law,
-) {
-    let colour = theme::law_colour(law);
-    painter.rect_stroke(
-        outline,
-        2.0,
-        Stroke::new(4.0, Color32::from_black_alpha(140)),
-        StrokeKind::Middle,
-    );
-    painter.rect_stroke(outline, 2.0, Stroke::new(2.0, colour), StrokeKind::Middle);
-    let galley =
-        painter.layout_no_wrap(law.id().into(), FontId::proportional(11.5), Color32::WHITE);
-    let size = galley.size() + vec2(20.0, 4.0);
-    let above = outline.left_top() - vec2(0.0, size.y + 2.0);
-    let x = above.x.min(rect.right() - size.x).max(rect.left());
-    let at = pos2(x, above.y.max(rect.top()));
-    let ground = Rect::from_min_size(at, size);
-    painter.rect_filled(ground, 3.0, Color32::from_black_alpha(190));
-    theme::law_mark(painter, law, ground.left_center() + vec2(9.0, 0.0), 4.5);
-    painter.galley(at + vec2(17.0, 2.0), galley, Color32::WHITE);
-}
-
 fn footer_ui(
     ui: &mut Ui,
     state: &State,
@@ -360,7 +324,7 @@ fn footer_ui(
             None => String::new(),
         };
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if pane.camp() == Some(Camp::Generative) {
+            if pane.has_pixels() {
                 nfe_ui(ui, state, index, pane, out);
             }
             if pane.clip_frames.is_some() {
@@ -419,55 +383,6 @@ fn nfe_ui(ui: &mut Ui, state: &State, index: usize, pane: &Pane, out: &mut Vec<C
         })
         .response
         .on_hover_text("Function evaluations a frame: more are sharper and slower");
-}
-
-/// A row of fixed height, so that all cards are equally tall.
-pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
-    let size = vec2(ui.available_width(), ROW);
-    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-        ui.set_min_height(ROW);
-        content(ui);
-    });
-}
-
-/// Where a small picture covers least: up in the sky where the eye looks from the side, else at the lower right.
-pub(super) fn inset_rect(rect: Rect, state: &State) -> Rect {
-    let size = rect.width() * 0.3;
-    let from_the_side = state.scene.as_ref().is_some_and(|s| {
-        let [_, up, back] = s.camera.position;
-        up < back
-    });
-    let y = if from_the_side {
-        rect.top() + 6.0
-    } else {
-        rect.bottom() - size - 6.0
-    };
-    Rect::from_min_size(pos2(rect.right() - size - 6.0, y), vec2(size, size))
-}
-
-pub(super) fn inset(painter: &Painter, rect: Rect, texture: TextureId, what: &str, edge: Color32) {
-    painter.image(texture, rect, WHOLE, Color32::WHITE);
-    painter.rect_stroke(rect, 2.0, Stroke::new(1.5, edge), StrokeKind::Outside);
-    let galley = painter.layout_no_wrap(what.into(), FontId::proportional(11.0), Color32::WHITE);
-    let ground = Rect::from_min_size(rect.left_top(), galley.size() + vec2(8.0, 2.0));
-    painter.rect_filled(ground, 2.0, Color32::from_black_alpha(150));
-    painter.galley(ground.min + vec2(4.0, 1.0), galley, Color32::WHITE);
-}
-
-pub(super) fn corner_label(painter: &Painter, rect: Rect, text: &str) {
-    let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
-    let ground = Rect::from_min_size(
-        rect.left_top() + vec2(6.0, 6.0),
-        galley.size() + vec2(10.0, 4.0),
-    );
-    painter.rect_filled(ground, 3.0, Color32::from_black_alpha(150));
-    painter.galley(ground.min + vec2(5.0, 2.0), galley, Color32::WHITE);
-}
-
-pub(super) fn stamp(of: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn stamp_of_episode(state: &State) -> u64 {

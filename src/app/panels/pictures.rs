@@ -24,7 +24,8 @@ impl Pictures {
         if let Some((old, texture)) = self.shown.get_mut(place) {
             if *old != stamp {
                 let image = make()?;
-                // Bytes are rewritten in place: a new texture would be blank until the renderer has taken it over.
+                // Bytes are rewritten in place: a new texture would be blank until the renderer has taken
+                // it over.
                 if texture.size() == image.size {
                     texture.set_partial([0, 0], image, TextureOptions::NEAREST);
                 } else {
@@ -51,7 +52,8 @@ pub fn square_image(rgb: &[u8]) -> Option<ColorImage> {
     frame_image((rgb.len() / 3).isqrt(), rgb)
 }
 
-/// How far several frames of one moment spread: the standard deviation over them, mean over channels, black (none) to yellow (64 or more).
+/// How far several frames of one moment spread: the standard deviation over them, mean over channels, black
+/// (none) to yellow (64 or more).
 pub fn spread_image(size: usize, frames: &[&[u8]]) -> Option<ColorImage> {
     let len = size * size * 3;
     if frames.len() < 2 || frames.iter().any(|f| f.len() != len) {

@@ -1,4 +1,5 @@
-//! The plan made visible: what else was tried, how the search narrowed, and what the chosen actions look like in imagination.
+//! The plan made visible: what else was tried, how the search narrowed, and what the chosen actions look
+//! like in imagination.
 
 use bevy_egui::egui::{
     Align, ComboBox, CornerRadius, FontId, Layout, RichText, Sense, Ui, WidgetType, vec2,
@@ -8,7 +9,7 @@ use super::super::command::Command;
 use super::super::state::{DriverChoice, PlanView, State};
 use super::super::theme;
 use super::name;
-use super::panes::row_ui;
+use super::paint::row_ui;
 use super::pictures::Pictures;
 use super::plan_views::{self, Canvas};
 

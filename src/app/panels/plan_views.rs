@@ -7,7 +7,7 @@ use bevy_egui::egui::{
 
 use super::super::state::{PlanView, State};
 use super::super::theme::{self, Surfaces};
-use super::panes::WHOLE;
+use super::paint::WHOLE;
 use super::pictures::{Pictures, frame_image};
 use crate::model::Frames;
 use crate::planner::Plan;
@@ -90,7 +90,8 @@ fn hue(cost: f32, (low, high): (f32, f32)) -> Color32 {
     theme::viridis(1.0 - (cost - low) / (high - low).max(1e-9))
 }
 
-/// The energy map over first actions, or the first actions that were tried where the model is too dear to be asked for a map.
+/// The energy map over first actions, or the first actions that were tried where the model is too dear to
+/// be asked for a map.
 pub(super) fn energy(canvas: &Canvas, decision: &Decision, plan: &Plan) -> String {
     let text = match &decision.preview.energy {
         Some(map) => {
@@ -291,7 +292,7 @@ pub(super) fn film(
         let by = vec2(column as f32, row as f32) * (side + gap);
         let place = Rect::from_min_size(origin + by, vec2(side, side));
         let frame = film.at(0, t);
-        let key = super::panes::stamp(&frame);
+        let key = super::paint::stamp(&frame);
         let texture = pictures.show(ctx, &format!("film {t}"), key, || {
             frame_image(film.size, frame)
         });

@@ -260,7 +260,8 @@ fn playheads(painter: &Painter, rect: Rect, axis: &Axis, state: &State, s: &Surf
         Stroke::new(2.0, s.text),
     );
     painter.circle_filled(pos2(x, rect.top() + 12.0), 4.0, s.text);
-    // A model that is late, or imagines in longer steps, shows another moment: a mark on its own track says which.
+    // A model that is late, or imagines in longer steps, shows another moment: a mark on its own track says
+    // which.
     for (row, (_, pane)) in state.scene_panes().enumerate() {
         let Some((at, _)) = state
             .imagined(pane)

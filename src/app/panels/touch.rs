@@ -54,7 +54,8 @@ impl Sight<'_> {
         lens.meet(self.place(at), Vec3::Y * height, Vec3::Y)
     }
 
-    /// The handles of the goal's bodies: on their rings, on the side of the camera, so that a body there does not hide them.
+    /// The handles of the goal's bodies: on their rings, on the side of the camera, so that a body there
+    /// does not hide them.
     fn handles(&self, state: &State) -> Vec<(usize, Pos2)> {
         let Some(goal) = &state.record.goal else {
             return Vec::new();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{CONTEXT_FRAMES, Session};
 use crate::app::state::*;
 use crate::judge::Violation;
-use crate::model::{Context, Frames, WorldModel};
+use crate::model::{Context, Frame, Frames, Sampling, WorldModel};
 use crate::scene::{Law, Scene};
 use crate::worker::{DreamStep, Imagined, JudgeRollout, RealityOrder, context_at, held_action};
 
@@ -27,7 +27,7 @@ pub(super) struct Dreamer {
     /// One step is due although the dream is stopped.
     one_step: bool,
     /// The last frames, oldest first, for the judge.
-    film: VecDeque<Vec<u8>>,
+    film: VecDeque<Frame>,
     /// The imagined step, counted from 1, of the first frame that the order under way judges.
     judged_from: usize,
     /// The last that it judges.
@@ -51,17 +51,18 @@ impl Dreamer {
     }
 
     /// Takes in a new frame.
-    fn film(&mut self, frame: Vec<u8>) {
+    fn film(&mut self, frame: Frame) {
         self.film.push_back(frame);
         if self.film.len() > CONTEXT_FRAMES + JUDGED {
             self.film.pop_front();
         }
     }
 
-    /// What the judge is to look at, `steps` into the dream; the frames before it are those that it compares with.
+    /// What the judge is to look at, `steps` into the dream; the frames before it are those that it
+    /// compares with.
     fn evidence(&mut self, scene: Arc<Scene>, steps: usize) -> Option<JudgeRollout> {
         let imagined = self.film.len().checked_sub(CONTEXT_FRAMES)?;
-        let size = (self.film.back()?.len() / 3).isqrt();
+        let size = self.film.back()?.size;
         (self.judged_from, self.judged_to) = ((steps + 1).checked_sub(imagined)?, steps);
         let frames = Frames {
             n: 1,
@@ -71,8 +72,7 @@ impl Dreamer {
                 .film
                 .iter()
                 .skip(CONTEXT_FRAMES)
-                .flatten()
-                .copied()
+                .flat_map(|f| f.data.iter().copied())
                 .collect(),
         };
         Some(JudgeRollout {
@@ -164,7 +164,7 @@ impl Session {
             ..Dream::default()
         };
         self.dream_judge.cancel();
-        let memory = context_at(moments, from, dreamer.model.context_frames());
+        let memory = context_at(moments, from, dreamer.model.shape().context_frames);
         let mut real = context_at(moments, from, CONTEXT_FRAMES).frames;
         let missing = CONTEXT_FRAMES.saturating_sub(real.len());
         real.splice(
@@ -218,7 +218,7 @@ impl Session {
             match report.result {
                 Ok(dreamt) => {
                     let now = Instant::now();
-                    let steps = dreamer.model.frameskip().max(1);
+                    let steps = dreamer.model.shape().frameskip.max(1);
                     if let Some(last) = dreamer.last.replace(now) {
                         let rate = steps as f32 / (now - last).as_secs_f32().max(1e-4);
                         dream.per_s = match dream.per_s > 0.0 {
@@ -228,7 +228,7 @@ impl Session {
                     }
                     dream.steps += steps;
                     if let Some(frame) = dreamt.context.frames.last() {
-                        dream.frame = Arc::new(frame.clone());
+                        dream.frame = Arc::new(frame.data.clone());
                         // The laws are calibrated for one control step between frames.
                         if steps == 1 {
                             dreamer.film(frame.clone());
@@ -272,7 +272,7 @@ impl Session {
                 model: dreamer.model.clone(),
                 context,
                 action: dream.action.clone(),
-                nfe: pane.nfe,
+                sampling: Sampling::nfe(pane.nfe),
             });
         }
     }
@@ -297,10 +297,10 @@ mod tests {
             severity: 1.0,
             boxes: vec![[0, 0, 1, 1]; last - first + 1],
         };
-        (0..CONTEXT_FRAMES).for_each(|_| dreamer.film(vec![0; 12]));
+        (0..CONTEXT_FRAMES).for_each(|_| dreamer.film(Frame::new(2, vec![0; 12])));
         let mut steps = 0;
         let mut judge = |dreamer: &mut Dreamer, more: usize, violations: &[Violation]| {
-            (0..more).for_each(|_| dreamer.film(vec![0; 12]));
+            (0..more).for_each(|_| dreamer.film(Frame::new(2, vec![0; 12])));
             steps += more;
             let evidence = dreamer.evidence(push.clone(), steps).unwrap();
             let frames = evidence.imagined.frames.as_ref().unwrap();

@@ -6,11 +6,12 @@ use super::Session;
 use crate::app::command::Command;
 use crate::app::state::*;
 use crate::model::Camp;
-use crate::planner::{Budget, Cem, Controller, Mpc, OracleMpc, Random};
+use crate::planner::{Budget, Cem, Mpc, OracleMpc, Pilot, Random};
 use crate::worker::{Driver, RealityOrder};
 
 impl Session {
-    /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one does not.
+    /// Lists the controllers of this scene, and picks one that works if none was chosen or the chosen one
+    /// does not.
     pub(super) fn choose_driver(&mut self) {
         self.state.drivers = self.driver_options();
         self.state.awaited = None;
@@ -34,7 +35,7 @@ impl Session {
             return;
         }
         let planner = self
-            .find_driver("jepa")
+            .quickest_planner()
             .filter(|_| !self.driver_is_chosen && self.wished.is_none());
         let current = Some(self.state.driver.clone()).filter(|_| self.driver_is_chosen);
         let fallback = [DriverChoice::Oracle, DriverChoice::Random];
@@ -78,6 +79,14 @@ impl Session {
         ));
     }
 
+    /// The first model that is ready to plan in latents: they are what the app is about, and the fastest.
+    pub(super) fn quickest_planner(&self) -> Option<DriverChoice> {
+        let ready = |p: &Pane| p.status == PaneStatus::Ready && !p.has_pixels();
+        let mut models = self.state.scene_models();
+        let found = models.find(|(_, p)| ready(p));
+        found.map(|(_, p)| DriverChoice::Planner(p.name.clone()))
+    }
+
     pub(super) fn find_driver(&self, wish: &str) -> Option<DriverChoice> {
         let by_camp = |camp| {
             self.state
@@ -101,10 +110,12 @@ impl Session {
 
     pub(super) fn driver_options(&self) -> Vec<DriverOption> {
         let no_task = (!self.state.has_actions()).then(|| "This scene has no actions".to_string());
-        let mut options: Vec<DriverOption> = self
-            .state
-            .scene_models()
-            .filter(|(_, p)| p.card.is_some())
+        // Planners in latent space come first.
+        let mut models: Vec<_> = self.state.scene_models().collect();
+        models.retain(|(_, p)| p.card.is_some());
+        models.sort_by_key(|(_, p)| p.has_pixels());
+        let mut options: Vec<DriverOption> = models
+            .into_iter()
             .map(|(_, p)| DriverOption {
                 choice: DriverChoice::Planner(p.name.clone()),
                 label: match p.camp() {
@@ -119,8 +130,6 @@ impl Session {
                 }),
             })
             .collect();
-        // Planners in latent space come first: they are what the app is about, and the fastest.
-        options.sort_by_key(|o| !o.label.starts_with("JEPA"));
         for (choice, label) in [
             (DriverChoice::Oracle, "Oracle · fork of reality"),
             (DriverChoice::Random, "Random actions"),
@@ -154,29 +163,32 @@ impl Session {
             DriverChoice::Planner(name) => Some(self.backstage.get(name)?.model.clone()?),
             _ => None,
         };
-        let controller: Box<dyn Controller> = match (choice, &model) {
+        let pilot = match (choice, &model) {
             (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
             (DriverChoice::Planner(_), Some(model)) => {
-                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a plan for so
-                // long, that a person can wait for it.
-                let camp = model.card().camp;
+                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a
+                // plan for so long, that a person can wait for it.
                 let budget = Budget::for_model(model.as_ref());
-                let replan = match camp {
-                    Camp::Generative => budget.hold,
-                    _ => Budget::REPLAN,
+                let replan = match model.facets().pixels {
+                    Some(_) => budget.hold,
+                    None => Budget::REPLAN,
                 };
-                Box::new(Mpc::new(model.clone(), Cem::default(), budget, replan))
+                let mpc = Mpc::new(model.clone(), Cem::default(), budget, replan);
+                Pilot::Sighted(Box::new(mpc))
             }
             (DriverChoice::Oracle, _) => {
                 let scene = self.state.scene.as_deref()?;
                 let budget = Budget::oracle(scene);
-                Box::new(OracleMpc::new(scene, budget, Budget::ORACLE.hold))
+                let oracle = OracleMpc::new(scene, budget, Budget::ORACLE.hold);
+                Pilot::Informed(Box::new(oracle))
             }
             (DriverChoice::Planner(_), None) => return None,
-            (DriverChoice::Random, _) => Box::new(Random::new(self.state.record.seed)),
+            (DriverChoice::Random, _) => {
+                Pilot::Sighted(Box::new(Random::new(self.state.record.seed)))
+            }
         };
         Some(Driver::Controller {
-            controller: Arc::new(Mutex::new(controller)),
+            controller: Arc::new(Mutex::new(pilot)),
             preview: model,
         })
     }

@@ -2,10 +2,12 @@
 
 use super::{CONTEXT_FRAMES, Session};
 use crate::app::state::*;
+use crate::model::Sampling;
 use crate::scene::Scene;
 use crate::worker::{Imagine, JudgeRollout, context_at};
 
-/// Models that imagine faster than this follow every change of the plan; slower ones only what reality did otherwise.
+/// Models that imagine faster than this follow every change of the plan; slower ones only what reality did
+/// otherwise.
 const QUICK_MS: f32 = 100.0;
 /// Rollouts that a pane keeps of one episode.
 const MAX_ROLLOUTS: usize = 64;
@@ -71,8 +73,9 @@ impl Session {
         }
     }
 
-    /// While reality plays, every model imagines from a branch that moves on every [`HORIZON`] steps. What reality will do is
-    /// not known yet: the plan stands in for it, and a rollout is imagined anew once reality has acted otherwise.
+    /// While reality plays, every model imagines from a branch that moves on every [`HORIZON`] steps. What
+    /// reality will do is not known yet: the plan stands in for it, and a rollout is imagined anew once
+    /// reality has acted otherwise.
     pub(super) fn branch_by_itself(&mut self) {
         if !self.state.playing || self.state.record.moments.is_empty() {
             return;
@@ -217,13 +220,17 @@ impl Session {
             ..Rollout::default()
         };
         back.asked = (self.state.record.episode, rollout);
-        let context = context_at(&self.state.record.moments, branch, model.context_frames());
+        let context = context_at(
+            &self.state.record.moments,
+            branch,
+            model.shape().context_frames,
+        );
         back.imagination.ask(Imagine {
             model,
             context,
             actions: actions.to_vec(),
             dim: scene.actions.dim(),
-            nfe: pane.nfe,
+            sampling: Sampling::nfe(pane.nfe),
             samples: match self.state.show_spread {
                 true => SAMPLES,
                 false => 1,

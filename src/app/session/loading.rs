@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::{Backstage, Session};
 use crate::app::state::*;
-use crate::model::{Card, WorldModel};
+use crate::model::{Card, Sampling, WorldModel};
 use crate::worker::{Desk, Loaded, imagination, judging, masking};
 
 impl Session {
@@ -74,8 +74,10 @@ impl Session {
 
     pub(super) fn take_model(&mut self, name: &str, model: Result<Arc<dyn WorldModel>, String>) {
         let opened = model.and_then(|model| {
-            let nfe = model.nfe().unwrap_or(1);
-            let (parameters, clip_frames) = (model.cost().parameters, model.clip_frames());
+            let usual = Sampling::default();
+            let (parameters, nfe) = (model.cost(usual).parameters, model.nfe(usual));
+            let nfe = nfe.unwrap_or(1);
+            let clip_frames = model.facets().masking.map(|m| m.clip_frames());
             let thread = |kind: &str| format!("{kind}-{name}");
             let back = Backstage {
                 model: Some(model),
@@ -104,11 +106,12 @@ impl Session {
         let before = self.state.driver.clone();
         self.state.drivers = self.driver_options();
         if !self.driver_is_chosen {
-            let wish = self.wished.clone().unwrap_or_else(|| "jepa".into());
+            let choice = match &self.wished {
+                Some(wish) => self.find_driver(wish),
+                None => self.quickest_planner(),
+            };
             let is_awaited = self.state.awaited.is_some();
-            if let Some(choice) = self
-                .find_driver(&wish)
-                .filter(|c| *c != before || is_awaited)
+            if let Some(choice) = choice.filter(|c| *c != before || is_awaited)
                 && self.state.has_actions()
             {
                 self.set_driver(choice);

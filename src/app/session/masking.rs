@@ -24,7 +24,8 @@ impl Session {
         }
     }
 
-    /// Takes in what was masked, and asks for the clip that ends with the moment shown, where a pane shows another.
+    /// Takes in what was masked, and asks for the clip that ends with the moment shown, where a pane shows
+    /// another.
     pub(super) fn mask_clips(&mut self) {
         let shown = match self.state.playing {
             true => self.state.shown() / EVERY * EVERY,
@@ -57,7 +58,6 @@ impl Session {
             back.masks = key;
             back.masking.ask(MaskClip {
                 model: model.clone(),
-                size: clip.size,
                 frames: clip.frames,
                 // The same moment is masked in the same way; other moments in others.
                 seed: 2 * shown as u64 + u64::from(view == MaskView::Large),

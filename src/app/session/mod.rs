@@ -1,7 +1,9 @@
-//! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for them.
+//! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for
+//! them.
 //!
-//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining, `masking.rs` hides parts of clips from them,
-//! `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
+//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in
+//! models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining, `masking.rs` hides
+//! parts of clips from them, `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
 
 mod dreaming;
 mod driving;
@@ -199,7 +201,8 @@ impl Session {
                 self.reality.tell(RealityOrder::Reset(seed));
             }
             Command::RollSeed => {
-                // Seeds for looking at lie in the held-out range; which one does not matter, only that they differ.
+                // Seeds for looking at lie in the held-out range; which one does not matter, only that they
+                // differ.
                 self.rolled = self
                     .rolled
                     .wrapping_add(self.state.record.seed)

@@ -13,7 +13,8 @@ use crate::worker::{RealityOrder, watch};
 /// How often the scene's file is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
-/// The order in which scenes are listed: tasks from easy to hard, then phenomena; what others add follows alphabetically.
+/// The order in which scenes are listed: tasks from easy to hard, then phenomena; what others add follows
+/// alphabetically.
 const ORDER: [&str; 18] = [
     "push",
     "reach",

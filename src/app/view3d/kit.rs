@@ -5,7 +5,7 @@ use bevy::light::NotShadowCaster;
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 
-use super::{OfScene, PATH_MARKS, SoftSurface, Stands};
+use super::stands::{OfScene, PATH_MARKS, SoftSurface, Stands};
 use crate::app::convert;
 use crate::scene::{Body, Colour, Floor, Part, Shape};
 

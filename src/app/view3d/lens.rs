@@ -1,4 +1,5 @@
-//! From pixels of the 3-D view to rays in the world, and back: plain numbers, so that panels can be tested without a window.
+//! From pixels of the 3-D view to rays in the world, and back: plain numbers, so that panels can be tested
+//! without a window.
 
 use bevy::math::Vec3;
 use bevy::transform::components::Transform;

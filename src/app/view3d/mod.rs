@@ -1,9 +1,11 @@
-//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state shown; the picture is
-//! rendered into a texture that the layout shows, at a lower resolution and rate where there is no graphics card.
+//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state
+//! shown; the picture is rendered into a texture that the layout shows, at a lower resolution and rate
+//! where there is no graphics card.
 
 mod kit;
 mod lens;
 mod poses;
+mod stands;
 
 use bevy::camera::RenderTarget;
 use bevy::core_pipeline::tonemapping::Tonemapping;
@@ -16,6 +18,7 @@ use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
 
 use self::kit::Kit;
 pub use self::lens::Lens;
+pub use self::stands::{OfScene, SoftSurface, Stands};
 use super::command::Command;
 use super::convert;
 use crate::scene::{Colour, Kind, Scene};
@@ -25,9 +28,6 @@ use crate::sim::BodyState;
 const SOFTWARE_HZ: f32 = 12.0;
 /// Pixels drawn for each pixel shown, without a graphics card.
 const SOFTWARE_SCALE: f32 = 0.62;
-/// Markers on the way of a plan.
-const PATH_MARKS: usize = 32;
-
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -76,29 +76,6 @@ pub struct Scenery {
 
 /// Vertical field of view, radians.
 const FOV: f32 = std::f32::consts::FRAC_PI_4;
-
-/// Whatever belongs to the scene shown and goes with it.
-#[derive(Component)]
-pub struct OfScene;
-
-/// What an entity stands for.
-#[derive(Component, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stands {
-    /// The body with this index.
-    Body(usize),
-    /// One of the task's bodies at its goal: the number of the target.
-    Goal(usize),
-    /// The ring of tolerance around that goal.
-    Ring(usize),
-    /// A probed body: model slot, body.
-    Ghost(usize, usize),
-    /// A mark on the way of the plan: body, step.
-    Path(usize, usize),
-}
-
-/// The surface of the soft body with this index: its mesh is rewritten with each moment.
-#[derive(Component, Clone, Copy)]
-pub struct SoftSurface(usize);
 
 /// Models whose ghosts can be shown at once.
 const GHOST_SLOTS: usize = 2;
@@ -405,7 +382,8 @@ pub fn look(
     camera.clear_color = ClearColorConfig::Custom(background);
     let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
-    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be there.
+    // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be
+    // there.
     let since_built = now - *view.built_at.get_or_insert(now);
     let late = since_built < 30.0 && now - view.last_drawn > 0.5;
     let draw = (view.dirty || late || since_built < 2.0) && due;

@@ -2,7 +2,7 @@
 
 use bevy::prelude::*;
 
-use super::Stands;
+use super::stands::Stands;
 use crate::app::convert;
 use crate::app::state::{Cursor, State};
 use crate::scene::{Body, Kind, Scene};
@@ -66,7 +66,8 @@ fn pose_transform(body: &Body, pose: [f32; 3]) -> Option<Transform> {
     })
 }
 
-/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination there is none.
+/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination
+/// there is none.
 fn ghost(state: &State, scene: &Scene, slot: usize, body: usize) -> Option<Transform> {
     if !state.show_ghosts {
         return None;

@@ -1,25 +1,61 @@
 //! `parallax eval judge`: the judge judged, and calibrated.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
-use serde_json::{Map, Value, json};
+use anyhow::Result;
+use serde::Serialize;
 
-use super::super::output;
-use super::{EvalArgs, head, note_world};
+use super::Measured;
+use super::subject::{Writes, episodes, head, no_effect, warn_of_seeds};
+use crate::cli::output;
+use crate::cli::seed;
+use crate::cli::world::WorldArgs;
 use crate::eval::judge::{self, JudgeResult};
+use crate::eval::result::Evaluation;
 use crate::judge::Thresholds;
 use crate::scene::{self, Scene, home};
+use crate::sim::HELD_OUT_SEED;
 
-/// Fewest clips from which a threshold above 999 of 1000 means something.
-const LEAST_CLIPS: u64 = 100;
+/// False positives and detection rate of the judge itself.
+#[derive(clap::Args, Debug)]
+pub struct JudgeArgs {
+    /// Scene: a name from `parallax scenes`, or a file [default: all scenes]
+    #[arg(long, value_name = "S")]
+    scene: Option<String>,
+    /// Clips a scene [default: 50]
+    #[arg(long, value_name = "N", value_parser = episodes(), conflicts_with = "calibrate")]
+    episodes: Option<u64>,
+    /// First seed; from 1000000 up seeds are held out [default: 1000000]
+    #[arg(long, value_name = "K", value_parser = seed(), conflicts_with = "calibrate")]
+    seed: Option<u64>,
+    /// Write the result to this file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Make assets/judge.ron anew from so many clips a scene, of their own seeds
+    #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    calibrate: Option<u64>,
+    #[command(flatten)]
+    world: WorldArgs,
+}
+
+/// By scene.
+#[derive(Serialize)]
+struct Found {
+    scenes: BTreeMap<String, JudgeResult>,
+}
 
 /// False positives and detection rates, of one scene or of all.
-pub fn evaluate(args: &EvalArgs) -> Result<Value> {
+pub fn evaluate(args: &JudgeArgs, writes: &Writes) -> Result<Measured> {
     let names = match &args.scene {
         Some(name) => vec![name.clone()],
         None => scene::list(&scene::library_dir()),
     };
+    if args.calibrate.is_some() && args.world.changes_the_world() {
+        let why = "thresholds are those of the scene as its file has it (only --size may differ)";
+        return Err(no_effect("set or --edit", why));
+    }
     let scenes = names
         .iter()
         .map(|n| args.world.scene(n))
@@ -27,18 +63,31 @@ pub fn evaluate(args: &EvalArgs) -> Result<Value> {
     if let Some(clips) = args.calibrate {
         return calibrate(&scenes, clips);
     }
-    let mut out = head("judge", args, args.scene.as_deref().unwrap_or("all"), "-");
-    if let [scene] = &scenes[..] {
-        note_world(&mut out, scene);
+    let (seed, episodes) = (
+        args.seed.unwrap_or(HELD_OUT_SEED),
+        args.episodes.unwrap_or(50),
+    );
+    warn_of_seeds(seed);
+    let mut head = head(
+        "judge",
+        args.scene.as_deref().unwrap_or("all"),
+        seed,
+        Some(episodes),
+        writes,
+    );
+    if let ([scene], Some(name)) = (&scenes[..], &args.scene) {
+        head.scene = scene.name.clone();
+        head.scene_sha256 = scene::load(name).ok().map(|s| s.sha256());
+        head.note_world(scene);
     }
-    let mut by_scene = Map::new();
+    let mut found = BTreeMap::new();
     for scene in &scenes {
-        let result = judge::evaluate(scene, args.seed, args.episodes())?;
+        let result = judge::evaluate(scene, seed, episodes)?;
         print(&scene.name, &result);
-        by_scene.insert(scene.name.clone(), json!(result));
+        found.insert(scene.name.clone(), result);
     }
-    out.insert("scenes".into(), Value::Object(by_scene));
-    Ok(Value::Object(out))
+    let result = Found { scenes: found };
+    Measured::result(&Evaluation { head, result })
 }
 
 fn print(name: &str, result: &JudgeResult) {
@@ -69,12 +118,7 @@ fn print(name: &str, result: &JudgeResult) {
     }
 }
 
-fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
-    if clips < LEAST_CLIPS {
-        bail!(
-            "--calibrate {clips}: expected at least {LEAST_CLIPS} clips, or the percentile means nothing"
-        );
-    }
+fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Measured> {
     let path = home().join("assets/judge.ron");
     output::test_folder("--calibrate", crate::system::files::folder_of(&path))?;
     let mut thresholds = Thresholds {
@@ -90,5 +134,5 @@ fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Value> {
     let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
     output::write(&path, (text + "\n").as_bytes())?;
     println!("wrote {}; build again to use it", path.display());
-    Ok(json!(thresholds))
+    Measured::result(&thresholds)
 }

@@ -1,33 +1,59 @@
 //! `parallax eval masked`: what a masked pretraining sees, hides and misses, as a picture.
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use std::path::PathBuf;
 
-use super::{EvalArgs, Measured, head, model_name, scene_of};
+use serde::Serialize;
+
+use super::Measured;
+use super::subject::{SubjectArgs, Writes};
 use crate::camera::Eye;
 use crate::episode::{Sheet, record};
-use crate::model::{MaskedClip, registry};
-use crate::scene::models_dir;
+use crate::eval::result::Evaluation;
+use crate::model::{Frame, MaskedClip};
 
 /// Pixels of the picture to a pixel of the eye.
 const ZOOM: usize = 2;
 
-/// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of every hidden tubelet.
-pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
-    let scene = scene_of(args)?;
-    let name = model_name(args)?;
-    if args.out.is_none() {
-        return Err(super::super::wrong_use(
-            "--out FILE.png is needed for this suite",
-        ));
-    }
-    let device = crate::cli::device::pick(&args.device)?;
-    let model = registry::load_named(&models_dir(), name, &device)?;
-    let Some(length) = model.clip_frames() else {
+/// A picture of hidden tubelets and how well their embeddings are predicted (V-JEPA).
+#[derive(clap::Args, Debug)]
+pub struct MaskedArgs {
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// The picture, a PNG
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Of both clips.
+#[derive(Serialize)]
+struct Found {
+    clips: Vec<ClipError>,
+}
+
+/// How well what was hidden of a clip was predicted.
+#[derive(Serialize)]
+struct ClipError {
+    /// `small` or `large`.
+    blocks: &'static str,
+    first_frame: usize,
+    hidden: usize,
+    tubelets: usize,
+    mean_error: f32,
+}
+
+/// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of
+/// every hidden tubelet.
+pub fn evaluate(args: &MaskedArgs, writes: &Writes) -> Result<Measured> {
+    let subject = &args.subject;
+    let (scene, name) = (subject.scene()?, &subject.model);
+    let model = subject.model()?;
+    let Some(masking) = model.facets().masking else {
         bail!("{name}: it was not trained by masking, so there is nothing to show");
     };
+    let length = masking.clip_frames();
     let eye = Eye::standard(&scene)?;
-    let episode = record(&scene, &eye, args.seed)?;
+    let episode = record(&scene, &eye, subject.seed)?;
     let frame = eye.size() * eye.size() * 3;
     let frames: Vec<&[u8]> = episode.frames.chunks_exact(frame).collect();
     if frames.len() < length {
@@ -40,14 +66,11 @@ pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
     let (mut sheet, mut errors) = (Sheet::new(), Vec::new());
     for (i, start) in [frames.len() / 4, frames.len() / 2].into_iter().enumerate() {
         let start = start.min(frames.len() - length);
-        let clip: Vec<Vec<u8>> = frames[start..start + length]
+        let clip: Vec<Frame> = frames[start..start + length]
             .iter()
-            .map(|f| f.to_vec())
+            .map(|f| Frame::new(eye.size(), f.to_vec()))
             .collect();
-        let Some(shown) = model.masked(eye.size(), &clip, args.seed.wrapping_mul(2) + i as u64)?
-        else {
-            bail!("{name}: it was not trained by masking, so there is nothing to show");
-        };
+        let shown = masking.masked(&clip, subject.seed.wrapping_mul(2) + i as u64)?;
         let plain = |clip: &MaskedClip, t: usize| clip.frames[t].clone();
         for picture in [plain, MaskedClip::seen, MaskedClip::heat] {
             let row: Vec<u8> = (0..length)
@@ -62,17 +85,20 @@ pub fn evaluate(args: &EvalArgs) -> Result<Measured> {
             hidden,
             shown.error.len()
         );
-        errors.push(json!({
-            "blocks": blocks, "first_frame": start, "hidden": hidden, "tubelets": shown.error.len(), "mean_error": mean,
-        }));
+        errors.push(ClipError {
+            blocks,
+            first_frame: start,
+            hidden,
+            tubelets: shown.error.len(),
+            mean_error: mean,
+        });
     }
-    let mut out = head("masked", args, &scene.name, name);
-    out.insert("model_sha256".into(), json!(model.card().sha256));
-    out.insert("clips".into(), Value::Array(errors));
-    Ok(Measured {
-        json: Value::Object(out),
-        picture: Some(Box::new(move |path| Ok(sheet.save(path)?))),
-    })
+    let head = subject
+        .head("masked", &scene, None, writes)
+        .of(model.as_ref());
+    let result = Found { clips: errors };
+    Ok(Measured::result(&Evaluation { head, result })?
+        .with_picture(move |path| Ok(sheet.save(path)?)))
 }
 
 fn enlarged(frame: &[u8], size: usize) -> Vec<u8> {

@@ -2,8 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::film::film;
-use crate::model::nn::{Conv, Linear, Params};
+use crate::model::nn::{Conv, Linear, Params, ops};
 
 /// Residual block with adaptive group norm (DIAMOND, appendix D): the second convolution starts at zero.
 #[derive(Clone, Debug)]
@@ -16,7 +15,8 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// For maps `width` channels wide, of which `groups` are normalised together, and a condition of `embed` numbers.
+    /// For maps `width` channels wide, of which `groups` are normalised together, and a condition of
+    /// `embed` numbers.
     pub fn new(width: usize, embed: usize, groups: usize, p: Params) -> Result<Self> {
         Ok(Self {
             first: Conv::new(width, width, 3, 1, p.pp("first"))?,
@@ -29,13 +29,13 @@ impl Block {
 
     /// `x: [B, H, W, C]`, `condition: [B, E]`.
     pub fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
-        let h = film(
+        let h = ops::film(
             x,
             &self.first_condition.forward(condition)?,
             Some(self.groups),
         )?;
         let h = self.first.forward(&h)?;
-        let h = film(
+        let h = ops::film(
             &h,
             &self.second_condition.forward(condition)?,
             Some(self.groups),

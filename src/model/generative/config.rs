@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Objective;
-use super::goal::HUES;
+use crate::model::goal::{HUES, HueMotion};
 
 /// Network, noise and data scale of a [`PixelDiffusion`](super::PixelDiffusion).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,8 @@ pub struct PixelDiffusionConfig {
     pub actions: usize,
     /// Components of an action; scenes with fewer are padded with zeros.
     pub action_dim: usize,
-    /// Channels at full (folded) resolution. Must not be below `3 · patch²`: a narrower network cannot carry the noise.
+    /// Channels at full (folded) resolution. Must not be below `3 · patch²`: a narrower network cannot
+    /// carry the noise.
     pub width: usize,
     /// Channels at half resolution.
     pub inner_width: usize,
@@ -51,8 +52,9 @@ pub struct PixelDiffusionConfig {
     pub context_noise: f32,
     /// Denoising steps a frame unless told otherwise.
     pub nfe: usize,
-    /// For every palette hue, how far its objects move in ordinary experience: the scale of the goal distance.
-    pub hue_motion: [f32; HUES],
+    /// For every palette hue, how far its objects move in ordinary experience: the scale of the goal
+    /// distance.
+    pub hue_motion: HueMotion,
 }
 
 impl Default for PixelDiffusionConfig {

@@ -1,7 +1,7 @@
 //! One frame out of four: the network inside EDM's preconditioning, and the sampler around it.
 //!
-//! Everything here is in folded pixels in units of the data's deviation ([`Patches`]); noise levels are in pixels in
-//! [-1, 1], as in the papers.
+//! Everything here is in folded pixels in units of the data's deviation ([`Patches`]); noise levels are in
+//! pixels in [-1, 1], as in the papers.
 
 use candle_core::{Result, Tensor};
 
@@ -65,7 +65,8 @@ impl Denoiser {
         )
     }
 
-    /// The innermost activations `[B, S/2, S/2, I]` of the first evaluation of a sample, with nothing where the noise would be.
+    /// The innermost activations `[B, S/2, S/2, I]` of the first evaluation of a sample, with nothing where
+    /// the noise would be.
     pub fn inner(&self, conditions: &Conditions) -> Result<Tensor> {
         let (b, s, _, _) = conditions.context.dims4()?;
         let noise = Self::preconditioning(&self.config, self.config.sigma_max).noise;
@@ -106,8 +107,8 @@ impl Denoiser {
         (x * f64::from(c.skip))? + (f * f64::from(c.out))?
     }
 
-    /// Euler's method from `start` (standard normal) through `nfe` noise levels down to a clean frame (EDM, alg. 1
-    /// without churn), `[B, S, S, 3p²]`. A regression twin is asked once.
+    /// Euler's method from `start` (standard normal) through `nfe` noise levels down to a clean frame (EDM,
+    /// alg. 1 without churn), `[B, S, S, 3p²]`. A regression twin is asked once.
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.

@@ -6,9 +6,10 @@ use candle_core::Device;
 
 use crate::model::input;
 use crate::model::nn::Params;
-use crate::model::{Actions, Context, ModelError};
+use crate::model::{Actions, Context, Frame, ModelError};
 
-/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in `dir/train.ron` found.
+/// Builds a model of `dir/model.safetensors`; `checked` is what the check of its configuration in
+/// `dir/model.ron` found.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] naming the file, and the field or tensor that does not fit.
@@ -19,8 +20,8 @@ pub(super) fn load<M>(
     build: impl FnOnce(&Params) -> Result<M, ModelError>,
 ) -> Result<M, ModelError> {
     checked.map_err(|(field, message)| ModelError::Invalid {
-        path: dir.join("train.ron"),
-        what: format!("model.{field}"),
+        path: dir.join(crate::model::folder::NETWORK),
+        what: field.into(),
         message,
     })?;
     input::load(dir, device, |params| {
@@ -28,7 +29,7 @@ pub(super) fn load<M>(
         match params.unused().first() {
             None => Ok(model),
             Some(name) => Err(ModelError::Tensor(candle_core::Error::Msg(format!(
-                "train.ron describes a network without the tensor {name}"
+                "model.ron describes a network without the tensor {name}"
             )))),
         }
     })
@@ -56,13 +57,13 @@ impl Inputs<'_> {
         }
     }
 
-    /// That a frame `[H, W, 3]` given as `what`, of side `size`, is of the side that the model takes.
-    pub fn check(&self, what: &str, size: usize, frame: &[u8]) -> Result<(), ModelError> {
-        input::check_frame(self.model, what, (size, frame), self.size)
+    /// That a frame given as `what` is of the side that the model takes.
+    pub fn check(&self, what: &str, frame: &Frame) -> Result<(), ModelError> {
+        input::check_frame(self.model, what, (frame.size, &frame.data), self.size)
     }
 
     /// The newest frames of a context, at most as many as the model uses, oldest first.
-    pub fn frames<'c>(&self, context: &'c Context) -> Result<&'c [Vec<u8>], ModelError> {
+    pub fn frames<'c>(&self, context: &'c Context) -> Result<&'c [Frame], ModelError> {
         let n = context.frames.len();
         if n == 0 || context.actions.len() + 1 != n {
             return Err(self.fault(format!(
@@ -72,7 +73,7 @@ impl Inputs<'_> {
         }
         let newest = &context.frames[n.saturating_sub(self.context)..];
         for frame in newest {
-            self.check("context", context.size, frame)?;
+            self.check("context", frame)?;
         }
         Ok(newest)
     }
@@ -114,23 +115,9 @@ impl Inputs<'_> {
         (0..n).map(sequence).collect()
     }
 
-    /// The only sequence of `actions`, of which several futures are asked.
-    pub fn only(&self, actions: &Actions) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
-        if actions.n == 1 {
-            return self.sequences(actions);
-        }
-        let found = actions.n;
-        Err(self.fault(format!("samples of {found} action sequences, expected one")))
-    }
-
     /// That a surprise is asked for at one step to the frame `next`.
-    pub fn check_next(
-        &self,
-        size: usize,
-        next: &[u8],
-        actions: &Actions,
-    ) -> Result<(), ModelError> {
-        self.check("next", size, next)?;
+    pub fn check_next(&self, next: &Frame, actions: &Actions) -> Result<(), ModelError> {
+        self.check("next", next)?;
         if actions.n == 1 && actions.steps == 1 {
             return Ok(());
         }
@@ -141,7 +128,8 @@ impl Inputs<'_> {
     }
 }
 
-/// The actions that lead to step `t`, `[N, actions·dim]`: those before the rollout, then those of each candidate.
+/// The actions that lead to step `t`, `[N, actions·dim]`: those before the rollout, then those of each
+/// candidate.
 pub(super) fn latest(past: &[Vec<f32>], candidates: &[Vec<Vec<f32>>], t: usize) -> Vec<f32> {
     let of = |actions: &Vec<Vec<f32>>| {
         let known = past.iter().chain(&actions[..=t]);
@@ -150,8 +138,8 @@ pub(super) fn latest(past: &[Vec<f32>], candidates: &[Vec<Vec<f32>>], t: usize) 
     candidates.iter().flat_map(of).collect()
 }
 
-/// Candidates that go through together, at most `most`: at least one chunk a thread, so that cores work on different candidates rather
-/// than on one product.
+/// Candidates that go through together, at most `most`: at least one chunk a thread, so that cores work on
+/// different candidates rather than on one product.
 pub(super) fn chunk(candidates: usize, most: usize) -> usize {
     candidates
         .div_ceil(rayon::current_num_threads())

@@ -8,7 +8,8 @@ pub enum Objective {
     /// Denoising: a sample, in as many evaluations as one likes.
     #[default]
     Denoise,
-    /// The regression twin: the same network on an input without content at the highest noise level, one evaluation,
-    /// mean squared error. It says the mean of the possible futures, and so shows what a blur is.
+    /// The regression twin: the same network on an input without content at the highest noise level, one
+    /// evaluation, mean squared error. It says the mean of the possible futures, and so shows what a blur
+    /// is.
     Regression,
 }

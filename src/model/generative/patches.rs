@@ -2,7 +2,8 @@
 
 use super::PixelDiffusionConfig;
 
-/// Folds frames `[H, W, 3]` of bytes into `[H/p, W/p, 3·p²]` of numbers (row, column, colour within a patch) and back.
+/// Folds frames `[H, W, 3]` of bytes into `[H/p, W/p, 3·p²]` of numbers (row, column, colour within a
+/// patch) and back.
 #[derive(Clone, Debug)]
 pub struct Patches {
     size: usize,

@@ -1,15 +1,15 @@
 //! The network of the diffusion model: a small U-Net over folded frames.
 //!
-//! 64×64 pixels are folded 4×4 into 16×16×48, because two CPU cores decide what can be learned: a convolution at
-//! full resolution costs sixteen times as much. Two levels (16×16 and 8×8), residual blocks with adaptive group norm,
-//! self-attention over the 64 inner cells, and a straight path from the noisy input to the output, scaled channel by
-//! channel by the noise level: it carries the noise out, so that the blocks need not.
+//! 64×64 pixels are folded 4×4 into 16×16×48, because two CPU cores decide what can be learned: a
+//! convolution at full resolution costs sixteen times as much. Two levels (16×16 and 8×8), residual
+//! blocks with adaptive group norm, self-attention over the 64 inner cells, and a straight path from the
+//! noisy input to the output, scaled channel by channel by the noise level: it carries the noise out, so
+//! that the blocks need not.
 
 use candle_core::{D, Result, Tensor};
 
 use super::PixelDiffusionConfig;
 use super::block::Block;
-use super::film::film;
 use crate::model::nn::{Attention, Conv, Linear, Params, fourier_features, ops};
 
 /// Self-attention over all cells of the inner level, as a residual.
@@ -23,7 +23,7 @@ struct CellAttention {
 impl CellAttention {
     fn forward(&self, x: &Tensor, condition: &Tensor) -> Result<Tensor> {
         let (b, h, w, c) = x.dims4()?;
-        let y = film(x, &self.condition.forward(condition)?, Some(self.groups))?;
+        let y = ops::film(x, &self.condition.forward(condition)?, Some(self.groups))?;
         let y = self.attention.forward(&y.reshape((b, h * w, c))?)?;
         x + y.reshape((b, h, w, c))?
     }
@@ -104,8 +104,8 @@ impl UNet {
         Tensor::cat(&[noise, context], D::Minus1)
     }
 
-    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` = c_noise,
-    /// `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
+    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` =
+    /// c_noise, `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
     pub fn forward(
         &self,
         noisy: &Tensor,
@@ -120,12 +120,12 @@ impl UNet {
         for block in &self.after {
             x = block.forward(&x, &condition)?;
         }
-        let x = film(
+        let x = ops::film(
             &x,
             &self.out_condition.forward(&condition)?,
             Some(self.groups),
         )?;
-        let straight = film(noisy, &self.straight.forward(&condition)?, None)?;
+        let straight = ops::film(noisy, &self.straight.forward(&condition)?, None)?;
         self.out.forward(&x)? + straight
     }
 
@@ -164,7 +164,8 @@ impl UNet {
         Ok((x, inner))
     }
 
-    /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the network makes of the scene.
+    /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the
+    /// network makes of the scene.
     pub fn inner(
         &self,
         noisy: &Tensor,
@@ -177,8 +178,8 @@ impl UNet {
         Ok(self.descend(noisy, context, &condition)?.1)
     }
 
-    /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only translate
-    /// between pixels and features).
+    /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only
+    /// translate between pixels and features).
     pub fn multiply_adds(config: &PixelDiffusionConfig) -> (f64, f64) {
         let (width, inner, embed) = (
             config.width as f64,

@@ -21,8 +21,8 @@ pub enum ActionBlock {
 pub enum GoalCost {
     /// Squared Euclidean distance, as in the paper.
     Plain,
-    /// Distance in units of how far latents usually move in one token: weighs what moves fast (a hand) down against
-    /// what moves slowly (a block).
+    /// Distance in units of how far latents usually move in one token: weighs what moves fast (a hand) down
+    /// against what moves slowly (a block).
     #[default]
     Whitened,
 }

@@ -1,5 +1,5 @@
-//! The diagnostic decoder: what a frozen latent still knows of the picture. Trained afterwards; no planner and no other
-//! loss sees it, and whatever it draws is marked as a diagnostic.
+//! The diagnostic decoder: what a frozen latent still knows of the picture. Trained afterwards; no planner
+//! and no other loss sees it, and whatever it draws is marked as a diagnostic.
 
 use crate::model::nn::{Init, LayerNorm, Linear, Params, ops};
 use candle_core::{Result, Tensor};
@@ -27,9 +27,10 @@ impl Default for DecoderSizes {
     }
 }
 
-/// A query learned for each patch looks at the latent and draws its pixels (LeWM, arXiv 2603.19312, appendix: learned
-/// queries and cross-attention). Attention to a single token gives that token's value whatever the query, so the layers
-/// are written as what they are: the latent's value added to every query, then an MLP.
+/// A query learned for each patch looks at the latent and draws its pixels (LeWM, arXiv 2603.19312,
+/// appendix: learned queries and cross-attention). Attention to a single token gives that token's value
+/// whatever the query, so the layers are written as what they are: the latent's value added to every query,
+/// then an MLP.
 pub struct Decoder {
     sizes: DecoderSizes,
     image: usize,
@@ -70,7 +71,8 @@ impl Decoder {
         })
     }
 
-    /// Difference from the mean image, `[N, P, p·p·3]` in units of [0, 1] for P patches of p×p pixels, from latents `[N, D]`.
+    /// Difference from the mean image, `[N, P, p·p·3]` in units of [0, 1] for P patches of p×p pixels,
+    /// from latents `[N, D]`.
     pub fn forward(&self, z: &Tensor) -> Result<Tensor> {
         let (n, _) = z.dims2()?;
         let (patches, w) = self.queries.dims2()?;
@@ -101,7 +103,8 @@ impl Decoder {
         places
     }
 
-    /// Frames `[N, H, W, 3]` as bytes, from latents `[N, D]` and the image `[H·W·3]` in [0, 1] that they differ from.
+    /// Frames `[N, H, W, 3]` as bytes, from latents `[N, D]` and the image `[H·W·3]` in [0, 1] that they
+    /// differ from.
     pub fn draw(&self, z: &Tensor, mean_image: &[f32]) -> Result<Vec<u8>> {
         let drawn: Vec<f32> = self.forward(z)?.flatten_all()?.to_vec1()?;
         let places = self.places();

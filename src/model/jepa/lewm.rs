@@ -6,9 +6,9 @@ use crate::model::nn::{
 };
 use candle_core::{D, Device, Result, Tensor, bail};
 
-/// LeWM (arXiv 2603.19312): an encoder from one frame to one latent, a predictor of the next latent from the last H latents and
-/// a block of actions, and (ours) an inverse model from two latents to the mean action between them, which training
-/// needs and planning does not.
+/// LeWM (arXiv 2603.19312): an encoder from one frame to one latent, a predictor of the next latent from
+/// the last H latents and a block of actions, and (ours) an inverse model from two latents to the mean
+/// action between them, which training needs and planning does not.
 pub struct Lewm {
     config: LewmConfig,
     device: Device,
@@ -66,7 +66,8 @@ impl Lewm {
         &self.device
     }
 
-    /// Sets the image that is subtracted from every frame, `[H·W·3]` in [0, 1], in the model and its buffer.
+    /// Sets the image that is subtracted from every frame, `[H·W·3]` in [0, 1], in the model and its
+    /// buffer.
     pub fn set_mean_image(&mut self, mean: Vec<f32>, p: &Params) -> Result<()> {
         self.encoder.set_mean_image(mean, &p.pp("encoder"))
     }
@@ -91,8 +92,8 @@ impl Lewm {
         self.encoder.encode_frames(frames)
     }
 
-    /// The next latents `[N, D]` from the last `z: [N, H·D]`, oldest first, a token apart, and action blocks `a: [N, frameskip·A]`;
-    /// `rng` only in training.
+    /// The next latents `[N, D]` from the last `z: [N, H·D]`, oldest first, a token apart, and action
+    /// blocks `a: [N, frameskip·A]`; `rng` only in training.
     pub fn predict(&self, z: &Tensor, a: &Tensor, mut rng: Option<&mut Rng>) -> Result<Tensor> {
         let a = match self.config.action_block {
             ActionBlock::Concat => a.clone(),
@@ -130,7 +131,8 @@ impl Lewm {
         )
     }
 
-    /// The latents `[N, T, D]` that follow `z: [N, H·D]` under action blocks `a: [N, T, frameskip·A]`, open loop.
+    /// The latents `[N, T, D]` that follow `z: [N, H·D]` under action blocks `a: [N, T, frameskip·A]`,
+    /// open loop.
     pub fn roll_out(&self, z: &Tensor, a: &Tensor, mut rng: Option<&mut Rng>) -> Result<Tensor> {
         let (mut z, mut steps) = (z.clone(), Vec::new());
         for t in 0..a.dim(1)? {

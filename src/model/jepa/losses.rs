@@ -19,8 +19,8 @@ pub struct JointWeights {
     pub sigreg_projections: usize,
     /// Factor on the statistic in place of the batch size that the paper multiplies by.
     pub sigreg_factor: f64,
-    /// Inverse dynamics. Without it the latent may latch on to what is constant in an episode and know nothing of
-    /// what moves, while the loss looks excellent.
+    /// Inverse dynamics. Without it the latent may latch on to what is constant in an episode and know
+    /// nothing of what moves, while the loss looks excellent.
     pub inverse: f64,
 }
 
@@ -51,8 +51,9 @@ pub struct JointLoss {
     pub inverse: Tensor,
 }
 
-/// Loss of sequences: `pixels: [B·T, ..]` (sequence by sequence), `actions: [B, T-1, frameskip·A]`.
-/// With a history of H latents, prediction begins at frame H of each. No stop-gradient and no moving average: prediction pulls on both latents, SIGReg keeps them apart.
+/// Loss of sequences: `pixels: [B·T, ..]` (sequence by sequence), `actions: [B, T-1, frameskip·A]`. With
+/// a history of H latents, prediction begins at frame H of each. No stop-gradient and no moving average:
+/// prediction pulls on both latents, SIGReg keeps them apart.
 pub fn joint_loss(
     model: &Lewm,
     pixels: &Tensor,
@@ -117,7 +118,8 @@ pub fn joint_loss(
     })
 }
 
-/// Mean squared error of open-loop prediction on latents `z: [B, T+1, D]` under `actions: [B, T, ..]`, from the first H of them on.
+/// Mean squared error of open-loop prediction on latents `z: [B, T+1, D]` under `actions: [B, T, ..]`, from
+/// the first H of them on.
 pub fn open_loop_loss(
     model: &Lewm,
     z: &Tensor,

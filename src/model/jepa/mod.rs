@@ -1,29 +1,30 @@
-//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC (arXiv 2506.09985) in `vjepa/`.
+//! The JEPA camp, sized for 64-pixel frames and two CPU cores: LeWM (arXiv 2603.19312), and V-JEPA 2-AC
+//! (arXiv 2506.09985) in `vjepa/`.
 //!
-//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained on, `whiten.rs` the
-//! distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees, `proposal.rs` the action prior that a search
-//! may take candidates from, `imagine.rs` the trained model as a
-//! [`WorldModel`](crate::model::WorldModel), `shared.rs` what it has in common with V-JEPA.
+//! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
+//! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
+//! `proposal.rs` the action prior that a search may take candidates from. `world.rs` is the
+//! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
+//! predictor, and `shared.rs` what folders and inputs have in common.
 
 mod config;
 mod decoder;
-mod imagine;
 mod lewm;
-pub mod linalg;
 mod losses;
+mod planning;
 mod probe;
 mod proposal;
 mod shared;
 pub mod vjepa;
 mod whiten;
+mod world;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
-pub use imagine::LewmModel;
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
-pub use probe::{
-    FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES, pearson, r_squared, ridge,
-};
+pub use planning::{LewmModel, LewmPredictor};
+pub use probe::{FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES};
 pub use proposal::Proposal;
 pub use whiten::{difference_covariance, whitening};
+pub use world::{JepaWorld, Predictor, Sizes};

@@ -1,8 +1,10 @@
-//! What experience did in such a place with such an outcome: a prior over actions from which a search may take some of its first
-//! candidates, so that it need not find by chance what takes several right moves in a row (a grasp, a way round a body).
+//! What experience did in such a place with such an outcome: a prior over actions from which a search may
+//! take some of its first candidates, so that it need not find by chance what takes several right moves in
+//! a row (a grasp, a way round a body).
 //!
-//! Behaviour cloning in hindsight (Ghosh et al. 2021, arXiv 1912.06088; as a planner's proposals: Wang and Ba 2020, POPLIN, arXiv 1906.08649),
-//! on frozen latents: any later moment of an episode was a goal that its actions reached. The world model still judges every candidate.
+//! Behaviour cloning in hindsight (Ghosh et al. 2021, arXiv 1912.06088; as a planner's proposals: Wang and
+//! Ba 2020, POPLIN, arXiv 1906.08649), on frozen latents: any later moment of an episode was a goal that
+//! its actions reached. The world model still judges every candidate.
 
 use super::Lewm;
 use crate::model::Actions;
@@ -56,8 +58,9 @@ impl Proposal {
         self.out.forward(&h)
     }
 
-    /// Action sequences `[n, steps, dim]` from the prior along what `model` imagines of them, from latents `z: [1, H·D]` towards a goal
-    /// `[1, D]`: the first as the prior's mean says, each later one with more noise.
+    /// Action sequences `[n, steps, dim]` from the prior along what `model` imagines of them, from latents
+    /// `z: [1, H·D]` towards a goal `[1, D]`: the first as the prior's mean says, each later one with more
+    /// noise.
     pub fn draw(
         &self,
         model: &Lewm,

@@ -1,9 +1,10 @@
 //! What both JEPA models ask of their folders and inputs, and how read-outs answer.
 
-use super::{GoalCost, HISTORY, ProbeSpec, Probes};
+use super::{HISTORY, ProbeSpec, Probes};
+use crate::model::facets::ProbedStates;
 use crate::model::input::invalid;
-use crate::model::nn::{Init, Params};
-use crate::model::{Actions, Context, ModelError, ProbedStates};
+use crate::model::nn::Params;
+use crate::model::{Actions, Context, Frame, ModelError};
 use candle_core::{Device, Tensor};
 use std::path::Path;
 
@@ -39,7 +40,8 @@ impl ReadOuts {
         Ok(Some(Self { spec, probes }))
     }
 
-    /// Poses read from single representations `z: [N·steps, D]`; yaw is NaN where the probe does not know it.
+    /// Poses read from single representations `z: [N·steps, D]`; yaw is NaN where the probe does not know
+    /// it.
     pub fn states(&self, z: &Tensor, steps: usize) -> Result<ProbedStates, ModelError> {
         let mut poses = self.probes.poses(z)?;
         let bodies = self.spec.bodies.len().max(1);
@@ -56,41 +58,24 @@ impl ReadOuts {
         })
     }
 
-    /// Poses now, of what `read` makes `[1, D]` of each of the last frames; the oldest stands in for what came before it.
+    /// Poses now, of what `read` makes `[1, D]` of each of the last frames; the oldest stands in for what
+    /// came before it.
     pub fn now(
         &self,
         context: &Context,
-        read: impl Fn(&[u8]) -> Result<Tensor, ModelError>,
-    ) -> Result<Option<ProbedStates>, ModelError> {
-        let n = context.frames.len();
-        let Some(oldest) = context.frames.first() else {
-            return Ok(None);
-        };
-        let known = &context.frames[n.saturating_sub(HISTORY)..];
-        let frames = std::iter::repeat_n(oldest, HISTORY - known.len()).chain(known);
-        let read = frames.map(|f| read(f)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(ProbedStates {
+        read: impl Fn(&Frame) -> Result<Tensor, ModelError>,
+    ) -> Result<ProbedStates, ModelError> {
+        let known = &context.frames[context.frames.len().saturating_sub(HISTORY)..];
+        let missing = HISTORY - known.len();
+        let frames = known.iter().take(1).cycle().take(missing).chain(known);
+        let read = frames.map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(ProbedStates {
             bodies: self.spec.bodies.clone(),
             n: 1,
             steps: 1,
             poses: self.probes.poses_of_history(&Tensor::cat(&read, 1)?)?,
-        }))
+        })
     }
-}
-
-/// The whitening `[D, D]` of a goal cost, transposed for a product from the right.
-pub(super) fn whitening_of(
-    cost: GoalCost,
-    d: usize,
-    params: &Params,
-) -> candle_core::Result<Option<Tensor>> {
-    Ok(match cost {
-        GoalCost::Plain => None,
-        GoalCost::Whitened => {
-            let w = params.buffer((d, d), "whitening", Init::Zeros)?;
-            Some(w.as_detached_tensor().t()?.contiguous()?)
-        }
-    })
 }
 
 /// What a model takes.
@@ -114,18 +99,19 @@ impl Inputs<'_> {
     }
 
     /// The newest frame.
-    pub fn newest<'c>(&self, context: &'c Context) -> Result<&'c [u8], ModelError> {
-        let newest = context.frames.last().map(Vec::as_slice);
+    pub fn newest<'c>(&self, context: &'c Context) -> Result<&'c Frame, ModelError> {
+        let newest = context.frames.last();
         newest.ok_or_else(|| self.fault("found no frame, expected at least 1".into()))
     }
 
-    /// The last frames, oldest first, an imagined step apart; the first frame stands in for what came before it.
-    pub fn last<'c>(&self, context: &'c Context) -> Result<Vec<&'c [u8]>, ModelError> {
+    /// The last frames, oldest first, an imagined step apart; the first frame stands in for what came
+    /// before it.
+    pub fn last<'c>(&self, context: &'c Context) -> Result<Vec<&'c Frame>, ModelError> {
         self.newest(context)?;
         let newest = context.frames.len() - 1;
         let back = (0..self.history).rev();
         let places = back.map(|steps| newest.saturating_sub(steps * self.frameskip));
-        Ok(places.map(|i| context.frames[i].as_slice()).collect())
+        Ok(places.map(|i| &context.frames[i]).collect())
     }
 
     /// Action blocks `[N, T, frameskip·A]`; scenes with fewer than A components are padded with zeros.
@@ -133,7 +119,8 @@ impl Inputs<'_> {
         let (frameskip, action_dim) = (self.frameskip, self.action_dim);
         if actions.dim > action_dim || !actions.steps.is_multiple_of(frameskip) {
             return Err(self.fault(format!(
-                "found {} steps of {} action components, expected a multiple of {frameskip} steps and at most {action_dim} components",
+                "found {} steps of {} action components, expected a multiple of {frameskip} steps and at \
+                 most {action_dim} components",
                 actions.steps, actions.dim
             )));
         }

@@ -61,8 +61,9 @@ impl Mlp {
     }
 }
 
-/// The block of a vision transformer (Dosovitskiy et al. 2021): what attention and then an MLP make of the normed tokens is added to
-/// them, as `torch.nn.TransformerEncoderLayer(norm_first=True, activation="gelu")`.
+/// The block of a vision transformer (Dosovitskiy et al. 2021): what attention and then an MLP make of the
+/// normed tokens is added to them, as `torch.nn.TransformerEncoderLayer(norm_first=True,
+/// activation="gelu")`.
 #[derive(Clone, Debug)]
 pub struct PreNormBlock {
     norms: [LayerNorm; 2],
@@ -96,8 +97,8 @@ impl PreNormBlock {
     }
 }
 
-/// The DiT block (Peebles & Xie 2023, §3.2): a condition gives shift, scale and gate of attention and MLP; the gates
-/// start at zero, so a fresh block is the identity.
+/// The DiT block (Peebles & Xie 2023, §3.2): a condition gives shift, scale and gate of attention and MLP;
+/// the gates start at zero, so a fresh block is the identity.
 #[derive(Clone, Debug)]
 pub struct AdaLnZeroBlock {
     modulation: Linear,
@@ -122,7 +123,8 @@ impl AdaLnZeroBlock {
         })
     }
 
-    /// `x: [B, T, D]`, `cond: [B, C]` for the whole sequence or `[B, T, C]` for each token; returns `[B, T, D]`.
+    /// `x: [B, T, D]`, `cond: [B, C]` for the whole sequence or `[B, T, C]` for each token; returns `[B, T,
+    /// D]`.
     pub fn forward(&self, x: &Tensor, cond: &Tensor) -> Result<Tensor> {
         let modulation = self.modulation.forward(&ops::silu(cond)?)?;
         if modulation.rank() == 2 {
@@ -145,8 +147,8 @@ fn modulate(x: &Tensor, shift: &Tensor, scale: &Tensor) -> Result<Tensor> {
     x.broadcast_mul(&(scale + 1.)?)?.broadcast_add(shift)
 }
 
-/// Embedding of positions or steps `t: [B]` as cosines and sines of geometrically spaced frequencies (Vaswani et al.
-/// 2017, §3.5), `[B, dim]`; `dim` even.
+/// Embedding of positions or steps `t: [B]` as cosines and sines of geometrically spaced frequencies
+/// (Vaswani et al. 2017, §3.5), `[B, dim]`; `dim` even.
 pub fn sinusoidal(t: &Tensor, dim: usize, max_period: f64) -> Result<Tensor> {
     let half = dim / 2;
     let frequencies: Vec<f32> = (0..half)
@@ -155,8 +157,9 @@ pub fn sinusoidal(t: &Tensor, dim: usize, max_period: f64) -> Result<Tensor> {
     waves(t, frequencies)
 }
 
-/// Random Fourier features of a scalar `t: [B]`, `[B, dim]`: cosines and sines of `2π f t` with frequencies drawn once
-/// from a standard normal and kept as the buffer `frequencies` (Tancik et al. 2020; DIAMOND's noise embedding).
+/// Random Fourier features of a scalar `t: [B]`, `[B, dim]`: cosines and sines of `2π f t` with
+/// frequencies drawn once from a standard normal and kept as the buffer `frequencies` (Tancik et al. 2020;
+/// DIAMOND's noise embedding).
 pub fn fourier_features(t: &Tensor, dim: usize, p: &Params) -> Result<Tensor> {
     let frequencies = p.buffer(dim / 2, "frequencies", Init::Normal(1.))?;
     let frequencies = (frequencies.as_detached_tensor() * std::f64::consts::TAU)?;

@@ -10,12 +10,14 @@ const FOLD: usize = 4;
 /// How a map of features becomes a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Head {
-    /// All of it, one place after the other, at an eighth of the frame's side: holds anything, orientation hardly.
+    /// All of it, one place after the other, at an eighth of the frame's side: holds anything, orientation
+    /// hardly.
     #[default]
     Flatten,
-    /// The mean place of each of its channels under a softmax over places (spatial softmax: Finn et al. 2016, arXiv
-    /// 1509.06113, section V), at a quarter of the frame's side: parts of a body have places, so its orientation is linear.
-    /// The vector is a linear map of these places: behind a hidden layer training gives orientation up again.
+    /// The mean place of each of its channels under a softmax over places (spatial softmax: Finn et al.
+    /// 2016, arXiv 1509.06113, section V), at a quarter of the frame's side: parts of a body have places,
+    /// so its orientation is linear. The vector is a linear map of these places: behind a hidden layer
+    /// training gives orientation up again.
     Keypoints,
 }
 
@@ -45,8 +47,9 @@ pub struct FrameEncoderSizes {
     pub out: usize,
 }
 
-/// Subtracts the mean image, folds 4×4 pixels into channels, convolves, flattens or finds keypoints (no pooling: places matter),
-/// and ends in a batch norm, so that every component has unit variance over the experience.
+/// Subtracts the mean image, folds 4×4 pixels into channels, convolves, flattens or finds keypoints (no
+/// pooling: places matter), and ends in a batch norm, so that every component has unit variance over the
+/// experience.
 pub struct FrameEncoder {
     sizes: FrameEncoderSizes,
     device: Device,
@@ -98,8 +101,8 @@ impl FrameEncoder {
         })
     }
 
-    /// Sets the image that is subtracted from every frame, `[H·W·3]` in [0, 1], in the encoder and in its buffer in `p`, the tree it was
-    /// built on.
+    /// Sets the image that is subtracted from every frame, `[H·W·3]` in [0, 1], in the encoder and in its
+    /// buffer in `p`, the tree it was built on.
     pub fn set_mean_image(&mut self, mean: Vec<f32>, p: &Params) -> Result<()> {
         let buffer = p.buffer(self.mean_image.len(), "mean_image", Init::Const(0.5))?;
         buffer.set(&Tensor::from_slice(&mean, mean.len(), &self.device)?)?;
@@ -112,8 +115,8 @@ impl FrameEncoder {
         &self.mean_image
     }
 
-    /// What [`FrameEncoder::forward`] takes, from frames `[N, H, W, 3]` as bytes: minus the mean, 4×4 pixels folded into
-    /// channels, `[N, H/4, W/4, 48]`.
+    /// What [`FrameEncoder::forward`] takes, from frames `[N, H, W, 3]` as bytes: minus the mean, 4×4
+    /// pixels folded into channels, `[N, H/4, W/4, 48]`.
     pub fn pixels(&self, frames: &[u8]) -> Result<Tensor> {
         let size = self.sizes.image;
         let n = frames.len() / (size * size * 3);
@@ -124,7 +127,8 @@ impl FrameEncoder {
         )
     }
 
-    /// Vectors `[N, D]` of [`FrameEncoder::pixels`]. In training batch norm uses the batch and moves its statistics.
+    /// Vectors `[N, D]` of [`FrameEncoder::pixels`]. In training batch norm uses the batch and moves its
+    /// statistics.
     pub fn forward(&self, pixels: &Tensor, train: bool) -> Result<Tensor> {
         let x = ops::gelu(&self.stem.forward(pixels)?)?;
         let mut x = ops::gelu(&self.down.forward(&x)?)?;

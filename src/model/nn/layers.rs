@@ -103,8 +103,8 @@ impl Conv {
     }
 }
 
-/// Batch norm of `[B, D]`, as `torch.nn.BatchNorm1d`: eps 1e-5, momentum 0.1, biased variance to normalise with,
-/// unbiased variance in the running statistics.
+/// Batch norm of `[B, D]`, as `torch.nn.BatchNorm1d`: eps 1e-5, momentum 0.1, biased variance to normalise
+/// with, unbiased variance in the running statistics.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
     weight: Option<Tensor>,

@@ -1,7 +1,8 @@
-//! Differentiable operations of every network. On CPU they are fused (`super::fused`); elsewhere, and wherever the
-//! values are not f32, they are composed from candle operations that have a backward.
+//! Differentiable operations of every network. On CPU they are fused (`super::fused`); elsewhere, and
+//! wherever the values are not f32, they are composed from candle operations that have a backward.
 //!
-//! candle's own fused `layer_norm`, `softmax_last_dim` and `rms_norm` have none: gradients end there in silence.
+//! candle's own fused `layer_norm`, `softmax_last_dim` and `rms_norm` have none: gradients end there in
+//! silence.
 
 use super::fused;
 use candle_core::{D, DType, Result, Tensor, bail};
@@ -79,13 +80,46 @@ pub fn softmax(x: &Tensor, scale: f64) -> Result<Tensor> {
     }
 }
 
-/// Layer norm of `x: [B, T, D]` without a learned scale, then `· (1 + scale) + shift` with `condition: [B, 2·D]` = shift, scale,
-/// the same for all T tokens (DiT's adaptive layer norm).
+/// Layer norm of `x: [B, T, D]` without a learned scale, then `· (1 + scale) + shift` with `condition: [B,
+/// 2·D]` = shift, scale, the same for all T tokens (DiT's adaptive layer norm).
 pub fn modulated_norm(x: &Tensor, condition: &Tensor, eps: f64) -> Result<Tensor> {
     if fusable(&[x, condition]) {
         fused::modulated_norm(x, condition, eps)
     } else {
         composed::modulated_norm(x, condition, eps)
+    }
+}
+
+/// `act(norm(x) · (1 + scale) + shift)` for `x: [B, H, W, C]` and `condition: [B, 2·C]` = scale, shift
+/// (Dhariwal & Nichol 2021, arXiv 2105.05233, §3). With `groups`, `norm` is the group norm over H, W and
+/// the channels of a group, and `act` is SiLU; without, both are the identity and the 1 is left out: `x ·
+/// scale + shift`.
+pub fn film(x: &Tensor, condition: &Tensor, groups: Option<usize>) -> Result<Tensor> {
+    let (b, _, _, channels) = x.dims4()?;
+    if condition.dims() != [b, 2 * channels] || groups.is_some_and(|g| g == 0 || channels % g != 0)
+    {
+        bail!(
+            "film: {:?} groups, condition {:?} do not fit {:?}",
+            groups,
+            condition.dims(),
+            x.dims()
+        );
+    }
+    if fusable(&[x]) {
+        return fused::film(x, condition, groups);
+    }
+    let part = |i: usize| {
+        condition
+            .narrow(D::Minus1, i * channels, channels)?
+            .reshape((b, 1, 1, channels))
+    };
+    let (scale, shift) = (part(0)?, part(1)?);
+    match groups {
+        None => x.broadcast_mul(&scale)?.broadcast_add(&shift),
+        Some(groups) => {
+            let x = group_norm(x, groups, None, None, fused::FILM_EPS)?;
+            silu(&x.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(&shift)?)
+        }
     }
 }
 
@@ -98,7 +132,8 @@ pub fn gated_add(x: &Tensor, branch: &Tensor, gate: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// Multi-head attention of packed queries, keys and values `[B, T, 3·D]` (Vaswani et al. 2017, §3.2): `[B, T, D]`.
+/// Multi-head attention of packed queries, keys and values `[B, T, 3·D]` (Vaswani et al. 2017, §3.2):
+/// `[B, T, D]`.
 pub fn attention(packed: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
     if fusable(&[packed]) {
         fused::attention(packed, heads, causal)
@@ -146,16 +181,6 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
-/// Height or width after a convolution.
-pub(crate) fn conv_size(size: usize, k: usize, stride: usize, pad: usize) -> Result<usize> {
-    if k == 0 || stride == 0 || size + 2 * pad < k {
-        bail!(
-            "convolution: window {k}, stride {stride} do not fit into {size} pixels padded by {pad}"
-        );
-    }
-    Ok((size + 2 * pad - k) / stride + 1)
-}
-
 /// Patches of `x: [B, H, W, C]`, zero-padded: `[B, Ho, Wo, k·k·C]`, ordered row, column, channel.
 pub fn im2col(x: &Tensor, k: usize, stride: usize, pad: usize) -> Result<Tensor> {
     if k == 1 && stride == 1 && pad == 0 {
@@ -169,7 +194,8 @@ pub fn im2col(x: &Tensor, k: usize, stride: usize, pad: usize) -> Result<Tensor>
 }
 
 /// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]` and `bias: [Cout]`, zero-padded:
-/// `[B, Ho, Wo, Cout]`. On CPU patches are made and multiplied a few images at a time, so they never leave the cache.
+/// `[B, Ho, Wo, Cout]`. On CPU patches are made and multiplied a few images at a time, so they never leave
+/// the cache.
 pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
@@ -191,9 +217,10 @@ pub fn conv2d(
     y.reshape((b, h, w, weight.dim(1)?))
 }
 
-/// SIGReg's statistic (arXiv 2603.19312; Epps & Pulley 1983): how far projections `x: [groups, rows, projections]` are
-/// from a standard normal within each group, by characteristic functions at 17 knots on [0, 3] with trapezoid weights
-/// times `exp(-t²/2)`, averaged over groups and projections, times `factor` (the number of rows in the paper). Scalar.
+/// SIGReg's statistic (arXiv 2603.19312; Epps & Pulley 1983): how far projections `x: [groups, rows,
+/// projections]` are from a standard normal within each group, by characteristic functions at 17 knots on
+/// [0, 3] with trapezoid weights times `exp(-t²/2)`, averaged over groups and projections, times `factor`
+/// (the number of rows in the paper). Scalar.
 pub fn epps_pulley(x: &Tensor, factor: f64) -> Result<Tensor> {
     const KNOTS: usize = 17;
     let spacing = 3. / (KNOTS - 1) as f32;
@@ -254,9 +281,10 @@ pub fn depth_to_space(x: &Tensor, r: usize) -> Result<Tensor> {
     x.contiguous()?.reshape((b, h * r, w * r, c / (r * r)))
 }
 
-/// The same operations out of candle's own, for devices without fused kernels; public for tests that compare them.
+/// The same operations out of candle's own, for devices without fused kernels; public for tests that
+/// compare them.
 pub mod composed {
-    use super::conv_size;
+    use crate::model::nn::fused::conv_size;
     use candle_core::{D, Result, Tensor};
 
     /// See [`super::modulated_norm`].

@@ -46,9 +46,22 @@ pub struct AdamW {
 impl AdamW {
     /// An optimiser of `vars`, in their order.
     pub fn new(vars: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        Self::with_moments(vars, config, |var| var.device().is_cpu())
+    }
+
+    /// The same out of the tensor library's operations, as on a device, wherever the variables are.
+    pub fn composed(vars: Vec<(String, Var)>, config: AdamWConfig) -> Result<Self> {
+        Self::with_moments(vars, config, |_| false)
+    }
+
+    fn with_moments(
+        vars: Vec<(String, Var)>,
+        config: AdamWConfig,
+        is_host: impl Fn(&Var) -> bool,
+    ) -> Result<Self> {
         let mut moments = Vec::with_capacity(vars.len());
         for (_, var) in &vars {
-            moments.push(if var.device().is_cpu() {
+            moments.push(if is_host(var) {
                 Moments::Host {
                     m: vec![0.; var.elem_count()],
                     v: vec![0.; var.elem_count()],
@@ -73,29 +86,29 @@ impl AdamW {
         &self.config
     }
 
-    /// One step at learning rate `lr`. Gradients longer than `clip_norm` are scaled to it; variables without a
-    /// gradient stay. Returns the norm before clipping; a norm that is not finite changes nothing.
+    /// One step at learning rate `lr`. Gradients longer than `clip_norm` are scaled to it; variables
+    /// without a gradient stay. Returns the norm before clipping; a norm that is not finite changes
+    /// nothing.
     pub fn step(&mut self, grads: &GradStore, lr: f64, clip_norm: Option<f64>) -> Result<f64> {
         let mut found = Vec::with_capacity(self.vars.len());
-        let mut squares = 0f64;
-        for (_, var) in &self.vars {
-            let grad = grads
-                .get(var.as_tensor())
-                .map(Tensor::contiguous)
-                .transpose()?;
-            if let Some(grad) = &grad {
-                squares += if grad.device().is_cpu() {
-                    fused::sum_of_squares(grad)?
-                } else {
-                    f64::from(
-                        grad.sqr()?
-                            .sum_all()?
-                            .to_dtype(DType::F32)?
-                            .to_scalar::<f32>()?,
-                    )
-                };
+        let (mut squares, mut on_device) = (0f64, Vec::new());
+        for ((_, var), moments) in self.vars.iter().zip(&self.moments) {
+            // The gradient of a variable holds the graph that it came from; moments must not.
+            let grad = grads.get(var.as_tensor()).map(Tensor::detach);
+            let grad = grad.as_ref().map(Tensor::contiguous).transpose()?;
+            match (&grad, moments) {
+                (None, _) => {}
+                (Some(grad), Moments::Host { .. }) => squares += fused::sum_of_squares(grad)?,
+                (Some(grad), Moments::Device { .. }) => {
+                    on_device.push(grad.sqr()?.sum_all()?.to_dtype(DType::F32)?);
+                }
             }
             found.push(grad);
+        }
+        if !on_device.is_empty() {
+            // Read back once a step: a device waits at every reading.
+            let each = Tensor::stack(&on_device, 0)?.to_vec1::<f32>()?;
+            squares += each.into_iter().map(f64::from).sum::<f64>();
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {
@@ -175,7 +188,8 @@ impl AdamW {
         super::weights::save_tensors(&state, path, DType::F32)
     }
 
-    /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`] does).
+    /// Takes up what [`AdamW::state`] gave; `state` finds a tensor by name and shape (a loaded [`Params`]
+    /// does).
     pub fn restore(&mut self, steps: usize, state: &Params) -> Result<()> {
         for ((name, var), moments) in self.vars.iter().zip(&mut self.moments) {
             let read = |suffix: &str| {
@@ -220,8 +234,8 @@ fn approach(averages: &[(String, Var)], values: &[(String, Var)], decay: f64) ->
     Ok(())
 }
 
-/// Moves the variables of one subtree towards those of another of the same shape, as a target network follows:
-/// `average = decay · average + (1 − decay) · value`.
+/// Moves the variables of one subtree towards those of another of the same shape, as a target network
+/// follows: `average = decay · average + (1 − decay) · value`.
 ///
 /// # Errors
 /// Where the subtrees do not hold the same tensors.

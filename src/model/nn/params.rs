@@ -1,4 +1,5 @@
-//! Named variables. Not candle's `VarMap`: its hash order and unseedable generator make training unreproducible.
+//! Named variables. Not candle's `VarMap`: its hash order and unseedable generator make training
+//! unreproducible.
 
 use super::Rng;
 use super::weights::{WeightsError, read_tensors, save_tensors};
@@ -33,11 +34,20 @@ struct Entry {
 struct Store {
     seed: u64,
     entries: BTreeMap<String, Entry>,
-    /// Tensors of a file, or of another store, that variables take their first values from.
-    source: Option<(PathBuf, BTreeMap<String, Tensor>)>,
+    /// Tensors of files, or of another store, that variables take their first values from; none for a fresh
+    /// store.
+    sources: Vec<(PathBuf, BTreeMap<String, Tensor>)>,
     used: BTreeSet<String>,
     /// Whether a tensor that `source` lacks is drawn from the seed, not an error.
     draws_missing: bool,
+}
+
+impl Store {
+    /// The tensor of a file that has this name, and the file.
+    fn found(&self, name: &str) -> Option<(&Path, &Tensor)> {
+        let mut sources = self.sources.iter();
+        sources.find_map(|(path, tensors)| Some((path.as_path(), tensors.get(name)?)))
+    }
 }
 
 /// A tree of named variables; cloning shares them.
@@ -66,7 +76,7 @@ impl Params {
             Store {
                 seed,
                 entries: BTreeMap::new(),
-                source: None,
+                sources: Vec::new(),
                 used: BTreeSet::new(),
                 draws_missing: false,
             },
@@ -92,12 +102,12 @@ impl Params {
         path: &Path,
         device: &Device,
     ) -> std::result::Result<Self, WeightsError> {
-        let source = Some((path.to_path_buf(), read_tensors(bytes, path, device)?));
+        let sources = vec![(path.to_path_buf(), read_tensors(bytes, path, device)?)];
         Ok(Self::with_store(
             Store {
                 seed: 0,
                 entries: BTreeMap::new(),
-                source,
+                sources,
                 used: BTreeSet::new(),
                 draws_missing: false,
             },
@@ -105,8 +115,22 @@ impl Params {
         ))
     }
 
-    /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its variables
-    /// exist.
+    /// Takes up the tensors of another file, too.
+    ///
+    /// # Errors
+    /// As [`Params::load`].
+    pub fn and(self, path: &Path) -> std::result::Result<Self, WeightsError> {
+        let bytes = std::fs::read(path).map_err(|source| WeightsError::Io {
+            path: path.into(),
+            source,
+        })?;
+        let tensors = read_tensors(&bytes, path, &self.device)?;
+        self.lock().sources.push((path.into(), tensors));
+        Ok(self)
+    }
+
+    /// From now on draws what the file lacks, keyed by `seed`: for a training that resumes before all its
+    /// variables exist.
     pub fn drawing_missing(self, seed: u64) -> Self {
         let mut store = self.lock();
         (store.seed, store.draws_missing) = (seed, true);
@@ -124,14 +148,14 @@ impl Params {
                 entry.var.as_tensor().force_contiguous()?.detach(),
             );
         }
-        let source = Some((PathBuf::from("a copy in memory"), tensors));
+        let sources = vec![(PathBuf::from("a copy in memory"), tensors)];
         let seed = store.seed;
         drop(store);
         Ok(Self::with_store(
             Store {
                 seed,
                 entries: BTreeMap::new(),
-                source,
+                sources,
                 used: BTreeSet::new(),
                 draws_missing: false,
             },
@@ -139,8 +163,8 @@ impl Params {
         ))
     }
 
-    /// The same variables, handed out without gradient tracking: what inference builds its model from. Storage is
-    /// shared, so steps of the optimiser show in such a model at once.
+    /// The same variables, handed out without gradient tracking: what inference builds its model from.
+    /// Storage is shared, so steps of the optimiser show in such a model at once.
     pub fn detached(&self) -> Self {
         Self {
             detached: true,
@@ -184,24 +208,14 @@ impl Params {
     /// Whether the file, or an earlier request, holds a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         let (name, store) = (self.full_name(name), self.lock());
-        store.entries.contains_key(&name)
-            || store
-                .source
-                .as_ref()
-                .is_some_and(|(_, t)| t.contains_key(&name))
+        store.entries.contains_key(&name) || store.found(&name).is_some()
     }
 
     /// Shape of a tensor that the file or an earlier request holds.
     pub fn shape_of(&self, name: &str) -> Option<Vec<usize>> {
         let (name, store) = (self.full_name(name), self.lock());
         let made = store.entries.get(&name).map(|e| e.var.dims().to_vec());
-        made.or_else(|| {
-            store
-                .source
-                .as_ref()
-                .and_then(|(_, t)| t.get(&name))
-                .map(|t| t.dims().to_vec())
-        })
+        made.or_else(|| store.found(&name).map(|(_, t)| t.dims().to_vec()))
     }
 
     /// A trainable tensor. From a file: a missing tensor or another shape is an error naming both shapes.
@@ -232,25 +246,22 @@ impl Params {
             }
             return Ok(entry.var.clone());
         }
-        let var = match &store.source {
-            None => Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?,
-            Some((path, tensors)) => match tensors.get(&name) {
-                None if store.draws_missing => {
-                    Var::from_tensor(&draw(&shape, init, store.seed, &name, &self.device)?)?
-                }
-                None => bail!(
-                    "{}: tensor {name} is missing, expected shape {:?}",
-                    path.display(),
-                    shape.dims()
-                ),
-                Some(t) if t.shape() != &shape => bail!(
-                    "{}: tensor {name}: expected shape {:?}, found {:?}",
-                    path.display(),
-                    shape.dims(),
-                    t.dims()
-                ),
-                Some(t) => Var::from_tensor(t)?,
-            },
+        let drawn = || draw(&shape, init, store.seed, &name, &self.device);
+        let var = match (store.found(&name), store.sources.first()) {
+            (None, None) => Var::from_tensor(&drawn()?)?,
+            (None, Some(_)) if store.draws_missing => Var::from_tensor(&drawn()?)?,
+            (None, Some((path, _))) => bail!(
+                "{}: tensor {name} is missing, expected shape {:?}",
+                path.display(),
+                shape.dims()
+            ),
+            (Some((path, t)), _) if t.shape() != &shape => bail!(
+                "{}: tensor {name}: expected shape {:?}, found {:?}",
+                path.display(),
+                shape.dims(),
+                t.dims()
+            ),
+            (Some((_, t)), _) => Var::from_tensor(t)?,
         };
         store.used.insert(name.clone());
         store.entries.insert(
@@ -295,8 +306,8 @@ impl Params {
     /// Tensors of the file that no model asked for: a sign of a wrong file.
     pub fn unused(&self) -> Vec<String> {
         let store = self.lock();
-        let source = store.source.iter().flat_map(|(_, tensors)| tensors.keys());
-        source
+        let sources = store.sources.iter().flat_map(|(_, tensors)| tensors.keys());
+        sources
             .filter(|n| !store.used.contains(*n))
             .cloned()
             .collect()
@@ -319,12 +330,31 @@ impl Params {
     /// # Errors
     /// [`WeightsError`] names the file; nothing is written when a value is not finite in `dtype`.
     pub fn save(&self, path: &Path, dtype: DType) -> std::result::Result<(), WeightsError> {
-        let mut tensors = Vec::new();
-        for (name, var) in self.vars().into_iter().chain(self.buffers()) {
-            tensors.push((name, var.as_tensor().clone()));
+        self.save_those(path, dtype, |_| true).map(drop)
+    }
+
+    /// As [`Params::save`], of the tensors whose full names are `wanted`. Where there are none, nothing is
+    /// written; says whether there were.
+    ///
+    /// # Errors
+    /// As [`Params::save`].
+    pub fn save_those(
+        &self,
+        path: &Path,
+        dtype: DType,
+        wanted: impl Fn(&str) -> bool,
+    ) -> std::result::Result<bool, WeightsError> {
+        let all = self.vars().into_iter().chain(self.buffers());
+        let wanted = all.filter(|(name, _)| wanted(name));
+        let mut tensors: Vec<(String, Tensor)> = wanted
+            .map(|(name, var)| (name, var.as_tensor().clone()))
+            .collect();
+        if tensors.is_empty() {
+            return Ok(false);
         }
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        save_tensors(&tensors, path, dtype)
+        save_tensors(&tensors, path, dtype)?;
+        Ok(true)
     }
 }
 

@@ -145,10 +145,7 @@ impl Stage {
             moved.position[1] = resting_height(&act.reality, moved.body, [x, z]);
         }
         act.goal = Some(GoalShown {
-            picture: Goal {
-                size: act.eye.size(),
-                frame: goal_picture(&act.reality, &act.eye, &state),
-            },
+            picture: Goal::new(act.eye.size(), goal_picture(&act.reality, &act.eye, &state)),
             place: state.targets[0].place(),
             state: Arc::new(state),
             ..old.clone()
@@ -235,7 +232,8 @@ pub(super) fn towards(reality: &Reality, drag: Drag, action: Vec<f32>) -> Vec<f3
     }
 }
 
-/// Where a goal may be put, metres: lower and upper corner in x and z. A body can go where a hand may not follow.
+/// Where a goal may be put, metres: lower and upper corner in x and z. A body can go where a hand may not
+/// follow.
 pub fn goal_bounds(scene: &Scene) -> ([f32; 2], [f32; 2]) {
     match scene.actions {
         ActionSpace::None => ([-1.0; 2], [1.0; 2]),
@@ -253,7 +251,8 @@ fn within_reach(scene: &Scene, place: [f32; 2]) -> [f32; 2] {
     [0, 1].map(|i| place[i].clamp(low[i], high[i]))
 }
 
-/// How high the centre of a body is when it rests at a place: on the floor, or on a body that is there already.
+/// How high the centre of a body is when it rests at a place: on the floor, or on a body that is there
+/// already.
 fn resting_height(reality: &Reality, body: usize, place: [f32; 2]) -> f32 {
     let scene = reality.scene();
     let state = reality.measure();
@@ -265,8 +264,8 @@ fn resting_height(reality: &Reality, body: usize, place: [f32; 2]) -> f32 {
     under.fold(0.0, f32::max) + height(body)
 }
 
-/// What the eye will see when all is at its goal: a hand that pushed a body there stands behind it, one that set it down
-/// is above.
+/// What the eye will see when all is at its goal: a hand that pushed a body there stands behind it, one
+/// that set it down is above.
 fn goal_picture(reality: &Reality, eye: &Eye, goal: &GoalState) -> Vec<u8> {
     let scene = reality.scene();
     let state = reality.measure();

@@ -8,7 +8,7 @@ mod undo;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -21,10 +21,10 @@ use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
 use super::{Decision, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
 use crate::eval::control::CONTEXT_FRAMES;
-use crate::eval::tasks::TaskInstance;
-use crate::planner::Sight;
+use crate::planner::{Sight, Truth};
 use crate::scene::Scene;
 use crate::sim::{CONTROL_HZ, Drag, Reality};
+use crate::task::TaskInstance;
 
 /// Starts the reality thread.
 ///
@@ -329,15 +329,22 @@ impl Stage {
             return;
         };
         self.asked_at = Some(act.moments.len());
+        let is_informed = controller
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .knows_truth();
         self.desk.ask(PlanRequest {
             controller: controller.clone(),
             preview: preview.clone(),
             sight: Sight {
                 context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
                 goal: goal.picture.clone(),
-                truth: Some((act.reality.fork(), goal.state.clone())),
                 dim,
             },
+            truth: is_informed.then(|| Truth {
+                reality: act.reality.fork(),
+                goal: goal.state.clone(),
+            }),
         });
     }
 

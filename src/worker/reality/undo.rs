@@ -7,7 +7,8 @@ use super::act::Act;
 
 /// Disturbances that can be undone.
 pub(super) const UNDO_DEPTH: usize = 16;
-/// Changes of the same thing that follow each other this closely are one disturbance: a slider is dragged through many values.
+/// Changes of the same thing that follow each other this closely are one disturbance: a slider is dragged
+/// through many values.
 const ONE_MOVE: Duration = Duration::from_millis(900);
 
 /// What a hand does to reality.
@@ -78,7 +79,8 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    /// Takes note of a disturbance; `before` is asked for the moment unless it goes on with the newest one. Whether it is new.
+    /// Takes note of a disturbance; `before` is asked for the moment unless it goes on with the newest one.
+    /// Whether it is new.
     pub(super) fn push(
         &mut self,
         touch: Touch,

@@ -1,61 +1,69 @@
 //! What `eval control` is asked for: search, budget, goals.
 
-use crate::eval::tasks::GoalKind;
+use super::super::subject::{NfeArgs, SubjectArgs, episodes};
 use crate::model::WorldModel;
 use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
+use crate::task::GoalKind;
 
-/// How `eval control` plans.
+/// Success, latency and cost of a controller.
 #[derive(clap::Args, Debug)]
 pub struct ControlArgs {
-    /// Control: how to search [default: cem]
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    #[command(flatten)]
+    pub(super) sampling: NfeArgs,
+    /// Episodes
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = episodes())]
+    pub(super) episodes: u64,
+    /// How to search [default: cem]
     #[arg(long, value_enum)]
     pub(super) planner: Option<Search>,
-    /// Control: candidates an iteration (gradient: starts)
+    /// Candidates an iteration (gradient: starts)
     #[arg(long, value_name = "N", value_parser = count)]
     pub(super) candidates: Option<usize>,
-    /// Control: iterations a decision
+    /// Iterations a decision
     #[arg(long, value_name = "N", value_parser = count)]
     pub(super) iterations: Option<usize>,
-    /// Control: milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
+    /// Milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(super) ms: Option<u32>,
-    /// Control: tokens planned ahead
+    /// Tokens planned ahead
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) horizon: Option<usize>,
-    /// Control: control steps for which a token holds its action
+    /// Control steps for which a token holds its action
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) hold: Option<usize>,
-    /// Control: control steps that a plan is followed before the next
+    /// Control steps that a plan is followed before the next
     #[arg(long, value_name = "N", value_parser = steps)]
     pub(super) replan: Option<usize>,
-    /// Control: begin every search anew, not from the last plan
+    /// Begin every search anew, not from the last plan
     #[arg(long)]
     pub(super) cold: bool,
-    /// Control: standard deviation of actions at the start of a search
+    /// Standard deviation of actions at the start of a search
     #[arg(long, value_parser = sigma)]
     pub(super) sigma: Option<f32>,
-    /// Control: exponent of the noise's spectrum over tokens (icem; 0 is white)
+    /// Exponent of the noise's spectrum over tokens (icem; 0 is white)
     #[arg(long, value_parser = beta)]
     pub(super) beta: Option<f32>,
-    /// Control: what a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
+    /// What a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
     /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance [default: colours]
     #[arg(long, value_name = "DISTANCE")]
     pub(super) distance: Option<String>,
-    /// Control: cost of a plan, over all imagined steps or the last [default: sum]
+    /// Cost of a plan, over all imagined steps or the last [default: sum]
     #[arg(long, value_enum)]
     pub(super) cost: Option<Shape>,
-    /// Control: where goals come from [default: scene]
+    /// Where goals come from [default: scene]
     #[arg(long, value_enum)]
     pub(super) goals: Option<Goals>,
-    /// Control: measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
+    /// Measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
     /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the oracle beside it
     #[arg(long, value_name = "FIELD=A,B,..")]
     pub(super) sweep: Vec<String>,
-    /// Control: candidates of a search's first iteration that come from the model's action prior, where it learned one
+    /// Candidates of a search's first iteration that come from the model's action prior, where it learned one
     /// (cem, icem) [default: 0]
     #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
-    /// Control: leave out the floor (random) and the ceiling (oracle)
+    /// Leave out the floor (random) and the ceiling (oracle)
     #[arg(long)]
     pub(super) no_references: bool,
 }
@@ -136,17 +144,17 @@ impl ControlArgs {
     }
 
     /// Whether the search colours its noise.
-    pub(in crate::cli::eval) fn has_coloured_noise(&self) -> bool {
+    pub(super) fn has_coloured_noise(&self) -> bool {
         self.search() == Search::Icem
     }
 
     /// Whether the search can begin with a model's proposals.
-    pub(in crate::cli::eval) fn takes_proposals(&self) -> bool {
+    pub(super) fn takes_proposals(&self) -> bool {
         matches!(self.search(), Search::Cem | Search::Icem)
     }
 
     /// The options that were given, by name.
-    pub(in crate::cli::eval) fn asked(&self) -> Vec<&'static str> {
+    pub(super) fn asked(&self) -> Vec<&'static str> {
         let all = [
             ("planner", self.planner.is_some()),
             ("candidates", self.candidates.is_some()),

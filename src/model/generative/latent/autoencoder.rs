@@ -1,9 +1,10 @@
 //! Between frames and latents: what the diffusion in latents imagines in, trained before it and frozen.
 //!
-//! 64×64 pixels are folded 4×4 into channels and halved once by a convolution: 8×8 cells of 16 numbers, twelve times fewer
-//! than the frame has. The numbers are bounded by tanh; training adds a little noise to them, which does what a small KL term does:
-//! neighbouring latents mean similar pictures, and the decoder bears an imagination's small errors. Encoder and decoder differ in
-//! size: every frame of experience is encoded, but only frames that somebody looks at are decoded.
+//! 64×64 pixels are folded 4×4 into channels and halved once by a convolution: 8×8 cells of 16 numbers,
+//! twelve times fewer than the frame has. The numbers are bounded by tanh; training adds a little noise to
+//! them, which does what a small KL term does: neighbouring latents mean similar pictures, and the decoder
+//! bears an imagination's small errors. Encoder and decoder differ in size: every frame of experience is
+//! encoded, but only frames that somebody looks at are decoded.
 
 use candle_core::{D, Result, Tensor, Var};
 use rayon::prelude::*;
@@ -81,7 +82,8 @@ impl Autoencoder {
         })
     }
 
-    /// Latents `[B, S, S, C]` in (-1, 1) of folded frames `[B, 2S, 2S, 3p²]` in [-1, 1], not yet standardised.
+    /// Latents `[B, S, S, C]` in (-1, 1) of folded frames `[B, 2S, 2S, 3p²]` in [-1, 1], not yet
+    /// standardised.
     pub fn squeeze(&self, folded: &Tensor) -> Result<Tensor> {
         let x = ops::silu(&self.stem.forward(folded)?)?;
         let mut x = self.down.forward(&x)?;

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::generative::{HUES, HueMotion, Objective};
+use crate::model::generative::Objective;
+use crate::model::goal::{HUES, HueMotion};
 
 /// Between frames and latents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AutoencoderConfig {
-    /// Side of the square of pixels that is folded into channels before the first layer; latents are half as fine again.
+    /// Side of the square of pixels that is folded into channels before the first layer; latents are half
+    /// as fine again.
     pub patch: usize,
     /// Channels at the folded resolution.
     pub width: usize,
@@ -69,7 +71,8 @@ pub struct LatentDiffusionConfig {
     pub context_noise: f32,
     /// Denoising steps a frame unless told otherwise.
     pub nfe: usize,
-    /// For every palette hue, how far its objects move in ordinary experience: the scale of the goal distance.
+    /// For every palette hue, how far its objects move in ordinary experience: the scale of the goal
+    /// distance.
     pub hue_motion: HueMotion,
 }
 

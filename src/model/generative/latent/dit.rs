@@ -1,18 +1,20 @@
-//! The network that imagines in latents: a transformer over the cells of one frame (DiT, Peebles & Xie 2023, arXiv 2212.09748).
+//! The network that imagines in latents: a transformer over the cells of one frame (DiT, Peebles & Xie
+//! 2023, arXiv 2212.09748).
 //!
-//! It is causal in time: the frame at noise level τ stands beside the frames before it, each with a noise level of its own
-//! (diffusion forcing, Chen et al. 2024, arXiv 2407.01392), and nothing of later frames. The window is short and enters cell by
-//! cell through the first layer, so there are no keys and values of old frames to keep: one evaluation costs the tokens of a single
-//! frame, however long the rollout. A few residual convolutions may come first (`local`): what moves, moves to a cell nearby, which attention
-//! would have to learn from positions. Tokens look at each other within the frame; noise levels and actions speak through adaptive
-//! layer norm. A straight path, scaled by the condition, leads from the noisy frame and from the newest frame of the context to the
-//! output: what stands still need not pass through the blocks.
+//! It is causal in time: the frame at noise level τ stands beside the frames before it, each with a noise
+//! level of its own (diffusion forcing, Chen et al. 2024, arXiv 2407.01392), and nothing of later frames.
+//! The window is short and enters cell by cell through the first layer, so there are no keys and values of
+//! old frames to keep: one evaluation costs the tokens of a single frame, however long the rollout. A few
+//! residual convolutions may come first (`local`): what moves, moves to a cell nearby, which attention
+//! would have to learn from positions. Tokens look at each other within the frame; noise levels and actions
+//! speak through adaptive layer norm. A straight path, scaled by the condition, leads from the noisy frame
+//! and from the newest frame of the context to the output: what stands still need not pass through the
+//! blocks.
 
 use candle_core::{D, Result, Tensor};
 
 use super::LatentDiffusionConfig;
 use crate::model::generative::block::Block;
-use crate::model::generative::film;
 use crate::model::nn::{AdaLnZeroBlock, Init, Linear, Params, fourier_features, ops};
 
 /// Features of one noise level.
@@ -121,8 +123,8 @@ impl Dit {
             .contiguous()?;
         let straight = self.straight.forward(&condition)?;
         let gains = |i: usize| straight.narrow(D::Minus1, 2 * i * channels, 2 * channels);
-        let from_noisy = film(noisy, &gains(0)?, None)?;
-        let from_newest = film(&newest, &gains(1)?, None)?;
+        let from_noisy = ops::film(noisy, &gains(0)?, None)?;
+        let from_newest = ops::film(&newest, &gains(1)?, None)?;
         (said + from_noisy)? + (from_newest + newest)?
     }
 

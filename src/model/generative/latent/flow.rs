@@ -1,5 +1,6 @@
-//! The mathematics of flow matching (Lipman et al. 2023, arXiv 2210.02747) in the form where the network says the clean latent:
-//! x_τ = (1 − τ)·z + τ·ε for a noise level τ in [0, 1], so that the velocity ε − z is (x_τ − ẑ) / τ.
+//! The mathematics of flow matching (Lipman et al. 2023, arXiv 2210.02747) in the form where the network
+//! says the clean latent: x_τ = (1 − τ)·z + τ·ε for a noise level τ in [0, 1], so that the
+//! velocity ε − z is (x_τ − ẑ) / τ.
 
 /// Noise levels of `nfe` evaluations and the 0 after them, evenly spaced from 1 down.
 pub fn levels(nfe: usize) -> Vec<f32> {

@@ -31,8 +31,8 @@ impl Imagination {
         &self.net
     }
 
-    /// Euler's method from `start` (standard normal `[B, S, S, C]`) through `nfe` noise levels down to a clean latent. A
-    /// regression twin is asked once.
+    /// Euler's method from `start` (standard normal `[B, S, S, C]`) through `nfe` noise levels down to a
+    /// clean latent. A regression twin is asked once.
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
@@ -61,7 +61,8 @@ impl Imagination {
         Ok(x)
     }
 
-    /// Where sampling starts: noise, or nothing at all for a regression twin. `shared` gives every row of the batch the same.
+    /// Where sampling starts: noise, or nothing at all for a regression twin. `shared` gives every row of
+    /// the batch the same.
     pub fn start(
         &self,
         batch: usize,
@@ -77,8 +78,9 @@ impl Imagination {
         }
     }
 
-    /// A window out of clean latents `context: [B, S, S, K·C]`, of which the oldest `missing` frames say nothing; the others are
-    /// noised by the small level that the model imagines with (not at all for a regression twin).
+    /// A window out of clean latents `context: [B, S, S, K·C]`, of which the oldest `missing` frames say
+    /// nothing; the others are noised by the small level that the model imagines with (not at all for a
+    /// regression twin).
     pub fn window(
         &self,
         context: Tensor,

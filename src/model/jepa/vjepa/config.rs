@@ -52,7 +52,8 @@ pub struct VjepaConfig {
     pub whiten_lambda: f64,
     /// Distance that planners use: [`GoalCost::Plain`] is the paper's energy, mean |ẑ − z_goal|.
     pub cost: GoalCost,
-    /// Candidates and iterations of a search that a processor can pay for: one imagined step costs 30 of LeWM's.
+    /// Candidates and iterations of a search that a processor can pay for: one imagined step costs 30 of
+    /// LeWM's.
     pub search: (usize, usize),
 }
 

@@ -4,8 +4,8 @@ use super::config::{TUBELET, VjepaConfig};
 use crate::model::nn::{LayerNorm, Linear, Params, PreNormBlock};
 use candle_core::{Device, Result, Tensor};
 
-/// Tubelets `[slots, grid, grid]` of one clip as rows of `2·patch·patch·3` values around 0, from its frames `[2·slots][H, W, 3]`
-/// bytes; ordered frame, row, column, channel.
+/// Tubelets `[slots, grid, grid]` of one clip as rows of `2·patch·patch·3` values around 0, from its
+/// frames `[2·slots][H, W, 3]` bytes; ordered frame, row, column, channel.
 pub fn tubelets(config: &VjepaConfig, frames: &[&[u8]], rows: &mut Vec<f32>) {
     let (side, patch, grid) = (config.image_size, config.patch, config.grid());
     for pair in frames.chunks_exact(TUBELET) {
@@ -22,7 +22,8 @@ pub fn tubelets(config: &VjepaConfig, frames: &[&[u8]], rows: &mut Vec<f32>) {
     }
 }
 
-/// Fixed sinusoidal positions of `slots · grid · grid` tokens, `[tokens, width]`: a third of the width each for row, column and time.
+/// Fixed sinusoidal positions of `slots · grid · grid` tokens, `[tokens, width]`: a third of the width
+/// each for row, column and time.
 pub fn positions(slots: usize, grid: usize, width: usize) -> Vec<f32> {
     let space = width / 6 * 2;
     let mut rows = Vec::with_capacity(slots * grid * grid * width);
@@ -67,7 +68,8 @@ impl TubeletEncoder {
         })
     }
 
-    /// Embeddings `[B, T, width]` of tubelets `rows: [B·T, values]` that lie at `places: [B·T]` of the clip.
+    /// Embeddings `[B, T, width]` of tubelets `rows: [B·T, values]` that lie at `places: [B·T]` of the
+    /// clip.
     pub fn forward(&self, rows: &Tensor, places: &Tensor, batch: usize) -> Result<Tensor> {
         let at = self.positions.index_select(places, 0)?;
         let x = (self.embed.forward(rows)? + at)?;

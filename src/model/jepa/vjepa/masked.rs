@@ -31,7 +31,8 @@ impl HiddenPredictor {
         })
     }
 
-    /// Embeddings `[B, H, width]` at the places `hidden: [B·H]` from `seen: [B, V, width]` at the places `visible: [B·V]`.
+    /// Embeddings `[B, H, width]` at the places `hidden: [B·H]` from `seen: [B, V, width]` at the places
+    /// `visible: [B·V]`.
     fn forward(&self, seen: &Tensor, visible: &Tensor, hidden: &Tensor) -> Result<Tensor> {
         let (b, v, _) = seen.dims3()?;
         let at = |places: &Tensor| self.positions.index_select(places, 0);
@@ -63,7 +64,8 @@ pub struct ClipBatch {
 }
 
 impl ClipBatch {
-    /// Clips of `slots · 2` frames each, as bytes, with a mask each; all masks have the same numbers of cells.
+    /// Clips of `slots · 2` frames each, as bytes, with a mask each; all masks have the same numbers of
+    /// cells.
     pub fn new(
         config: &VjepaConfig,
         clips: &[Vec<&[u8]>],
@@ -113,8 +115,8 @@ pub struct MaskedJepa {
 }
 
 impl MaskedJepa {
-    /// Networks under `context`, `target` and `masked` of `p`. No gradient reaches the target encoder: it follows by
-    /// [`follow`](Self::follow).
+    /// Networks under `context`, `target` and `masked` of `p`. No gradient reaches the target encoder: it
+    /// follows by [`follow`](Self::follow).
     pub fn new(config: &VjepaConfig, p: &Params) -> Result<Self> {
         Ok(Self {
             config: config.clone(),
@@ -124,7 +126,8 @@ impl MaskedJepa {
         })
     }
 
-    /// Moves the target encoder towards the context encoder: `target = decay · target + (1 − decay) · context`.
+    /// Moves the target encoder towards the context encoder: `target = decay · target + (1 − decay) ·
+    /// context`.
     pub fn follow(p: &Params, decay: f64) -> Result<()> {
         crate::model::nn::follow(&p.pp("target"), &p.pp("context"), decay)
     }
@@ -136,7 +139,8 @@ impl MaskedJepa {
         self.context.forward(&rows, places, batch.clips)
     }
 
-    /// Absolute errors `[B, H, width]` of the predicted embeddings against the target encoder's, layer-normalised.
+    /// Absolute errors `[B, H, width]` of the predicted embeddings against the target encoder's,
+    /// layer-normalised.
     pub fn errors(&self, batch: &ClipBatch) -> Result<Tensor> {
         let seen = self.see(batch)?;
         let found = self

@@ -1,4 +1,5 @@
-//! Which tubelets are hidden: blocks of space, as deep as the clip (V-JEPA, arXiv 2404.08471, §3.2; the same in V-JEPA 2).
+//! Which tubelets are hidden: blocks of space, as deep as the clip (V-JEPA, arXiv 2404.08471, §3.2; the
+//! same in V-JEPA 2).
 
 use crate::model::nn::Rng;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,8 @@ const ASPECT: (f32, f32) = (0.75, 1.5);
 /// Draws of blocks before too large or too small a mask is mended cell by cell.
 const TRIES: usize = 50;
 
-/// Cells of one clip's frame: those that the context encoder sees and those to be predicted, in ascending order. Cells may be in neither.
+/// Cells of one clip's frame: those that the context encoder sees and those to be predicted, in ascending
+/// order. Cells may be in neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
     /// Seen.
@@ -39,7 +41,8 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Blocks drawn on a `grid × grid` frame; everything outside them is visible, and at least one cell is on either side.
+    /// Blocks drawn on a `grid × grid` frame; everything outside them is visible, and at least one cell is
+    /// on either side.
     pub fn draw(blocks: Blocks, grid: usize, rng: &mut Rng) -> Self {
         let mut mask = Self::default();
         for _ in 0..TRIES {
@@ -62,8 +65,8 @@ impl Mask {
         mask.mended(1, 1, rng)
     }
 
-    /// As [`Mask::draw`], with exactly so many cells on either side, so that clips make a batch: blocks are drawn until there are enough,
-    /// and of more some are left out by chance.
+    /// As [`Mask::draw`], with exactly so many cells on either side, so that clips make a batch: blocks are
+    /// drawn until there are enough, and of more some are left out by chance.
     pub fn draw_sized(
         blocks: Blocks,
         grid: usize,

@@ -8,8 +8,9 @@ use candle_core::{D, Device, Result, Tensor, bail};
 /// Frames encoded at a time.
 const CHUNK: usize = 64;
 
-/// A map of a frame: its tokens' layer-normalised embeddings, squares of `merge × merge` tokens side by side, so that `[N, map]` is
-/// also `[N, squares, merge²·width]` and nothing need be turned round between encoding, predicting and comparing.
+/// A map of a frame: its tokens' layer-normalised embeddings, squares of `merge × merge` tokens side by
+/// side, so that `[N, map]` is also `[N, squares, merge²·width]` and nothing need be turned round between
+/// encoding, predicting and comparing.
 pub struct ActionJepa {
     config: VjepaConfig,
     encoder: TubeletEncoder,
@@ -63,7 +64,8 @@ impl ActionJepa {
         self.positions.device()
     }
 
-    /// Maps `[N, map]` of frames `[N, H, W, 3]` as bytes. As in the paper, a frame is encoded as the tubelet of itself twice.
+    /// Maps `[N, map]` of frames `[N, H, W, 3]` as bytes. As in the paper, a frame is encoded as the
+    /// tubelet of itself twice.
     pub fn encode_frames(&self, frames: &[u8]) -> Result<Tensor> {
         let (c, size) = (&self.config, self.config.image_size.pow(2) * 3);
         if !frames.len().is_multiple_of(size) {
@@ -89,8 +91,8 @@ impl ActionJepa {
         }
     }
 
-    /// The next maps `[N, map]` from the last `z: [N, history·map]`, oldest first, an imagined step apart, and the actions
-    /// `a: [N, frameskip·A]`, which every square's token is told (as in DINO-WM).
+    /// The next maps `[N, map]` from the last `z: [N, history·map]`, oldest first, an imagined step apart,
+    /// and the actions `a: [N, frameskip·A]`, which every square's token is told (as in DINO-WM).
     pub fn predict(&self, z: &Tensor, a: &Tensor) -> Result<Tensor> {
         let c = &self.config;
         let (n, map) = (z.dim(0)?, c.map_len());
@@ -121,7 +123,8 @@ impl ActionJepa {
         }
     }
 
-    /// The maps that follow `z: [N, history·map]` under actions `a: [N, T, frameskip·A]`, open loop: T of `[N, map]`.
+    /// The maps that follow `z: [N, history·map]` under actions `a: [N, T, frameskip·A]`, open loop: T of
+    /// `[N, map]`.
     pub fn roll_out(&self, z: &Tensor, a: &Tensor) -> Result<Vec<Tensor>> {
         let (mut z, mut maps) = (z.clone(), Vec::new());
         for t in 0..a.dim(1)? {
@@ -133,9 +136,10 @@ impl ActionJepa {
         Ok(maps)
     }
 
-    /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R, frameskip·A]` between them:
-    /// mean absolute errors of R next maps, each from true ones, and of the last R − 1 of an open-loop rollout from the first (0 for
-    /// R = 1). Errors below `smooth` count by their square, so that small ones pull less (Huber; 0 is the paper's plain absolute error).
+    /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R,
+    /// frameskip·A]` between them: mean absolute errors of R next maps, each from true ones, and of the
+    /// last R − 1 of an open-loop rollout from the first (0 for R = 1). Errors below `smooth` count by
+    /// their square, so that small ones pull less (Huber; 0 is the paper's plain absolute error).
     pub fn losses(&self, z: &Tensor, a: &Tensor, smooth: f64) -> Result<(Tensor, Tensor)> {
         let mean = |delta: Tensor| -> Result<Tensor> {
             let error = delta.abs()?;

@@ -1,8 +1,9 @@
-//! A map in a few numbers: its principal components over ordinary experience. Probes read them, and the whitened cost is taken in them.
+//! A map in a few numbers: its principal components over ordinary experience. Probes read them, and the
+//! whitened cost is taken in them.
 
 use super::config::VjepaConfig;
-use crate::model::jepa::linalg;
 use crate::model::nn::{Init, Params, Rng};
+use crate::stats::linalg;
 use candle_core::{Device, Result, Tensor, Var};
 
 /// Rounds of subspace iteration.
@@ -34,7 +35,8 @@ impl Summary {
         })
     }
 
-    /// Mean and leading directions of maps `[M, map]`, by subspace iteration from a fixed start; also the share of variance they hold.
+    /// Mean and leading directions of maps `[M, map]`, by subspace iteration from a fixed start; also the
+    /// share of variance they hold.
     pub fn of(maps: &Tensor, components: usize) -> Result<(Self, f64)> {
         let (rows, map) = maps.dims2()?;
         let k = components.min(rows.saturating_sub(1)).max(1);
@@ -80,7 +82,8 @@ impl Summary {
     }
 }
 
-/// Gram-Schmidt over the columns of `[n, k]`, twice for accuracy; a column that depends on earlier ones becomes zero.
+/// Gram-Schmidt over the columns of `[n, k]`, twice for accuracy; a column that depends on earlier ones
+/// becomes zero.
 fn orthonormal(columns: &Tensor) -> Result<Tensor> {
     let (n, k) = columns.dims2()?;
     let turned: Vec<f32> = columns.t()?.contiguous()?.flatten_all()?.to_vec1()?;

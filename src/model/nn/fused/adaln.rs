@@ -1,7 +1,9 @@
-//! What a DiT block does around its attention and MLP, one pass in memory each: normalise, scale and shift as a condition
-//! says; and add a branch times the condition's gate. Conditions hold for a whole row of tokens.
+//! What a DiT block does around its attention and MLP, one pass in memory each: normalise, scale and shift
+//! as a condition says; and add a branch times the condition's gate. Conditions hold for a whole row of
+//! tokens.
 
-use super::{math, tensor_like, values, wide, with_values, with_values2};
+use super::kernel::{tensor_like, values, wide, with_values, with_values2};
+use super::math;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 

@@ -1,8 +1,9 @@
-//! Self-attention over few tokens: one task a row of tokens, so that scores never leave the cache and nothing is permuted in
-//! memory. Backward computes the scores again, which costs less than keeping them.
+//! Self-attention over few tokens: one task a row of tokens, so that scores never leave the cache and
+//! nothing is permuted in memory. Backward computes the scores again, which costs less than keeping them.
 
+use super::kernel::{tensor_like, values, wide, with_values2};
+use super::math;
 use super::matmul::{Mat, product_into};
-use super::{math, tensor_like, values, wide, with_values2};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 use rayon::prelude::*;

@@ -1,8 +1,9 @@
 //! Convolution as patches times a matrix, a few images at a time so that the patches stay in the cache.
 
 use super::elementwise::column_sums;
+use super::kernel::{tensor_like, values, with_values, with_values2};
 use super::matmul::{Mat, all_threads, product, rows_of};
-use super::{tensor_like, values, with_values, with_values2};
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -27,7 +28,7 @@ struct Window {
 impl Window {
     fn new(x: &Tensor, k: usize, stride: usize, pad: usize) -> Result<Self> {
         let (_, h, w, c) = x.dims4()?;
-        let size = |n| crate::model::nn::ops::conv_size(n, k, stride, pad);
+        let size = |n| conv_size(n, k, stride, pad);
         Ok(Self {
             h,
             w,
@@ -353,4 +354,19 @@ pub fn conv2d(
     };
     x.contiguous()?
         .apply_op3(&weight.contiguous()?, &bias, ConvOp { win, cout })
+}
+
+/// Height or width after a convolution.
+pub(in crate::model::nn) fn conv_size(
+    size: usize,
+    k: usize,
+    stride: usize,
+    pad: usize,
+) -> Result<usize> {
+    if k == 0 || stride == 0 || size + 2 * pad < k {
+        bail!(
+            "convolution: window {k}, stride {stride} do not fit into {size} pixels padded by {pad}"
+        );
+    }
+    Ok((size + 2 * pad - k) / stride + 1)
 }

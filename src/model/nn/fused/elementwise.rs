@@ -1,6 +1,7 @@
 //! GELU, SiLU, and per-channel shift and scale.
 
-use super::{PIECE, math, piece_of_rows, tensor_like, values, wide, with_values, with_values2};
+use super::kernel::{PIECE, piece_of_rows, tensor_like, values, wide, with_values, with_values2};
+use super::math;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 

@@ -1,6 +1,7 @@
 //! Updates of variables in place: an optimiser step that allocates nothing.
 
-use super::{PIECE, math, values, with_values};
+use super::kernel::{PIECE, values, with_values};
+use super::math;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use std::sync::Mutex;

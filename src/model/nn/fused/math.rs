@@ -1,5 +1,5 @@
-//! Scalar functions written so that the compiler turns loops over them into vector code: the C library's `expf` and
-//! `erff` would be called one element at a time.
+//! Scalar functions written so that the compiler turns loops over them into vector code: the C library's
+//! `expf` and `erff` would be called one element at a time.
 
 /// eˣ to a relative error of about 2e-7 (Cephes' polynomial), for any finite x; saturates outside ±87.
 #[inline(always)]

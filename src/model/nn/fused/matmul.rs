@@ -1,7 +1,7 @@
 //! Matrix products through the `gemm` crate, with the bias added and its gradient summed on the way.
 
 use super::elementwise::column_sums;
-use super::{values, with_values, with_values2};
+use super::kernel::{values, with_values, with_values2};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 
@@ -99,9 +99,9 @@ pub fn product_into(
         }
         return;
     }
-    // SAFETY: `Mat` covers rows × cols values of its slice with these strides (checked when made), the result's
-    // a.rows × b.cols values lie within `out` at this stride (checked above), and `out` is borrowed mutably, so
-    // nothing overlaps.
+    // SAFETY: `Mat` covers rows × cols values of its slice with these strides (checked when made), the
+    // result's a.rows × b.cols values lie within `out` at this stride (checked above), and `out` is
+    // borrowed mutably, so nothing overlaps.
     unsafe {
         gemm::gemm(
             a.rows,

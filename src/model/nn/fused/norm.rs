@@ -1,6 +1,7 @@
 //! Layer norm, group norm and softmax.
 
-use super::{math, piece_of_rows, tensor_like, values, wide, with_values2, with_values3};
+use super::kernel::{piece_of_rows, tensor_like, values, wide, with_values2, with_values3};
+use super::math;
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 

@@ -1,5 +1,5 @@
-//! Open-loop prediction with a residual MLP, for planning: rows go through all layers and steps a few at a time, so that nothing
-//! leaves the cache, and every thread has rows of its own.
+//! Open-loop prediction with a residual MLP, for planning: rows go through all layers and steps a few at a
+//! time, so that nothing leaves the cache, and every thread has rows of its own.
 
 use super::elementwise::gelu_in_place;
 use super::matmul::{Mat, product};
@@ -47,7 +47,8 @@ impl Layer {
 /// Scale, shift and epsilon of the norm; first; second.
 type Block = (Vec<f32>, Vec<f32>, f32, Layer, Layer);
 
-/// `z' = z + out(blocks(gelu(in([z₋ₕ₊₁ .. z, a]))))`, each block `h + second(gelu(first(norm(h))))`, repeated: weights copied once.
+/// `z' = z + out(blocks(gelu(in([z₋ₕ₊₁ .. z, a]))))`, each block `h +
+/// second(gelu(first(norm(h))))`, repeated: weights copied once.
 pub struct ResidualRollout {
     input: Layer,
     blocks: Vec<Block>,
@@ -78,8 +79,8 @@ impl ResidualRollout {
         })
     }
 
-    /// The latents `[N, T, D]` that follow `start: [H·D]`, the same for all, under actions `[N, T, A]`. The bits do not depend on the
-    /// number of threads.
+    /// The latents `[N, T, D]` that follow `start: [H·D]`, the same for all, under actions `[N, T, A]`.
+    /// The bits do not depend on the number of threads.
     pub fn run(&self, start: &[f32], actions: &[f32], steps: usize) -> Vec<f32> {
         let (d, width) = (self.output.bias.len(), self.input.bias.len());
         let known = self.history * d;

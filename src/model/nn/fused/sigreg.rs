@@ -1,7 +1,8 @@
-//! The Epps-Pulley statistic of SIGReg: knots are equally spaced, so cosines and sines of all of them follow from
-//! those of the first by rotation, and nothing of size batch × projections × knots is ever stored.
+//! The Epps-Pulley statistic of SIGReg: knots are equally spaced, so cosines and sines of all of them
+//! follow from those of the first by rotation, and nothing of size batch × projections × knots is ever
+//! stored.
 
-use super::{values, with_values};
+use super::kernel::{tensor_like, values, with_values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -119,12 +120,12 @@ impl CustomOp1 for EppsPulley {
                 });
             dx
         })?;
-        super::tensor_like(dx, arg).map(Some)
+        tensor_like(dx, arg).map(Some)
     }
 }
 
-/// Mean over groups and projections of the weighted statistic of `x: [groups, rows, projections]`, times `factor`;
-/// `knots` are (weight, target) at `0, spacing, 2·spacing, ..`.
+/// Mean over groups and projections of the weighted statistic of `x: [groups, rows, projections]`, times
+/// `factor`; `knots` are (weight, target) at `0, spacing, 2·spacing, ..`.
 pub fn epps_pulley(
     x: &Tensor,
     knots: Vec<(f32, f32)>,

@@ -1,0 +1,90 @@
+//! `parallax eval rollout`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::subject::{NfeArgs, SubjectArgs, Writes, bar, episodes};
+use super::{Measured, pictures};
+use crate::eval::result::Evaluation;
+use crate::eval::rollout::{self, RolloutResult};
+use crate::stats::{Rate, Spread};
+
+/// Accuracy and lawfulness of imagined clips.
+#[derive(clap::Args, Debug)]
+pub struct RolloutArgs {
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    #[command(flatten)]
+    sampling: NfeArgs,
+    /// Clips
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = episodes())]
+    episodes: u64,
+    /// Draw two clips, reality above what was imagined, to this PNG
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
+    let subject = &args.subject;
+    let scene = subject.scene()?;
+    let model = args.sampling.apply(subject.model()?)?;
+    if args.out.is_some() {
+        pictures::test(&scene, model.as_ref(), subject.seed)?;
+    }
+    let bar = bar(args.episodes, &subject.model);
+    let result = rollout::run(&scene, model.as_ref(), subject.seed, args.episodes, |_| {
+        bar.inc(1)
+    })?;
+    bar.finish_and_clear();
+    println!(
+        "{} in {}: {} clips, {} steps from {} real frames",
+        subject.model,
+        scene.name,
+        args.episodes,
+        rollout::STEPS,
+        rollout::CONTEXT
+    );
+    print(&result);
+    let head = subject
+        .head("rollout", &scene, args.episodes, writes)
+        .of(model.as_ref());
+    let seed = subject.seed;
+    Ok(Measured::result(&Evaluation { head, result })?
+        .with_picture(move |path| pictures::draw_clips(&scene, model.as_ref(), seed, path)))
+}
+
+fn print(result: &RolloutResult) {
+    println!(
+        "{:<18} {:>6} {:>12} {:>12} {:>12} {:>9}",
+        "", "step", "PSNR dB", "error px", "error m", "survival"
+    );
+    let spread =
+        |s: Option<Spread>, d: usize| s.map_or("-".into(), |s| format!("{:.d$}", s.median));
+    for (contestant, numbers) in &result.numbers {
+        for (n, horizon) in numbers.iter().zip(&result.horizons) {
+            println!(
+                "{contestant:<18} {horizon:>6} {:>12} {:>12} {:>12} {:>9}",
+                spread(n.foreground_psnr_db, 1),
+                spread(n.object_error_px, 2),
+                spread(n.object_error_m, 3),
+                n.survival
+                    .map_or("-".into(), |s| format!("{:.1} %", 100.0 * s)),
+            );
+        }
+    }
+    for (body, [x, z]) in &result.probe_r {
+        println!("linear probe of {body}: r = {x:.3} (x), {z:.3} (z)");
+    }
+    println!(
+        "gain over copy-last (dB): {:.1?}",
+        result.gain_over_copy_last_db
+    );
+    println!(
+        "clips without a violation of the {} laws that were checked: {}; violations a 100 object-frames {:?}",
+        result.violations.checked.len(),
+        Rate::percent(result.violations.clean_clips),
+        result.violations.per_100_object_frames
+    );
+    println!("{:.0} imagined frames/s", result.frames_per_s);
+}

@@ -1,0 +1,439 @@
+//! The world model around a sampler: padding short histories, rolling out many candidates, measuring
+//! distance.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::Objective;
+use super::input::{self, Inputs, interleave};
+use crate::model::facets::{Effort, Facets, Latents, Pixels, Plans, Surprise};
+use crate::model::goal::{HueMotion, Metric};
+use crate::model::nn::{Params, Rng};
+use crate::model::{
+    Actions, Cancel, Card, Context, Cost, Frame, Frames, Goal, Latent, ModelError, Rollouts,
+    Sampling, Shape, WorldModel,
+};
+
+/// What a sampler takes and gives.
+pub struct Layout {
+    /// Side of a frame in pixels.
+    pub size: usize,
+    /// Side of a frame as the network sees it.
+    pub side: usize,
+    /// Channels of a frame as the network sees it.
+    pub channels: usize,
+    /// Frames of context.
+    pub context: usize,
+    /// Latest actions that are embedded; the last of them leads to the next frame.
+    pub actions: usize,
+    /// Components of an action.
+    pub action_dim: usize,
+    /// Function evaluations of a frame unless told otherwise.
+    pub nfe: usize,
+    /// Whether it samples, or says the mean of the futures.
+    pub objective: Objective,
+    /// How far hues move in ordinary experience.
+    pub hue_motion: HueMotion,
+    /// Candidates that are denoised together: more no longer fit the cache.
+    pub chunk: usize,
+}
+
+/// What the network sees of one moment of several candidates, N.
+pub struct Moment {
+    /// `[N, S, S, K·C]`: the last K frames as the network sees them, oldest first.
+    pub context: Tensor,
+    /// How many of the oldest are not there, because the episode is too young.
+    pub missing: usize,
+    /// `[N, actions·dim]`: the latest actions; the last leads to the next frame.
+    pub actions: Tensor,
+}
+
+/// Multiply-adds of a model.
+pub struct Work {
+    /// To take in a frame.
+    pub encode: f64,
+    /// Of one function evaluation.
+    pub dynamics: f64,
+    /// Of one function evaluation, for the picture only.
+    pub dynamics_of_picture: f64,
+    /// Of the picture of one imagined frame.
+    pub picture: f64,
+}
+
+/// Draws the next frame, in whatever space the model imagines.
+pub trait Sampler: Send + Sync + Sized + 'static {
+    /// The settings it is built from: part of `train.ron`.
+    type Config;
+
+    /// Whether networks can be built from the settings.
+    ///
+    /// # Errors
+    /// The first field at fault, and what was found and expected.
+    fn check(config: &Self::Config) -> Result<(), (&'static str, String)>;
+
+    /// Networks on the variables in `params`.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing or has another shape.
+    fn new(config: &Self::Config, params: &Params) -> candle_core::Result<Self>;
+
+    /// The settings.
+    fn config(&self) -> &Self::Config;
+
+    /// What it takes and gives.
+    fn layout(&self) -> Layout;
+
+    /// Frames as the network sees them, `[S·S·C]` each.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn encode(&self, frames: &[Frame]) -> Result<Vec<Vec<f32>>, ModelError>;
+
+    /// What stands in for frames before the oldest one that is known.
+    fn before(&self, oldest: &[f32]) -> Vec<f32>;
+
+    /// The next frame of every candidate, `[N, S, S, C]`. All of them get the same noise.
+    ///
+    /// # Errors
+    /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
+    fn next(
+        &self,
+        moment: Moment,
+        nfe: usize,
+        rng: &mut Rng,
+        cancel: &Cancel,
+    ) -> Result<Tensor, ModelError>;
+
+    /// What becomes of an imagined frame before the network sees it again.
+    fn settle(&self, _imagined: &mut [f32]) {}
+
+    /// Imagined frames as pictures, `[.., H, W, 3]` bytes.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn draw(&self, imagined: &[f32]) -> Result<Vec<u8>, ModelError>;
+
+    /// Mean squared difference of each imagined frame from a real one, in the model's own space.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn errors(&self, imagined: &[f32], real: &Frame) -> Result<Vec<f32>, ModelError>;
+
+    /// What it makes of the last frame, for probes; it may look at the whole history.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn features(
+        &self,
+        last: &Frame,
+        history: &dyn Fn() -> Result<History, ModelError>,
+    ) -> Result<Vec<f32>, ModelError>;
+
+    /// Whether a picture loses something when it is encoded and drawn again.
+    fn has_own_latents(&self) -> bool;
+
+    /// Multiply-adds.
+    fn work(&self) -> Work;
+}
+
+/// The context as the network sees it.
+pub struct History {
+    /// Frames, oldest first, as many as the model uses.
+    pub frames: Vec<Vec<f32>>,
+    /// Frames that are missing at the start.
+    pub missing: usize,
+    /// All but the newest of the embedded actions, each padded to the model's components.
+    pub actions: Vec<Vec<f32>>,
+}
+
+/// Imagined frames `[N, T, S·S·C]`, as the network sees them.
+struct Imagined {
+    n: usize,
+    steps: usize,
+    frames: Vec<f32>,
+}
+
+/// A generative world model: it imagines frame by frame whatever its sampler draws.
+///
+/// Noise is drawn from a seed and is the same for all candidates of one call, so that a planner compares
+/// actions and not luck. [`Sampling::draw`] chooses another draw: several draws of one future show its
+/// spread.
+pub struct GenerativeWorld<S> {
+    card: Card,
+    sampler: S,
+    parameters: u64,
+    device: Device,
+}
+
+impl<S: Sampler> GenerativeWorld<S> {
+    /// Reads `model.safetensors` from a model's folder; the caller has read `card` from `card.ron` and
+    /// `config` from `train.ron`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file, and the field or tensor that does not fit.
+    pub fn load(
+        dir: &Path,
+        card: Card,
+        config: &S::Config,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        input::load(dir, S::check(config), device, |params| {
+            Self::new(card, config, params)
+        })
+    }
+
+    /// A model of the variables in `params`, which it shares: steps of an optimiser show at once.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] if a tensor is missing or has another shape.
+    pub fn new(card: Card, config: &S::Config, params: &Params) -> Result<Self, ModelError> {
+        Ok(Self {
+            card,
+            sampler: S::new(config, &params.detached())?,
+            parameters: params.count() as u64,
+            device: params.device().clone(),
+        })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &S::Config {
+        self.sampler.config()
+    }
+
+    /// Function evaluations of an imagined frame; a regression twin has one whatever it is asked for.
+    fn evaluations(&self, sampling: Sampling) -> usize {
+        let layout = self.sampler.layout();
+        match layout.objective {
+            Objective::Denoise => sampling.nfe.unwrap_or(layout.nfe).clamp(1, 64),
+            Objective::Regression => 1,
+        }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        let layout = self.sampler.layout();
+        Inputs {
+            model: &self.card.name,
+            size: layout.size,
+            context: layout.context,
+            actions: layout.actions,
+            action_dim: layout.action_dim,
+        }
+    }
+
+    fn history(&self, context: &Context) -> Result<History, ModelError> {
+        let inputs = self.inputs();
+        let known = inputs.frames(context)?;
+        let missing = inputs.context - known.len();
+        let encoded = self.sampler.encode(known)?;
+        let filler = encoded.first().map(|oldest| self.sampler.before(oldest));
+        let mut frames = vec![filler.unwrap_or_default(); missing];
+        frames.extend(encoded);
+        Ok(History {
+            frames,
+            missing,
+            actions: inputs.past(context)?,
+        })
+    }
+
+    /// Frames `[n, T, S·S·C]` of a few candidates.
+    fn roll(
+        &self,
+        history: &History,
+        actions: &[Vec<Vec<f32>>],
+        (nfe, draw): (usize, u64),
+        cancel: &Cancel,
+    ) -> Result<Vec<f32>, ModelError> {
+        let layout = self.sampler.layout();
+        let (n, steps) = (actions.len(), actions.first().map_or(0, Vec::len));
+        let (side, channels) = (layout.side, layout.channels);
+        let len = side * side * channels;
+        let mut windows: Vec<Vec<Vec<f32>>> = vec![history.frames.clone(); n];
+        let mut out = vec![0f32; n * steps * len];
+        for t in 0..steps {
+            let mut rng = Rng::stream(draw, t as u64);
+            let mut context = Vec::with_capacity(n * len * layout.context);
+            for window in &windows {
+                interleave(window, channels, &mut context);
+            }
+            let shape = (n, side, side, channels * layout.context);
+            let width = layout.actions * layout.action_dim;
+            let latest = input::latest(&history.actions, actions, t);
+            let moment = Moment {
+                context: Tensor::from_vec(context, shape, &self.device)?,
+                missing: history.missing.saturating_sub(t),
+                actions: Tensor::from_vec(latest, (n, width), &self.device)?,
+            };
+            let next = self.sampler.next(moment, nfe, &mut rng, cancel)?;
+            let mut next = next.flatten_all()?.to_vec1::<f32>()?;
+            for (i, values) in next.chunks_exact_mut(len).enumerate() {
+                self.sampler.settle(values);
+                let place = (i * steps + t) * len;
+                out[place..place + len].copy_from_slice(values);
+                windows[i].rotate_left(1);
+                if let Some(newest) = windows[i].last_mut() {
+                    newest.copy_from_slice(values);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn imagine_frames(
+        &self,
+        history: &History,
+        actions: &Actions,
+        sampling: Sampling,
+        cancel: &Cancel,
+    ) -> Result<Imagined, ModelError> {
+        let sequences = self.inputs().sequences(actions)?;
+        let how = (self.evaluations(sampling), sampling.draw);
+        let chunks: Result<Vec<Vec<f32>>, ModelError> = sequences
+            .par_chunks(input::chunk(actions.n, self.sampler.layout().chunk))
+            .map(|s| self.roll(history, s, how, cancel))
+            .collect();
+        Ok(Imagined {
+            n: actions.n,
+            steps: actions.steps,
+            frames: chunks?.concat(),
+        })
+    }
+
+    fn draw(&self, imagined: &Imagined) -> Result<Frames, ModelError> {
+        Ok(Frames {
+            n: imagined.n,
+            steps: imagined.steps,
+            size: self.sampler.layout().size,
+            data: self.sampler.draw(&imagined.frames)?,
+        })
+    }
+}
+
+impl<S: Sampler> WorldModel for GenerativeWorld<S> {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn shape(&self) -> Shape {
+        let layout = self.sampler.layout();
+        Shape {
+            context_frames: layout.context,
+            frameskip: 1,
+            action_dim: layout.action_dim,
+        }
+    }
+
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        Ok(Latent::new(self.history(context)?))
+    }
+
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        sampling: Sampling,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        let history = latent.get::<History>(&self.card.name)?;
+        let imagined = self.imagine_frames(history, actions, sampling, cancel)?;
+        Ok(Rollouts::new(imagined))
+    }
+
+    fn cost(&self, sampling: Sampling) -> Cost {
+        let (work, evaluations) = (self.sampler.work(), self.evaluations(sampling) as f64);
+        Cost {
+            parameters: self.parameters,
+            encode_flops: 2.0 * work.encode,
+            dynamics_flops: 2.0 * evaluations * work.dynamics,
+            rendering_flops: 2.0 * (work.picture + evaluations * work.dynamics_of_picture),
+        }
+    }
+
+    fn nfe(&self, sampling: Sampling) -> Option<usize> {
+        Some(self.evaluations(sampling))
+    }
+
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            plans: Some(self),
+            pixels: Some(self),
+            latents: Some(self),
+            surprise: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl<S: Sampler> Plans for GenerativeWorld<S> {
+    fn distance(
+        &self,
+        rollouts: &Rollouts,
+        goal: &Goal,
+        metric: &Metric,
+    ) -> Result<Vec<f32>, ModelError> {
+        let imagined = rollouts.get::<Imagined>(&self.card.name)?;
+        self.inputs().check("goal", &goal.frame)?;
+        if matches!(metric, Metric::Latents) {
+            return self.sampler.errors(&imagined.frames, &goal.frame);
+        }
+        let usual = &self.sampler.layout().hue_motion;
+        metric.of_frames(&self.draw(imagined)?, goal, usual)
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::PIXELS
+    }
+}
+
+impl<S: Sampler> Pixels for GenerativeWorld<S> {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
+        self.draw(rollouts.get::<Imagined>(&self.card.name)?)
+    }
+
+    fn reconstruct(&self, frames: &Frames) -> Result<Option<Frames>, ModelError> {
+        if !self.sampler.has_own_latents() {
+            return Ok(None);
+        }
+        let len = (3 * frames.size * frames.size).max(1);
+        let frame = |data: &[u8]| Frame::new(frames.size, data.to_vec());
+        let real: Vec<Frame> = frames.data.chunks(len).map(frame).collect();
+        for frame in &real {
+            self.inputs().check("frames", frame)?;
+        }
+        let data = self.sampler.draw(&self.sampler.encode(&real)?.concat())?;
+        Ok(Some(Frames {
+            data,
+            ..frames.clone()
+        }))
+    }
+}
+
+impl<S: Sampler> Latents for GenerativeWorld<S> {
+    fn features(&self, context: &Context) -> Result<Vec<f32>, ModelError> {
+        let newest = self.inputs().frames(context)?;
+        let last = newest.last().ok_or_else(|| {
+            let message = "found no frame, expected at least 1";
+            ModelError::input(&self.card.name, message)
+        })?;
+        self.sampler.features(last, &|| self.history(context))
+    }
+}
+
+impl<S: Sampler> Surprise for GenerativeWorld<S> {
+    /// Mean squared error of a prediction in one denoising step: from pure noise that is the mean over the
+    /// futures that the model thinks possible, so the draw hardly matters.
+    fn surprise(
+        &self,
+        context: &Context,
+        actions: &Actions,
+        next: &Frame,
+    ) -> Result<f32, ModelError> {
+        self.inputs().check_next(next, actions)?;
+        let history = self.history(context)?;
+        let one = Sampling::nfe(1);
+        let imagined = self.imagine_frames(&history, actions, one, &Cancel::new())?;
+        let errors = self.sampler.errors(&imagined.frames, next)?;
+        Ok(errors.first().copied().unwrap_or(f32::NAN))
+    }
+}

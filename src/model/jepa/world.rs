@@ -1,0 +1,463 @@
+//! The world model around a predictor of latents: it plans in its latents and has no pixels.
+
+use super::shared::{Inputs, ReadOuts};
+use super::{GoalCost, ProbeSpec};
+use crate::model::facets::{
+    Effort, Facets, LatentRows, Latents, Plans, ProbedStates, ReadOuts as Probed, Slope, Surprise,
+};
+use crate::model::goal::Metric;
+use crate::model::input;
+use crate::model::nn::{Init, Params};
+use crate::model::{
+    Actions, Cancel, Card, Context, Cost, Frame, Goal, Latent, ModelError, Rollouts, Sampling,
+    Shape, WorldModel,
+};
+use candle_core::{Device, Tensor, Var};
+use std::path::Path;
+
+/// What a predictor takes.
+pub struct Sizes {
+    /// Side of a frame in pixels.
+    pub image: usize,
+    /// Numbers of a latent, D.
+    pub latent: usize,
+    /// Numbers of what probes read of a latent, K.
+    pub summary: usize,
+    /// Components of an action.
+    pub action_dim: usize,
+    /// Control steps of one imagined step.
+    pub frameskip: usize,
+    /// Imagined steps that it looks back.
+    pub history: usize,
+}
+
+/// Encodes frames, and predicts the latents that follow.
+pub trait Predictor: Send + Sync + Sized + 'static {
+    /// The settings it is built from: part of `train.ron`.
+    type Config;
+    /// The parts of the weights that planning needs.
+    const PARTS: [&'static str; 2];
+
+    /// Networks on the weights in `params`, and what `spec` says was fitted to them afterwards.
+    ///
+    /// # Errors
+    /// Names the field that makes no sense, or the tensor that is missing or has another shape.
+    fn new(
+        config: &Self::Config,
+        params: &Params,
+        spec: Option<&ProbeSpec>,
+    ) -> candle_core::Result<Self>;
+
+    /// What it takes.
+    fn sizes(&self) -> Sizes;
+
+    /// Where it runs.
+    fn device(&self) -> &Device;
+
+    /// The latent `[1, D]` of a frame.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn encode(&self, frame: &Frame) -> candle_core::Result<Tensor>;
+
+    /// The next latents `[N, D]` from the last `[N, H·D]`, oldest first, and action blocks `[N,
+    /// frameskip·A]`.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn predict(&self, last: &Tensor, block: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// The last latents `[N, H·D]` once `next: [N, D]` has followed `last: [N, H·D]`.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, the
+    /// fastest way.
+    ///
+    /// # Errors
+    /// [`ModelError::Cancelled`] between two steps once `cancel` is raised.
+    fn roll_out(
+        &self,
+        start: &Tensor,
+        blocks: &Tensor,
+        cancel: &Cancel,
+    ) -> Result<Tensor, ModelError> {
+        step_by_step(self, start, blocks, cancel)
+    }
+
+    /// Distance of latents `[M, D]` to `goal: [1, D]`, `[M]`.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn distance(&self, latents: &Tensor, goal: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// The distance that counts as a surprise of 1.
+    fn unit_of_surprise(&self) -> f32 {
+        1.0
+    }
+
+    /// What probes read of latents `[M, D]`: `[M, K]`.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn summary(&self, latents: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// Floating-point operations of encoding one frame and of predicting one latent.
+    fn flops(&self) -> (f64, f64);
+
+    /// What a search that a person waits for may imagine.
+    fn effort(&self) -> Effort {
+        Effort::CHEAP
+    }
+
+    /// Whether its steps are cheap enough to be differentiated, and its latents small enough to be drawn.
+    fn is_small(&self) -> bool {
+        false
+    }
+
+    /// Adds what a model with this predictor can do besides planning in latents.
+    fn add_facets<'a>(world: &'a JepaWorld<Self>, facets: Facets<'a>) -> Facets<'a>;
+}
+
+/// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, through
+/// which gradients flow.
+///
+/// # Errors
+/// [`ModelError::Cancelled`] between two steps once `cancel` is raised.
+pub(super) fn step_by_step<P: Predictor>(
+    predictor: &P,
+    start: &Tensor,
+    blocks: &Tensor,
+    cancel: &Cancel,
+) -> Result<Tensor, ModelError> {
+    let (n, steps, _) = blocks.dims3()?;
+    let mut last = start.broadcast_as((n, start.dim(1)?))?.contiguous()?;
+    let mut latents = Vec::with_capacity(steps);
+    for t in 0..steps {
+        cancel.check()?;
+        let block = blocks.narrow(1, t, 1)?.squeeze(1)?.contiguous()?;
+        let next = predictor.predict(&last, &block)?;
+        last = predictor.shift(&last, &next)?;
+        latents.push(next);
+    }
+    Ok(match latents.is_empty() {
+        true => {
+            let shape = (n, 0, predictor.sizes().latent);
+            Tensor::zeros(shape, last.dtype(), last.device())?
+        }
+        false => Tensor::stack(&latents, 1)?,
+    })
+}
+
+/// The whitening `[D, D]` of a goal cost, transposed for a product from the right.
+pub(super) fn whitening_of(
+    cost: GoalCost,
+    d: usize,
+    params: &Params,
+) -> candle_core::Result<Option<Tensor>> {
+    Ok(match cost {
+        GoalCost::Plain => None,
+        GoalCost::Whitened => {
+            let w = params.buffer((d, d), "whitening", Init::Zeros)?;
+            Some(w.as_detached_tensor().t()?.contiguous()?)
+        }
+    })
+}
+
+/// A joint-embedding world model.
+pub struct JepaWorld<P> {
+    pub(super) card: Card,
+    pub(super) predictor: P,
+    read_outs: Option<ReadOuts>,
+    parameters: u64,
+}
+
+/// Imagined latents `[N, T, D]`.
+struct Imagined {
+    z: Tensor,
+}
+
+impl<P: Predictor> JepaWorld<P> {
+    /// Reads a model folder: `card.ron` was read by the caller, `config` comes from `train.ron`,
+    /// `model.safetensors` and (if there) `readouts.json` are read here.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and the tensor or field at fault.
+    pub fn load(
+        dir: &Path,
+        card: Card,
+        config: &P::Config,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let spec = ReadOuts::spec(dir)?;
+        input::load(dir, device, |params| {
+            Self::from_params(card, config, params, spec)
+        })
+    }
+
+    /// A model on weights in memory as they are now, such as those of a training that goes on.
+    ///
+    /// # Errors
+    /// Names the field that makes no sense, or the tensor that is missing or has another shape.
+    pub fn from_params(
+        card: Card,
+        config: &P::Config,
+        params: &Params,
+        spec: Option<ProbeSpec>,
+    ) -> candle_core::Result<Self> {
+        let frozen = params.detached();
+        let predictor = P::new(config, &frozen, spec.as_ref())?;
+        let read_outs = ReadOuts::of(spec, predictor.sizes().summary, &frozen)?;
+        let count = |part: &&str| params.pp(part).count() as u64;
+        Ok(Self {
+            card,
+            predictor,
+            read_outs,
+            parameters: P::PARTS.iter().map(count).sum(),
+        })
+    }
+
+    /// The networks.
+    pub fn predictor(&self) -> &P {
+        &self.predictor
+    }
+
+    pub(super) fn inputs(&self) -> Inputs<'_> {
+        let sizes = self.predictor.sizes();
+        Inputs {
+            model: &self.card.name,
+            action_dim: sizes.action_dim,
+            frameskip: sizes.frameskip,
+            history: sizes.history,
+        }
+    }
+
+    pub(super) fn check(&self, frame: &Frame) -> Result<(), ModelError> {
+        let side = self.predictor.sizes().image;
+        input::check_frame(&self.card.name, "frame", (frame.size, &frame.data), side)
+    }
+
+    /// The latent `[1, D]` of a frame.
+    pub(super) fn encode(&self, frame: &Frame) -> Result<Tensor, ModelError> {
+        self.check(frame)?;
+        Ok(self.predictor.encode(frame)?)
+    }
+
+    /// Action blocks `[N, T, frameskip·A]`.
+    fn blocks(&self, actions: &Actions) -> Result<Tensor, ModelError> {
+        self.inputs().blocks(actions, self.predictor.device())
+    }
+
+    /// The last latents `[1, H·D]` of a context, oldest first, an imagined step apart; the first frame
+    /// stands in for what came before it.
+    fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
+        let frames = self.inputs().last(context)?;
+        let encoded = frames.into_iter().map(|f| self.encode(f));
+        let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
+        Ok(Tensor::cat(&encoded, 1)?)
+    }
+
+    /// Distance of latents `[.., D]` to `goal: [1, D]`, `[..]` flattened.
+    fn latent_distance(&self, z: &Tensor, goal: &Tensor) -> candle_core::Result<Tensor> {
+        let d = self.predictor.sizes().latent;
+        self.predictor.distance(&z.reshape(((), d))?, goal)
+    }
+
+    /// Imagined latents as `[N, T, D]`, and as rows `[N·T, D]`.
+    pub(super) fn imagined<'r>(
+        &self,
+        rollouts: &'r Rollouts,
+    ) -> Result<(&'r Tensor, Tensor), ModelError> {
+        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let rows = imagined.z.reshape(((), self.predictor.sizes().latent))?;
+        Ok((&imagined.z, rows))
+    }
+
+    /// That a metric is the model's own: it has no pictures to measure.
+    fn check_metric(&self, metric: &Metric) -> Result<(), ModelError> {
+        match metric {
+            Metric::Own | Metric::Latents => Ok(()),
+            other => Err(self.inputs().fault(format!(
+                "imagines no pixels, so it cannot plan with the distance `{}`; expected `latents`",
+                other.id()
+            ))),
+        }
+    }
+}
+
+impl<P: Predictor> WorldModel for JepaWorld<P> {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+
+    fn shape(&self) -> Shape {
+        let sizes = self.predictor.sizes();
+        Shape {
+            context_frames: (sizes.history - 1) * sizes.frameskip + 1,
+            frameskip: sizes.frameskip,
+            action_dim: sizes.action_dim,
+        }
+    }
+
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        Ok(Latent::new(self.encode_context(context)?))
+    }
+
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        _sampling: Sampling,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = self.blocks(actions)?;
+        let z = self.predictor.roll_out(start, &blocks, cancel)?;
+        Ok(Rollouts::new(Imagined { z }))
+    }
+
+    fn cost(&self, _sampling: Sampling) -> Cost {
+        let (encode_flops, dynamics_flops) = self.predictor.flops();
+        Cost {
+            parameters: self.parameters,
+            encode_flops,
+            dynamics_flops,
+            rendering_flops: 0.0,
+        }
+    }
+
+    fn facets(&self) -> Facets<'_> {
+        let common = Facets {
+            plans: Some(self),
+            latents: Some(self),
+            readouts: self.read_outs.is_some().then_some(self),
+            surprise: Some(self),
+            ..Facets::default()
+        };
+        P::add_facets(self, common)
+    }
+}
+
+impl<P: Predictor> Plans for JepaWorld<P> {
+    fn distance(
+        &self,
+        rollouts: &Rollouts,
+        goal: &Goal,
+        metric: &Metric,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.check_metric(metric)?;
+        let (z, _) = self.imagined(rollouts)?;
+        let goal = self.encode(&goal.frame)?;
+        Ok(self.latent_distance(z, &goal)?.to_vec1()?)
+    }
+
+    fn effort(&self) -> Effort {
+        self.predictor.effort()
+    }
+
+    fn gradient(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        goal: &Goal,
+        metric: &Metric,
+        weights: &[f32],
+        cancel: &Cancel,
+    ) -> Result<Option<Slope>, ModelError> {
+        if !self.predictor.is_small() {
+            return Ok(None);
+        }
+        self.check_metric(metric)?;
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = Var::from_tensor(&self.blocks(actions)?)?;
+        let (n, steps, _) = blocks.dims3()?;
+        if weights.len() != steps {
+            return Err(self.inputs().fault(format!(
+                "found {} weights, expected one for each of {steps} imagined steps",
+                weights.len()
+            )));
+        }
+        let z = step_by_step(&self.predictor, start, blocks.as_tensor(), cancel)?;
+        let goal = self.encode(&goal.frame)?;
+        let distances = self.latent_distance(&z, &goal)?;
+        let weights = Tensor::from_slice(weights, (1, steps), self.predictor.device())?;
+        let total = distances
+            .reshape((n, steps))?
+            .broadcast_mul(&weights)?
+            .sum_all()?;
+        cancel.check()?;
+        let gradients = total.backward()?;
+        let by_block = gradients.get(&blocks).ok_or_else(|| {
+            self.inputs()
+                .fault("its distances do not depend on the actions".into())
+        })?;
+        let by_action: Vec<f32> = by_block.flatten_all()?.to_vec1()?;
+        let padded = self.predictor.sizes().action_dim.max(1);
+        let own = |a: &[f32]| a[..actions.dim].to_vec();
+        Ok(Some(Slope {
+            distances: distances.to_vec1()?,
+            by_action: by_action.chunks_exact(padded).flat_map(own).collect(),
+        }))
+    }
+}
+
+impl<P: Predictor> Latents for JepaWorld<P> {
+    fn features(&self, context: &Context) -> Result<Vec<f32>, ModelError> {
+        let z = self.encode(self.inputs().newest(context)?)?;
+        Ok(self.predictor.summary(&z)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn rows(&self, rollouts: &Rollouts, goal: &Goal) -> Result<Option<LatentRows>, ModelError> {
+        if !self.predictor.is_small() {
+            return Ok(None);
+        }
+        let (z, _) = self.imagined(rollouts)?;
+        let (n, steps, dim) = z.dims3()?;
+        Ok(Some(LatentRows {
+            n,
+            steps,
+            dim,
+            data: z.flatten_all()?.to_vec1()?,
+            goal: self.encode(&goal.frame)?.flatten_all()?.to_vec1()?,
+        }))
+    }
+}
+
+impl<P: Predictor> JepaWorld<P> {
+    fn probes(&self) -> Result<&ReadOuts, ModelError> {
+        let probes = self.read_outs.as_ref();
+        probes.ok_or_else(|| self.inputs().fault("has no probes".into()))
+    }
+}
+
+impl<P: Predictor> Probed for JepaWorld<P> {
+    fn states(&self, rollouts: &Rollouts) -> Result<ProbedStates, ModelError> {
+        let (z, rows) = self.imagined(rollouts)?;
+        let summary = self.predictor.summary(&rows)?;
+        self.probes()?.states(&summary, z.dim(1)?)
+    }
+
+    fn now(&self, context: &Context) -> Result<ProbedStates, ModelError> {
+        self.inputs().newest(context)?;
+        self.probes()?
+            .now(context, |f| Ok(self.predictor.summary(&self.encode(f)?)?))
+    }
+}
+
+impl<P: Predictor> Surprise for JepaWorld<P> {
+    fn surprise(
+        &self,
+        context: &Context,
+        actions: &Actions,
+        next: &Frame,
+    ) -> Result<f32, ModelError> {
+        let (z, seen) = (self.encode_context(context)?, self.encode(next)?);
+        let inputs = self.inputs();
+        let block = inputs.only_block(actions, self.predictor.device())?;
+        let expected = self.predictor.predict(&z, &block)?;
+        let error: Vec<f32> = self.latent_distance(&expected, &seen)?.to_vec1()?;
+        Ok(error.first().copied().unwrap_or(f32::NAN) / self.predictor.unit_of_surprise())
+    }
+}

@@ -1,0 +1,189 @@
+//! The words of world models: context, actions, goal, latent, rollouts, sampling, shape and cost.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::{Frame, ModelError};
+
+/// What a model is given before it imagines: the latest observations and the actions between them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Context {
+    /// Oldest first. A model pads a short history (at the start of an episode) by repeating the oldest frame.
+    pub frames: Vec<Frame>,
+    /// `actions[i]` was taken between `frames[i]` and `frames[i + 1]`; there is one fewer than frames.
+    pub actions: Vec<Vec<f32>>,
+}
+
+impl Context {
+    /// Observations of side `size`, oldest first, and the actions between them.
+    pub fn new(
+        size: usize,
+        frames: impl IntoIterator<Item = Vec<u8>>,
+        actions: Vec<Vec<f32>>,
+    ) -> Self {
+        Self {
+            frames: frames.into_iter().map(|f| Frame::new(size, f)).collect(),
+            actions,
+        }
+    }
+
+    /// One observation, before anybody acted.
+    pub fn one(frame: Frame) -> Self {
+        Self {
+            frames: vec![frame],
+            actions: Vec::new(),
+        }
+    }
+
+    /// Forgets the oldest observations and actions until at most `frames` observations are left.
+    pub fn keep(&mut self, frames: usize) {
+        let frames = frames.max(1);
+        let surplus = self.frames.len().saturating_sub(frames);
+        self.frames.drain(..surplus);
+        let surplus = (self.actions.len() + 1).saturating_sub(frames);
+        self.actions.drain(..surplus);
+    }
+}
+
+/// Action sequences for many candidates, at the control rate.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actions {
+    /// Number of candidates, N.
+    pub n: usize,
+    /// Control steps, T.
+    pub steps: usize,
+    /// Components of one action, A.
+    pub dim: usize,
+    /// `[N, T, A]`, in [-1, 1].
+    pub data: Vec<f32>,
+}
+
+impl Actions {
+    /// One sequence `[T][A]` as a batch of one.
+    pub fn one(sequence: &[Vec<f32>], dim: usize) -> Self {
+        let data = sequence
+            .iter()
+            .flat_map(|a| (0..dim).map(|i| a.get(i).copied().unwrap_or(0.0)))
+            .collect();
+        Self {
+            n: 1,
+            steps: sequence.len(),
+            dim,
+            data,
+        }
+    }
+
+    /// The action of candidate `n` at step `t`, `[A]`.
+    pub fn at(&self, n: usize, t: usize) -> &[f32] {
+        let start = (n * self.steps + t) * self.dim;
+        &self.data[start..start + self.dim]
+    }
+}
+
+/// A goal: an observation to bring about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Goal {
+    /// What it should look like in the end.
+    pub frame: Frame,
+}
+
+impl Goal {
+    /// The goal to see this frame of side `size`.
+    pub fn new(size: usize, frame: Vec<u8>) -> Self {
+        Self {
+            frame: Frame::new(size, frame),
+        }
+    }
+}
+
+/// A model's own state; opaque to everyone else.
+#[derive(Clone)]
+pub struct Latent(pub Arc<dyn Any + Send + Sync>);
+
+/// A model's own imagined futures; opaque to everyone else.
+#[derive(Clone)]
+pub struct Rollouts(pub Arc<dyn Any + Send + Sync>);
+
+impl Latent {
+    /// Wraps a model's state.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The state, if it is this model's.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if another model made it.
+    pub fn get<T: Any>(&self, model: &str) -> Result<&T, ModelError> {
+        let state = self.0.downcast_ref();
+        state.ok_or_else(|| foreign(model, "latent"))
+    }
+}
+
+impl Rollouts {
+    /// Wraps a model's imagined futures.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The futures, if they are this model's.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if another model made them.
+    pub fn get<T: Any>(&self, model: &str) -> Result<&T, ModelError> {
+        let futures = self.0.downcast_ref();
+        futures.ok_or_else(|| foreign(model, "rollouts"))
+    }
+}
+
+fn foreign(model: &str, what: &str) -> ModelError {
+    ModelError::input(model, format!("the {what} given was made by another model"))
+}
+
+/// How a model that draws its futures by chance draws them; other models take no notice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampling {
+    /// Function evaluations of an imagined frame (NFE); `None` takes the number of the model's configuration.
+    pub nfe: Option<usize>,
+    /// Which draw of noise: the same draw imagines the same futures to the bit, another draw imagines others.
+    pub draw: u64,
+}
+
+impl Sampling {
+    /// The first draw, with so many function evaluations a frame.
+    pub fn nfe(nfe: usize) -> Self {
+        Self {
+            nfe: Some(nfe),
+            draw: 0,
+        }
+    }
+
+    /// The same with another draw of noise.
+    pub fn draw(self, draw: u64) -> Self {
+        Self { draw, ..self }
+    }
+}
+
+/// What a model takes and how far it steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Frames of context that it can use.
+    pub context_frames: usize,
+    /// Control steps that one imagined step spans.
+    pub frameskip: usize,
+    /// Components of an action that it can take at most; those of scenes with fewer are padded with zeros.
+    pub action_dim: usize,
+}
+
+/// What imagining costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Cost {
+    /// Learned numbers.
+    pub parameters: u64,
+    /// Floating-point operations to take in one observation.
+    pub encode_flops: f64,
+    /// Floating-point operations of one imagined model step that the dynamics needs.
+    pub dynamics_flops: f64,
+    /// Floating-point operations of one imagined model step that only the picture needs.
+    pub rendering_flops: f64,
+}
