@@ -193,9 +193,9 @@ impl Imagining<'_> {
         };
         let notes = format!(
             "{} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): one camera, an \
-             autoencoder of single frames, {} tokens a frame, a window of {} context frames that enters cell \
-             by cell in place of attention over time, each with a noise level of its own; {how}; moving bodies \
-             weighted {}-fold, the last part of the training on the model's own latents.",
+             autoencoder of single frames, {} tokens a frame, a window of {} context frames that enters \
+             cell by cell in place of attention over time, each with a noise level of its own; {how}; \
+             moving bodies weighted {}-fold, the last part of the training on the model's own latents.",
             progress.frames,
             model.tokens(),
             model.context,

@@ -113,9 +113,9 @@ impl Denoising<'_> {
     fn made(&self, progress: &Progress) -> Result<Made, TrainError> {
         let notes = format!(
             "{} frames trained on. Differs from DIAMOND (arXiv 2405.12399): frames folded {p}x{p} into \
-             channels, two levels instead of four, self-attention at the inner one, moving bodies weighted {}-fold, \
-             context noised at a known level, the last part of the training on the model's own frames, no \
-             reward or termination head.",
+             channels, two levels instead of four, self-attention at the inner one, moving bodies weighted \
+             {}-fold, context noised at a known level, the last part of the training on the model's own \
+             frames, no reward or termination head.",
             progress.frames,
             self.recipe.training.foreground_weight,
             p = self.recipe.model.patch
