@@ -48,6 +48,8 @@ pub struct Moment {
     pub missing: usize,
     /// `[N, actions·dim]`: the latest actions; the last leads to the next frame.
     pub actions: Tensor,
+    /// Function evaluations to take.
+    pub nfe: usize,
 }
 
 /// Multiply-adds of a model.
@@ -98,13 +100,7 @@ pub trait Sampler: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
-    fn next(
-        &self,
-        moment: Moment,
-        nfe: usize,
-        rng: &mut Rng,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError>;
+    fn next(&self, moment: Moment, rng: &mut Rng, cancel: &Cancel) -> Result<Tensor, ModelError>;
 
     /// What becomes of an imagined frame before the network sees it again.
     fn settle(&self, _imagined: &mut [f32]) {}
@@ -264,8 +260,9 @@ impl<S: Sampler> GenerativeWorld<S> {
                 context: Tensor::from_vec(context, shape, &self.device)?,
                 missing: history.missing.saturating_sub(t),
                 actions: Tensor::from_vec(latest, (n, width), &self.device)?,
+                nfe,
             };
-            let next = self.sampler.next(moment, nfe, &mut rng, cancel)?;
+            let next = self.sampler.next(moment, &mut rng, cancel)?;
             let mut next = next.flatten_all()?.to_vec1::<f32>()?;
             for (i, values) in next.chunks_exact_mut(len).enumerate() {
                 self.sampler.settle(values);

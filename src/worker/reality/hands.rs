@@ -75,14 +75,7 @@ impl Stage {
             if let Err(e) = act.reality.set(&target, value) {
                 return self.say(News::Failed(e.to_string()));
             }
-            let (episode, goal) = (act.episode, act.goal.clone());
-            let moment = act.amend();
-            self.say(News::Amended {
-                episode,
-                moment,
-                goal,
-                goes_on: false,
-            });
+            self.say_amended(false);
         }
         self.interventions.insert(target, value);
         self.say_solids();
@@ -153,6 +146,12 @@ impl Stage {
         // Another goal is another task: its time begins now.
         act.budget_from = act.newest();
         let goes_on = act.ended.take().is_some();
+        self.say_amended(goes_on);
+    }
+
+    /// Tells the newest moment as it is now, and whether an end that was told no longer holds.
+    fn say_amended(&mut self, goes_on: bool) {
+        let Some(act) = &mut self.act else { return };
         let (episode, goal) = (act.episode, act.goal.clone());
         let moment = act.amend();
         self.say(News::Amended {
