@@ -12,7 +12,8 @@ use crate::model::{Actions, ModelError, require};
 /// How distances of the imagined steps become one cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CostShape {
-    /// Mean over all imagined steps: the sum, in units of one step (MODELS §5: 97 against 89 %).
+    /// Mean over all imagined steps. Nearness on the way counts, as in PETS (arXiv 1805.12114), where a
+    /// plan is worth the sum of its rewards.
     #[default]
     Sum,
     /// Only the last imagined step.

@@ -11,14 +11,9 @@ use crate::scene::Shape;
 /// moment.
 pub(super) fn ghosts_ui(picture: &Picture, pictures: &mut Pictures) {
     let Picture {
-        painter,
-        ui,
-        state,
-        pane,
-        rollout,
-        at,
-        rect,
+        painter, ui, state, ..
     } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     if let Some(moment) = state.record.moments.get(at.moment()) {
         let key = stamp(&(state.record.episode, at.moment()));
         let texture = pictures.show(ui.ctx(), &pane.name, key, || square_image(&moment.rgb));
@@ -100,23 +95,13 @@ pub(super) fn ghosts_ui(picture: &Picture, pictures: &mut Pictures) {
 /// What the diagnostic decoder draws of the same moment, in the corner where generative panes show the truth.
 fn decoded_ui(picture: &Picture, pictures: &mut Pictures) {
     let Picture {
-        painter,
-        ui,
-        state,
-        pane,
-        rollout,
-        at,
-        rect,
+        painter, ui, state, ..
     } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     let (Some(decoded), Some(index)) = (&rollout.imagined.decoded, rollout.index(at.k)) else {
         return;
     };
-    let key = stamp(&(
-        state.record.episode,
-        rollout.branch,
-        index,
-        rollout.took_ms.to_bits(),
-    ));
+    let key = picture.stamp(index);
     let place = format!("{} decoded", pane.name);
     let texture = pictures.show(ui.ctx(), &place, key, || {
         frame_image(decoded.size, decoded.at(0, index))

@@ -30,6 +30,20 @@ pub(super) struct Picture<'a> {
     pub rect: Rect,
 }
 
+impl<'a> Picture<'a> {
+    /// Whose imagination is drawn, what of it, and where.
+    pub fn subject(&self) -> (&'a Pane, &'a Rollout, Imagination, Rect) {
+        (self.pane, self.rollout, self.at, self.rect)
+    }
+
+    /// A number that changes with the imagined step that is drawn.
+    pub fn stamp(&self, index: usize) -> u64 {
+        let rollout = self.rollout;
+        let took = rollout.took_ms.to_bits();
+        stamp(&(self.state.record.episode, rollout.branch, index, took))
+    }
+}
+
 /// All of a texture.
 pub(super) const WHOLE: Rect = Rect {
     min: pos2(0.0, 0.0),

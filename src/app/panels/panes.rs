@@ -126,8 +126,9 @@ pub fn pane_ui(
             );
         }
         Some((at, rollout)) => {
+            let (painter, ui) = (&painter, &*ui);
             let picture = Picture {
-                painter: &painter,
+                painter,
                 ui,
                 state,
                 pane,
@@ -222,14 +223,9 @@ fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
 
 fn frames_ui(picture: &Picture, pictures: &mut Pictures) {
     let Picture {
-        painter,
-        ui,
-        state,
-        pane,
-        rollout,
-        at,
-        rect,
+        painter, ui, state, ..
     } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     let Some(frames) = &rollout.imagined.frames else {
         return;
     };
@@ -255,12 +251,7 @@ fn frames_ui(picture: &Picture, pictures: &mut Pictures) {
         return;
     };
     let frame = frames.at(0, index);
-    let key = stamp(&(
-        state.record.episode,
-        rollout.branch,
-        index,
-        rollout.took_ms.to_bits(),
-    ));
+    let key = picture.stamp(index);
     let texture = pictures.show(ui.ctx(), &pane.name, key, || {
         frame_image(frames.size, frame)
     });

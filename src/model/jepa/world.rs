@@ -71,7 +71,13 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// Those of the tensor library.
-    fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor>;
+    fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor> {
+        let (h, d) = (self.sizes().history, self.sizes().latent);
+        match h {
+            1 => Ok(next.clone()),
+            _ => Tensor::cat(&[&last.narrow(1, d, (h - 1) * d)?, next], 1),
+        }
+    }
 
     /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, the
     /// fastest way.

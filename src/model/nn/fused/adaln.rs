@@ -2,7 +2,7 @@
 //! as a condition says; and add a branch times the condition's gate. Conditions hold for a whole row of
 //! tokens.
 
-use super::kernel::{Fused, Kernel, gradients_by_row, wide};
+use super::kernel::{Fused, Kernel, by_row, gradients_by_row, wide};
 use super::math;
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -70,12 +70,8 @@ impl Kernel<2> for ModulateOp {
     const NAME: &'static str = "fused-modulate";
 
     fn run(&self, [x, condition]: [&[f32]; 2], shape: &Shape) -> (Vec<f32>, Shape) {
-        let row = self.tokens * self.width;
-        let mut y = vec![0f32; x.len()];
-        y.par_chunks_mut(row)
-            .zip(x.par_chunks(row))
-            .zip(condition.par_chunks(2 * self.width))
-            .for_each(|((y, x), condition)| self.forward(x, condition, y));
+        let rows = [self.tokens * self.width, 2 * self.width];
+        let y = by_row([x, condition], rows, |x, c, y| self.forward(x, c, y));
         (y, shape.clone())
     }
 
@@ -150,7 +146,7 @@ impl Kernel<3> for GateOp {
         grad: &Tensor,
     ) -> Result<[Option<Tensor>; 3]> {
         let rows = [self.tokens * self.width, self.width];
-        let by_row = |[branch, gate, g]: [&[f32]; 3], [d_branch, d_gate]: [&mut [f32]; 2]| {
+        let one = |[branch, gate, g]: [&[f32]; 3], [d_branch, d_gate]: [&mut [f32]; 2]| {
             wide(|| {
                 let rows = d_branch
                     .chunks_exact_mut(self.width)
@@ -164,7 +160,7 @@ impl Kernel<3> for GateOp {
                 }
             });
         };
-        let [d_branch, d_gate] = gradients_by_row([branch, gate, grad], rows, by_row)?;
+        let [d_branch, d_gate] = gradients_by_row([branch, gate, grad], rows, one)?;
         Ok([Some(grad.clone()), d_branch, d_gate])
     }
 }

@@ -308,15 +308,15 @@ impl Kernel<3> for ConvOp {
     }
 }
 
-/// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]`, zero-padded.
+/// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]`, zero-padded; `at` is the side of the
+/// window, its stride and the padding.
 pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    k: usize,
-    stride: usize,
-    pad: usize,
+    at: [usize; 3],
 ) -> Result<Tensor> {
+    let [k, stride, pad] = at;
     let win = Window::new(x, k, stride, pad)?;
     let (rows, cout) = weight.dims2()?;
     if rows != win.patch() || bias.is_some_and(|b| b.elem_count() != cout) {

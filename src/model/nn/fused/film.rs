@@ -2,9 +2,8 @@
 //! memory.
 
 use candle_core::{Result, Shape, Tensor};
-use rayon::prelude::*;
 
-use super::kernel::{Fused, Kernel, gradients_by_row};
+use super::kernel::{Fused, Kernel, by_row, gradients_by_row};
 use super::math;
 
 const EPS: f32 = 1e-5;
@@ -42,6 +41,11 @@ struct Affine {
 }
 
 impl Film {
+    /// Numbers of one image, and of its condition.
+    fn rows(&self) -> [usize; 2] {
+        [self.channels * self.pixels, 2 * self.channels]
+    }
+
     /// Sums over the pixels of each channel.
     fn channel_sums(&self, x: &[f32], f: impl Fn(usize, f32) -> f32) -> Vec<f32> {
         let mut sums = vec![0f32; self.channels];
@@ -190,14 +194,7 @@ impl Kernel<2> for Film {
     const NAME: &'static str = "film";
 
     fn run(&self, [x, condition]: [&[f32]; 2], shape: &Shape) -> (Vec<f32>, Shape) {
-        let image = self.channels * self.pixels;
-        let mut y = vec![0f32; x.len()];
-        y.par_chunks_mut(image)
-            .zip(
-                x.par_chunks(image)
-                    .zip(condition.par_chunks(2 * self.channels)),
-            )
-            .for_each(|(y, (x, condition))| self.forward(x, condition, y));
+        let y = by_row([x, condition], self.rows(), |x, c, y| self.forward(x, c, y));
         (y, shape.clone())
     }
 
@@ -206,9 +203,9 @@ impl Kernel<2> for Film {
         [x, condition]: [&Tensor; 2],
         grad: &Tensor,
     ) -> Result<[Option<Tensor>; 2]> {
-        let rows = [self.channels * self.pixels, 2 * self.channels];
-        gradients_by_row([x, condition, grad], rows, |[x, condition, g], [dx, dc]| {
-            self.backward(x, condition, g, dx, dc);
+        let all = [x, condition, grad];
+        gradients_by_row(all, self.rows(), |[x, c, g], [dx, dc]| {
+            self.backward(x, c, g, dx, dc)
         })
     }
 }

@@ -61,6 +61,19 @@ pub(super) fn tensor_like(values: Vec<f32>, like: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(values, like.shape(), like.device())
 }
 
+/// What `by_row` makes of rows of `a` (`row` numbers) with rows of `b` (`other` numbers), one by one.
+pub(super) fn by_row(
+    [a, b]: [&[f32]; 2],
+    [row, other]: [usize; 2],
+    by_row: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut y = vec![0f32; a.len()];
+    y.par_chunks_mut(row)
+        .zip(a.par_chunks(row).zip(b.par_chunks(other)))
+        .for_each(|(y, (a, b))| by_row(a, b, y));
+    y
+}
+
 /// Gradients by `a` and `b` from those by the result, of a kernel that takes rows of `a` and of the gradient (`row`
 /// numbers) with rows of `b` (`other` numbers) one by one; `by_row` adds to the gradients of its two rows.
 pub(super) fn gradients_by_row(
