@@ -207,128 +207,173 @@ struct Kept<'a> {
 /// Takes a phase's steps until it is done or time is up.
 fn optimise<P: Phase>(
     phase: &P,
-    mut place: Place,
+    place: Place,
     mut average: Option<&mut Ema>,
 ) -> Result<(), TrainError> {
     let plan = phase.plan();
     let mut optimiser = AdamW::new(phase.variables(), plan.optimiser)?;
     if let Some(kept) = place.kept.as_ref().filter(|kept| kept.is_held) {
-        let average = average.as_deref_mut();
+        let (average, progress) = (average.as_deref_mut(), &*place.progress);
         kept.checkpoint
-            .restore(&mut optimiser, average, place.progress, place.device)?;
+            .restore(&mut optimiser, average, progress, place.device)?;
     }
     let threads = match plan.is_serial {
         true => 1,
         false => spare_threads(place.device),
     };
-    let (before, started) = (place.progress.phase_seconds, Instant::now());
+    let (length, before, started) = (plan.length, place.progress.phase_seconds, Instant::now());
+    let seconds = || before + started.elapsed().as_secs_f64();
     let at = |step: usize| At {
         step,
-        progress: plan
-            .length
-            .progress(step, before + started.elapsed().as_secs_f64()),
+        progress: length.progress(step, seconds()),
     };
     let first = place.progress.step;
+    let mut course = Course {
+        phase,
+        plan,
+        place,
+        optimiser,
+        average,
+        saved: Instant::now(),
+        told: Told::default(),
+        bad_steps: 0,
+    };
     ahead(
         threads,
         first,
         |step| phase.draw(at(step)),
         |next| {
-            let (mut saved, mut told) = (Instant::now(), Told::default());
-            let mut bad_steps = 0;
             loop {
-                let at = at(place.progress.step);
-                place.progress.phase_seconds = before + started.elapsed().as_secs_f64();
-                place.progress.seconds = place.earlier_seconds + place.clock.seconds();
+                course.place.progress.phase_seconds = seconds();
+                let at = at(course.place.progress.step);
                 let done = at.progress >= 1.;
-                match &place.kept {
-                    None => place.clock.check()?,
-                    Some(kept) => {
-                        // Every run takes a step, so that runs of whatever length come to an end.
-                        let up = !done && at.step > first && place.clock.is_up();
-                        // Also at the end: whoever is stopped in what follows goes on from there.
-                        let due = saved.elapsed().as_secs_f64() > plan.checkpoint_seconds;
-                        if done || up || due {
-                            place.progress.optimiser_steps = optimiser.steps();
-                            place.progress.average_updates =
-                                average.as_deref().map_or(0, Ema::updates);
-                            let average = average.as_deref();
-                            kept.checkpoint.save(
-                                kept.params,
-                                &optimiser,
-                                average,
-                                place.progress,
-                            )?;
-                            if !done {
-                                phase.kept(place.progress)?;
-                            }
-                            saved = Instant::now();
-                        }
-                        if up {
-                            return Err(TrainError::Stopped);
-                        }
-                    }
-                }
-                if done || at.step.is_multiple_of(plan.measure_every) {
-                    if let Some(line) = phase.measure(place.progress, done)? {
-                        place.tell(&plan, at.step, told.line(line))?;
-                    }
-                    told.restart();
-                }
+                // Every run takes a step, so that runs of whatever length come to an end.
+                let may_pause = !done && at.step > first;
+                course.keep(done, may_pause)?;
+                course.measure(at, done)?;
                 if done {
                     return Ok(());
                 }
-                // A thread ends before its time only by a panic, which goes on when the threads are joined.
+                // A thread ends before its time only by a panic, which goes on when threads are joined.
                 let batch = next().ok_or(TrainError::Stopped)??;
-                let loss = phase.loss(batch, at)?;
-                let lr = plan.schedule.rate(at.step, at.progress, plan.optimiser.lr);
-                let norm = optimiser.step(&loss.value.backward()?, lr, Some(plan.clip))?;
-                bad_steps = if norm.is_finite() { 0 } else { bad_steps + 1 };
-                if bad_steps >= plan.bad_steps {
-                    return Err(TrainError::Diverged {
-                        phase: plan.name,
-                        step: at.step,
-                        norm,
-                    });
-                }
-                if let (Some(average), Some(kept)) = (average.as_deref_mut(), &place.kept) {
-                    average.update(kept.params)?;
-                }
-                phase.follow(at)?;
-                place.progress.step += 1;
-                place.progress.total_steps += 1;
-                place.progress.frames += loss.frames as u64;
-                told.add(&loss, norm, plan.log_every.is_some())?;
-                if plan
-                    .log_every
-                    .is_some_and(|n| at.step.is_multiple_of(n.max(1)))
-                {
-                    let mut line = told.losses()?;
-                    line.insert("lr".into(), short(lr));
-                    line.extend(loss.facts);
-                    place.tell(&plan, at.step, told.line(line))?;
-                    told = Told::default();
-                }
+                course.step(at, batch)?;
             }
         },
     )
 }
 
-impl Place<'_> {
+/// A phase under way.
+struct Course<'a, P> {
+    phase: &'a P,
+    plan: Plan,
+    place: Place<'a>,
+    optimiser: AdamW,
+    average: Option<&'a mut Ema>,
+    /// When the last checkpoint was written.
+    saved: Instant,
+    told: Told,
+    /// Gradients in a row that were not finite.
+    bad_steps: usize,
+}
+
+impl<P: Phase> Course<'_, P> {
+    /// Writes a checkpoint if one is due, and pauses if time is up.
+    fn keep(&mut self, done: bool, may_pause: bool) -> Result<(), TrainError> {
+        let place = &mut self.place;
+        place.progress.seconds = place.earlier_seconds + place.clock.seconds();
+        let Some(kept) = &place.kept else {
+            return place.clock.check();
+        };
+        let up = may_pause && place.clock.is_up();
+        // Also at the end: whoever is stopped in what follows goes on from there.
+        if done || up || self.saved.elapsed().as_secs_f64() > self.plan.checkpoint_seconds {
+            let average = self.average.as_deref();
+            place.progress.optimiser_steps = self.optimiser.steps();
+            place.progress.average_updates = average.map_or(0, Ema::updates);
+            kept.checkpoint
+                .save(kept.params, &self.optimiser, average, place.progress)?;
+            if !done {
+                self.phase.kept(place.progress)?;
+            }
+            self.saved = Instant::now();
+        }
+        match up {
+            true => Err(TrainError::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// Tells what is measured on held-out episodes, if it is time for that.
+    fn measure(&mut self, at: At, done: bool) -> Result<(), TrainError> {
+        if !done && !at.step.is_multiple_of(self.plan.measure_every) {
+            return Ok(());
+        }
+        if let Some(line) = self.phase.measure(self.place.progress, done)? {
+            self.tell(at.step, line)?;
+        }
+        self.told.restart();
+        Ok(())
+    }
+
+    /// Takes a step of the optimiser.
+    fn step(&mut self, at: At, batch: P::Batch) -> Result<(), TrainError> {
+        let plan = &self.plan;
+        let loss = self.phase.loss(batch, at)?;
+        let lr = plan.schedule.rate(at.step, at.progress, plan.optimiser.lr);
+        let grads = loss.value.backward()?;
+        let norm = self.optimiser.step(&grads, lr, Some(plan.clip))?;
+        self.bad_steps = match norm.is_finite() {
+            true => 0,
+            false => self.bad_steps + 1,
+        };
+        if self.bad_steps >= plan.bad_steps {
+            return Err(TrainError::Diverged {
+                phase: plan.name,
+                step: at.step,
+                norm,
+            });
+        }
+        if let (Some(average), Some(kept)) = (&mut self.average, &self.place.kept) {
+            average.update(kept.params)?;
+        }
+        self.phase.follow(at)?;
+        let progress = &mut self.place.progress;
+        progress.step += 1;
+        progress.total_steps += 1;
+        progress.frames += loss.frames as u64;
+        self.told.add(&loss, norm, plan.log_every.is_some())?;
+        if plan
+            .log_every
+            .is_some_and(|n| at.step.is_multiple_of(n.max(1)))
+        {
+            let mut line = self.told.losses()?;
+            line.insert("lr".into(), short(lr));
+            line.extend(loss.facts);
+            self.tell(at.step, line)?;
+            self.told = Told::default();
+        }
+        Ok(())
+    }
+
     /// Writes a line of the curve, with what all lines say.
-    fn tell(&mut self, plan: &Plan, step: usize, mut line: Line) -> Result<(), TrainError> {
-        let minutes = self.progress.phase_seconds / 60.;
+    fn tell(&mut self, step: usize, mut line: Line) -> Result<(), TrainError> {
+        let Some(curve) = &mut self.place.curve else {
+            return Ok(());
+        };
+        if self.told.frames > 0 {
+            let seconds = self.told.since.elapsed().as_secs_f64().max(1e-9);
+            let rate = self.told.frames as f64 / seconds;
+            line.insert("frames_per_s".into(), json!(rate.round()));
+        }
+        let minutes = short(self.place.progress.phase_seconds / 60.);
         for (name, value) in [
-            ("phase", json!(plan.name)),
+            ("phase", json!(self.plan.name)),
             ("step", json!(step)),
-            ("minutes", short(minutes)),
+            ("minutes", minutes),
         ] {
             line.entry(name).or_insert(value);
         }
-        match &mut self.curve {
-            Some(curve) => curve.write(&Value::Object(line)),
-            None => Ok(()),
-        }
+        curve.write(&Value::Object(line))
     }
 }
 
@@ -394,14 +439,5 @@ impl Told {
         }
         line.insert("grad_norm".into(), short(self.norms / n));
         Ok(line)
-    }
-
-    /// A line, with how fast it went.
-    fn line(&self, mut line: Line) -> Line {
-        if self.frames > 0 {
-            let rate = self.frames as f64 / self.since.elapsed().as_secs_f64().max(1e-9);
-            line.insert("frames_per_s".into(), json!(rate.round()));
-        }
-        line
     }
 }

@@ -102,7 +102,7 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
             .assert()
             .code(2)
             .stdout("")
-            .stderr(contains("--out").and(contains("no effect")));
+            .stderr(contains("--out").and(contains("unexpected")));
     }
     let other = dir.path().join("a.jpg");
     parallax(&with("scenes --sheet", &other))

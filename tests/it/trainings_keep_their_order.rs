@@ -4,19 +4,20 @@
 use std::path::Path;
 
 use candle_core::{DType, Device};
+use parallax::episode::{CollectOptions, collect};
 use parallax::model::nn::Params;
 use parallax::model::{Card, registry};
 use parallax::train::pixel::{Batches, Request};
 use parallax::train::{
     Architecture, CloningRecipe, Length, Outcome, TrainConfig, TrainError, TrainOptions, ahead,
-    measure, run_on,
+    measure, run, run_on,
 };
 
 use crate::diffusion_learns::{config as diffusion, moving_squares, small_recipe};
 use crate::latent_diffusion_learns;
 use crate::stopped_work_goes_on::experience;
 use crate::vjepa_trains;
-use crate::work_is_not_lost::{config, into, lewm};
+use crate::work_is_not_lost::{case, config, into, lewm, reach};
 
 #[test]
 fn any_number_of_threads_prepares_the_same_batches_in_the_same_order() {
@@ -145,6 +146,35 @@ fn read_outs_that_diverge_are_an_error_too() {
     );
     // The phases before it are done, and stay so.
     assert!(dir.path().join("checkpoint/progress.json").is_file());
+}
+
+#[test]
+fn a_recipe_is_copied_word_for_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let text = std::fs::read_to_string(case("train_tiny.ron")).unwrap();
+    let text = format!("// What I tried on Monday\n{text}// and why\n");
+    std::fs::write(at("mine.ron"), &text).unwrap();
+    let collected = CollectOptions {
+        out: at("d"),
+        episodes: 8,
+        seed: 0,
+        progress: false,
+    };
+    collect(&reach(40), &collected).unwrap();
+    let options = TrainOptions {
+        data: vec![at("d")],
+        ..into(&at("m"))
+    };
+    assert_eq!(run(&at("mine.ron"), &options).unwrap(), Outcome::Finished);
+    assert_eq!(std::fs::read_to_string(at("m/train.ron")).unwrap(), text);
+    // Whoever trains it again from there finds the same words, also in the folder of the new model.
+    let over = TrainOptions {
+        overwrite: true,
+        ..options
+    };
+    assert_eq!(run(&at("m/train.ron"), &over).unwrap(), Outcome::Finished);
+    assert_eq!(std::fs::read_to_string(at("m/train.ron")).unwrap(), text);
 }
 
 /// Trains a tiny pixel diffusion into `out`, from the model in `start` if there is one.

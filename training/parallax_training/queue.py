@@ -77,7 +77,7 @@ class Log:
             with self.lock:
                 self.lines += [f"    {name} | {line[:1500]}" for line in text.splitlines() if line.strip()]
         with self.lock:
-            text = "\n".join(self.lines)[-8_000_000:] + "\n"
+            text = "\n".join(self.lines)[-2_000_000:] + "\n"
         try:
             export.replace(self.path, text.encode())
         except OSError as e:
@@ -94,7 +94,8 @@ class Job:
         self.name = path.parent.name if path.stem == "train" else path.stem
         self.lane, self.until, self.share = entry["lane"], entry["until"], entry.get("share", 1.0)
         self.after, self.pack = entry.get("after", 0.0), entry.get("pack", self.name)
-        self.smoke = entry.get("smoke", False)
+        self.smoke, self.early = entry.get("smoke", False), entry.get("early", False)
+        self.least = entry.get("least", 10)
         self.process, self.tries, self.state, self.gone = None, 0, "waits", False
 
 
@@ -289,12 +290,14 @@ class Queue:
         for i, job in enumerate(left[:2]):
             # The next one prepares shortly before its turn: until then its frames would only take memory.
             turn = self.at(job.after) if i == 0 else max(self.at(job.after), self.deadline(left[0]))
-            if job.state == "waits" and now > turn - AHEAD[i]:
-                if self.deadline(job) - now < (2 if self.o.dry else 10):
+            ready = now > turn - AHEAD[i] or (i == 1 and job.early)
+            if job.state == "waits" and ready:
+                left_then = self.deadline(job) - (now if i == 0 or job.early else turn)
+                if left_then >= (2 if self.o.dry else job.least):
+                    self.start(job)
+                elif i == 0:
                     job.state = "skipped"
                     self.log.say(f"{job.name} is left out: no time")
-                else:
-                    self.start(job)
             if i == 0 and job.state == "prepares" and now >= turn:
                 self.go(job)
 

@@ -4,12 +4,10 @@
 //! The second phase is cheap (a latent is 200 times smaller than a frame) and decides much: in our trials it
 //! and the whitened distance took pushing from 46 to 76 % success.
 
-mod bench;
 mod joint;
 mod predictor;
 mod watch;
 
-pub use bench::bench_lewm_step;
 pub use joint::JointPhase;
 pub use predictor::PredictorPhase;
 

@@ -1,6 +1,6 @@
 //! How fast the first phase runs, on random frames.
 
-use super::LewmRecipe;
+use super::lewm::LewmRecipe;
 use crate::model::jepa::{Lewm, joint_loss};
 use crate::model::nn::{Params, Rng};
 use crate::system::Stop;
