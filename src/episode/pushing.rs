@@ -32,7 +32,8 @@ pub(super) fn push_towards(view: &View, target: usize, goal: [f32; 2], gain: f32
     scale(wish, gain)
 }
 
-/// The way round a body on the side that is nearer to the wish, and outwards by `out` of the distance from it.
+/// The way round a body on the side that is nearer to the wish, and outwards by `out` of the distance from
+/// it.
 fn round(from_body: [f32; 2], wish: [f32; 2], out: f32) -> [f32; 2] {
     let near = norm(from_body).max(1e-3);
     let tangent = [-from_body[1] / near, from_body[0] / near];

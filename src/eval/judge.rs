@@ -23,7 +23,7 @@ use crate::stats::{Rate, quantile};
 /// First seed of calibration clips: after training's, before the held-out ones.
 pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;
 /// Real frames before the judged ones.
-pub const REFERENCE: usize = 4;
+pub const REFERENCE: usize = crate::judge::CONTEXT_FRAMES;
 /// Judged frames of a clip.
 pub const CLIP: usize = 20;
 const QUANTILE: f64 = 0.999;

@@ -101,16 +101,16 @@ impl Goal {
 pub struct Opaque<K>(Arc<dyn Any + Send + Sync>, PhantomData<K>);
 
 /// Marks a model's state.
-pub struct State;
+pub struct OfState;
 
 /// Marks a model's imagined futures.
-pub struct Futures;
+pub struct OfFutures;
 
 /// A model's own state.
-pub type Latent = Opaque<State>;
+pub type Latent = Opaque<OfState>;
 
 /// A model's own imagined futures.
-pub type Rollouts = Opaque<Futures>;
+pub type Rollouts = Opaque<OfFutures>;
 
 impl<K> Opaque<K> {
     /// Wraps what a model made.

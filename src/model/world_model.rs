@@ -102,8 +102,8 @@ pub fn futures(
     }))
 }
 
-/// The frames that a model imagines from a context under one or several action sequences; `lack` says what it is of no
-/// use for if it imagines none.
+/// The frames that a model imagines from a context under one or several action sequences; `lack` says what
+/// it is of no use for if it imagines none.
 ///
 /// # Errors
 /// Those of the model, and [`ModelError::Input`] for one without pixels.

@@ -27,7 +27,7 @@ pub struct Sizes {
     pub action_dim: usize,
     /// Control steps of one imagined step.
     pub frameskip: usize,
-    /// Imagined steps that it looks back.
+    /// ImaginedLatents steps that it looks back.
     pub history: usize,
 }
 
@@ -180,8 +180,8 @@ pub struct JepaWorld<P> {
     parameters: u64,
 }
 
-/// Imagined latents `[N, T, D]`.
-struct Imagined {
+/// ImaginedLatents latents `[N, T, D]`.
+struct ImaginedLatents {
     z: Tensor,
 }
 
@@ -271,12 +271,12 @@ impl<P: Predictor> JepaWorld<P> {
         self.predictor.distance(&z.reshape(((), d))?, goal)
     }
 
-    /// Imagined latents as `[N, T, D]`, and as rows `[N·T, D]`.
+    /// ImaginedLatents latents as `[N, T, D]`, and as rows `[N·T, D]`.
     pub(super) fn imagined<'r>(
         &self,
         rollouts: &'r Rollouts,
     ) -> Result<(&'r Tensor, Tensor), ModelError> {
-        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let imagined: &ImaginedLatents = rollouts.get(&self.card.name)?;
         let rows = imagined.z.reshape(((), self.predictor.sizes().latent))?;
         Ok((&imagined.z, rows))
     }
@@ -321,7 +321,7 @@ impl<P: Predictor> WorldModel for JepaWorld<P> {
         let start: &Tensor = latent.get(&self.card.name)?;
         let blocks = self.blocks(actions)?;
         let z = self.predictor.roll_out(start, &blocks, cancel)?;
-        Ok(Rollouts::new(Imagined { z }))
+        Ok(Rollouts::new(ImaginedLatents { z }))
     }
 
     fn cost(&self, _sampling: Sampling) -> Cost {

@@ -74,8 +74,9 @@ pub(super) fn by_row(
     y
 }
 
-/// Gradients by `a` and `b` from those by the result, of a kernel that takes rows of `a` and of the gradient (`row`
-/// numbers) with rows of `b` (`other` numbers) one by one; `by_row` adds to the gradients of its two rows.
+/// Gradients by `a` and `b` from those by the result, of a kernel that takes rows of `a` and of the
+/// gradient (`row` numbers) with rows of `b` (`other` numbers) one by one; `by_row` adds to the gradients
+/// of its two rows.
 pub(super) fn gradients_by_row(
     [a, b, grad]: [&Tensor; 3],
     [row, other]: [usize; 2],
