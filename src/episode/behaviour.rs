@@ -1,6 +1,6 @@
 //! How `collect` behaves: a scripted task policy with noise, contact-seeking exploration, pure exploration.
 //!
-//! The mixture decides more than the model does (MODELS §1). Exploration is an Ornstein-Uhlenbeck
+//! The mixture decides more than the model does. Exploration is an Ornstein-Uhlenbeck
 //! process or a random action held for a few steps, because planners hold actions as well.
 
 use rand::{Rng, SeedableRng};

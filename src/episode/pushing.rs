@@ -23,19 +23,24 @@ pub(super) fn push_towards(view: &View, target: usize, goal: [f32; 2], gain: f32
     let near = norm(from_body);
     if near < clearance * 1.5 && aligned > -0.6 * clearance {
         // Round the body on the side nearer to the place behind it.
-        let tangent = [
-            -from_body[1] / near.max(1e-3),
-            from_body[0] / near.max(1e-3),
-        ];
-        let sign = if tangent[0] * wish[0] + tangent[1] * wish[1] >= 0.0 {
-            1.0
-        } else {
-            -1.0
-        };
-        let out = scale(from_body, (clearance * 1.3 - near) / near.max(1e-3) * 6.0);
-        return [sign * tangent[0] + out[0], sign * tangent[1] + out[1]];
+        return round(
+            from_body,
+            wish,
+            (clearance * 1.3 - near) / near.max(1e-3) * 6.0,
+        );
     }
     scale(wish, gain)
+}
+
+/// The way round a body on the side that is nearer to the wish, and outwards by `out` of the distance from
+/// it.
+fn round(from_body: [f32; 2], wish: [f32; 2], out: f32) -> [f32; 2] {
+    let near = norm(from_body).max(1e-3);
+    let tangent = [-from_body[1] / near, from_body[0] / near];
+    let along = tangent[0] * wish[0] + tangent[1] * wish[1];
+    let sign = if along >= 0.0 { 1.0 } else { -1.0 };
+    let out = scale(from_body, out);
+    [sign * tangent[0] + out[0], sign * tangent[1] + out[1]]
 }
 
 /// A place on the outline where a hand can push: in the body's frame, with the direction inwards.
@@ -152,17 +157,7 @@ pub(super) fn turn_towards(
     let outward = place_outward(place, body, view.at);
     if near < clearance && !outward && norm(wish) > 0.06 {
         // Out of the outline first, then round it.
-        let tangent = [
-            -from_body[1] / near.max(1e-3),
-            from_body[0] / near.max(1e-3),
-        ];
-        let sign = if tangent[0] * wish[0] + tangent[1] * wish[1] >= 0.0 {
-            1.0
-        } else {
-            -1.0
-        };
-        let out = scale(from_body, (clearance - near) / near.max(1e-3) * 12.0);
-        return [sign * tangent[0] + out[0], sign * tangent[1] + out[1]];
+        return round(from_body, wish, (clearance - near) / near.max(1e-3) * 12.0);
     }
     scale(wish, 9.0)
 }

@@ -14,7 +14,7 @@ use super::rollout::CONTEXT;
 use crate::camera::Eye;
 use crate::episode::record;
 use crate::judge::{Blob, Tracker};
-use crate::model::{Actions, Cancel, Context, ModelError, Sampling, WorldModel};
+use crate::model::{Actions, Context, WorldModel, imagined_frames};
 use crate::scene::{Colour, Kind, Scene, Shape};
 use crate::stats::{Mean, quantile};
 use crate::task::TaskError;
@@ -222,17 +222,8 @@ impl Odd {
             (0..CONTEXT - 1).map(action).collect(),
         );
         let actions: Vec<Vec<f32>> = (0..steps).map(|t| action(CONTEXT - 1 + t)).collect();
-        let latent = model.observe(&context)?;
-        let actions = Actions::one(&actions, dim);
-        let sampling = Sampling::default();
-        let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
-        let frames = model
-            .facets()
-            .frames(&rollouts)?
-            .ok_or_else(|| ModelError::Input {
-                model: model.card().name.clone(),
-                message: "imagines no frames whose bodies could be looked at".into(),
-            })?;
+        let lack = "imagines no frames whose bodies could be looked at";
+        let frames = imagined_frames(model, &context, &Actions::one(&actions, dim), lack)?;
         let imagined = frames.at(0, steps - 1);
         let blob = |scene: &Scene, frame: &[u8]| -> Option<Blob> {
             let tracker = Tracker::new(scene);

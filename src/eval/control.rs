@@ -8,13 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::camera::Eye;
 use crate::model::{Cancel, Context, Frame, ModelError};
-use crate::planner::{Pilot, Sight, Truth};
+use crate::planner::{Pilot, SIGHT_FRAMES, Sight, Truth};
 use crate::scene::Scene;
 use crate::stats::{Mean, Rate, Spread, quantile};
 use crate::task::{GoalKind, TaskError, TaskInstance};
-
-/// Frames of context kept for controllers.
-pub const CONTEXT_FRAMES: usize = 16;
 
 /// One episode's outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,7 +193,7 @@ pub fn run_episode(
     while !success && steps < instance.task.budget_steps {
         let frame = Frame::new(eye.size(), eye.look(&reality).rgb);
         context.frames.push(frame);
-        context.keep(CONTEXT_FRAMES);
+        context.keep(SIGHT_FRAMES);
         let looked = pilot.will_look();
         let sight = Sight {
             context: context.clone(),

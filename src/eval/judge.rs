@@ -2,7 +2,7 @@
 //!
 //! Calibration takes each law's greatest score in each clip of reality (seeds that neither training nor evaluation uses) and
 //! puts the threshold above all but 1 in 1000 of the clips, with a margin: five laws together must leave 99 % of real clips alone.
-//! (MODELS §6 names the 99.5th percentile; with five laws that alone would flag more than 1 % of the clips.)
+//! (The 99.5th percentile of each would flag more than 1 % of the clips.)
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use crate::stats::{Rate, quantile};
 /// First seed of calibration clips: after training's, before the held-out ones.
 pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;
 /// Real frames before the judged ones.
-pub const REFERENCE: usize = 4;
+pub const REFERENCE: usize = crate::judge::CONTEXT_FRAMES;
 /// Judged frames of a clip.
 pub const CLIP: usize = 20;
 const QUANTILE: f64 = 0.999;

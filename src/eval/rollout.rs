@@ -18,7 +18,7 @@ use crate::stats::{Rate, Spread};
 use crate::task::TaskError;
 
 /// Real frames given to the model.
-pub const CONTEXT: usize = 4;
+pub const CONTEXT: usize = crate::judge::CONTEXT_FRAMES;
 /// Imagined steps.
 pub const STEPS: usize = 20;
 /// Steps at which numbers are reported.

@@ -9,10 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::control::{CONTEXT_FRAMES, EvalError};
+use super::control::EvalError;
 use crate::camera::Eye;
 use crate::episode::{EpisodeError, record_states};
 use crate::model::{Actions, Context, Frame, ModelError, WorldModel, require};
+use crate::planner::SIGHT_FRAMES;
 use crate::scene::{Colour, Edit, EditKind, Kind, Scene};
 use crate::sim::{Reality, SimError, State};
 use crate::stats::{Mean, Rate, quantile};
@@ -188,7 +189,7 @@ fn film(
     actions: &[Vec<f32>],
     from: usize,
 ) -> Result<Clip, SimError> {
-    let first = from.saturating_sub(CONTEXT_FRAMES);
+    let first = from.saturating_sub(SIGHT_FRAMES);
     let end = from + AFTER;
     let mut reality = Reality::new(scene, seed)?;
     let mut frames = Vec::new();
@@ -214,7 +215,7 @@ fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2]
     let mut most = [f64::NEG_INFINITY; 2];
     for at in clip.from.max(skip)..clip.frames.len() {
         let now = at - skip;
-        let start = (now + 1).saturating_sub(CONTEXT_FRAMES);
+        let start = (now + 1).saturating_sub(SIGHT_FRAMES);
         let shown = clip.frames[start..=now].iter().cloned();
         let context = Context::new(size, shown, clip.actions[start..now].to_vec());
         let next = Frame::new(size, clip.frames[at].clone());

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | permanence | missing share of the area that other bodies and the border leave to be seen |
 //! | duplication | area of the second component over the body's own |
-//! | continuity | the step's length or its departure from constant velocity, the lesser, 64ths of the picture |
+//! | continuity | the lesser of step and departure from constant velocity, 64ths of the picture |
 //! | size | abs ln(area over expected visible area), for bodies that did not vanish |
 //! | interpenetration | how much shorter the pair is than both inscribed diameters side by side, metres |
 

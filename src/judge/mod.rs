@@ -14,3 +14,6 @@ pub use fidelity::{foreground_mask, foreground_psnr_db, object_error, psnr_db};
 pub use laws::{Judge, Violation};
 pub use thresholds::{SceneThresholds, Thresholds};
 pub use tracker::{Blob, Tracker};
+
+/// Frames of reality before an imagined one: with these the judge compares, and from these models imagine on.
+pub const CONTEXT_FRAMES: usize = 4;

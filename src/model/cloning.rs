@@ -63,9 +63,6 @@ impl CloningConfig {
             ("width", self.width),
             ("action_dim", self.action_dim),
         ];
-        if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
-            return Err((field, "found 0, expected at least 1".into()));
-        }
         let channels = self.encoder_channels.into_iter().max().unwrap_or(0);
         let most = [
             ("image_size", self.image_size, 512),
@@ -77,9 +74,7 @@ impl CloningConfig {
             ("blocks", self.blocks, 32),
             ("action_dim", self.action_dim, 16),
         ];
-        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
-            return Err((field, format!("found {n}, expected at most {most}")));
-        }
+        input::check_sizes(&sizes, &most)?;
         let flat = (self.image_size / 8).pow(2) * self.encoder_channels[2];
         match flat * self.encoder_hidden > 1 << 26 {
             true => Err((

@@ -19,6 +19,23 @@ pub(crate) fn invalid(path: &Path, what: &str, message: impl std::fmt::Display) 
     }
 }
 
+/// The first size that is 0, or above its bound.
+///
+/// # Errors
+/// The field, and what was found and expected.
+pub(crate) fn check_sizes(
+    positive: &[(&'static str, usize)],
+    bounded: &[(&'static str, usize, usize)],
+) -> Result<(), (&'static str, String)> {
+    if let Some((field, _)) = positive.iter().find(|(_, n)| *n == 0) {
+        return Err((field, "found 0, expected at least 1".into()));
+    }
+    match bounded.iter().find(|(_, n, most)| n > most) {
+        Some((field, n, most)) => Err((field, format!("found {n}, expected at most {most}"))),
+        None => Ok(()),
+    }
+}
+
 /// Builds a model of the weights in a folder.
 ///
 /// # Errors

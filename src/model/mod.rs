@@ -42,4 +42,4 @@ pub use masked_clip::MaskedClip;
 pub use policy::Policy;
 pub use sampled::Sampled;
 pub use terms::{Actions, Context, Cost, Goal, Latent, Rollouts, Sampling, Shape};
-pub use world_model::{WorldModel, futures, require};
+pub use world_model::{WorldModel, futures, imagined_frames, require};

@@ -1,6 +1,7 @@
 //! The words of world models: context, actions, goal, latent, rollouts, sampling, shape and cost.
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Frame, ModelError};
@@ -96,48 +97,42 @@ impl Goal {
     }
 }
 
-/// A model's own state; opaque to everyone else.
-#[derive(Clone)]
-pub struct Latent(pub Arc<dyn Any + Send + Sync>);
+/// What a model alone understands: its own state or its own imagined futures; opaque to everyone else.
+pub struct Opaque<K>(Arc<dyn Any + Send + Sync>, PhantomData<K>);
 
-/// A model's own imagined futures; opaque to everyone else.
-#[derive(Clone)]
-pub struct Rollouts(pub Arc<dyn Any + Send + Sync>);
+/// Marks a model's state.
+pub struct OfState;
 
-impl Latent {
-    /// Wraps a model's state.
+/// Marks a model's imagined futures.
+pub struct OfFutures;
+
+/// A model's own state.
+pub type Latent = Opaque<OfState>;
+
+/// A model's own imagined futures.
+pub type Rollouts = Opaque<OfFutures>;
+
+impl<K> Opaque<K> {
+    /// Wraps what a model made.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Arc::new(value))
+        Self(Arc::new(value), PhantomData)
     }
 
-    /// The state, if it is this model's.
+    /// What was wrapped, if it is this model's.
     ///
     /// # Errors
     /// [`ModelError::Input`] if another model made it.
     pub fn get<T: Any>(&self, model: &str) -> Result<&T, ModelError> {
-        let state = self.0.downcast_ref();
-        state.ok_or_else(|| foreign(model, "latent"))
+        let message = "the latent or rollouts given were made by another model";
+        let own = self.0.downcast_ref();
+        own.ok_or_else(|| ModelError::input(model, message))
     }
 }
 
-impl Rollouts {
-    /// Wraps a model's imagined futures.
-    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Arc::new(value))
+impl<K> Clone for Opaque<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
     }
-
-    /// The futures, if they are this model's.
-    ///
-    /// # Errors
-    /// [`ModelError::Input`] if another model made them.
-    pub fn get<T: Any>(&self, model: &str) -> Result<&T, ModelError> {
-        let futures = self.0.downcast_ref();
-        futures.ok_or_else(|| foreign(model, "rollouts"))
-    }
-}
-
-fn foreign(model: &str, what: &str) -> ModelError {
-    ModelError::input(model, format!("the {what} given was made by another model"))
 }
 
 /// How a model that draws its futures by chance draws them; other models take no notice.

@@ -101,3 +101,19 @@ pub fn futures(
         data: drawn.iter().flat_map(|f| f.data.iter().copied()).collect(),
     }))
 }
+
+/// The frames that a model imagines from a context under one or several action sequences; `lack` says what
+/// it is of no use for if it imagines none.
+///
+/// # Errors
+/// Those of the model, and [`ModelError::Input`] for one without pixels.
+pub fn imagined_frames(
+    model: &dyn WorldModel,
+    context: &Context,
+    actions: &Actions,
+    lack: &str,
+) -> Result<Frames, ModelError> {
+    let (latent, sampling) = (model.observe(context)?, Sampling::default());
+    let rollouts = model.imagine(&latent, actions, sampling, &Cancel::new())?;
+    require(model, model.facets().frames(&rollouts)?, lack)
+}

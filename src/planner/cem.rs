@@ -1,10 +1,9 @@
 //! The cross-entropy method (Rubinstein 1999; as LeWM uses it, arXiv 2603.19312 §4).
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
 
-use super::search::{Search, by_cost, moments};
+use super::search::{Gaussian, Search, by_cost, draw};
 use super::{CostShape, Plan, Planner, Problem};
 use crate::model::ModelError;
 
@@ -44,23 +43,17 @@ impl Planner for Cem {
         let mut search = Search::new(problem, self.shape)?;
         let (n, genes) = (problem.budget.candidates.max(2), search.genes());
         let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
-        let mut mean = search.start();
-        let mut sigma = vec![self.sigma; genes];
+        let mut found = Gaussian {
+            mean: search.start(),
+            sigma: vec![self.sigma; genes],
+        };
         let elites = ((n as f32 * self.elite_share).round() as usize).clamp(2, n);
         let mut tokens = vec![0.0f32; n * genes];
         let mut proposed = search.proposals(self.proposals)?;
         proposed.truncate(n.saturating_sub(1));
         for _ in 0..problem.budget.iterations.max(1) {
-            for (i, gene) in tokens.iter_mut().enumerate() {
-                let g = i % genes.max(1);
-                // The current mean is itself a candidate, so that a good plan is never lost.
-                let noise: f32 = if i < genes {
-                    0.0
-                } else {
-                    rng.sample(StandardNormal)
-                };
-                *gene = (mean[g] + sigma[g] * noise).clamp(-1.0, 1.0);
-            }
+            // The current mean is itself a candidate, so that a good plan is never lost.
+            draw(&mut tokens, &found.mean, &found.sigma, &mut rng);
             // Beside the mean, and only once: afterwards they live on in the elites, if they are good.
             for (i, candidate) in proposed.drain(..).enumerate() {
                 tokens[(i + 1) * genes..(i + 2) * genes].copy_from_slice(&candidate);
@@ -69,15 +62,12 @@ impl Planner for Cem {
             let order = by_cost(&costs);
             let share = 1.0 / elites as f32;
             let best: Vec<(usize, f32)> = order[..elites].iter().map(|&i| (i, share)).collect();
-            for (g, (m, s)) in moments(&tokens, genes, &best).into_iter().enumerate() {
-                (mean[g], sigma[g]) = (m, s.max(self.min_sigma));
-            }
-            let spread = sigma.iter().sum::<f32>() / genes.max(1) as f32;
+            let spread = found.refit(&tokens, &best, self.min_sigma);
             search.record(&tokens, &costs, &order, elites, spread);
             if search.time_is_up() {
                 break;
             }
         }
-        search.finish(&mean)
+        search.finish(&found.mean)
     }
 }

@@ -33,6 +33,9 @@ use crate::model::{Cancel, Context, Goal, Metric, ModelError, Policy, Sampling, 
 use crate::scene::Scene;
 use crate::sim::{GoalState, Reality};
 
+/// Observations that a controller is shown at most.
+pub const SIGHT_FRAMES: usize = 16;
+
 /// What a controller may look at when it decides.
 pub struct Sight {
     /// Observations up to now; all that learned models get.

@@ -1,10 +1,9 @@
 //! Descent along the cost's gradient by actions, from several starts at once.
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
 
-use super::search::{Search, by_cost};
+use super::search::{Search, by_cost, draw};
 use super::{CostShape, Plan, Planner, Problem};
 use crate::model::ModelError;
 
@@ -44,16 +43,8 @@ impl Planner for Adam {
         let (n, genes) = (problem.budget.candidates.max(1), search.genes());
         let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
         let start = search.start();
-        let mut tokens: Vec<f32> = (0..n * genes)
-            .map(|i| {
-                let noise: f32 = if i < genes {
-                    0.0
-                } else {
-                    rng.sample(StandardNormal)
-                };
-                (start[i % genes] + self.sigma * noise).clamp(-1.0, 1.0)
-            })
-            .collect();
+        let mut tokens = vec![0.0f32; n * genes];
+        draw(&mut tokens, &start, &vec![self.sigma; genes], &mut rng);
         let (mut first, mut second) = (vec![0.0f32; tokens.len()], vec![0.0f32; tokens.len()]);
         let mut best = (f32::INFINITY, start);
         for iteration in 0..problem.budget.iterations.max(1) {

@@ -17,7 +17,9 @@ mod search;
 
 pub use budget::Budget;
 pub use cem::Cem;
-pub use controller::{Controller, Informed, Mpc, OracleMpc, Pilot, Random, Reflex, Sight, Truth};
+pub use controller::{
+    Controller, Informed, Mpc, OracleMpc, Pilot, Random, Reflex, SIGHT_FRAMES, Sight, Truth,
+};
 pub use gradient::Adam;
 pub use icem::Icem;
 pub use mppi::Mppi;

@@ -1,11 +1,10 @@
 //! Model-predictive path integral control (Williams et al. 2015), with a refitted deviation as TD-MPC has
 //! it (arXiv 2203.04955).
 
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
 
-use super::search::{Search, by_cost, moments};
+use super::search::{Gaussian, Search, by_cost, draw};
 use super::{CostShape, Plan, Planner, Problem};
 use crate::model::ModelError;
 
@@ -47,32 +46,23 @@ impl Planner for Mppi {
         let (n, genes) = (problem.budget.candidates.max(2), search.genes());
         let elites = ((n as f32 * self.elite_share).round() as usize).clamp(2, n);
         let mut rng = ChaCha8Rng::seed_from_u64(problem.seed);
-        let mut mean = search.start();
-        let mut sigma = vec![self.sigma; genes];
+        let mut found = Gaussian {
+            mean: search.start(),
+            sigma: vec![self.sigma; genes],
+        };
         let mut tokens = vec![0.0f32; n * genes];
         for _ in 0..problem.budget.iterations.max(1) {
-            for (i, gene) in tokens.iter_mut().enumerate() {
-                let g = i % genes.max(1);
-                let noise: f32 = if i < genes {
-                    0.0
-                } else {
-                    rng.sample(StandardNormal)
-                };
-                *gene = (mean[g] + sigma[g] * noise).clamp(-1.0, 1.0);
-            }
+            draw(&mut tokens, &found.mean, &found.sigma, &mut rng);
             let costs = search.score(&tokens)?;
             let order = by_cost(&costs);
             let weights = self.weights(&costs, &order[..elites]);
-            for (g, (m, s)) in moments(&tokens, genes, &weights).into_iter().enumerate() {
-                (mean[g], sigma[g]) = (m, s.max(self.min_sigma));
-            }
-            let spread = sigma.iter().sum::<f32>() / genes.max(1) as f32;
+            let spread = found.refit(&tokens, &weights, self.min_sigma);
             search.record(&tokens, &costs, &order, elites, spread);
             if search.time_is_up() {
                 break;
             }
         }
-        search.finish(&mean)
+        search.finish(&found.mean)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use rand::Rng;
+use rand_distr::StandardNormal;
+
 use super::{Elite, IterationTrace, Plan, Problem};
 use crate::model::facets::Plans;
 use crate::model::{Actions, ModelError, require};
@@ -9,7 +12,8 @@ use crate::model::{Actions, ModelError, require};
 /// How distances of the imagined steps become one cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CostShape {
-    /// Mean over all imagined steps: the sum, in units of one step (MODELS §5: 97 against 89 %).
+    /// Mean over all imagined steps. Nearness on the way counts, as in PETS (arXiv 1805.12114), where a
+    /// plan is worth the sum of its rewards.
     #[default]
     Sum,
     /// Only the last imagined step.
@@ -297,6 +301,38 @@ pub(super) fn by_cost(costs: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]).then(a.cmp(&b)));
     order
+}
+
+/// Fills `tokens` with candidates from a diagonal Gaussian; the first is its mean.
+pub(super) fn draw(tokens: &mut [f32], mean: &[f32], sigma: &[f32], rng: &mut impl Rng) {
+    let genes = mean.len();
+    for (i, gene) in tokens.iter_mut().enumerate() {
+        let g = i % genes.max(1);
+        let noise: f32 = match i < genes {
+            true => 0.0,
+            false => rng.sample(StandardNormal),
+        };
+        *gene = (mean[g] + sigma[g] * noise).clamp(-1.0, 1.0);
+    }
+}
+
+/// A diagonal Gaussian over genes, as a search narrows it.
+pub(super) struct Gaussian {
+    /// Mean of each gene.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each gene.
+    pub sigma: Vec<f32>,
+}
+
+impl Gaussian {
+    /// Refits it to weighted candidates, no narrower than `least`; returns the mean deviation.
+    pub fn refit(&mut self, tokens: &[f32], weights: &[(usize, f32)], least: f32) -> f32 {
+        let genes = self.mean.len();
+        for (g, (m, s)) in moments(tokens, genes, weights).into_iter().enumerate() {
+            (self.mean[g], self.sigma[g]) = (m, s.max(least));
+        }
+        self.sigma.iter().sum::<f32>() / genes.max(1) as f32
+    }
 }
 
 /// Mean and standard deviation of each gene over candidates `which`, each with its weight (which sum to one).

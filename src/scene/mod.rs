@@ -6,6 +6,7 @@
 //! [`SceneError`]. Lengths are metres, angles degrees, masses kilograms; the world is right-handed with y
 //! up and the floor at y = 0.
 
+mod error;
 mod field;
 mod format;
 mod identity;
@@ -17,6 +18,7 @@ mod task;
 mod text;
 mod validate;
 
+pub use error::SceneError;
 pub use field::{Departure, FieldError, MOST_HEAVY, bounds, help};
 pub use format::{
     BODY_FIELDS, Body, CameraSpec, Combine, Edit, EditKind, Floor, Joint, JointKind, Kind,
@@ -27,4 +29,3 @@ pub use palette::{Colour, hue_of};
 pub use shape::{Part, Shape};
 pub use task::{ActionSpace, Behaviour, GoalSampler, Law, Task};
 pub use text::without_mark;
-pub use validate::SceneError;

@@ -6,7 +6,7 @@ use rapier3d::parry::query;
 use rapier3d::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::build::{self, Built};
+use super::build;
 use super::command::Command;
 use super::{BodyState, Drag, PHYSICS_HZ, SUBSTEPS, SimError, State};
 use crate::scene::{Body, Colour, Kind, Scene};
@@ -75,26 +75,17 @@ impl Reality {
                 top,
             });
         }
-        let Built {
-            world,
-            drawn,
-            bodies,
-            colliders,
-            soft,
-            floor,
-            sensors,
-        } = built;
         let mut reality = Self {
             scene: scene.clone(),
             seed,
-            world,
-            hidden: vec![false; drawn.len()],
-            drawn,
-            bodies,
-            colliders,
-            soft,
-            floor,
-            sensors,
+            hidden: vec![false; built.drawn.len()],
+            world: built.world,
+            drawn: built.drawn,
+            bodies: built.bodies,
+            colliders: built.colliders,
+            soft: built.soft,
+            floor: built.floor,
+            sensors: built.sensors,
             drag: None,
             command: Command::default(),
             grip: None,

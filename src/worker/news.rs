@@ -111,7 +111,7 @@ pub enum News {
         marks: Vec<Mark>,
     },
     /// What the way back is at present.
-    Ways {
+    WayBack {
         /// What an undo would undo.
         undo: Option<String>,
         /// The moment that was saved, in words.

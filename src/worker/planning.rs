@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::preview::{Preview, preview};
+use super::preview::{Look, Preview, preview};
 use crate::model::{Cancel, WorldModel};
 use crate::planner::{Pilot, Plan, Sight, Truth};
 
@@ -65,14 +65,15 @@ pub fn planning(order: PlanRequest, cancel: &Cancel) -> Result<Decision, String>
     let decide_ms = start.elapsed().as_secs_f32() * 1e3;
     let plan = controller.plan().filter(|_| looks).cloned();
     let preview = match (&plan, &order.preview) {
-        (Some(plan), Some(model)) if !cancel.is_cancelled() => preview(
-            model.as_ref(),
-            &sight.context,
-            &sight.goal,
-            plan,
-            sight.dim,
-            cancel,
-        ),
+        (Some(plan), Some(model)) if !cancel.is_cancelled() => {
+            let look = Look {
+                model: model.as_ref(),
+                context: &sight.context,
+                goal: &sight.goal,
+                dim: sight.dim,
+            };
+            preview(&look, plan, cancel)
+        }
         _ => Preview::default(),
     };
     Ok(Decision {

@@ -44,29 +44,33 @@ pub struct Preview {
     pub latents: Option<LatentPath>,
 }
 
+/// What a plan is looked at with.
+pub(super) struct Look<'a> {
+    /// The model that imagined it.
+    pub model: &'a dyn WorldModel,
+    /// What was seen.
+    pub context: &'a Context,
+    /// What is wanted.
+    pub goal: &'a Goal,
+    /// Components of an action.
+    pub dim: usize,
+}
+
 /// Looks at a plan through its own model; the plan itself is not affected by a failure here.
-pub(super) fn preview(
-    model: &dyn WorldModel,
-    context: &Context,
-    goal: &Goal,
-    plan: &Plan,
-    dim: usize,
-    cancel: &Cancel,
-) -> Preview {
-    look(model, context, goal, plan, dim, cancel).unwrap_or_else(|e| {
+pub(super) fn preview(look: &Look, plan: &Plan, cancel: &Cancel) -> Preview {
+    try_to_look(look, plan, cancel).unwrap_or_else(|e| {
         tracing::debug!("no preview of the plan: {e}");
         Preview::default()
     })
 }
 
-fn look(
-    model: &dyn WorldModel,
-    context: &Context,
-    goal: &Goal,
-    plan: &Plan,
-    dim: usize,
-    cancel: &Cancel,
-) -> Result<Preview, ModelError> {
+fn try_to_look(look: &Look, plan: &Plan, cancel: &Cancel) -> Result<Preview, ModelError> {
+    let Look {
+        model,
+        context,
+        goal,
+        dim,
+    } = *look;
     let frameskip = model.shape().frameskip.max(1);
     let steps = plan.actions.len() / frameskip * frameskip;
     if steps == 0 || dim == 0 {

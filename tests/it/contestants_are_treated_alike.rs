@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::eval::control::{self, CONTEXT_FRAMES, ControlResult};
+use parallax::eval::control::{self, ControlResult};
 use parallax::eval::probe;
 use parallax::model::nn::Params;
 use parallax::model::registry::{self, Trained};
 use parallax::model::{Actions, Cancel, Context, Frame, Goal, Metric, ModelError, Sampling};
-use parallax::planner::{Budget, Controller, Informed, OracleMpc, Pilot, Random, Sight, Truth};
+use parallax::planner::{
+    Budget, Controller, Informed, OracleMpc, Pilot, Random, SIGHT_FRAMES, Sight, Truth,
+};
 use parallax::scene::{Scene, models_dir};
 use parallax::sim::Reality;
 use parallax::task::{GoalKind, TaskInstance};
@@ -98,7 +100,7 @@ impl Controller for Spy {
         assert_eq!(context.actions.len() + 1, context.frames.len());
         assert_eq!(
             context.frames.len(),
-            (self.taken.len() + 1).min(CONTEXT_FRAMES)
+            (self.taken.len() + 1).min(SIGHT_FRAMES)
         );
         // The last frame is of this very moment.
         let reality = self.now.take().unwrap();
@@ -142,7 +144,7 @@ fn a_controller_sees_this_moment_its_own_actions_and_one_goal_an_episode() {
     let spy = notes.lock().unwrap();
     let steps: u32 = found.per_episode.iter().map(|e| e.steps).sum();
     assert_eq!(spy.seen, steps as usize);
-    assert!(spy.seen > 2 * CONTEXT_FRAMES, "the spy saw too little");
+    assert!(spy.seen > 2 * SIGHT_FRAMES, "the spy saw too little");
     assert_eq!(spy.goals.len(), 3);
     let eye = Eye::standard(&push).unwrap();
     for seed in SEED..SEED + 3 {

@@ -34,6 +34,7 @@ mod nn_equals_pytorch;
 mod nobody_drives_for_another;
 mod numbers_are_bounded;
 mod one_of_each;
+mod options_are_all_tested;
 mod options_are_applied_or_refused;
 mod outputs_are_tested_first;
 #[cfg(feature = "app")]

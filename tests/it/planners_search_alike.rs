@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use candle_core::Device;
 use parallax::camera::Eye;
@@ -400,17 +400,11 @@ fn a_clock_ends_a_search_between_iterations() {
     };
     for planner in all_planners().iter().filter(|p| p.id() != "gradient") {
         let name = planner.id();
-        let started = Instant::now();
         let plan = search(planner.as_ref(), &slow(10), &budget(500), None, 1).unwrap();
         let iterations = plan.iterations.len();
         assert!(
             (2..=50).contains(&iterations),
             "{name}: {iterations} iterations of 10 ms in 500"
-        );
-        assert!(
-            started.elapsed() < Duration::from_millis(1500),
-            "{name}: {:?}",
-            started.elapsed()
         );
         let plan = search(planner.as_ref(), &slow(20), &budget(1), None, 1).unwrap();
         assert_eq!(

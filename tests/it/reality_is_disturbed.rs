@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use parallax::eval::control::CONTEXT_FRAMES;
 use parallax::model::{Cancel, Frame, ModelError};
-use parallax::planner::{Controller, Informed, Pilot, Sight, Truth};
+use parallax::planner::{Controller, Informed, Pilot, SIGHT_FRAMES, Sight, Truth};
 use parallax::scene::Scene;
 use parallax::sim::{Drag, Reality};
 use parallax::worker::{
@@ -94,7 +93,7 @@ impl Bench {
                     }
                 }
                 News::Marked { marks, .. } => self.marks = marks,
-                News::Ways { undo, saved } => (self.undo, self.saved) = (undo, saved),
+                News::WayBack { undo, saved } => (self.undo, self.saved) = (undo, saved),
                 News::Solids(solids) => self.solids = solids,
                 News::Ended { success, .. } => self.ended = Some(success),
                 News::Failed(message) => self.failed = Some(message),
@@ -293,7 +292,7 @@ struct Watcher(Seen, [f32; 2]);
 
 impl Controller for Watcher {
     fn decide(&mut self, sight: &Sight, _cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
-        assert!(sight.context.frames.len() <= CONTEXT_FRAMES);
+        assert!(sight.context.frames.len() <= SIGHT_FRAMES);
         *self.0.lock().unwrap() = Some((self.1, sight.goal.frame.clone()));
         Ok(vec![0.0; sight.dim])
     }

@@ -1,26 +1,19 @@
 //! What a JEPA imagines, as far as it can be drawn: the bodies that probes read out of its latents.
 
-use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Rect, Stroke, Ui, vec2};
+use bevy_egui::egui::{self, Align2, Color32, FontId, Painter, Stroke, vec2};
 
-use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
-use super::paint::{WHOLE, corner_label, inset, inset_rect, stamp};
+use super::paint::{Picture, WHOLE, corner_label, inset, inset_rect, stamp};
 use super::pictures::{Pictures, frame_image, square_image};
 use crate::scene::Shape;
 
 /// Pictures are not what a JEPA imagines: its probed bodies are drawn over the dimmed view of the same
 /// moment.
-#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
-pub(super) fn ghosts_ui(
-    painter: &Painter,
-    ui: &Ui,
-    state: &State,
-    pane: &Pane,
-    rollout: &Rollout,
-    at: Imagination,
-    rect: Rect,
-    pictures: &mut Pictures,
-) {
+pub(super) fn ghosts_ui(picture: &Picture, pictures: &mut Pictures) {
+    let Picture {
+        painter, ui, state, ..
+    } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     if let Some(moment) = state.record.moments.get(at.moment()) {
         let key = stamp(&(state.record.episode, at.moment()));
         let texture = pictures.show(ui.ctx(), &pane.name, key, || square_image(&moment.rgb));
@@ -41,7 +34,7 @@ pub(super) fn ghosts_ui(
         return;
     }
     let broken: Vec<_> = rollout.violations_at(at.k).collect();
-    decoded_ui(painter, ui, state, pane, rollout, at, rect, pictures);
+    decoded_ui(picture, pictures);
     for (column, body_name) in states.bodies.iter().enumerate() {
         let Some(pose) = state.probed(rollout, column, at.k) else {
             continue;
@@ -100,26 +93,15 @@ pub(super) fn ghosts_ui(
 }
 
 /// What the diagnostic decoder draws of the same moment, in the corner where generative panes show the truth.
-#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
-fn decoded_ui(
-    painter: &Painter,
-    ui: &Ui,
-    state: &State,
-    pane: &Pane,
-    rollout: &Rollout,
-    at: Imagination,
-    rect: Rect,
-    pictures: &mut Pictures,
-) {
+fn decoded_ui(picture: &Picture, pictures: &mut Pictures) {
+    let Picture {
+        painter, ui, state, ..
+    } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     let (Some(decoded), Some(index)) = (&rollout.imagined.decoded, rollout.index(at.k)) else {
         return;
     };
-    let key = stamp(&(
-        state.record.episode,
-        rollout.branch,
-        index,
-        rollout.took_ms.to_bits(),
-    ));
+    let key = picture.stamp(index);
     let place = format!("{} decoded", pane.name);
     let texture = pictures.show(ui.ctx(), &place, key, || {
         frame_image(decoded.size, decoded.at(0, index))

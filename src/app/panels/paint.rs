@@ -6,11 +6,43 @@ use bevy_egui::egui::{
     Align, Color32, FontId, Layout, Painter, Rect, Stroke, StrokeKind, TextureId, Ui, pos2, vec2,
 };
 
-use super::super::state::State;
+use super::super::state::{Imagination, Pane, Rollout, State};
 use super::super::theme;
 
 /// Height of a card's header and footer.
 pub const ROW: f32 = 26.0;
+
+/// Where an imagined moment is drawn, and what is known of it.
+pub(super) struct Picture<'a> {
+    /// Draws.
+    pub painter: &'a Painter,
+    /// The panel.
+    pub ui: &'a Ui,
+    /// All that the window shows.
+    pub state: &'a State,
+    /// Whose imagination it is.
+    pub pane: &'a Pane,
+    /// What was imagined.
+    pub rollout: &'a Rollout,
+    /// The moment of it.
+    pub at: Imagination,
+    /// Where.
+    pub rect: Rect,
+}
+
+impl<'a> Picture<'a> {
+    /// Whose imagination is drawn, what of it, and where.
+    pub fn subject(&self) -> (&'a Pane, &'a Rollout, Imagination, Rect) {
+        (self.pane, self.rollout, self.at, self.rect)
+    }
+
+    /// A number that changes with the imagined step that is drawn.
+    pub fn stamp(&self, index: usize) -> u64 {
+        let rollout = self.rollout;
+        let took = rollout.took_ms.to_bits();
+        stamp(&(self.state.record.episode, rollout.branch, index, took))
+    }
+}
 
 /// All of a texture.
 pub(super) const WHOLE: Rect = Rect {

@@ -1,7 +1,7 @@
 //! What the eye sees, and one pane a model with its imagination of the same moment.
 
 use bevy_egui::egui::{
-    Align, Color32, ComboBox, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense, Stroke,
+    Align, Color32, ComboBox, CornerRadius, FontId, Layout, Rect, RichText, Sense, Stroke,
     StrokeKind, Ui, WidgetType, vec2,
 };
 
@@ -10,7 +10,9 @@ use super::super::state::{Imagination, MaskView, Pane, PaneStatus, Rollout, SAMP
 use super::super::theme;
 use super::ghosts::ghosts_ui;
 use super::masked::{mask_view_ui, masked_ui, sum};
-use super::paint::{WHOLE, corner_label, inset, inset_rect, row_ui, stamp, violation_label};
+use super::paint::{
+    Picture, WHOLE, corner_label, inset, inset_rect, row_ui, stamp, violation_label,
+};
 use super::pictures::{Pictures, difference_image, frame_image, spread_image, square_image};
 use super::{badge, legible, name};
 use crate::sim::CONTROL_HZ;
@@ -124,10 +126,19 @@ pub fn pane_ui(
             );
         }
         Some((at, rollout)) => {
-            if rollout.imagined.frames.is_some() {
-                frames_ui(&painter, ui, state, pane, rollout, at, rect, pictures);
-            } else {
-                ghosts_ui(&painter, ui, state, pane, rollout, at, rect, pictures);
+            let (painter, ui) = (&painter, &*ui);
+            let picture = Picture {
+                painter,
+                ui,
+                state,
+                pane,
+                rollout,
+                at,
+                rect,
+            };
+            match rollout.imagined.frames {
+                Some(_) => frames_ui(&picture, pictures),
+                None => ghosts_ui(&picture, pictures),
             }
         }
     }
@@ -210,17 +221,11 @@ fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
         .on_hover_text(error);
 }
 
-#[expect(clippy::too_many_arguments, reason = "one picture needs all of it")]
-fn frames_ui(
-    painter: &Painter,
-    ui: &Ui,
-    state: &State,
-    pane: &Pane,
-    rollout: &Rollout,
-    at: Imagination,
-    rect: Rect,
-    pictures: &mut Pictures,
-) {
+fn frames_ui(picture: &Picture, pictures: &mut Pictures) {
+    let Picture {
+        painter, ui, state, ..
+    } = *picture;
+    let (pane, rollout, at, rect) = picture.subject();
     let Some(frames) = &rollout.imagined.frames else {
         return;
     };
@@ -246,12 +251,7 @@ fn frames_ui(
         return;
     };
     let frame = frames.at(0, index);
-    let key = stamp(&(
-        state.record.episode,
-        rollout.branch,
-        index,
-        rollout.took_ms.to_bits(),
-    ));
+    let key = picture.stamp(index);
     let texture = pictures.show(ui.ctx(), &pane.name, key, || {
         frame_image(frames.size, frame)
     });

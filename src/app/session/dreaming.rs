@@ -4,9 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{CONTEXT_FRAMES, Session};
+use super::Session;
 use crate::app::state::*;
-use crate::judge::Violation;
+use crate::judge::{CONTEXT_FRAMES, Violation};
 use crate::model::{Context, Frame, Frames, Sampling, WorldModel};
 use crate::scene::{Law, Scene};
 use crate::worker::{DreamStep, Imagined, JudgeRollout, RealityOrder, context_at, held_action};

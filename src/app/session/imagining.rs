@@ -1,7 +1,8 @@
 //! From where and with what actions models imagine, and what becomes of it.
 
-use super::{CONTEXT_FRAMES, Session};
+use super::Session;
 use crate::app::state::*;
+use crate::judge::CONTEXT_FRAMES;
 use crate::model::Sampling;
 use crate::scene::Scene;
 use crate::worker::{Imagine, JudgeRollout, context_at};

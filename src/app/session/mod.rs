@@ -32,9 +32,6 @@ use crate::worker::{
     spawn_reality,
 };
 
-/// Frames of context that the judge is shown, and that must be there before models imagine by themselves.
-const CONTEXT_FRAMES: usize = 4;
-
 /// What a pane has behind it.
 struct Backstage {
     model: Option<Arc<dyn WorldModel>>,
@@ -377,7 +374,7 @@ impl Session {
                     self.state.record.marks = marks;
                 }
             }
-            News::Ways { undo, saved } => {
+            News::WayBack { undo, saved } => {
                 if self.state.replay.is_none() {
                     if saved.is_some() && saved != self.state.saved {
                         self.state.say("This moment is saved: Ctrl+R returns to it");

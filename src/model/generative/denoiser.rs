@@ -6,20 +6,9 @@
 use candle_core::{Result, Tensor};
 
 use super::edm::{Preconditioning, sigmas};
-use super::{Objective, Patches, PixelDiffusionConfig, UNet};
+use super::{Conditions, Objective, Patches, PixelDiffusionConfig, UNet};
 use crate::model::nn::{Params, Rng};
 use crate::model::{Cancel, ModelError};
-
-/// What the next frame depends on.
-#[derive(Clone, Debug)]
-pub struct Conditions {
-    /// `[B, S, S, K·3p²]`: the context, oldest frame first.
-    pub context: Tensor,
-    /// `[B]`: noise level that was added to the context.
-    pub context_level: Tensor,
-    /// `[B, A·dim]`: the latest actions, oldest first; the last leads to the next frame.
-    pub actions: Tensor,
-}
 
 /// The denoiser `D(x; σ)` and its sampler.
 #[derive(Clone)]
@@ -56,13 +45,7 @@ impl Denoiser {
         noise: &Tensor,
         conditions: &Conditions,
     ) -> Result<Tensor> {
-        self.net.forward(
-            noisy,
-            &conditions.context,
-            noise,
-            &conditions.context_level,
-            &conditions.actions,
-        )
+        self.net.forward(noisy, noise, conditions)
     }
 
     /// The innermost activations `[B, S/2, S/2, I]` of the first evaluation of a sample, with nothing where
@@ -74,10 +57,8 @@ impl Denoiser {
         let nothing = (b, s, s, self.config.channels());
         self.net.inner(
             &Tensor::zeros(nothing, candle_core::DType::F32, device)?,
-            &conditions.context,
             &Tensor::full(noise, b, device)?,
-            &conditions.context_level,
-            &conditions.actions,
+            conditions,
         )
     }
 
@@ -156,7 +137,7 @@ impl Denoiser {
         };
         let device = context.device().clone();
         let context = if level > 0.0 {
-            let noise = noise((b, h, w, c), shared, rng, &device)?;
+            let noise = rng.normal_maps((b, h, w, c), shared, &device)?;
             (context + (noise * f64::from(level / Self::unit(&self.config)))?)?
         } else {
             context
@@ -179,24 +160,8 @@ impl Denoiser {
         let side = self.config.side();
         let shape = (batch, side, side, self.config.channels());
         match self.config.objective {
-            Objective::Denoise => noise(shape, shared, rng, device),
+            Objective::Denoise => rng.normal_maps(shape, shared, device),
             Objective::Regression => Tensor::zeros(shape, candle_core::DType::F32, device),
         }
-    }
-}
-
-fn noise(
-    shape: (usize, usize, usize, usize),
-    shared: bool,
-    rng: &mut Rng,
-    device: &candle_core::Device,
-) -> Result<Tensor> {
-    let (b, h, w, c) = shape;
-    if shared && b > 1 {
-        rng.normal((1, h, w, c), device)?
-            .broadcast_as((b, h, w, c))?
-            .contiguous()
-    } else {
-        rng.normal((b, h, w, c), device)
     }
 }

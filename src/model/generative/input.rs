@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use crate::model::goal::HueMotion;
 use crate::model::input;
 use crate::model::nn::Params;
 use crate::model::{Actions, Context, Frame, ModelError};
@@ -33,6 +34,32 @@ pub(super) fn load<M>(
             )))),
         }
     })
+}
+
+/// The first field that is at fault, with what was found and expected.
+pub(super) fn first_fault(
+    faults: impl IntoIterator<Item = (&'static str, bool, String)>,
+) -> Result<(), (&'static str, String)> {
+    match faults.into_iter().find(|f| f.1) {
+        None => Ok(()),
+        Some((field, _, message)) => Err((field, message)),
+    }
+}
+
+/// Whether fields that all diffusion models have are at fault: how far hues move, and function evaluations.
+pub(super) fn common_faults(hues: &HueMotion, nfe: usize) -> [(&'static str, bool, String); 2] {
+    [
+        (
+            "hue_motion",
+            !hues.iter().all(|m| *m > 0.0 && m.is_finite()),
+            format!("{hues:?}, expected numbers above 0"),
+        ),
+        (
+            "nfe",
+            !(1..=64).contains(&nfe),
+            format!("{nfe}, expected 1 to 64"),
+        ),
+    ]
 }
 
 /// What a diffusion model takes.

@@ -19,7 +19,7 @@ mod unet;
 mod world;
 
 pub use config::PixelDiffusionConfig;
-pub use denoiser::{Conditions, Denoiser};
+pub use denoiser::Denoiser;
 pub(crate) use input::interleave;
 pub use latent::{
     Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,
@@ -28,5 +28,5 @@ pub use latent::{
 pub use objective::Objective;
 pub use patches::Patches;
 pub use pixel_diffusion::{PixelDiffusion, PixelSampler};
-pub use unet::UNet;
+pub use unet::{Conditions, UNet};
 pub use world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};

@@ -81,14 +81,8 @@ impl Sampler for PixelSampler {
         oldest.to_vec()
     }
 
-    fn next(
-        &self,
-        moment: Moment,
-        nfe: usize,
-        rng: &mut Rng,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError> {
-        let n = moment.context.dim(0)?;
+    fn next(&self, moment: Moment, rng: &mut Rng, cancel: &Cancel) -> Result<Tensor, ModelError> {
+        let (n, nfe) = (moment.context.dim(0)?, moment.nfe);
         let start = self.denoiser.start(n, true, rng, &self.device)?;
         let conditions = self
             .denoiser

@@ -12,6 +12,17 @@ use super::PixelDiffusionConfig;
 use super::block::Block;
 use crate::model::nn::{Attention, Conv, Linear, Params, fourier_features, ops};
 
+/// What the next frame depends on.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// `[B, S, S, K·3p²]`: the context, oldest frame first.
+    pub context: Tensor,
+    /// `[B]`: noise level that was added to the context.
+    pub context_level: Tensor,
+    /// `[B, A·dim]`: the latest actions, oldest first; the last leads to the next frame.
+    pub actions: Tensor,
+}
+
 /// Self-attention over all cells of the inner level, as a residual.
 #[derive(Clone, Debug)]
 struct CellAttention {
@@ -104,18 +115,15 @@ impl UNet {
         Tensor::cat(&[noise, context], D::Minus1)
     }
 
-    /// `noisy: [B, S, S, 3p²]` times c_in, `context: [B, S, S, K·3p²]` oldest first, `noise: [B]` =
-    /// c_noise, `context_level: [B]`, `actions: [B, A·dim]`; returns F, `[B, S, S, 3p²]`.
+    /// F, `[B, S, S, 3p²]`, from `noisy: [B, S, S, 3p²]` times c_in and `noise: [B]` = c_noise.
     pub fn forward(
         &self,
         noisy: &Tensor,
-        context: &Tensor,
         noise: &Tensor,
-        context_level: &Tensor,
-        actions: &Tensor,
+        conditions: &Conditions,
     ) -> Result<Tensor> {
-        let condition = self.condition(noise, context_level, actions)?;
-        let (mut x, inner) = self.descend(noisy, context, &condition)?;
+        let condition = self.condition(noise, conditions)?;
+        let (mut x, inner) = self.descend(noisy, &conditions.context, &condition)?;
         x = (x + ops::upsample2(&self.up.forward(&inner)?)?)?;
         for block in &self.after {
             x = block.forward(&x, &condition)?;
@@ -130,13 +138,9 @@ impl UNet {
     }
 
     /// What every block is told of noise levels and actions, `[B, E]`.
-    fn condition(
-        &self,
-        noise: &Tensor,
-        context_level: &Tensor,
-        actions: &Tensor,
-    ) -> Result<Tensor> {
-        let embedding = Tensor::cat(&[&self.features(noise, context_level)?, actions], D::Minus1)?;
+    fn condition(&self, noise: &Tensor, conditions: &Conditions) -> Result<Tensor> {
+        let features = self.features(noise, &conditions.context_level)?;
+        let embedding = Tensor::cat(&[&features, &conditions.actions], D::Minus1)?;
         let embedding = ops::silu(&self.embed_first.forward(&embedding)?)?;
         ops::silu(&self.embed_second.forward(&embedding)?)
     }
@@ -166,16 +170,9 @@ impl UNet {
 
     /// The innermost activations `[B, S/2, S/2, I]` of the inputs of [`forward`](Self::forward): what the
     /// network makes of the scene.
-    pub fn inner(
-        &self,
-        noisy: &Tensor,
-        context: &Tensor,
-        noise: &Tensor,
-        context_level: &Tensor,
-        actions: &Tensor,
-    ) -> Result<Tensor> {
-        let condition = self.condition(noise, context_level, actions)?;
-        Ok(self.descend(noisy, context, &condition)?.1)
+    pub fn inner(&self, noisy: &Tensor, noise: &Tensor, conditions: &Conditions) -> Result<Tensor> {
+        let condition = self.condition(noise, conditions)?;
+        Ok(self.descend(noisy, &conditions.context, &condition)?.1)
     }
 
     /// Multiply-adds of one evaluation for one frame: (all, those of the first and last layer, which only

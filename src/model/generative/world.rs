@@ -48,6 +48,8 @@ pub struct Moment {
     pub missing: usize,
     /// `[N, actions·dim]`: the latest actions; the last leads to the next frame.
     pub actions: Tensor,
+    /// Function evaluations to take.
+    pub nfe: usize,
 }
 
 /// Multiply-adds of a model.
@@ -98,18 +100,12 @@ pub trait Sampler: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
-    fn next(
-        &self,
-        moment: Moment,
-        nfe: usize,
-        rng: &mut Rng,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError>;
+    fn next(&self, moment: Moment, rng: &mut Rng, cancel: &Cancel) -> Result<Tensor, ModelError>;
 
     /// What becomes of an imagined frame before the network sees it again.
     fn settle(&self, _imagined: &mut [f32]) {}
 
-    /// Imagined frames as pictures, `[.., H, W, 3]` bytes.
+    /// ImaginedFrames frames as pictures, `[.., H, W, 3]` bytes.
     ///
     /// # Errors
     /// Those of the tensor library.
@@ -148,8 +144,8 @@ pub struct History {
     pub actions: Vec<Vec<f32>>,
 }
 
-/// Imagined frames `[N, T, S·S·C]`, as the network sees them.
-struct Imagined {
+/// ImaginedFrames frames `[N, T, S·S·C]`, as the network sees them.
+struct ImaginedFrames {
     n: usize,
     steps: usize,
     frames: Vec<f32>,
@@ -264,8 +260,9 @@ impl<S: Sampler> GenerativeWorld<S> {
                 context: Tensor::from_vec(context, shape, &self.device)?,
                 missing: history.missing.saturating_sub(t),
                 actions: Tensor::from_vec(latest, (n, width), &self.device)?,
+                nfe,
             };
-            let next = self.sampler.next(moment, nfe, &mut rng, cancel)?;
+            let next = self.sampler.next(moment, &mut rng, cancel)?;
             let mut next = next.flatten_all()?.to_vec1::<f32>()?;
             for (i, values) in next.chunks_exact_mut(len).enumerate() {
                 self.sampler.settle(values);
@@ -286,21 +283,21 @@ impl<S: Sampler> GenerativeWorld<S> {
         actions: &Actions,
         sampling: Sampling,
         cancel: &Cancel,
-    ) -> Result<Imagined, ModelError> {
+    ) -> Result<ImaginedFrames, ModelError> {
         let sequences = self.inputs().sequences(actions)?;
         let how = (self.evaluations(sampling), sampling.draw);
         let chunks: Result<Vec<Vec<f32>>, ModelError> = sequences
             .par_chunks(input::chunk(actions.n, self.sampler.layout().chunk))
             .map(|s| self.roll(history, s, how, cancel))
             .collect();
-        Ok(Imagined {
+        Ok(ImaginedFrames {
             n: actions.n,
             steps: actions.steps,
             frames: chunks?.concat(),
         })
     }
 
-    fn draw(&self, imagined: &Imagined) -> Result<Frames, ModelError> {
+    fn draw(&self, imagined: &ImaginedFrames) -> Result<Frames, ModelError> {
         Ok(Frames {
             n: imagined.n,
             steps: imagined.steps,
@@ -372,7 +369,7 @@ impl<S: Sampler> Plans for GenerativeWorld<S> {
         goal: &Goal,
         metric: &Metric,
     ) -> Result<Vec<f32>, ModelError> {
-        let imagined = rollouts.get::<Imagined>(&self.card.name)?;
+        let imagined = rollouts.get::<ImaginedFrames>(&self.card.name)?;
         self.inputs().check("goal", &goal.frame)?;
         if matches!(metric, Metric::Latents) {
             return self.sampler.errors(&imagined.frames, &goal.frame);
@@ -388,7 +385,7 @@ impl<S: Sampler> Plans for GenerativeWorld<S> {
 
 impl<S: Sampler> Pixels for GenerativeWorld<S> {
     fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
-        self.draw(rollouts.get::<Imagined>(&self.card.name)?)
+        self.draw(rollouts.get::<ImaginedFrames>(&self.card.name)?)
     }
 
     fn reconstruct(&self, frames: &Frames) -> Result<Option<Frames>, ModelError> {

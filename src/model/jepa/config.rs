@@ -1,5 +1,6 @@
 //! Every choice of a LeWM.
 
+use crate::model::input::check_sizes;
 use crate::model::nn::{FrameEncoderSizes, Head};
 use serde::{Deserialize, Serialize};
 
@@ -133,9 +134,6 @@ impl LewmConfig {
             ("frameskip", self.frameskip),
             ("action_dim", self.action_dim),
         ];
-        if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
-            return Err((field, "found 0, expected at least 1".into()));
-        }
         let most = [
             ("image_size", self.image_size, 512),
             ("latent_dim", self.latent_dim, 4096),
@@ -153,9 +151,7 @@ impl LewmConfig {
             ("frameskip", self.frameskip, 1000),
             ("action_dim", self.action_dim, 16),
         ];
-        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
-            return Err((field, format!("found {n}, expected at most {most}")));
-        }
+        check_sizes(&sizes, &most)?;
         let flat = (self.image_size / 8).pow(2) * self.encoder_channels[2];
         if flat * self.encoder_hidden > LARGEST_LAYER {
             return Err((

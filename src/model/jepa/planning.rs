@@ -72,10 +72,6 @@ impl Predictor for LewmPredictor {
         self.model.predict(last, block, None)
     }
 
-    fn shift(&self, last: &Tensor, next: &Tensor) -> Result<Tensor> {
-        self.model.shift(last, next)
-    }
-
     fn roll_out(
         &self,
         start: &Tensor,

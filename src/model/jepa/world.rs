@@ -27,7 +27,7 @@ pub struct Sizes {
     pub action_dim: usize,
     /// Control steps of one imagined step.
     pub frameskip: usize,
-    /// Imagined steps that it looks back.
+    /// ImaginedLatents steps that it looks back.
     pub history: usize,
 }
 
@@ -71,7 +71,13 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// Those of the tensor library.
-    fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor>;
+    fn shift(&self, last: &Tensor, next: &Tensor) -> candle_core::Result<Tensor> {
+        let (h, d) = (self.sizes().history, self.sizes().latent);
+        match h {
+            1 => Ok(next.clone()),
+            _ => Tensor::cat(&[&last.narrow(1, d, (h - 1) * d)?, next], 1),
+        }
+    }
 
     /// Latents `[N, T, D]` that follow `start: [1, H·D]` under action blocks `[N, T, frameskip·A]`, the
     /// fastest way.
@@ -174,8 +180,8 @@ pub struct JepaWorld<P> {
     parameters: u64,
 }
 
-/// Imagined latents `[N, T, D]`.
-struct Imagined {
+/// ImaginedLatents latents `[N, T, D]`.
+struct ImaginedLatents {
     z: Tensor,
 }
 
@@ -265,12 +271,12 @@ impl<P: Predictor> JepaWorld<P> {
         self.predictor.distance(&z.reshape(((), d))?, goal)
     }
 
-    /// Imagined latents as `[N, T, D]`, and as rows `[N·T, D]`.
+    /// ImaginedLatents latents as `[N, T, D]`, and as rows `[N·T, D]`.
     pub(super) fn imagined<'r>(
         &self,
         rollouts: &'r Rollouts,
     ) -> Result<(&'r Tensor, Tensor), ModelError> {
-        let imagined: &Imagined = rollouts.get(&self.card.name)?;
+        let imagined: &ImaginedLatents = rollouts.get(&self.card.name)?;
         let rows = imagined.z.reshape(((), self.predictor.sizes().latent))?;
         Ok((&imagined.z, rows))
     }
@@ -315,7 +321,7 @@ impl<P: Predictor> WorldModel for JepaWorld<P> {
         let start: &Tensor = latent.get(&self.card.name)?;
         let blocks = self.blocks(actions)?;
         let z = self.predictor.roll_out(start, &blocks, cancel)?;
-        Ok(Rollouts::new(Imagined { z }))
+        Ok(Rollouts::new(ImaginedLatents { z }))
     }
 
     fn cost(&self, _sampling: Sampling) -> Cost {

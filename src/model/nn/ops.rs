@@ -205,7 +205,7 @@ pub fn conv2d(
     pad: usize,
 ) -> Result<Tensor> {
     if fusable(&[x, weight]) {
-        return fused::conv2d(x, weight, bias, k, stride, pad);
+        return fused::conv2d(x, weight, bias, [k, stride, pad]);
     }
     let patches = im2col(x, k, stride, pad)?;
     let (b, h, w, c) = patches.dims4()?;

@@ -53,6 +53,20 @@ impl Rng {
         Tensor::from_vec(self.normal_vec(shape.elem_count()), shape, device)
     }
 
+    /// Standard normal tensor `[B, H, W, C]`; `shared` gives every row of the batch the same.
+    pub fn normal_maps(
+        &mut self,
+        (b, h, w, c): (usize, usize, usize, usize),
+        shared: bool,
+        device: &Device,
+    ) -> Result<Tensor> {
+        if !shared || b <= 1 {
+            return self.normal((b, h, w, c), device);
+        }
+        let one = self.normal((1, h, w, c), device)?;
+        one.broadcast_as((b, h, w, c))?.contiguous()
+    }
+
     /// Tensor of numbers uniform in `[low, high)`.
     pub fn uniform(
         &mut self,

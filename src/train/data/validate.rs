@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sheet::{Clip, contact_sheet, inputs};
 use super::targets::moving_ids;
 use crate::episode::Dataset;
-use crate::model::{Cancel, ModelError, Sampling, WorldModel};
+use crate::model::{ModelError, WorldModel, imagined_frames};
 
 /// Steps at which rollouts are measured.
 pub const STEPS: [usize; 3] = [1, 5, 10];
@@ -65,16 +65,8 @@ pub fn validate(
         .par_iter()
         .map(|&clip| {
             let (context, actions) = inputs(data, clip, model.shape().context_frames, horizon);
-            let latent = model.observe(&context)?;
-            let sampling = Sampling::default();
-            let rollouts = model.imagine(&latent, &actions, sampling, &Cancel::new())?;
-            let frames = model
-                .facets()
-                .frames(&rollouts)?
-                .ok_or_else(|| ModelError::Input {
-                    model: model.card().name.clone(),
-                    message: "imagines no frames to validate".into(),
-                })?;
+            let lack = "imagines no frames to validate";
+            let frames = imagined_frames(model, &context, &actions, lack)?;
             let span = &data.episodes[clip.episode];
             let (start, last) = (span.start + clip.last, data.frame(span.start + clip.last));
             let ids = data.frame_ids(start);

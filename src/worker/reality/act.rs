@@ -9,7 +9,7 @@ use crate::worker::Solid;
 use crate::worker::news::{EpisodeStart, GoalShown, Mark, Moment};
 
 /// The episode that runs.
-pub(super) struct Act {
+pub(super) struct RunningEpisode {
     pub(super) episode: u64,
     pub(super) seed: u64,
     pub(super) reality: Reality,
@@ -23,12 +23,12 @@ pub(super) struct Act {
     pub(super) budget_from: usize,
 }
 
-impl Act {
+impl RunningEpisode {
     /// A copy that goes on with the same bits; nobody pulls in it.
-    pub(super) fn fork(&self) -> Act {
+    pub(super) fn fork(&self) -> RunningEpisode {
         let mut reality = self.reality.fork();
         reality.drag(None);
-        Act {
+        RunningEpisode {
             episode: self.episode,
             seed: self.seed,
             reality,

@@ -27,7 +27,7 @@ impl Stage {
         };
         act.marks.push(mark);
         self.say_marks();
-        self.say_ways();
+        self.say_way_back();
     }
 
     fn say_marks(&mut self) {
@@ -37,14 +37,14 @@ impl Stage {
         }
     }
 
-    pub(super) fn say_ways(&mut self) {
+    pub(super) fn say_way_back(&mut self) {
         let seconds = |at: usize| at as f32 / CONTROL_HZ as f32;
         let saved = self
             .saved
             .as_ref()
             .map(|s| format!("{:.1} s of seed {}", seconds(s.at()), s.seed()));
         let undo = self.undo.next().map(str::to_string);
-        self.say(News::Ways { undo, saved });
+        self.say(News::WayBack { undo, saved });
     }
 
     pub(super) fn say_solids(&mut self) {
@@ -75,14 +75,7 @@ impl Stage {
             if let Err(e) = act.reality.set(&target, value) {
                 return self.say(News::Failed(e.to_string()));
             }
-            let (episode, goal) = (act.episode, act.goal.clone());
-            let moment = act.amend();
-            self.say(News::Amended {
-                episode,
-                moment,
-                goal,
-                goes_on: false,
-            });
+            self.say_amended(false);
         }
         self.interventions.insert(target, value);
         self.say_solids();
@@ -99,7 +92,7 @@ impl Stage {
                     act.marks.pop();
                     self.say_marks();
                 }
-                self.say_ways();
+                self.say_way_back();
             }
             return;
         };
@@ -153,6 +146,12 @@ impl Stage {
         // Another goal is another task: its time begins now.
         act.budget_from = act.newest();
         let goes_on = act.ended.take().is_some();
+        self.say_amended(goes_on);
+    }
+
+    /// Tells the newest moment as it is now, and whether an end that was told no longer holds.
+    fn say_amended(&mut self, goes_on: bool) {
+        let Some(act) = &mut self.act else { return };
         let (episode, goal) = (act.episode, act.goal.clone());
         let moment = act.amend();
         self.say(News::Amended {
@@ -165,12 +164,12 @@ impl Stage {
 
     pub(super) fn restore(&mut self) {
         let Some(saved) = self.saved.take() else {
-            return self.say_ways();
+            return self.say_way_back();
         };
         self.disturb(Touch::Restore, "return to the saved moment".into());
         self.go_back(&saved, "Back at the saved moment".into());
         self.saved = Some(saved);
-        self.say_ways();
+        self.say_way_back();
     }
 
     pub(super) fn go_back(&mut self, to: &Saved, why: String) {

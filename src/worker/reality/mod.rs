@@ -13,15 +13,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use self::act::{Act, moment};
+use self::act::{RunningEpisode, moment};
 pub use self::hands::{goal_bounds, held_action};
 use self::undo::{Saved, Undo};
 use super::desk::panic_message;
 use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
 use super::{Decision, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
-use crate::eval::control::CONTEXT_FRAMES;
-use crate::planner::{Sight, Truth};
+use crate::planner::{SIGHT_FRAMES, Sight, Truth};
 use crate::scene::Scene;
 use crate::sim::{CONTROL_HZ, Drag, Reality};
 use crate::task::TaskInstance;
@@ -56,7 +55,7 @@ struct Stage {
     desk: Desk<PlanRequest, Decision>,
     alive: bool,
     scene: Option<(Arc<Scene>, u64)>,
-    act: Option<Act>,
+    act: Option<RunningEpisode>,
     episodes: u64,
     playing: bool,
     steps_owed: u32,
@@ -159,7 +158,7 @@ impl Stage {
                 self.saved = None;
                 self.scene = Some((scene, seed));
                 self.begin();
-                self.say_ways();
+                self.say_way_back();
             }
             RealityOrder::Reset(seed) => {
                 if let Some((_, s)) = &mut self.scene {
@@ -200,14 +199,14 @@ impl Stage {
                 if let Some((what, saved)) = self.undo.pop() {
                     self.go_back(&saved, format!("Undone: {what}"));
                 }
-                self.say_ways();
+                self.say_way_back();
             }
             RealityOrder::Save => {
                 self.saved = self
                     .act
                     .as_ref()
                     .map(|act| Saved::new(act, &self.interventions));
-                self.say_ways();
+                self.say_way_back();
             }
             RealityOrder::Restore => self.restore(),
         }
@@ -259,7 +258,7 @@ impl Stage {
         }
     }
 
-    fn open_act(&self, scene: &Arc<Scene>, seed: u64) -> Result<Act, String> {
+    fn open_act(&self, scene: &Arc<Scene>, seed: u64) -> Result<RunningEpisode, String> {
         let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
         let (mut reality, goal) = match &scene.task {
             Some(task) => {
@@ -279,7 +278,7 @@ impl Stage {
             reality.set(target, *value).map_err(|e| e.to_string())?;
         }
         let first = moment(&reality, &eye, goal.as_ref(), Vec::new()).0;
-        Ok(Act {
+        Ok(RunningEpisode {
             episode: self.episodes + 1,
             seed,
             reality,
@@ -337,7 +336,7 @@ impl Stage {
             controller: controller.clone(),
             preview: preview.clone(),
             sight: Sight {
-                context: context_at(&act.moments, act.moments.len() - 1, CONTEXT_FRAMES),
+                context: context_at(&act.moments, act.moments.len() - 1, SIGHT_FRAMES),
                 goal: goal.picture.clone(),
                 dim,
             },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::act::Act;
+use super::act::RunningEpisode;
 
 /// Disturbances that can be undone.
 pub(super) const UNDO_DEPTH: usize = 16;
@@ -34,13 +34,13 @@ impl Touch {
 
 /// A moment of an episode that can be gone back to, with all that led there.
 pub(super) struct Saved {
-    act: Act,
+    act: RunningEpisode,
     interventions: BTreeMap<String, f32>,
 }
 
 impl Saved {
     /// Keeps the moment at which an episode is.
-    pub(super) fn new(act: &Act, interventions: &BTreeMap<String, f32>) -> Self {
+    pub(super) fn new(act: &RunningEpisode, interventions: &BTreeMap<String, f32>) -> Self {
         Self {
             act: act.fork(),
             interventions: interventions.clone(),
@@ -58,7 +58,7 @@ impl Saved {
     }
 
     /// The episode again, as it was, under a new number; with the interventions that were in force.
-    pub(super) fn again(&self, episode: u64) -> (Act, BTreeMap<String, f32>) {
+    pub(super) fn again(&self, episode: u64) -> (RunningEpisode, BTreeMap<String, f32>) {
         let mut act = self.act.fork();
         act.episode = episode;
         (act, self.interventions.clone())

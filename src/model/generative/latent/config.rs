@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::generative::Objective;
+use crate::model::generative::input::{common_faults, first_fault};
 use crate::model::goal::{HUES, HueMotion};
 
 /// Between frames and latents.
@@ -230,20 +231,8 @@ impl LatentDiffusionConfig {
                 !(0.0..1.0).contains(&self.context_noise),
                 format!("{}, expected 0 to below 1", self.context_noise),
             ),
-            (
-                "hue_motion",
-                !self.hue_motion.iter().all(|m| *m > 0.0 && m.is_finite()),
-                format!("{:?}, expected numbers above 0", self.hue_motion),
-            ),
-            (
-                "nfe",
-                !(1..=64).contains(&self.nfe),
-                format!("{}, expected 1 to 64", self.nfe),
-            ),
         ];
-        match faults.into_iter().find(|f| f.1) {
-            None => Ok(()),
-            Some((field, _, message)) => Err((field, message)),
-        }
+        let common = common_faults(&self.hue_motion, self.nfe);
+        first_fault(faults.into_iter().chain(common))
     }
 }

@@ -73,7 +73,7 @@ impl Imagination {
         let config = self.config();
         let shape = (batch, config.side(), config.side(), config.channels());
         match config.objective {
-            Objective::Denoise => noise(shape, shared, rng, device),
+            Objective::Denoise => rng.normal_maps(shape, shared, device),
             Objective::Regression => Tensor::zeros(shape, candle_core::DType::F32, device),
         }
     }
@@ -105,7 +105,7 @@ impl Imagination {
         let by_channel = Tensor::from_vec(by_channel, c, &device)?;
         let mut context = context.broadcast_mul(&by_channel.affine(-1.0, 1.0)?)?;
         if is_sampled {
-            let noise = noise((b, h, w, c), shared, rng, &device)?;
+            let noise = rng.normal_maps((b, h, w, c), shared, &device)?;
             context = (context + noise.broadcast_mul(&by_channel)?)?;
         }
         let context_levels = Tensor::from_vec(levels, (1, config.context), &device)?
@@ -116,21 +116,5 @@ impl Imagination {
             context_levels,
             actions,
         })
-    }
-}
-
-fn noise(
-    shape: (usize, usize, usize, usize),
-    shared: bool,
-    rng: &mut Rng,
-    device: &Device,
-) -> Result<Tensor> {
-    let (b, h, w, c) = shape;
-    if shared && b > 1 {
-        rng.normal((1, h, w, c), device)?
-            .broadcast_as((b, h, w, c))?
-            .contiguous()
-    } else {
-        rng.normal((b, h, w, c), device)
     }
 }

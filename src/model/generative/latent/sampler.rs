@@ -65,19 +65,14 @@ impl Sampler for LatentSampler {
         vec![0.0; oldest.len()]
     }
 
-    fn next(
-        &self,
-        moment: Moment,
-        nfe: usize,
-        rng: &mut Rng,
-        cancel: &Cancel,
-    ) -> Result<Tensor, ModelError> {
+    fn next(&self, moment: Moment, rng: &mut Rng, cancel: &Cancel) -> Result<Tensor, ModelError> {
         let n = moment.context.dim(0)?;
         let start = self.imagination.start(n, true, rng, &self.device)?;
         let Moment {
             context,
             missing,
             actions,
+            nfe,
         } = moment;
         let window = self
             .imagination

@@ -1,5 +1,6 @@
 //! Every choice of a V-JEPA 2-AC.
 
+use crate::model::input::check_sizes;
 use crate::model::jepa::GoalCost;
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +128,6 @@ impl VjepaConfig {
             ("action_dim", self.action_dim),
             ("summary", self.summary),
         ];
-        if let Some((field, _)) = sizes.iter().find(|(_, n)| *n == 0) {
-            return Err((field, "found 0, expected at least 1".into()));
-        }
         let most = [
             ("image_size", self.image_size, 512),
             ("clip_frames", self.clip_frames, 64),
@@ -146,9 +144,7 @@ impl VjepaConfig {
             ("action_dim", self.action_dim, 16),
             ("summary", self.summary, 4096),
         ];
-        if let Some((field, n, most)) = most.into_iter().find(|(_, n, most)| n > most) {
-            return Err((field, format!("found {n}, expected at most {most}")));
-        }
+        check_sizes(&sizes, &most)?;
         let multiples = [
             ("image_size", self.image_size, self.patch),
             ("clip_frames", self.clip_frames, TUBELET),

@@ -74,10 +74,6 @@ impl Predictor for VjepaPredictor {
         self.model.predict(last, block)
     }
 
-    fn shift(&self, last: &Tensor, next: &Tensor) -> Result<Tensor> {
-        self.model.shift(last, next)
-    }
-
     fn roll_out(
         &self,
         start: &Tensor,

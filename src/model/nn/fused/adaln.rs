@@ -2,9 +2,9 @@
 //! as a condition says; and add a branch times the condition's gate. Conditions hold for a whole row of
 //! tokens.
 
-use super::kernel::{tensor_like, values, wide, with_values, with_values2};
+use super::kernel::{Fused, Kernel, by_row, gradients_by_row, wide};
 use super::math;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 struct ModulateOp {
@@ -66,53 +66,24 @@ impl ModulateOp {
     }
 }
 
-impl CustomOp2 for ModulateOp {
-    fn name(&self) -> &'static str {
-        "fused-modulate"
+impl Kernel<2> for ModulateOp {
+    const NAME: &'static str = "fused-modulate";
+
+    fn run(&self, [x, condition]: [&[f32]; 2], shape: &Shape) -> (Vec<f32>, Shape) {
+        let rows = [self.tokens * self.width, 2 * self.width];
+        let y = by_row([x, condition], rows, |x, c, y| self.forward(x, c, y));
+        (y, shape.clone())
     }
 
-    fn cpu_fwd(
+    fn gradients(
         &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, condition) = (values(s1, l1)?, values(s2, l2)?);
-        let row = self.tokens * self.width;
-        let mut y = vec![0f32; x.len()];
-        y.par_chunks_mut(row)
-            .zip(x.par_chunks(row))
-            .zip(condition.par_chunks(2 * self.width))
-            .for_each(|((y, x), condition)| self.forward(x, condition, y));
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        condition: &Tensor,
-        _: &Tensor,
+        [x, condition]: [&Tensor; 2],
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let row = self.tokens * self.width;
-        let mut dx = vec![0f32; x.elem_count()];
-        let mut dc = vec![0f32; condition.elem_count()];
-        with_values2(x, condition, |xs, conditions| {
-            with_values(grad, |g| {
-                let inputs = xs
-                    .par_chunks(row)
-                    .zip(conditions.par_chunks(2 * self.width))
-                    .zip(g.par_chunks(row));
-                dx.par_chunks_mut(row)
-                    .zip(dc.par_chunks_mut(2 * self.width))
-                    .zip(inputs)
-                    .for_each(|((dx, dc), ((x, condition), g))| {
-                        self.backward(x, condition, g, dx, dc);
-                    });
-            })
-        })??;
-        Ok((Some(tensor_like(dx, x)?), Some(tensor_like(dc, condition)?)))
+    ) -> Result<[Option<Tensor>; 2]> {
+        let rows = [self.tokens * self.width, 2 * self.width];
+        gradients_by_row([x, condition, grad], rows, |[x, condition, g], [dx, dc]| {
+            self.backward(x, condition, g, dx, dc);
+        })
     }
 }
 
@@ -136,7 +107,8 @@ pub fn modulated_norm(x: &Tensor, condition: &Tensor, eps: f64) -> Result<Tensor
         width,
         eps: eps as f32,
     };
-    x.contiguous()?.apply_op2(&condition.contiguous()?, op)
+    x.contiguous()?
+        .apply_op2(&condition.contiguous()?, Fused(op))
 }
 
 struct GateOp {
@@ -144,21 +116,10 @@ struct GateOp {
     width: usize,
 }
 
-impl CustomOp3 for GateOp {
-    fn name(&self) -> &'static str {
-        "fused-gated-add"
-    }
+impl Kernel<3> for GateOp {
+    const NAME: &'static str = "fused-gated-add";
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, branch, gate) = (values(s1, l1)?, values(s2, l2)?, values(s3, l3)?);
+    fn run(&self, [x, branch, gate]: [&[f32]; 3], shape: &Shape) -> (Vec<f32>, Shape) {
         let row = self.tokens * self.width;
         let mut y = x.to_vec();
         y.par_chunks_mut(row)
@@ -176,51 +137,31 @@ impl CustomOp3 for GateOp {
                     }
                 });
             });
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
+        (y, shape.clone())
     }
 
-    fn bwd(
+    fn gradients(
         &self,
-        _: &Tensor,
-        branch: &Tensor,
-        gate: &Tensor,
-        _: &Tensor,
+        [_, branch, gate]: [&Tensor; 3],
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let row = self.tokens * self.width;
-        let mut d_branch = vec![0f32; branch.elem_count()];
-        let mut d_gate = vec![0f32; gate.elem_count()];
-        with_values2(branch, gate, |branches, gates| {
-            with_values(grad, |g| {
-                let inputs = branches
-                    .par_chunks(row)
-                    .zip(gates.par_chunks(self.width))
-                    .zip(g.par_chunks(row));
-                d_branch
-                    .par_chunks_mut(row)
-                    .zip(d_gate.par_chunks_mut(self.width))
-                    .zip(inputs)
-                    .for_each(|((d_branch, d_gate), ((branch, gate), g))| {
-                        wide(|| {
-                            let rows = d_branch
-                                .chunks_exact_mut(self.width)
-                                .zip(branch.chunks_exact(self.width))
-                                .zip(g.chunks_exact(self.width));
-                            for ((d_branch, branch), g) in rows {
-                                for i in 0..self.width {
-                                    d_branch[i] = g[i] * gate[i];
-                                    d_gate[i] += g[i] * branch[i];
-                                }
-                            }
-                        });
-                    });
-            })
-        })??;
-        Ok((
-            Some(grad.clone()),
-            Some(tensor_like(d_branch, branch)?),
-            Some(tensor_like(d_gate, gate)?),
-        ))
+    ) -> Result<[Option<Tensor>; 3]> {
+        let rows = [self.tokens * self.width, self.width];
+        let one = |[branch, gate, g]: [&[f32]; 3], [d_branch, d_gate]: [&mut [f32]; 2]| {
+            wide(|| {
+                let rows = d_branch
+                    .chunks_exact_mut(self.width)
+                    .zip(branch.chunks_exact(self.width))
+                    .zip(g.chunks_exact(self.width));
+                for ((d_branch, branch), g) in rows {
+                    for i in 0..self.width {
+                        d_branch[i] = g[i] * gate[i];
+                        d_gate[i] += g[i] * branch[i];
+                    }
+                }
+            });
+        };
+        let [d_branch, d_gate] = gradients_by_row([branch, gate, grad], rows, one)?;
+        Ok([Some(grad.clone()), d_branch, d_gate])
     }
 }
 
@@ -236,5 +177,5 @@ pub fn gated_add(x: &Tensor, branch: &Tensor, gate: &Tensor) -> Result<Tensor> {
     }
     let op = GateOp { tokens, width };
     x.contiguous()?
-        .apply_op3(&branch.contiguous()?, &gate.contiguous()?, op)
+        .apply_op3(&branch.contiguous()?, &gate.contiguous()?, Fused(op))
 }

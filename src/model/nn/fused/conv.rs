@@ -1,10 +1,10 @@
 //! Convolution as patches times a matrix, a few images at a time so that the patches stay in the cache.
 
 use super::elementwise::column_sums;
-use super::kernel::{tensor_like, values, with_values, with_values2};
+use super::kernel::{Fused, Kernel, tensor_like, values, with_values, with_values3};
 use super::matmul::{Mat, all_threads, product, rows_of};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -284,40 +284,18 @@ impl ConvOp {
     }
 }
 
-impl CustomOp3 for ConvOp {
-    fn name(&self) -> &'static str {
-        "fused-conv"
-    }
+impl Kernel<3> for ConvOp {
+    const NAME: &'static str = "fused-conv";
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = self.forward(values(s1, l1)?, values(s2, l2)?, values(s3, l3)?);
+    fn run(&self, [x, w, bias]: [&[f32]; 3], _: &Shape) -> (Vec<f32>, Shape) {
+        let y = self.forward(x, w, bias);
         let b = y.len() / (self.win.outputs() * self.cout).max(1);
-        Ok((
-            CpuStorage::F32(y),
-            (b, self.win.ho, self.win.wo, self.cout).into(),
-        ))
+        (y, (b, self.win.ho, self.win.wo, self.cout).into())
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        bias: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn gradients(&self, [x, w, bias]: [&Tensor; 3], grad: &Tensor) -> Result<[Option<Tensor>; 3]> {
         let want_dx = x.track_op();
-        let (dx, dw) = with_values(x, |x| {
-            with_values2(w, grad, |w, g| self.backward(x, w, g, want_dx))
-        })??;
+        let (dx, dw) = with_values3(x, w, grad, |x, w, g| self.backward(x, w, g, want_dx))?;
         let dx = dx.map(|dx| tensor_like(dx, x)).transpose()?;
         let db = match bias.track_op() {
             true => Some(tensor_like(
@@ -326,19 +304,19 @@ impl CustomOp3 for ConvOp {
             )?),
             false => None,
         };
-        Ok((dx, Some(tensor_like(dw, w)?), db))
+        Ok([dx, Some(tensor_like(dw, w)?), db])
     }
 }
 
-/// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]`, zero-padded.
+/// Convolution of `x: [B, H, W, Cin]` with `weight: [k·k·Cin, Cout]`, zero-padded; `at` is the side of the
+/// window, its stride and the padding.
 pub fn conv2d(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    k: usize,
-    stride: usize,
-    pad: usize,
+    at: [usize; 3],
 ) -> Result<Tensor> {
+    let [k, stride, pad] = at;
     let win = Window::new(x, k, stride, pad)?;
     let (rows, cout) = weight.dims2()?;
     if rows != win.patch() || bias.is_some_and(|b| b.elem_count() != cout) {
@@ -353,7 +331,7 @@ pub fn conv2d(
         None => Tensor::zeros(cout, x.dtype(), x.device())?,
     };
     x.contiguous()?
-        .apply_op3(&weight.contiguous()?, &bias, ConvOp { win, cout })
+        .apply_op3(&weight.contiguous()?, &bias, Fused(ConvOp { win, cout }))
 }
 
 /// Height or width after a convolution.

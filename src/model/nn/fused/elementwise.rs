@@ -1,8 +1,10 @@
 //! GELU, SiLU, and per-channel shift and scale.
 
-use super::kernel::{PIECE, piece_of_rows, tensor_like, values, wide, with_values, with_values2};
+use super::kernel::{
+    Fused, Kernel, PIECE, piece_of_rows, tensor_like, values, wide, with_values, with_values2,
+};
 use super::math;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 #[derive(Clone, Copy)]
@@ -166,41 +168,24 @@ impl PerChannel {
     }
 }
 
-impl CustomOp2 for PerChannel {
-    fn name(&self) -> &'static str {
-        "fused-per-channel"
+impl Kernel<2> for PerChannel {
+    const NAME: &'static str = "fused-per-channel";
+
+    fn run(&self, [x, c]: [&[f32]; 2], shape: &Shape) -> (Vec<f32>, Shape) {
+        (self.apply(x, c), shape.clone())
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Ok((
-            CpuStorage::F32(self.apply(values(s1, l1)?, values(s2, l2)?)),
-            l1.shape().clone(),
-        ))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        c: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn gradients(&self, [x, c]: [&Tensor; 2], grad: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let width = c.elem_count();
         match self {
             Self::Add => {
                 let dc = with_values(grad, |g| column_sums(g, width))?;
-                Ok((Some(grad.clone()), Some(tensor_like(dc, c)?)))
+                Ok([Some(grad.clone()), Some(tensor_like(dc, c)?)])
             }
             Self::Scale => {
                 let dx = with_values2(grad, c, |g, c| self.apply(g, c))?;
                 let dc = with_values2(grad, x, |g, x| column_products(g, Some(x), width))?;
-                Ok((Some(tensor_like(dx, x)?), Some(tensor_like(dc, c)?)))
+                Ok([Some(tensor_like(dx, x)?), Some(tensor_like(dc, c)?)])
             }
         }
     }
@@ -214,7 +199,7 @@ fn per_channel(x: &Tensor, c: &Tensor, op: PerChannel) -> Result<Tensor> {
             x.dims()
         );
     }
-    x.contiguous()?.apply_op2(&c.contiguous()?, op)
+    x.contiguous()?.apply_op2(&c.contiguous()?, Fused(op))
 }
 
 /// `x + bias` over the last dimension.

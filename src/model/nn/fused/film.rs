@@ -1,10 +1,9 @@
 //! Adaptive group norm: normalise, scale and shift each channel as a condition says, activate; one pass in
 //! memory.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::{Result, Shape, Tensor};
 
-use super::kernel::{tensor_like, values, with_values3};
+use super::kernel::{Fused, Kernel, by_row, gradients_by_row};
 use super::math;
 
 const EPS: f32 = 1e-5;
@@ -23,7 +22,8 @@ pub(in crate::model::nn) fn film(
         pixels: h * w,
         groups,
     };
-    x.contiguous()?.apply_op2(&condition.contiguous()?, op)
+    x.contiguous()?
+        .apply_op2(&condition.contiguous()?, Fused(op))
 }
 
 struct Film {
@@ -41,6 +41,11 @@ struct Affine {
 }
 
 impl Film {
+    /// Numbers of one image, and of its condition.
+    fn rows(&self) -> [usize; 2] {
+        [self.channels * self.pixels, 2 * self.channels]
+    }
+
     /// Sums over the pixels of each channel.
     fn channel_sums(&self, x: &[f32], f: impl Fn(usize, f32) -> f32) -> Vec<f32> {
         let mut sums = vec![0f32; self.channels];
@@ -185,53 +190,22 @@ impl Film {
     }
 }
 
-impl CustomOp2 for Film {
-    fn name(&self) -> &'static str {
-        "film"
+impl Kernel<2> for Film {
+    const NAME: &'static str = "film";
+
+    fn run(&self, [x, condition]: [&[f32]; 2], shape: &Shape) -> (Vec<f32>, Shape) {
+        let y = by_row([x, condition], self.rows(), |x, c, y| self.forward(x, c, y));
+        (y, shape.clone())
     }
 
-    fn cpu_fwd(
+    fn gradients(
         &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, condition) = (values(s1, l1)?, values(s2, l2)?);
-        let image = self.channels * self.pixels;
-        let mut y = vec![0f32; x.len()];
-        y.par_chunks_mut(image)
-            .zip(
-                x.par_chunks(image)
-                    .zip(condition.par_chunks(2 * self.channels)),
-            )
-            .for_each(|(y, (x, condition))| self.forward(x, condition, y));
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        condition: &Tensor,
-        _: &Tensor,
+        [x, condition]: [&Tensor; 2],
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (image, width) = (self.channels * self.pixels, 2 * self.channels);
-        let (mut dx, mut dc) = (
-            vec![0f32; x.elem_count()],
-            vec![0f32; condition.elem_count()],
-        );
-        with_values3(x, condition, grad, |x, condition, g| {
-            let inputs = x
-                .par_chunks(image)
-                .zip(condition.par_chunks(width))
-                .zip(g.par_chunks(image));
-            dx.par_chunks_mut(image)
-                .zip(dc.par_chunks_mut(width))
-                .zip(inputs)
-                .for_each(|((dx, dc), ((x, condition), g))| self.backward(x, condition, g, dx, dc));
-        })?;
-        let (dx, dc) = (tensor_like(dx, x)?, tensor_like(dc, condition)?);
-        Ok((Some(dx), Some(dc)))
+    ) -> Result<[Option<Tensor>; 2]> {
+        let all = [x, condition, grad];
+        gradients_by_row(all, self.rows(), |[x, c, g], [dx, dc]| {
+            self.backward(x, c, g, dx, dc)
+        })
     }
 }

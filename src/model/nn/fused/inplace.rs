@@ -4,7 +4,7 @@ use super::kernel::{PIECE, values, with_values};
 use super::math;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// Numbers of one AdamW step.
 #[derive(Clone, Copy)]
@@ -27,21 +27,15 @@ pub struct AdamRule {
     pub scale: f64,
 }
 
-struct AdamStep<'a> {
-    rule: AdamRule,
-    moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
+/// What is done to the values of a variable with those of another tensor.
+struct InPlace<F> {
+    name: &'static str,
+    update: F,
 }
 
-fn writable<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => bail!("in-place update: expected contiguous f32 values"),
-    }
-}
-
-impl InplaceOp2 for AdamStep<'_> {
+impl<F: Fn(&mut [f32], &[f32])> InplaceOp2 for InPlace<F> {
     fn name(&self) -> &'static str {
-        "adamw"
+        self.name
     }
 
     fn cpu_fwd(
@@ -51,44 +45,47 @@ impl InplaceOp2 for AdamStep<'_> {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<()> {
-        let (w, g) = (writable(s1, l1)?, values(s2, l2)?);
-        let mut moments = self
-            .moments
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (m, v) = &mut *moments;
-        let AdamRule {
-            b1,
-            b2,
-            c1,
-            c2,
-            lr,
-            eps,
-            decay,
-            scale,
-        } = self.rule;
-        let (b1, b2, eps, keep, scale) = (
-            b1 as f32,
-            b2 as f32,
-            eps as f32,
-            (1. - decay) as f32,
-            scale as f32,
-        );
-        let (rate, root) = ((lr / c1) as f32, (1. / c2.sqrt()) as f32);
-        let state = m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE));
-        w.par_chunks_mut(PIECE)
-            .zip(g.par_chunks(PIECE))
-            .zip(state)
-            .for_each(|((w, g), (m, v))| {
-                for (((w, g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
-                    let g = g * scale;
-                    *m = b1 * *m + (1. - b1) * g;
-                    *v = b2 * *v + (1. - b2) * g * g;
-                    *w = keep * *w - rate * *m / (v.sqrt() * root + eps);
-                }
-            });
+        let own = match (s1, l1.contiguous_offsets()) {
+            (CpuStorage::F32(values), Some((start, end))) => &mut values[start..end],
+            _ => bail!("in-place update: expected contiguous f32 values"),
+        };
+        (self.update)(own, values(s2, l2)?);
         Ok(())
     }
+}
+
+/// One step of AdamW: `w` and its moments `m` and `v` change, `g` is the gradient.
+fn adam_step(w: &mut [f32], g: &[f32], (m, v): (&mut [f32], &mut [f32]), rule: AdamRule) {
+    let AdamRule {
+        b1,
+        b2,
+        c1,
+        c2,
+        lr,
+        eps,
+        decay,
+        scale,
+    } = rule;
+    let (b1, b2, eps, keep, scale) = (
+        b1 as f32,
+        b2 as f32,
+        eps as f32,
+        (1. - decay) as f32,
+        scale as f32,
+    );
+    let (rate, root) = ((lr / c1) as f32, (1. / c2.sqrt()) as f32);
+    let state = m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE));
+    w.par_chunks_mut(PIECE)
+        .zip(g.par_chunks(PIECE))
+        .zip(state)
+        .for_each(|((w, g), (m, v))| {
+            for (((w, g), m), v) in w.iter_mut().zip(g).zip(m.iter_mut()).zip(v.iter_mut()) {
+                let g = g * scale;
+                *m = b1 * *m + (1. - b1) * g;
+                *v = b2 * *v + (1. - b2) * g * g;
+                *w = keep * *w - rate * *m / (v.sqrt() * root + eps);
+            }
+        });
 }
 
 /// One AdamW step of `var` with its moments `m` and `v`, all in place.
@@ -99,44 +96,29 @@ pub fn adam_in_place(
     v: &mut [f32],
     rule: AdamRule,
 ) -> Result<()> {
-    var.inplace_op2(
-        grad,
-        &AdamStep {
-            rule,
-            moments: Mutex::new((m, v)),
-        },
-    )
-}
-
-struct Lerp(f32);
-
-impl InplaceOp2 for Lerp {
-    fn name(&self) -> &'static str {
-        "lerp"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &mut CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<()> {
-        let (a, b) = (writable(s1, l1)?, values(s2, l2)?);
-        a.par_chunks_mut(PIECE)
-            .zip(b.par_chunks(PIECE))
-            .for_each(|(a, b)| {
-                a.iter_mut()
-                    .zip(b)
-                    .for_each(|(a, b)| *a += self.0 * (b - *a));
-            });
-        Ok(())
-    }
+    let moments = Mutex::new((m, v));
+    let update = |w: &mut [f32], g: &[f32]| {
+        let mut moments = moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let (m, v) = &mut *moments;
+        adam_step(w, g, (m, v), rule);
+    };
+    let name = "adamw";
+    var.inplace_op2(grad, &InPlace { name, update })
 }
 
 /// Moves `average` towards `value` by `share` of the way, in place.
 pub fn lerp_in_place(average: &Var, value: &Var, share: f64) -> Result<()> {
-    average.inplace_op2(value.as_tensor(), &Lerp(share as f32))
+    let share = share as f32;
+    let update = |a: &mut [f32], b: &[f32]| {
+        let pieces = a.par_chunks_mut(PIECE).zip(b.par_chunks(PIECE));
+        pieces.for_each(|(a, b)| {
+            a.iter_mut()
+                .zip(b)
+                .for_each(|(a, b)| *a += share * (b - *a))
+        });
+    };
+    let name = "lerp";
+    average.inplace_op2(value.as_tensor(), &InPlace { name, update })
 }
 
 /// Sum of the squares, pieces added in order in f64.

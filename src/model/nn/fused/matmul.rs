@@ -1,8 +1,8 @@
 //! Matrix products through the `gemm` crate, with the bias added and its gradient summed on the way.
 
 use super::elementwise::column_sums;
-use super::kernel::{values, with_values, with_values2};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use super::kernel::{Fused, Kernel, tensor_like, with_values, with_values2};
+use candle_core::{Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 
 /// A matrix inside a slice: rows, columns and the strides between them.
@@ -143,7 +143,7 @@ struct LinearOp {
 }
 
 impl LinearOp {
-    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
+    fn forward(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Shape) {
         let mut y = match bias {
             Some(bias) => rows_of(bias, self.rows),
             None => vec![0.; self.rows * self.output],
@@ -153,7 +153,7 @@ impl LinearOp {
             Mat::new(w, self.output, self.input),
         );
         product(x, w.t(), &mut y, bias.is_some(), all_threads());
-        (CpuStorage::F32(y), (self.rows, self.output).into())
+        (y, (self.rows, self.output).into())
     }
 
     fn backward(
@@ -167,13 +167,8 @@ impl LinearOp {
         if x.track_op() {
             let mut out = vec![0.; n * i];
             with_values2(grad, w, |g, w| {
-                product(
-                    Mat::new(g, n, o),
-                    Mat::new(w, o, i),
-                    &mut out,
-                    false,
-                    all_threads(),
-                );
+                let (g, w) = (Mat::new(g, n, o), Mat::new(w, o, i));
+                product(g, w, &mut out, false, all_threads());
             })?;
             dx = Some(Tensor::from_vec(out, (n, i), x.device())?);
         }
@@ -181,13 +176,8 @@ impl LinearOp {
         if w.track_op() {
             let mut out = vec![0.; o * i];
             with_values2(grad, x, |g, x| {
-                product(
-                    Mat::new(g, n, o).t(),
-                    Mat::new(x, n, i),
-                    &mut out,
-                    false,
-                    all_threads(),
-                );
+                let (g, x) = (Mat::new(g, n, o).t(), Mat::new(x, n, i));
+                product(g, x, &mut out, false, all_threads());
             })?;
             dw = Some(Tensor::from_vec(out, (o, i), w.device())?);
         }
@@ -195,64 +185,29 @@ impl LinearOp {
     }
 }
 
-impl CustomOp2 for LinearOp {
-    fn name(&self) -> &'static str {
-        "fused-linear"
+impl Kernel<2> for LinearOp {
+    const NAME: &'static str = "fused-linear";
+
+    fn run(&self, [x, w]: [&[f32]; 2], _: &Shape) -> (Vec<f32>, Shape) {
+        self.forward(x, w, None)
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(values(s1, l1)?, values(s2, l2)?, None))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        self.backward(x, w, grad)
+    fn gradients(&self, [x, w]: [&Tensor; 2], grad: &Tensor) -> Result<[Option<Tensor>; 2]> {
+        Ok(self.backward(x, w, grad)?.into())
     }
 }
 
-impl CustomOp3 for LinearOp {
-    fn name(&self) -> &'static str {
-        "fused-linear-bias"
+impl Kernel<3> for LinearOp {
+    const NAME: &'static str = "fused-linear-bias";
+
+    fn run(&self, [x, w, bias]: [&[f32]; 3], _: &Shape) -> (Vec<f32>, Shape) {
+        self.forward(x, w, Some(bias))
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Ok(self.forward(values(s1, l1)?, values(s2, l2)?, Some(values(s3, l3)?)))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        bias: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn gradients(&self, [x, w, bias]: [&Tensor; 3], grad: &Tensor) -> Result<[Option<Tensor>; 3]> {
         let (dx, dw) = self.backward(x, w, grad)?;
         let db = with_values(grad, |g| column_sums(g, self.output))?;
-        Ok((
-            dx,
-            dw,
-            Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
-        ))
+        Ok([dx, dw, Some(tensor_like(db, bias)?)])
     }
 }
 
@@ -276,7 +231,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
         Some(bias) if bias.elem_count() != output => {
             bail!("linear: bias {:?}, expected [{output}]", bias.dims())
         }
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
-        None => x.apply_op2(&weight, op),
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Fused(op)),
+        None => x.apply_op2(&weight, Fused(op)),
     }
 }
