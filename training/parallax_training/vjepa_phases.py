@@ -213,7 +213,7 @@ def actions(run, exp, model, stored):
             fill,
             step,
             lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
-            p["batch"],
+            p["batch"] * p["rollout"],
             shown,
             measure,
         )
