@@ -69,7 +69,7 @@ def write_weights(tensors, path):
 
 def stage(of):
     """An earlier training, as a card names it."""
-    said = (f"{k}: {quoted(v) if isinstance(v, str) else v!r}" for k, v in of.items())
+    said = (f"{k}: {quoted(v) if isinstance(v, str) else repr(v)}" for k, v in of.items())
     return f"({', '.join(said)})"
 
 

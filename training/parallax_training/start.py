@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def folder_of(name, field):
-    """Where the model folder is that a recipe names: from here, or from the program's home."""
-    places = [Path(name), Path(os.environ.get("PARALLAX_HOME", ROOT)) / name, ROOT / name]
+    """Where the model folder is that a recipe names: from the program's home, or from here."""
+    places = [Path(os.environ.get("PARALLAX_HOME", ROOT)) / name, Path(name), ROOT / name]
     for place in places:
         if (place / "card.ron").is_file():
             return place

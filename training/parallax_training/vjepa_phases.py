@@ -13,7 +13,8 @@ from .vjepa import LONG, SHORT, Vjepa, draw_masks, principal, sizes
 CAMP, ARCHITECTURE = "Jepa", "vjepa_ac"
 # Masks drawn beforehand, of which each clip gets one.
 DRAWN = 8192
-RESERVE = 16.0
+# Seconds before a deadline for graphs, maps, read-outs and writing.
+RESERVE = 30.0
 
 
 def train(run, exp):

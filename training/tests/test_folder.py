@@ -9,7 +9,7 @@ from conftest import ROOT
 from safetensors.torch import load_file
 from test_training import CASES, SMALL, options, recipe_of
 
-from parallax_training import config, export, ron, start, train
+from parallax_training import config, export, ron, train
 
 
 def models_check(parallax, home):
@@ -43,11 +43,6 @@ def by_the_program(parallax, recipe, episodes, more=()):
     return recipe.parent
 
 
-def shape(value):
-    """What is the same in two files of one form: names of fields, and settings that nobody measured."""
-    return {k: shape(v) for k, v in value.items()} if isinstance(value, dict) else type(value)
-
-
 @pytest.mark.parametrize(("kind", "head"), CASES)
 def test_a_folder_is_as_the_program_writes_it(kind, head, parallax, episodes, tmp_path):
     home = tmp_path / "home"
@@ -75,7 +70,17 @@ def test_a_folder_is_as_the_program_writes_it(kind, head, parallax, episodes, tm
     # The program's fingerprint follows by `parallax models --fingerprint`.
     b.pop("behaviour", None)
     assert list(a) == list(b)
-    for field in ("format", "camp", "architecture", "scenes", "parameters", "steps", "seed", "frames", "data"):
+    for field in (
+        "format",
+        "camp",
+        "architecture",
+        "scenes",
+        "parameters",
+        "steps",
+        "seed",
+        "frames",
+        "data",
+    ):
         assert a[field] == b[field], field
     a, b = (ron.read(d / "model.ron") for d in (here, there))
     assert list(a) == list(b)
@@ -127,9 +132,8 @@ def test_no_field_is_ignored(kind, parallax, episodes, tmp_path, monkeypatch):
 
     monkeypatch.setattr(config.Recipe, "load", classmethod(load))
     train.train(options(parallax, recipe_of(tmp_path / "small", kind), episodes))
-    ignored = [f for f in seen[0] if f not in read and f.rsplit(".", 1)[-1] not in LATER | TELLING]
-    # An enumeration with data is read as one value.
-    ignored = [f for f in ignored if f.rsplit(".", 1)[0] not in read or f.count(".") < 2]
+    allowed = LATER | TELLING | ({"decoder_steps"} if kind == "VjepaAc" else set())  # it has no decoder
+    ignored = [f for f in seen[0] if f not in read and f.rsplit(".", 1)[-1] not in allowed]
     assert not ignored
 
 
@@ -151,7 +155,7 @@ def test_pixels_begin_with_another_model(parallax, episodes, tmp_path):
         recipe_of(home / "second", "PixelDiffusion"),
         goes_on,
         ("heads: 2,", "heads: 2, action_dim: 4,"),
-        ("batch: 8,", "batch: 8, ema: 0.0, adamw: (lr: 0.0),"),
+        ("batch: 8,", "batch: 8, ema: 0.0, adamw: (lr: 1e-12),"),
     )
     train.train(options(parallax, second, episodes))
     before, after = (export.load_weights(r.parent) for r in (first, second))
@@ -169,7 +173,9 @@ def test_pixels_begin_with_another_model(parallax, episodes, tmp_path):
         assert networks[0][field] == networks[1][field], "the scale of the data stays"
     # A third names both before it, and the program reads all three.
     third = changed(
-        recipe_of(home / "third", "PixelDiffusion"), (goes_on[0], goes_on[1].replace("first", "second"))
+        recipe_of(home / "third", "PixelDiffusion"),
+        (goes_on[0], goes_on[1].replace("first", "second")),
+        ("heads: 2,", "heads: 2, action_dim: 4,"),
     )
     train.train(options(parallax, third, episodes))
     chain = ron.read(third.parent / "card.ron")["stages"]
@@ -206,7 +212,7 @@ def test_a_start_that_does_not_fit_is_refused(parallax, episodes, tmp_path):
         train.train(options(parallax, second, episodes))
     train.train(options(parallax, first, episodes, "--steps", "1"))
     changed(second, ("inner_width: 48", "inner_width: 64"))
-    with pytest.raises(SystemExit, match="tensor down.weight: found shape .* of the same widths"):
+    with pytest.raises(SystemExit, match=r"tensor down\.weight: found shape .* of the same widths"):
         train.train(options(parallax, second, episodes))
 
 
@@ -216,11 +222,11 @@ def test_batches_divide_by_processes():
 
 
 def test_ron_is_read_as_it_is_written():
-    said = ron.Reader('(a: "it\\\'s \\"so\\"", b: [1, -2.5e-3], c: Some((x: true)), d: None, e: V((1, "z")))').value()
+    text = r"""(a: "it\'s \"so\"", b: [1, -2.5e-3], c: Some((x: true)), d: None, e: V((1, "z")))"""
+    said = ron.Reader(text).value()
     assert said["a"] == 'it\'s "so"'
     assert said["b"] == [1, -0.0025]
     assert said["c"] == {"x": True}
     assert said["d"] is None
     for card in sorted((ROOT / "models").glob("*/card.ron")):
         assert ron.read(card)["format"] == 1
-    assert start.widened(torch.ones(2, 3), dict(action_dim=1, actions=1, embed=2), dict(action_dim=1)) is not None
