@@ -79,7 +79,9 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
             let violations = judge.frames(eye.size(), CONTEXT, &all);
             panes.push((name, Imagined::Film(frames, violations)));
-        } else if let Some(states) = can.states(&rollouts)? {
+        } else if scene.is_seen_from_above()
+            && let Some(states) = can.states(&rollouts)?
+        {
             panes.push((name, Imagined::Ghosts(states, model.shape().frameskip)));
         }
     }
