@@ -20,6 +20,8 @@ RESERVE = 30.0
 def train(run, exp):
     """Trains both stages; returns the tensors and what the card says of them."""
     body, c = run.recipe.body, run.recipe.model
+    if body["readouts"].get("decoder"):
+        raise SystemExit(f"{run.recipe.path}: readouts.decoder: a V-JEPA has none; expected None")
     model = Vjepa(c).to(run.device)
     run.keep(model=model)
     run.plan([body["masked"]["length"], body["actions"]["length"]])

@@ -120,6 +120,7 @@ LATER = {"cost", "search", "nfe", "hue_motion", "context_noise", "clip_frames", 
 TELLING = {"log_every", "judge_every", "checkpoint_seconds", "gate_scenes", "validate_every", "measure_every"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", SMALL)
 def test_no_field_is_ignored(kind, parallax, episodes, tmp_path, monkeypatch):
     read, seen = set(), []
@@ -203,6 +204,7 @@ def test_a_twin_in_latents_keeps_the_autoencoder(parallax, episodes, tmp_path):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+@pytest.mark.long
 def test_a_start_that_does_not_fit_is_refused(parallax, episodes, tmp_path):
     first = recipe_of(tmp_path / "first", "PixelDiffusion")
     second = recipe_of(tmp_path / "second", "PixelDiffusion")

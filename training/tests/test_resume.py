@@ -12,15 +12,20 @@ from parallax_training import export, loop, train
 
 # Where it is broken off: within the first phase, and within the last that checkpoints hold.
 BREAKS = [
-    ("Lewm", "joint", 2),
     ("Lewm", "predictor", 3),
-    ("VjepaAc", "masked", 2),
-    ("VjepaAc", "actions", 1),
-    ("PixelDiffusion", "training", 5),
-    ("LatentDiffusion", "autoencoder", 3),
     ("LatentDiffusion", "dynamics", 5),
-    ("Cloning", "cloning", 2),
-    ("StepsToGo", "steps_to_go", 3),
+    *(
+        pytest.param(*case, marks=pytest.mark.long)
+        for case in (
+            ("Lewm", "joint", 2),
+            ("VjepaAc", "masked", 2),
+            ("VjepaAc", "actions", 1),
+            ("PixelDiffusion", "training", 5),
+            ("LatentDiffusion", "autoencoder", 3),
+            ("Cloning", "cloning", 2),
+            ("StepsToGo", "steps_to_go", 3),
+        )
+    ),
 ]
 
 
