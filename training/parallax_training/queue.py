@@ -238,6 +238,8 @@ class Queue:
                 "8",
                 "--episodes",
                 "64",
+                "--most-frames",
+                "24000",
                 "--device",
                 "cpu",
                 "--loaders",

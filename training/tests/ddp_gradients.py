@@ -23,6 +23,7 @@ SIZES = dict(
     frameskip=5,
     action_dim=2,
     action_block="Concat",
+    dropout=0.0,
 )
 WEIGHTS = dict(one_step=1.0, open_loop=1.0, sigreg=0.09, sigreg_factor=128.0, inverse=1.0)
 
