@@ -60,6 +60,8 @@ pub struct Bounds {
     pub candidates_per_decision: usize,
     /// What the search with the true cost was allowed.
     pub perfect_ranking: Option<Budget>,
+    /// Control steps for which it followed a plan.
+    pub perfect_ranking_replan_steps: usize,
 }
 
 /// (a) Whether good candidates are there.
@@ -203,7 +205,9 @@ pub fn run(
     let witness = Arc::new(Witness::of(model.clone()));
     let perfect = perfect_budget(contest, suspect.budget);
     let replan = suspect.replan;
-    let mut oracle = Pilot::Informed(Box::new(OracleMpc::new(scene, perfect, replan)));
+    // Its imagination does not err, so that it may follow a plan for longer.
+    let followed = replan.max(perfect.steps() / 2);
+    let mut oracle = Pilot::Informed(Box::new(OracleMpc::new(scene, perfect, followed)));
     let mpc = Mpc::new(witness.clone(), suspect.search, suspect.budget, replan)
         .minimising(metric.clone())
         .sampling(sampling);
@@ -263,6 +267,7 @@ pub fn run(
         decisions_per_episode: DECISIONS,
         candidates_per_decision: CANDIDATES,
         perfect_ranking: Some(perfect),
+        perfect_ranking_replan_steps: followed,
     };
     let solved: Vec<f64> = solved.into_iter().map(f64::from).collect();
     Ok(WhyResult {
