@@ -26,6 +26,7 @@ pub mod planner;
 pub mod report;
 pub mod scene;
 pub mod sim;
+#[allow(clippy::disallowed_methods)]
 pub mod stats;
 pub mod system;
 pub mod task;

@@ -28,7 +28,8 @@ pub struct CollectArgs {
     /// they are held out)
     #[arg(long, value_name = "K", default_value_t = 0, value_parser = super::seed())]
     seed: u64,
-    /// Folder to fill (created; resumed if it holds the same scene and seed); several scenes each get a folder in it
+    /// Folder to fill (created; resumed if it holds the same scene and seed); several scenes each get a
+    /// folder in it
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

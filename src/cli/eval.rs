@@ -1,5 +1,5 @@
-//! `parallax eval`: a subcommand a suite, and `--plan`, which measures whatever of `models/evaluations.ron` is missing
-//! or stale. docs/method.md says what results hold; their keys only grow.
+//! `parallax eval`: a subcommand a suite, and `--plan`, which measures whatever of `models/evaluations.ron`
+//! is missing or stale. docs/method.md says what results hold; their keys only grow.
 
 mod attributes;
 mod control;
@@ -27,7 +27,8 @@ use subject::Writes;
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct EvalArgs {
-    /// Measure what is missing or stale of models/evaluations.ron, or of these groups of it; goes on where it was stopped
+    /// Measure what is missing or stale of models/evaluations.ron, or of these groups of it; goes on where
+    /// it was stopped
     #[arg(long, value_name = "GROUP", num_args = 0..)]
     plan: Option<Vec<String>>,
     /// With --plan: list what it would measure, and why
@@ -55,7 +56,8 @@ enum Suite {
     Judge(judging::JudgeArgs),
     /// What a representation holds: place, orientation, velocity, contact
     Probe(probe::ProbeArgs),
-    /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through, freeze
+    /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through,
+    /// freeze
     Surprise(surprise::SurpriseArgs),
     /// A picture of hidden tubelets and how well their embeddings are predicted (V-JEPA)
     Masked(masked::MaskedArgs),

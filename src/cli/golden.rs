@@ -18,7 +18,8 @@ pub struct GoldenArgs {
     /// Only these models [default: all]
     #[arg(value_name = "MODEL")]
     names: Vec<String>,
-    /// Write what is found in place of what was expected, after a training or a change that is meant to change behaviour
+    /// Write what is found in place of what was expected, after a training or a change that is meant to
+    /// change behaviour
     #[arg(long)]
     write: bool,
     /// The file [default: tests/golden.json beside models/]
@@ -81,7 +82,8 @@ pub fn run(args: &GoldenArgs) -> Result<()> {
     }
     if apart > 0 {
         bail!(
-            "{apart} models do not do what they did; if that is meant, `parallax golden --write` writes {} anew",
+            "{apart} models do not do what they did; if that is meant, `parallax golden --write` writes \
+             {} anew",
             path.display()
         );
     }

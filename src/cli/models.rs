@@ -12,12 +12,12 @@ pub struct ModelsArgs {
     /// Only these models [default: all]
     #[arg(value_name = "MODEL")]
     names: Vec<String>,
-    /// Load every model and check card, configuration, shapes, finite values, checksum, and that it behaves as its card
-    /// says
+    /// Load every model and check card, configuration, shapes, finite values, checksum, and that it behaves
+    /// as its card says
     #[arg(long, conflicts_with = "fingerprint")]
     check: bool,
-    /// Measure how every model behaves and write it on its card, after a training or a change of code that is meant to
-    /// change behaviour
+    /// Measure how every model behaves and write it on its card, after a training or a change of code that
+    /// is meant to change behaviour
     #[arg(long)]
     fingerprint: bool,
 }
@@ -28,7 +28,8 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
     entries.extend(registry::scan(&registry::baselines(&dir)));
     if entries.is_empty() {
         bail!(
-            "no models in {}; set PARALLAX_HOME to the folder that holds scenes/ and models/, or train one with `parallax train models/lewm-push/train.ron`",
+            "no models in {}; set PARALLAX_HOME to the folder that holds scenes/ and models/, or train \
+             one with `parallax train models/lewm-push/train.ron`",
             dir.display()
         );
     }
@@ -71,7 +72,8 @@ pub fn run(args: &ModelsArgs) -> Result<()> {
                 .map(|compared| match compared {
                     Some(()) => format!("{}: ok", entry.name),
                     None => format!(
-                        "{}: ok as a file; its behaviour was not checked, since its card says nothing of it or none of \
+                        "{}: ok as a file; its behaviour was not checked, since its card says nothing of \
+                         it or none of \
                          its scenes is in the library",
                         entry.name
                     ),

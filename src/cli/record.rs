@@ -24,7 +24,8 @@ pub struct RecordArgs {
     /// Seed
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = super::seed())]
     seed: u64,
-    /// Model: a folder of models/ or models/baselines/, in the order of the panes (repeatable) [default: all that know the scene]
+    /// Model: a folder of models/ or models/baselines/, in the order of the panes (repeatable) [default:
+    /// all that know the scene]
     #[arg(long, value_name = "M")]
     model: Vec<String>,
     /// File to write (.gif)
@@ -78,7 +79,9 @@ pub fn run(args: &RecordArgs) -> Result<()> {
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
             let violations = judge.frames(eye.size(), CONTEXT, &all);
             panes.push((name, Imagined::Film(frames, violations)));
-        } else if let Some(states) = can.states(&rollouts)? {
+        } else if scene.is_seen_from_above()
+            && let Some(states) = can.states(&rollouts)?
+        {
             panes.push((name, Imagined::Ghosts(states, model.shape().frameskip)));
         }
     }
@@ -134,7 +137,8 @@ fn pane(
             picture
         }
         Imagined::Ghosts(states, frameskip) => {
-            // What a model without pixels has: the last real frame, dimmed, and where its probes see the bodies.
+            // What a model without pixels has: the last real frame, dimmed, and where its probes see the
+            // bodies.
             let dim: Vec<u8> = clip
                 .frame(CONTEXT - 1)
                 .iter()
@@ -197,7 +201,8 @@ fn outline(picture: &mut RgbaImage, [x0, y0, x1, y1]: [u32; 4], colour: Rgba<u8>
     }
 }
 
-/// Pictures side by side; a bar on top says whether the models are imagining (orange) or still seeing (green).
+/// Pictures side by side; a bar on top says whether the models are imagining (orange) or still seeing
+/// (green).
 fn beside(pictures: &[RgbaImage], imagining: bool) -> RgbaImage {
     const GAP: u32 = 6;
     const BAR: u32 = 6;

@@ -57,7 +57,8 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     match (faults.is_empty(), args.check) {
         (true, _) => println!("every document says what the results say"),
         (false, true) => bail!(
-            "{} faults; `parallax eval --plan` measures what is stale, `parallax report --write` writes the documents",
+            "{} faults; `parallax eval --plan` measures what is stale, `parallax report --write` writes \
+             the documents",
             faults.len()
         ),
         (false, false) => eprintln!("`parallax eval --plan` measures what is stale"),

@@ -20,7 +20,8 @@ pub struct ScenesArgs {
     check: Vec<PathBuf>,
     /// Run scenes for this many control steps from 20 seeds and report what is not finite, leaves the world
     /// or rests in another body
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "sheet")]
+    #[arg(long, value_name = "STEPS", conflicts_with = "sheet")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     soak: Option<u64>,
     /// Write what the eye sees of scenes: an episode of each, one a row (.png)
     #[arg(long, value_name = "FILE.png")]
@@ -86,7 +87,8 @@ fn check(path: &Path) -> Result<Scene> {
     if let Some((starts, seed, worst)) = inside {
         let [a, b] = worst.bodies;
         let found = format!(
-            "{}: `{a}` and `{b}` begin inside each other in {starts} of {STARTS} starts, by {:.0} mm from seed {seed}; \
+            "{}: `{a}` and `{b}` begin inside each other in {starts} of {STARTS} starts, by {:.0} mm from \
+             seed {seed}; \
              expected bodies that at most touch (widen `randomise`, or name the pair in `apart`)",
             path.display(),
             1e3 * worst.depth

@@ -65,7 +65,8 @@ impl WorldArgs {
             let edit: Edit = ron::from_str(text).map_err(|e| {
                 let at = e.span.start.col;
                 super::wrong_use(format!(
-                    "--edit {text}: character {at}: {}; expected an edit such as (step: 20, body: \"cube\", what: Vanish)",
+                    "--edit {text}: character {at}: {}; expected an edit such as (step: 20, body: \
+                     \"cube\", what: Vanish)",
                     e.code
                 ))
             })?;

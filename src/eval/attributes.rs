@@ -1,7 +1,9 @@
-//! What a model keeps of a body that it has never seen so: "How far is video generation from world model" (Kang et al. 2024, arXiv
-//! 2411.02385, §5) finds that video models fall back on the nearest training case, and hold on to colour more than to size, to size more
-//! than to velocity, and to velocity more than to shape. Here one attribute of one body at a time is set to what training never showed, the
-//! model sees it so in its context, and what it imagines is placed between the two: 1 is the attribute as it was given, 0 as training had it.
+//! What a model keeps of a body that it has never seen so: "How far is video generation from world model"
+//! (Kang et al. 2024, arXiv 2411.02385, §5) finds that video models fall back on the nearest training
+//! case, and hold on to colour more than to size, to size more than to velocity, and to velocity more than
+//! to shape. Here one attribute of one body at a time is set to what training never showed, the model sees
+//! it so in its context, and what it imagines is placed between the two: 1 is the attribute as it was
+//! given, 0 as training had it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ pub const MOTION_STEPS: usize = 5;
 const GROWN: f32 = 1.5;
 /// A body of less than this share of its true area is lost, and says nothing of its attributes.
 const LOST: f32 = 0.3;
-/// Differences that are smaller than this between what was given and what training had cannot be told apart: pixels, and squareness.
+/// Differences that are smaller than this between what was given and what training had cannot be told
+/// apart: pixels, and squareness.
 const TOO_CLOSE: (f64, f64) = (2.0, 0.08);
 
 /// What can be changed about a body.
@@ -67,8 +70,8 @@ impl Attribute {
 pub struct Kept {
     /// Clips in which the body was still there.
     pub clips: usize,
-    /// 1 as given, 0 as in training; clipped to [-0.5, 1.5] in each clip, so that no single one decides; null where every
-    /// body was lost.
+    /// 1 as given, 0 as in training; clipped to [-0.5, 1.5] in each clip, so that no single one decides;
+    /// null where every body was lost.
     pub kept: Option<Mean>,
     /// Median over clips.
     pub median: Option<f64>,
@@ -101,7 +104,7 @@ pub fn run(
     for attribute in Attribute::ALL {
         let mut found: Vec<Option<f64>> = Vec::new();
         for body in (0..scene.bodies.len()).filter(|&b| scene.bodies[b].kind == Kind::Dynamic) {
-            let Some(odd) = Odd::of(scene, body, attribute) else {
+            let Some(odd) = StrangeBody::of(scene, body, attribute) else {
                 continue;
             };
             let each: Result<Vec<Option<Option<f64>>>, EvalError> = (seed..seed + clips)
@@ -141,7 +144,7 @@ pub fn run(
 }
 
 /// A scene with one odd body.
-struct Odd {
+struct StrangeBody {
     attribute: Attribute,
     /// The scene as it is shown.
     given: Arc<Scene>,
@@ -152,9 +155,9 @@ struct Odd {
     velocity: [f32; 2],
 }
 
-impl Odd {
+impl StrangeBody {
     /// `None` where the attribute cannot be changed, or not so that it could be seen.
-    fn of(scene: &Arc<Scene>, body: usize, attribute: Attribute) -> Option<Odd> {
+    fn of(scene: &Arc<Scene>, body: usize, attribute: Attribute) -> Option<StrangeBody> {
         let mut given = Scene::clone(scene);
         let mut velocity = [0.0; 2];
         let name = given.bodies[body].name.clone();
@@ -192,7 +195,7 @@ impl Odd {
                 }
             }
         }
-        Some(Odd {
+        Some(StrangeBody {
             attribute,
             given: Arc::new(given),
             usual: scene.clone(),
@@ -201,7 +204,8 @@ impl Odd {
         })
     }
 
-    /// How much is kept in the clip of a seed; the outer `None` where the clip cannot tell, the inner where the body is lost.
+    /// How much is kept in the clip of a seed; the outer `None` where the clip cannot tell, the inner where
+    /// the body is lost.
     fn kept(&self, model: &dyn WorldModel, seed: u64) -> Result<Option<Option<f64>>, EvalError> {
         let steps = self.attribute.steps();
         let eye = Eye::standard(&self.given).map_err(|e| TaskError::Episode(e.into()))?;
@@ -306,7 +310,8 @@ fn foreign_hue(scene: &Scene) -> Colour {
 /// Squareness of a whole square.
 const SQUARE: f64 = 3.0 / 7.0;
 
-/// |E z⁴| / E |z|⁴ over a mask, with z the offset from its middle as a complex number: 0 for a disc, 3/7 for a square however it is turned.
+/// |E z⁴| / E |z|⁴ over a mask, with z the offset from its middle as a complex number: 0 for a disc, 3/7
+/// for a square however it is turned.
 pub fn squareness(blob: &Blob, size: usize) -> f64 {
     let (mut real, mut imaginary, mut all) = (0.0, 0.0, 0.0);
     for (i, &m) in blob.mask.iter().enumerate().filter(|(_, m)| **m > 0.0) {

@@ -1,4 +1,5 @@
-//! The protocol of `eval control`: a controller, what it is compared with on the same seeds, and what it costs.
+//! The protocol of `eval control`: a controller, what it is compared with on the same seeds, and what it
+//! costs.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -139,8 +140,8 @@ impl Contest {
         Ok(result)
     }
 
-    /// Runs a controller and, where `floors` is given, what it is compared with: random actions, the trained floors,
-    /// a forecast in which nothing touches, and the oracle.
+    /// Runs a controller and, where `floors` is given, what it is compared with: random actions, the
+    /// trained floors, a forecast in which nothing touches, and the oracle.
     ///
     /// # Errors
     /// [`EvalError`] of the first episode that fails.
@@ -198,7 +199,8 @@ impl Contest {
     }
 }
 
-/// Floors of a scene that were trained: their word in results and their folder among the baselines of `models`.
+/// Floors of a scene that were trained: their word in results and their folder among the baselines of
+/// `models`.
 pub fn trained_floors(models: &Path, scene: &str) -> Vec<(&'static str, String)> {
     let floor = |entry: registry::Entry| {
         let card = entry.card.ok()?;

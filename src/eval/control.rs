@@ -71,8 +71,8 @@ pub struct Latency {
 /// What a controller loses against another on the same episodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Regret {
-    /// Control steps more than the reference needed, mean over the episodes that count; a failure takes as long as it
-    /// was tried.
+    /// Control steps more than the reference needed, mean over the episodes that count; a failure takes as
+    /// long as it was tried.
     pub steps: Option<Mean>,
     /// Metres farther from the goal at the end, likewise.
     pub final_distance_m: Option<Mean>,

@@ -1,7 +1,8 @@
-//! Dream mode: a model imagines on for hundreds of steps under random actions, with no truth behind it. Nothing can be compared with
-//! reality for long, so what is asked is whether a world is still there: every object once and of a plausible size, and the
-//! background as it was. Reality under the same actions stands beside it: an object that it has lost by then, pushed out of the
-//! picture or hidden, is not asked of a dream either.
+//! Dream mode: a model imagines on for hundreds of steps under random actions, with no truth behind it.
+//! Nothing can be compared with reality for long, so what is asked is whether a world is still there: every
+//! object once and of a plausible size, and the background as it was. Reality under the same actions stands
+//! beside it: an object that it has lost by then, pushed out of the picture or hidden, is not asked of a
+//! dream either.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,8 +38,9 @@ const MARGIN: usize = 5;
 /// How a world held out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Constancy {
-    /// Share of frames in which every object that the branch showed is there once, at a plausible size; interval over dreams. Of a
-    /// dream, only objects are asked for that reality under the same actions still shows.
+    /// Share of frames in which every object that the branch showed is there once, at a plausible size;
+    /// interval over dreams. Of a dream, only objects are asked for that reality under the same actions
+    /// still shows.
     pub count_right: Option<Mean>,
     /// The same in each hundred steps.
     pub count_right_by_part: Vec<f64>,

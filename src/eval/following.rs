@@ -1,5 +1,6 @@
-//! Whether a model does what the actions say. Two numbers: how much worse its pictures become when it is given another clip's actions
-//! (a model that ignores them gets a ratio of 1), and how well the motion of the imagined hand follows the actions.
+//! Whether a model does what the actions say. Two numbers: how much worse its pictures become when it is
+//! given another clip's actions (a model that ignores them gets a ratio of 1), and how well the motion of
+//! the imagined hand follows the actions.
 
 use std::sync::Arc;
 
@@ -26,8 +27,8 @@ const RIDGE: f64 = 1e-6;
 /// How the hand's motion in the picture follows the actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HandFollowing {
-    /// Pearson's r of the motion that the actions call for with the hand's, across and down the picture; null where the
-    /// hand was never seen to move.
+    /// Pearson's r of the motion that the actions call for with the hand's, across and down the picture;
+    /// null where the hand was never seen to move.
     pub r: Option<[f64; 2]>,
     /// The lower of the two.
     pub lowest_r: Option<f64>,
@@ -52,7 +53,8 @@ pub struct FollowingResult {
     pub reality: HandFollowing,
 }
 
-/// One step of one clip: the action, and how far the hand moved in the picture, pixels (`None` where it is not to be seen).
+/// One step of one clip: the action, and how far the hand moved in the picture, pixels (`None` where it is
+/// not to be seen).
 type Move = (Vec<f32>, Option<[f32; 2]>);
 
 /// What one clip gives.
@@ -67,7 +69,8 @@ struct Seen {
 /// Measures a model in a scene with a hand on seeds `seed..seed + clips`.
 ///
 /// # Errors
-/// [`EvalError`] of the first clip that fails; an input error if the scene has no hand or the model imagines no frames.
+/// [`EvalError`] of the first clip that fails; an input error if the scene has no hand or the model
+/// imagines no frames.
 pub fn run(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,
@@ -164,8 +167,8 @@ pub fn run(
     })
 }
 
-/// The linear map from an action to the hand's motion in the picture, `[A, 2]`, by least squares over what really happened: one
-/// map for every model.
+/// The linear map from an action to the hand's motion in the picture, `[A, 2]`, by least squares over what
+/// really happened: one map for every model.
 fn motion_of_action(moves: &[&Move], dim: usize) -> Vec<f64> {
     let (mut a, mut b) = (vec![0f64; dim * dim], vec![0f64; 2 * dim]);
     for (action, moved) in moves.iter().map(|m| (&m.0, m.1)) {

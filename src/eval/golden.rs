@@ -1,7 +1,7 @@
-//! Golden runs: a few short runs of every shipped model, kept in one file and repeated by a test. They guard behaviour, not
-//! bits: a change of code that plans, imagines or measures in another way shows, and a deliberate retraining updates the
-//! file by one command, so that a review sees what changed. They are no figures to report: searches are smaller than the
-//! evaluation's, and seeds are those for tuning.
+//! Golden runs: a few short runs of every shipped model, kept in one file and repeated by a test. They
+//! guard behaviour, not bits: a change of code that plans, imagines or measures in another way shows, and a
+//! deliberate retraining updates the file by one command, so that a review sees what changed. They are no
+//! figures to report: searches are smaller than the evaluation's, and seeds are those for tuning.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,8 +129,8 @@ pub fn measure(trained: &Trained) -> Result<Golden, EvalError> {
     Ok(golden)
 }
 
-/// The scenes of a card that are in the library: those with a task, and those without. `push` comes first: every
-/// generalist was trained on it.
+/// The scenes of a card that are in the library: those with a task, and those without. `push` comes first:
+/// every generalist was trained on it.
 fn scenes(card: &Card) -> (Vec<Arc<Scene>>, Vec<Arc<Scene>>) {
     let mut known: Vec<Arc<Scene>> = card
         .scenes

@@ -1,6 +1,6 @@
-//! What a representation holds: probes from three observations' features to place, orientation, velocity and contact,
-//! fitted on seeds for training and tested on held-out ones. Beside every model stands the same probe on eight by eight
-//! pixels.
+//! What a representation holds: probes from three observations' features to place, orientation, velocity
+//! and contact, fitted on seeds for training and tested on held-out ones. Beside every model stands the
+//! same probe on eight by eight pixels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,8 +69,8 @@ pub struct ProbeResult {
 /// From what a model would be given at a moment to the features of its last frame.
 type Features<'a> = &'a (dyn Fn(&Context) -> Result<Vec<f32>, ModelError> + Sync);
 
-/// One episode, and in which of its frames every body that moves can be seen: what is out of the picture cannot be read
-/// from it.
+/// One episode, and in which of its frames every body that moves can be seen: what is out of the picture
+/// cannot be read from it.
 struct Seen {
     frames: Vec<Vec<u8>>,
     actions: Vec<Vec<f32>>,
@@ -79,7 +79,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// What a model that can use `frames` frames is given at frame `t`: the real ones, and the actions between them.
+    /// What a model that can use `frames` frames is given at frame `t`: the real ones, and the actions
+    /// between them.
     fn context(&self, t: usize, frames: usize, size: usize) -> Context {
         let first = (t + 1).saturating_sub(frames.max(1));
         let shown = self.frames[first..=t].iter().cloned();
@@ -140,7 +141,8 @@ pub fn run(
                 return Err(EvalError::Model(ModelError::Input {
                     model: model.card().name.clone(),
                     message: format!(
-                        "no observation that probes would be {which} on shows every body that moves in scene `{}`",
+                        "no observation that probes would be {which} on shows every body that moves in \
+                         scene `{}`",
                         scene.name
                     ),
                 }));
@@ -191,9 +193,9 @@ fn probe_fault(e: crate::train::TrainError) -> EvalError {
     })
 }
 
-/// Features of three observations side by side, oldest first, and the state at the last; also the number of features of
-/// one. Each observation is given as in use: with as many real frames before it, and actions between them, as the model
-/// can take.
+/// Features of three observations side by side, oldest first, and the state at the last; also the number of
+/// features of one. Each observation is given as in use: with as many real frames before it, and actions
+/// between them, as the model can take.
 fn rows(
     scene: &Scene,
     experience: &[Seen],

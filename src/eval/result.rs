@@ -30,7 +30,8 @@ pub struct Head {
     pub seed: u64,
     /// What these seeds are for: `held out`, `tuning`, `calibration` or `training`.
     pub seeds: &'static str,
-    /// Episodes, clips, pairs or dreams that were asked for; a suite that counts them itself says how many counted.
+    /// Episodes, clips, pairs or dreams that were asked for; a suite that counts them itself says how many
+    /// counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episodes: Option<u64>,
     /// Function evaluations a frame.

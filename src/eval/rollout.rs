@@ -34,8 +34,8 @@ pub struct Numbers {
     /// PSNR over all pixels, dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psnr_db: Option<Spread>,
-    /// Distance of tracked centroids from the truth, pixels; of a model that shows no pictures, distance of probed
-    /// places from the true ones as the camera shows both.
+    /// Distance of tracked centroids from the truth, pixels; of a model that shows no pictures, distance of
+    /// probed places from the true ones as the camera shows both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_error_px: Option<Spread>,
     /// Distance of probed positions from the truth in the plane, metres.
@@ -359,8 +359,8 @@ fn probed_poses(
         .collect())
 }
 
-/// Pixels between probed and true places as the camera shows both, each at the body's true height, of the tracked
-/// bodies that the truth shows (area over 4 px).
+/// Pixels between probed and true places as the camera shows both, each at the body's true height, of the
+/// tracked bodies that the truth shows (area over 4 px).
 fn projected_errors(
     scene: &Scene,
     judge: &Judge,

@@ -1,5 +1,6 @@
-//! Violation of expectation: the same episode once as it is and once with physics broken at one step, and whether a model is more
-//! surprised by the second (Riochet et al. 2018, IntPhys, arXiv 1803.07616). Beside every model stands copy-last.
+//! Violation of expectation: the same episode once as it is and once with physics broken at one step, and
+//! whether a model is more surprised by the second (Riochet et al. 2018, IntPhys, arXiv 1803.07616). Beside
+//! every model stands copy-last.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,8 +64,8 @@ impl Break {
 /// How well surprise tells impossible from possible episodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Separation {
-    /// Area under the ROC curve over all episodes, with a 95 % bootstrap interval over pairs; 0.5 is chance; null of no
-    /// pairs.
+    /// Area under the ROC curve over all episodes, with a 95 % bootstrap interval over pairs; 0.5 is
+    /// chance; null of no pairs.
     pub auroc: Option<Mean>,
     /// Share of pairs whose impossible episode surprises more; a tie is half; null of no pairs.
     pub paired: Option<Rate>,
@@ -236,7 +237,8 @@ fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2]
     Ok(most)
 }
 
-/// Area under the ROC curve: the share of (impossible, possible) pairs in the right order, ties half (Mann and Whitney 1947).
+/// Area under the ROC curve: the share of (impossible, possible) pairs in the right order, ties half (Mann
+/// and Whitney 1947).
 pub fn auroc(impossible: &[f64], possible: &[f64]) -> f64 {
     let mut right = 0.0;
     for i in impossible {
@@ -346,8 +348,8 @@ pub fn run(
     Ok(results)
 }
 
-/// A model's surprise at the possible and at the impossible episode of a seed; `None` where `kind` cannot show in it, or
-/// nothing in the scene can be broken.
+/// A model's surprise at the possible and at the impossible episode of a seed; `None` where `kind` cannot
+/// show in it, or nothing in the scene can be broken.
 ///
 /// # Errors
 /// [`EvalError`] if the scene cannot be run or the model fails.
@@ -371,7 +373,8 @@ fn subject(scene: &Scene) -> Option<usize> {
     task.or_else(|| scene.bodies.iter().position(|b| b.kind == Kind::Dynamic))
 }
 
-/// Surprise at the possible and at the impossible episode of a seed, `[model, copy-last]` each; `None` where `kind` cannot show.
+/// Surprise at the possible and at the impossible episode of a seed, `[model, copy-last]` each; `None`
+/// where `kind` cannot show.
 fn pair(
     kind: Break,
     scene: &Arc<Scene>,

@@ -1,7 +1,7 @@
 //! Why a planner fails: for each failed episode, some of its decisions are looked at on forks of reality.
 //!
-//! `witness.rs` keeps what a search imagined, `forks.rs` carries candidates out, `decision.rs` compares the two, and
-//! `verdict.rs` finds one word for an episode.
+//! `witness.rs` keeps what a search imagined, `forks.rs` carries candidates out, `decision.rs` compares the
+//! two, and `verdict.rs` finds one word for an episode.
 
 mod decision;
 mod forks;
@@ -113,10 +113,11 @@ pub struct Reach {
 /// Success that is only imagined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Dreamed {
-    /// Failed episodes with a plan that was imagined to come as near to the goal as solved states are, and in reality
-    /// does not meet it.
+    /// Failed episodes with a plan that was imagined to come as near to the goal as solved states are, and in
+    /// reality does not meet it.
     pub success: Option<Rate>,
-    /// The distance to the goal that the model measures of solved states, in its own units; the median is the bound.
+    /// The distance to the goal that the model measures of solved states, in its own units; the median is the
+    /// bound.
     pub solved_distance: Option<Spread>,
     /// Why figures are null, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! Documents with figures between markers.
 //!
-//! A table: `<!-- table NAME -->`, the table, `<!-- end -->`. Figures within a sentence:
-//! `<!-- FILE.json {FORMAT PATH} -->`, the text, `<!-- end -->`. [`template`](super::template) has the formats.
+//! A table: `<!-- table NAME -->`, the table, `<!-- end -->`. Figures within a sentence: `<!-- FILE.json
+//! {FORMAT PATH} -->`, the text, `<!-- end -->`. [`template`](super::template) has the formats.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,8 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// The documents that hold figures: README, ARCHITECTURE, everything in `docs/`, and the README of every model.
+    /// The documents that hold figures: README, ARCHITECTURE, everything in `docs/`, and the README of
+    /// every model.
     pub fn documents(&self) -> Vec<PathBuf> {
         let models = self.home.join("models");
         let baselines = crate::model::registry::baselines(&models);

@@ -249,8 +249,8 @@ fn model_of(arguments: &[String]) -> Option<&str> {
     value_of(arguments, "--model")
 }
 
-/// Arguments in one order, without those that say where results go and where to compute: two commands that measure
-/// the same are equal.
+/// Arguments in one order, without those that say where results go and where to compute: two commands that
+/// measure the same are equal.
 fn canonical<'a>(arguments: impl Iterator<Item = &'a str>) -> String {
     let mut words: Vec<(String, Vec<&str>)> = Vec::new();
     for word in arguments {

@@ -1,8 +1,8 @@
 //! What was measured, as data: which evaluations there are and whether their results still hold
 //! ([`evaluations`]), and the tables and figures of the documents, written from those results ([`document`]).
 //!
-//! No figure in a document is typed by hand: it stands between two markers, and `parallax report --write` writes
-//! it from the result that it names.
+//! No figure in a document is typed by hand: it stands between two markers, and `parallax report --write`
+//! writes it from the result that it names.
 
 pub mod document;
 pub mod evaluations;

@@ -1,7 +1,7 @@
 //! Figures in a line of text: `{rate success} % of episodes` becomes `93 [86, 97] % of episodes`.
 //!
-//! A placeholder without a space, `{scene}`, is a variable. One with a space has a format and the dotted path of
-//! a value in a result:
+//! A placeholder without a space, `{scene}`, is a variable. One with a space has a format and the dotted
+//! path of a value in a result:
 //!
 //! | format | of | shown as |
 //! | --- | --- | --- |

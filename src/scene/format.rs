@@ -407,6 +407,15 @@ impl Scene {
             .collect()
     }
 
+    /// Whether the camera looks down on the scene, so that a body's place on the floor says where it is in the
+    /// picture. Seen from the side its height would be needed, too, which probes do not read.
+    pub fn is_seen_from_above(&self) -> bool {
+        let (from, to) = (self.camera.position, self.camera.target);
+        let look = [to[0] - from[0], to[1] - from[1], to[2] - from[2]];
+        let length = (look[0] * look[0] + look[1] * look[1] + look[2] * look[2]).sqrt();
+        -look[1] > 0.9 * length
+    }
+
     /// For every instance id of the eye (0 is the background, then the bodies), whether it can move.
     pub fn moving_ids(&self) -> Vec<bool> {
         let bodies = self.bodies.iter().map(|b| b.kind != Kind::Fixed);

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 const EVALUATIONS: &str = r#"(
     lists: {"scenes": ["push", "reach"]},
     runs: [
-        (group: "floors", run: "control --scene {scene} --model random --episodes 3", folder: "results", file: "{scene}-random", each: {"scene": "scenes"}),
+        (group: "floors", run: "control --scene {scene} --model random --episodes 3", folder: "results",
+        file: "{scene}-random", each: {"scene": "scenes"}),
         (group: "models", run: "probe --scene push --model tiny", file: "probe-push"),
     ],
 )"#;
@@ -103,14 +104,17 @@ fn documents_say_what_results_say() {
         &result("", &json!({})),
     );
     let document = home.join("docs/results.md");
-    let text = "# R\n<!-- a note -->\n<!-- table success -->\nold\n<!-- end -->\nIt is <!-- results/push-random.json {percent success} -->7<!-- end --> %.\n";
+    let text = "# R\n<!-- a note -->\n<!-- table success -->\nold\n<!-- end -->\nIt is <!-- \
+         results/push-random.json {percent success} -->7<!-- end --> %.\n";
     write(&document, text);
     let none = |_: &str| None;
     let sources = Sources::load(home, &none).unwrap();
     assert!(sources.documents().contains(&document));
     let (before, after) = sources.rewritten(&document).unwrap();
     assert_eq!(before, text);
-    let expected = "# R\n<!-- a note -->\n<!-- table success -->\n| who | `push` | `reach` |\n| --- | --- | --- |\n| random | 50 [25, 75] | |\n<!-- end -->\nIt is <!-- results/push-random.json {percent success} -->50<!-- end --> %.\n";
+    let expected = "# R\n<!-- a note -->\n<!-- table success -->\n| who | `push` | `reach` |\n| --- | --- \
+         | --- |\n| random | 50 [25, 75] | |\n<!-- end -->\nIt is <!-- results/push-random.json \
+         {percent success} -->50<!-- end --> %.\n";
     assert_eq!(after, expected);
     // Written once, it says so for good.
     write(&document, &after);
@@ -145,7 +149,8 @@ fn a_result_holds_for_its_weights_scene_and_parameters_only() {
         [State::Missing, State::Missing, State::Missing]
     );
 
-    let same = "parallax eval control --episodes 3 --model random --scene push --json /tmp/x.json --device cpu";
+    let same = "parallax eval control --episodes 3 --model random --scene push --json /tmp/x.json \
+         --device cpu";
     write(&runs[0].result, &result(same, &json!({})));
     assert_eq!(state(0), State::Current);
     for other in [

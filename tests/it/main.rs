@@ -1,4 +1,5 @@
 //! All integration tests in one binary: a module a promise.
+#![allow(clippy::disallowed_methods)]
 #[cfg(feature = "app")]
 mod bad_starts_of_the_window_are_told;
 mod baselines_are_fair;

@@ -85,8 +85,8 @@ fn a_gradient_that_is_not_finite_ends_a_training_with_what_was_good_before() {
             "joint" | "cloning" => experience(),
             _ => moving_squares(8, 16),
         };
-        // Of the JEPA's two actions in hundreds are no numbers: sooner or later they are drawn. Diffusion forgives
-        // single ones.
+        // Of the JEPA's two actions in hundreds are no numbers: sooner or later they are drawn. Diffusion
+        // forgives single ones.
         let (dim, few) = (data.action_dim, phase == "joint");
         let (every, most) = if few { (26, 2) } else { (1, usize::MAX) };
         let actions = data.actions.chunks_exact_mut(dim);

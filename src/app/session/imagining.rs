@@ -27,7 +27,11 @@ impl Session {
                 let branch = rollout.branch;
                 match report.result {
                     Ok(_) if of != episode => {}
-                    Ok(imagined) => {
+                    Ok(mut imagined) => {
+                        // Probes read no heights: ghosts would hang where the bodies were at first.
+                        if scene.as_ref().is_some_and(|s| !s.is_seen_from_above()) {
+                            imagined.states = None;
+                        }
                         let imagined = std::sync::Arc::new(imagined);
                         self.state.timers.rollout(&pane.name).add(took_ms);
                         pane.status = PaneStatus::Ready;

@@ -68,7 +68,8 @@ fn print(name: &str, result: &ContestResult) {
     let regret = result.regret.as_ref();
     if let Some((steps, metres)) = regret.and_then(|r| Some((r.steps?, r.final_distance_m?))) {
         println!(
-            "{name} takes {:.1} steps more than the oracle [{:.1}, {:.1}] and ends {:.3} m farther away [{:.3}, {:.3}]",
+            "{name} takes {:.1} steps more than the oracle [{:.1}, {:.1}] and ends {:.3} m farther away \
+             [{:.3}, {:.3}]",
             steps.mean, steps.low, steps.high, metres.mean, metres.low, metres.high
         );
     }
@@ -128,7 +129,8 @@ fn floors(args: &ActorArgs, scene: &Arc<Scene>) -> Result<Vec<(&'static str, Con
 
 /// The controller of a name.
 fn contestant(args: &ActorArgs, scene: &Arc<Scene>, name: &str) -> Result<Contestant> {
-    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked for.
+    // Floors and ceilings have their own settings; what was asked for is for the controller that was asked
+    // for.
     let look = |actor: Actor| match args.subject.model == name {
         true => used::check(args, name, actor),
         false => Ok(()),
@@ -256,7 +258,8 @@ fn metric(args: &ActorArgs) -> Result<Metric> {
     match registry::load_any(&dir, &device::pick(&args.subject.device)?)? {
         Trained::Distance(learned) => Ok(Metric::Learned(learned)),
         _ => Err(wrong_use(format!(
-            "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder of one"
+            "--distance {name}: is no learned distance; expected colours, pixels, latents or the folder \
+             of one"
         ))),
     }
 }

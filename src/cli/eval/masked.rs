@@ -42,8 +42,8 @@ struct ClipError {
     mean_error: f32,
 }
 
-/// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the error of
-/// every hidden tubelet.
+/// Two clips of an episode under small and under large blocks: the clip, what the context encoder sees, the
+/// error of every hidden tubelet.
 pub fn evaluate(args: &MaskedArgs, writes: &Writes) -> Result<Measured> {
     let subject = &args.subject;
     let (scene, name) = (subject.scene()?, &subject.model);

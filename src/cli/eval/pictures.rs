@@ -41,8 +41,8 @@ fn imagined(model: &dyn WorldModel, clip: &Clip) -> Result<Option<Frames>> {
     Ok(model.facets().frames(&rollouts)?)
 }
 
-/// Draws the first clips of a rollout evaluation: the last frame of the context and what followed in reality, and under
-/// it what the model imagined.
+/// Draws the first clips of a rollout evaluation: the last frame of the context and what followed in
+/// reality, and under it what the model imagined.
 pub fn draw_clips(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,
@@ -67,7 +67,8 @@ pub fn draw_clips(
     Ok(())
 }
 
-/// Draws the first dreams, a frame in fifty: reality under the same actions, and under it what the model dreamt.
+/// Draws the first dreams, a frame in fifty: reality under the same actions, and under it what the model
+/// dreamt.
 pub fn draw_dreams(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,

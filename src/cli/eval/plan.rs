@@ -8,8 +8,9 @@ use crate::cli::{Cli, Command, in_words};
 use crate::report::evaluations::{Evaluations, Run, State};
 use crate::scene::home;
 
-/// Runs (or lists) every evaluation whose result is missing or stale. A result is written as soon as it is there, so
-/// whoever stops this and starts it again loses one evaluation at most. One that fails does not keep the others.
+/// Runs (or lists) every evaluation whose result is missing or stale. A result is written as soon as it is
+/// there, so whoever stops this and starts it again loses one evaluation at most. One that fails does not
+/// keep the others.
 pub fn run(groups: &[String], list: bool) -> Result<()> {
     let home = home();
     let runs = Evaluations::load(&home)?.runs(&home, groups)?;

@@ -38,7 +38,8 @@ pub struct SubjectArgs {
 /// Function evaluations a frame.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct NfeArgs {
-    /// Function evaluations an imagined frame (diffusion models) [default: control 1, others what the model's configuration says]
+    /// Function evaluations an imagined frame (diffusion models) [default: control 1, others what the
+    /// model's configuration says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
     pub nfe: Option<u8>,
 }

@@ -11,7 +11,8 @@ use crate::eval::result::Evaluation;
 use crate::eval::surprise::{self, Break, BreakResult};
 use crate::stats::Rate;
 
-/// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through, freeze.
+/// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through,
+/// freeze.
 #[derive(clap::Args, Debug)]
 pub struct SurpriseArgs {
     #[command(flatten)]

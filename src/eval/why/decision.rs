@@ -61,7 +61,8 @@ pub struct Examined {
     pub spearman: Option<f64>,
     /// The same over the first iteration alone, before anything was selected.
     pub spearman_first: Option<f64>,
-    /// Whether more of the pairs among the four best of the last iteration stand in the wrong order than in the right.
+    /// Whether more of the pairs among the four best of the last iteration stand in the wrong order than in
+    /// the right one.
     pub inverted: Option<bool>,
     /// The best candidate by iteration.
     pub rounds: Vec<Round>,

@@ -53,8 +53,8 @@ fn held_until(candidates: &Actions, every: usize) -> Actions {
     }
 }
 
-/// Whether each candidate meets the goal at a control step of its own, or while things roll out after it where they
-/// have to come to rest.
+/// Whether each candidate meets the goal at a control step of its own, or while things roll out after it
+/// where they have to come to rest.
 pub fn reached(reality: &Reality, goal: &GoalState, candidates: &Actions) -> Vec<bool> {
     let coast = goal.task.rest_speed.map_or(0, |_| COAST_STEPS);
     let still = vec![0.0; candidates.dim];
@@ -99,7 +99,8 @@ impl Senses<'_> {
         plans.distance(&rollouts, self.goal, self.metric)
     }
 
-    /// Distances of the same steps where each begins from what reality shows, not from what was imagined before it.
+    /// Distances of the same steps where each begins from what reality shows, not from what was imagined
+    /// before it.
     ///
     /// # Errors
     /// [`ModelError`] of the model.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::{Examined, Round};
 
-/// A candidate is nearer than the plan, or truth has become worse, if the difference of true cost is more than this
-/// share of the task's tolerance.
+/// A candidate is nearer than the plan, or truth has become worse, if the difference of true cost is more
+/// than this share of the task's tolerance.
 pub const NOTABLE: f64 = 0.1;
 /// From this mean rank correlation on, a model ranks the first iteration's candidates well.
 pub const RANKED: f64 = 0.5;
@@ -43,8 +43,8 @@ impl Cause {
         }
     }
 
-    /// The first that applies to a failed episode, of which some decisions were examined. `tolerance` is the task's,
-    /// metres.
+    /// The first that applies to a failed episode, of which some decisions were examined. `tolerance` is the
+    /// task's, metres.
     pub fn of(perfect_ranking: bool, decisions: &[Examined], tolerance: f64) -> Cause {
         let notable = NOTABLE * tolerance;
         let covered = decisions.iter().filter(|d| covers(d, tolerance)).count();

@@ -54,6 +54,12 @@ impl Witness {
         std::mem::take(&mut *self.seen.lock().unwrap_or_else(|p| p.into_inner()))
     }
 
+    /// It shows itself as a planner only where its model is one.
+    fn plans(&self) -> Result<&dyn Plans, ModelError> {
+        let plans = self.model.facets().plans;
+        crate::model::require(self.model.as_ref(), plans, "measures no distance to a goal")
+    }
+
     fn note(&self, actions: Actions, distances: &[f32]) {
         let mut seen = self.seen.lock().unwrap_or_else(|p| p.into_inner());
         seen.push(Batch {
@@ -101,14 +107,6 @@ impl WorldModel for Witness {
             plans: can.plans.is_some().then_some(self),
             ..can
         }
-    }
-}
-
-impl Witness {
-    /// It shows itself as a planner only where its model is one.
-    fn plans(&self) -> Result<&dyn Plans, ModelError> {
-        let plans = self.model.facets().plans;
-        crate::model::require(self.model.as_ref(), plans, "measures no distance to a goal")
     }
 }
 

@@ -14,7 +14,8 @@ pub struct ControlArgs {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = episodes())]
     pub(super) episodes: u64,
     /// Measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
-    /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the oracle beside it
+    /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the
+    /// oracle beside it
     #[arg(long, value_name = "FIELD=A,B,..")]
     pub(super) sweep: Vec<String>,
     /// Leave out the floor (random) and the ceiling (oracle)
@@ -38,7 +39,8 @@ pub struct ActorArgs {
     /// Iterations a decision
     #[arg(long, value_name = "N", value_parser = count)]
     pub(super) iterations: Option<usize>,
-    /// Milliseconds a decision, within which as many iterations run as fit (at most --iterations where that is given)
+    /// Milliseconds a decision, within which as many iterations run as fit (at most --iterations where that
+    /// is given)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(super) ms: Option<u32>,
     /// Tokens planned ahead
@@ -60,7 +62,8 @@ pub struct ActorArgs {
     #[arg(long, value_parser = beta)]
     pub(super) beta: Option<f32>,
     /// What a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
-    /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance [default: colours]
+    /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance
+    /// [default: colours]
     #[arg(long, value_name = "DISTANCE")]
     pub(super) distance: Option<String>,
     /// Cost of a plan, over all imagined steps or the last [default: sum]

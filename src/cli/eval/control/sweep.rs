@@ -115,7 +115,8 @@ pub fn run(args: &ControlArgs, contest: &Contest) -> Result<SweepResult> {
     Ok(result)
 }
 
-/// Gives a body another colour of the palette; returns its name and how far its hue is from the one in training, degrees.
+/// Gives a body another colour of the palette; returns its name and how far its hue is from the one in
+/// training, degrees.
 fn repaint(scene: &mut Scene, body: &str, colour: &str) -> Result<(Json, Json)> {
     let index = scene.body_index(body).ok_or_else(|| {
         wrong_use(format!(
@@ -125,7 +126,8 @@ fn repaint(scene: &mut Scene, body: &str, colour: &str) -> Result<(Json, Json)> 
     })?;
     let painted: Colour = ron::from_str(colour).map_err(|_| {
         wrong_use(format!(
-            "--sweep {body}.colour={colour}: expected colours of the palette, such as Orange, SkyBlue, Green, Yellow, Blue, Vermillion, Purple"
+            "--sweep {body}.colour={colour}: expected colours of the palette, such as Orange, SkyBlue, \
+             Green, Yellow, Blue, Vermillion, Purple"
         ))
     })?;
     let before = scene.bodies[index].colour;

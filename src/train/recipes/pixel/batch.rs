@@ -235,8 +235,8 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1) over one batch. Where a sequence
-/// has several predictions, `own` samples the frame that becomes context of the next.
+/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1) over one batch. Where a
+/// sequence has several predictions, `own` samples the frame that becomes context of the next.
 ///
 /// # Errors
 /// [`ModelError`] of the tensor library, or of `own`.
