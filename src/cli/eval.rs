@@ -13,6 +13,7 @@ mod probe;
 mod rollout;
 mod subject;
 mod surprise;
+mod why;
 
 use std::path::Path;
 
@@ -20,7 +21,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::output::{self, Form};
-use subject::Writes;
+use subject::{ClipArgs, Writes};
 
 /// Measure models, controllers and the judge on held-out seeds.
 #[derive(clap::Args, Debug)]
@@ -41,14 +42,16 @@ pub struct EvalArgs {
 enum Suite {
     /// Success, latency and cost of a controller
     Control(Box<control::ControlArgs>),
+    /// Why a planner fails: coverage, ranking, exploitation or reach, by forks of reality
+    Why(Box<why::WhyArgs>),
     /// Accuracy and lawfulness of imagined clips
     Rollout(rollout::RolloutArgs),
     /// Whether a world is still there after 500 imagined steps under random actions
     Dream(dream::DreamArgs),
     /// Whether a model does what the actions say
-    Following(following::FollowingArgs),
+    Following(ClipArgs),
     /// What a model keeps of a body of a colour, size, velocity or shape that it has never seen
-    Attributes(attributes::AttributesArgs),
+    Attributes(ClipArgs),
     /// False positives and detection rate of the judge itself
     Judge(judging::JudgeArgs),
     /// What a representation holds: place, orientation, velocity, contact
@@ -98,8 +101,9 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 /// Runs a suite; `command` is what the result says of how to measure it again.
 fn measure(suite: &Suite, command: &str) -> Result<()> {
     let (json, out) = match suite {
-        Suite::Control(a) => (&a.subject.json, None),
-        Suite::Rollout(a) => (&a.subject.json, a.out.as_ref()),
+        Suite::Control(a) => (&a.actor.subject.json, None),
+        Suite::Why(a) => (&a.actor.subject.json, None),
+        Suite::Rollout(a) => (&a.clips.subject.json, a.out.as_ref()),
         Suite::Dream(a) => (&a.subject.json, a.out.as_ref()),
         Suite::Following(a) => (&a.subject.json, None),
         Suite::Attributes(a) => (&a.subject.json, None),
@@ -118,6 +122,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
     let writes = Writes { command };
     let measured = match suite {
         Suite::Control(args) => control::evaluate(args, &writes)?,
+        Suite::Why(args) => why::evaluate(args, &writes)?,
         Suite::Rollout(args) => rollout::evaluate(args, &writes)?,
         Suite::Dream(args) => dream::evaluate(args, &writes)?,
         Suite::Following(args) => following::evaluate(args, &writes)?,

@@ -10,6 +10,7 @@ use crate::camera::Eye;
 use crate::model::{Cancel, Context, Frame, ModelError};
 use crate::planner::{Pilot, SIGHT_FRAMES, Sight, Truth};
 use crate::scene::Scene;
+use crate::sim::Reality;
 use crate::stats::{Mean, Rate, Spread, quantile};
 use crate::task::{GoalKind, TaskError, TaskInstance};
 
@@ -182,6 +183,47 @@ pub fn run_episode(
     seed: u64,
     goals: GoalKind,
 ) -> Result<EpisodeResult, EvalError> {
+    follow_episode(scene, eye, pilot, seed, goals, |_| {}).map(|end| end.result)
+}
+
+/// A moment of an episode: an action was decided on and not yet taken.
+pub struct Moment<'a> {
+    /// Start and goal.
+    pub instance: &'a TaskInstance,
+    /// Reality as it was decided in.
+    pub reality: &'a Reality,
+    /// What the controller saw.
+    pub sight: &'a Sight,
+    /// Who decided, with the plan that it follows.
+    pub pilot: &'a Pilot,
+    /// Whether it planned anew for this action.
+    pub planned: bool,
+}
+
+/// How an episode ended.
+pub struct End {
+    /// Its outcome.
+    pub result: EpisodeResult,
+    /// Start and goal.
+    pub instance: TaskInstance,
+    /// Reality after the last action.
+    pub reality: Reality,
+    /// What was seen and done before; the last moment itself was not looked at.
+    pub context: Context,
+}
+
+/// As [`run_episode`]; `watch` is shown every moment, and what it does costs the controller no time.
+///
+/// # Errors
+/// As [`run_episode`].
+pub fn follow_episode(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    pilot: &mut Pilot,
+    seed: u64,
+    goals: GoalKind,
+    mut watch: impl FnMut(Moment),
+) -> Result<End, EvalError> {
     let instance = TaskInstance::with_goals(scene, eye, seed, goals)?;
     let mut reality = instance.reality.fork();
     pilot.reset(seed);
@@ -210,6 +252,13 @@ pub fn run_episode(
             decision_ms.push(start.elapsed().as_secs_f64() * 1e3);
             model_steps.extend(pilot.plan().map(|p| p.model_steps));
         }
+        watch(Moment {
+            instance: &instance,
+            reality: &reality,
+            sight: &sight,
+            pilot,
+            planned: looked,
+        });
         reality.act(&action);
         reality.step();
         context.actions.push(action);
@@ -217,7 +266,7 @@ pub fn run_episode(
         success = instance.is_solved(&reality);
     }
     let final_distance_m = instance.distance(&reality);
-    Ok(EpisodeResult {
+    let result = EpisodeResult {
         seed,
         success,
         steps,
@@ -225,5 +274,11 @@ pub fn run_episode(
         solved_at_start,
         decision_ms,
         model_steps,
+    };
+    Ok(End {
+        result,
+        instance,
+        reality,
+        context,
     })
 }

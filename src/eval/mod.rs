@@ -11,3 +11,4 @@ pub mod probe;
 pub mod result;
 pub mod rollout;
 pub mod surprise;
+pub mod why;

@@ -13,6 +13,7 @@ use crate::episode::{Episode, record};
 use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
 use crate::model::{Actions, Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
 use crate::scene::{Law, Scene};
+use crate::sim::BodyState;
 use crate::stats::pearson;
 use crate::stats::{Rate, Spread};
 use crate::task::TaskError;
@@ -33,7 +34,8 @@ pub struct Numbers {
     /// PSNR over all pixels, dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psnr_db: Option<Spread>,
-    /// Distance of tracked centroids from the truth, pixels.
+    /// Distance of tracked centroids from the truth, pixels; of a model that shows no pictures, distance of
+    /// probed places from the true ones as the camera shows both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object_error_px: Option<Spread>,
     /// Distance of probed positions from the truth in the plane, metres.
@@ -47,8 +49,8 @@ pub struct Numbers {
 /// Law-abidance of the model's clips.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lawfulness {
-    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can carry on
-    /// latents, none where a model shows neither.
+    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can
+    /// carry on latents, none where a model shows neither.
     #[serde(default)]
     pub checked: Vec<String>,
     /// Violations a 100 object-frames, by law that was checked.
@@ -64,8 +66,8 @@ pub struct Lawfulness {
 pub struct RolloutResult {
     /// Reported steps.
     pub horizons: Vec<usize>,
-    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent model's own
-    /// latents render it), one entry a horizon.
+    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent
+    /// model's own latents render it), one entry a horizon.
     pub numbers: BTreeMap<String, Vec<Numbers>>,
     /// Median foreground PSNR over copy-last, dB, one entry a horizon.
     pub gain_over_copy_last_db: Vec<f64>,
@@ -154,6 +156,11 @@ impl Clip {
         &self.episode.ids[(self.start + t) * n..(self.start + t + 1) * n]
     }
 
+    /// The true state of a body at frame `t`.
+    pub fn state(&self, scene: &Scene, t: usize, body: usize) -> &BodyState {
+        &self.episode.states[(self.start + t) * scene.bodies.len() + body]
+    }
+
     /// The action between frames `t` and `t + 1`.
     pub fn action(&self, t: usize) -> Vec<f32> {
         let at = (self.start + t) * self.dim;
@@ -240,9 +247,17 @@ pub fn run(
                 tally.whole.extend(psnr_db(imagined, truth, None));
                 tally.errors(object_error(judge.tracker(), eye.size(), imagined, truth));
             }
-            tally
-                .error_m
-                .extend(probe_errors(scene, model, &rollouts, &clip, horizon)?);
+            let probed = probed_poses(scene, model, &rollouts, horizon)?;
+            for (body, pose) in &probed {
+                let truth = clip.state(scene, CONTEXT - 1 + horizon, *body);
+                let off = truth.planar_distance([pose[0], pose[1]]);
+                tally.error_m.push(f64::from(off));
+            }
+            if frames.is_none() {
+                let shown = eye.for_seed(seed);
+                let errors = projected_errors(scene, &judge, &shown, &clip, horizon, &probed);
+                tally.error_px.extend(errors);
+            }
         }
         probe_now(scene, model, &clip, &mut probed)?;
         let mut judged = Judged::Nothing;
@@ -324,14 +339,13 @@ fn constant_velocity(judge: &Judge, clip: &Clip, horizon: usize) -> Vec<Option<f
         .collect()
 }
 
-/// Planar position errors of the bodies that the model's probes read, metres.
-fn probe_errors(
+/// Where the model's probes read bodies at a horizon: index of the body and (x, z, yaw).
+fn probed_poses(
     scene: &Scene,
     model: &dyn WorldModel,
     rollouts: &Rollouts,
-    clip: &Clip,
     horizon: usize,
-) -> Result<Vec<f64>, EvalError> {
+) -> Result<Vec<(usize, [f32; 3])>, EvalError> {
     let skip = model.shape().frameskip;
     if !horizon.is_multiple_of(skip) {
         return Ok(Vec::new());
@@ -339,19 +353,37 @@ fn probe_errors(
     let Some(states) = model.facets().states(rollouts)? else {
         return Ok(Vec::new());
     };
-    let n = scene.bodies.len();
-    let t = clip.start + CONTEXT - 1 + horizon;
-    Ok(states
-        .at(0, horizon / skip - 1)
-        .iter()
-        .zip(&states.bodies)
-        .filter_map(|(pose, name)| {
-            let body = scene.body_index(name)?;
-            Some(f64::from(
-                clip.episode.states[t * n + body].planar_distance([pose[0], pose[1]]),
-            ))
-        })
+    let read = states.at(0, horizon / skip - 1).iter().zip(&states.bodies);
+    Ok(read
+        .filter_map(|(pose, name)| Some((scene.body_index(name)?, *pose)))
         .collect())
+}
+
+/// Pixels between probed and true places as the camera shows both, each at the body's true height, of the
+/// tracked bodies that the truth shows (area over 4 px).
+fn projected_errors(
+    scene: &Scene,
+    judge: &Judge,
+    eye: &Eye,
+    clip: &Clip,
+    horizon: usize,
+    probed: &[(usize, [f32; 3])],
+) -> Vec<f64> {
+    let t = CONTEXT - 1 + horizon;
+    let tracker = judge.tracker();
+    let blobs = tracker.blobs(clip.size, clip.frame(t));
+    let is_shown = |body: usize| {
+        let tracked = tracker.bodies.iter().position(|&b| b == body);
+        tracked.is_some_and(|i| blobs[i].area > 4.0)
+    };
+    let error = |&(body, pose): &(usize, [f32; 3])| {
+        let [x, y, z] = clip.state(scene, t, body).position;
+        let truth = eye.project([x, y, z])?;
+        let read = eye.project([pose[0], y, pose[1]])?;
+        Some(f64::from((read[0] - truth[0]).hypot(read[1] - truth[1])))
+    };
+    let shown = probed.iter().filter(|(body, _)| is_shown(*body));
+    shown.filter_map(error).collect()
 }
 
 /// What the linear probe reads at every third frame of the clip beside the truth: read x, z, true x, z.
@@ -371,7 +403,7 @@ fn probe_now(
             let Some(body) = scene.body_index(name) else {
                 continue;
             };
-            let truth = clip.episode.states[(clip.start + t) * scene.bodies.len() + body].position;
+            let truth = clip.state(scene, t, body).position;
             out.entry(name.clone())
                 .or_default()
                 .push([pose[0], pose[1], truth[0], truth[2]]);

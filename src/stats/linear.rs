@@ -55,6 +55,18 @@ pub fn pearson(a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
+/// Spearman's rank correlation; equal numbers share the mean of their ranks; 0 where either side is constant.
+pub fn spearman(a: &[f32], b: &[f32]) -> f64 {
+    pearson(&ranks(a), &ranks(b))
+}
+
+fn ranks(values: &[f32]) -> Vec<f32> {
+    let below = |v: f32| values.iter().filter(|o| **o < v).count();
+    let equal = |v: f32| values.iter().filter(|o| **o == v).count();
+    let rank = |v: &f32| below(*v) as f32 + 0.5 * (equal(*v) as f32 - 1.0);
+    values.iter().map(rank).collect()
+}
+
 /// Coefficient of determination of `found` against `truth`; 0 where the truth is constant.
 pub fn r_squared(found: &[f32], truth: &[f32]) -> f64 {
     let n = truth.len().max(1) as f64;

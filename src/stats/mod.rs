@@ -7,4 +7,4 @@ pub mod linalg;
 mod linear;
 
 pub use interval::{Mean, Rate, Spread, quantile};
-pub use linear::{pearson, r_squared, ridge};
+pub use linear::{pearson, r_squared, ridge, spearman};

@@ -13,6 +13,7 @@ mod episodes_survive_damage;
 mod examples_run;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
+mod failures_have_a_cause;
 mod figures_come_from_results;
 mod file_vandal;
 mod files_are_read_as_people_have_them;

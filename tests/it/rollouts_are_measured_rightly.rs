@@ -276,6 +276,40 @@ fn probed_places_are_compared_with_the_moment_that_they_are_of() {
     assert!(late[1..].iter().all(|m| m.unwrap() > 0.005), "{late:?}");
 }
 
+/// A camera of 40 degrees sees 64 px from six metres: a metre there is 32 / tan 20° / 6 of them.
+#[test]
+fn probed_places_are_compared_in_pixels_as_the_camera_shows_them() {
+    let drift = lab(
+        "(name: \"ball\", kind: Dynamic, shape: Ball(radius: 0.2), colour: Orange, \
+         position: (-0.9, 1.0, 0.0), velocity: (0.5, 0.0, 0.0))",
+        "gravity: 0.0, episode_steps: 32, laws: [Permanence]",
+    );
+    let off_by = |metres: f32| {
+        let read = move |clip: &Clip, t: usize| -> Vec<[f32; 3]> {
+            let [x, _, z] = clip.episode.states[clip.start + CONTEXT + t].position;
+            vec![[x + metres, z, f32::NAN]]
+        };
+        let model = Known {
+            skip: 5,
+            read: Some(Box::new(read)),
+            ..Known::of(&drift)
+        };
+        measured(&drift, &model)
+    };
+    let found = off_by(0.3);
+    let expected = 0.3 * 32.0 / 20f64.to_radians().tan() / 6.0;
+    let numbers = &found.numbers["model"];
+    assert_eq!(numbers[0].object_error_px, None, "tokens span five steps");
+    for at in &numbers[1..] {
+        let px = at.object_error_px.unwrap().median;
+        assert!((px - expected).abs() < 0.01, "{px} and not {expected}");
+        // It shows no pictures, so nothing can be lost from them.
+        assert_eq!(at.survival, None);
+    }
+    let exact = off_by(0.0);
+    assert_eq!(pixels(&exact.numbers["model"][1..]), [0.0; 3]);
+}
+
 #[test]
 fn a_model_that_shows_nothing_was_not_judged_and_is_not_lawful() {
     let push = scene("push");

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use indicatif::ProgressBar;
 
-pub use args::ControlArgs;
-use args::Goals;
+pub use args::{ActorArgs, ControlArgs};
 use used::Actor;
 
 use super::Measured;
@@ -19,38 +18,47 @@ use crate::cli::{device, wrong_use};
 use crate::eval::contest::{Contest, ContestResult, Contestant, Planning, Watch, trained_floors};
 use crate::eval::control::{ControlResult, EpisodeResult};
 use crate::eval::result::Evaluation;
+use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Metric, Sampling, registry};
+use crate::model::{Metric, Sampling, WorldModel, registry};
 use crate::planner::{Budget, Mpc, OracleMpc, Pilot, Random, Reflex};
 use crate::scene::{Scene, models_dir};
 use crate::stats::Rate;
 
 /// Runs the controller and, unless told otherwise, its references on the same seeds.
 pub fn evaluate(args: &ControlArgs, writes: &Writes) -> Result<Measured> {
-    let subject = &args.subject;
-    let contest = Contest {
-        scene: subject.scene()?,
-        seeds: subject.seed..subject.seed + args.episodes,
-        goals: args.goals.unwrap_or(Goals::Scene).into(),
-    };
+    let actor = &args.actor;
+    let subject = &actor.subject;
+    let contest = actor.contest(args.episodes)?;
     let mut head = subject.head("control", &contest.scene, None, writes);
     if !args.sweep.is_empty() {
-        head.model_sha256 = contestant(args, &contest.scene, &subject.model)?.sha256;
+        head.model_sha256 = contestant(actor, &contest.scene, &subject.model)?.sha256;
         head.episodes = Some(args.episodes);
         let result = sweep::run(args, &contest)?;
         return Measured::result(&Evaluation { head, result });
     }
-    let controller = contestant(args, &contest.scene, &subject.model)?;
+    let controller = contestant(actor, &contest.scene, &subject.model)?;
     head.model_sha256 = controller.sha256.clone();
     // The references, too, are loaded before anything is measured.
     let floors = match args.no_references {
         true => None,
-        false => Some(floors(args, &contest.scene)?),
+        false => Some(floors(actor, &contest.scene)?),
     };
     let result = contest.compare(controller, floors, &mut Watcher::default())?;
     print(&subject.model, &result);
     Measured::result(&Evaluation { head, result })
+}
+
+impl ActorArgs {
+    /// What a controller is measured on.
+    pub(super) fn contest(&self, episodes: u64) -> Result<Contest> {
+        Ok(Contest {
+            scene: self.subject.scene()?,
+            seeds: self.subject.seed..self.subject.seed + episodes,
+            goals: self.goals(),
+        })
+    }
 }
 
 fn print(name: &str, result: &ContestResult) {
@@ -109,7 +117,7 @@ impl Watch for Watcher {
 }
 
 /// The floors of a scene that were trained, but for the controller that is measured.
-fn floors(args: &ControlArgs, scene: &Arc<Scene>) -> Result<Vec<(&'static str, Contestant)>> {
+fn floors(args: &ActorArgs, scene: &Arc<Scene>) -> Result<Vec<(&'static str, Contestant)>> {
     let others = trained_floors(&models_dir(), &scene.name);
     let others = others
         .into_iter()
@@ -120,7 +128,7 @@ fn floors(args: &ControlArgs, scene: &Arc<Scene>) -> Result<Vec<(&'static str, C
 }
 
 /// The controller of a name.
-fn contestant(args: &ControlArgs, scene: &Arc<Scene>, name: &str) -> Result<Contestant> {
+fn contestant(args: &ActorArgs, scene: &Arc<Scene>, name: &str) -> Result<Contestant> {
     // Floors and ceilings have their own settings; what was asked for is for the controller that was asked
     // for.
     let look = |actor: Actor| match args.subject.model == name {
@@ -179,37 +187,17 @@ fn contestant(args: &ControlArgs, scene: &Arc<Scene>, name: &str) -> Result<Cont
         }
         Trained::World(model) => model,
     };
-    let pixels = model.facets().pixels.is_some();
-    look(Actor::Model { pixels })?;
-    if let Some(nfe) = args.sampling.nfe {
-        refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
-    }
-    let search = args.planner();
-    let budget = args.budget(model.as_ref());
-    let replan = args.replan.unwrap_or(Budget::REPLAN);
-    let sampling = Sampling::nfe(usize::from(args.sampling.nfe.unwrap_or(1)));
-    let mut cost = model.cost(sampling);
-    let metric = match pixels {
-        true => metric(args)?,
-        false => Metric::Own,
-    };
-    if let Metric::Learned(learned) = &metric {
+    let sha256 = Some(model.card().sha256.clone());
+    let plans = suspect(args, name, model)?;
+    let mut cost = plans.model.cost(plans.sampling);
+    if let Metric::Learned(learned) = &plans.metric {
         cost.rendering_flops += learned.flops();
     }
-    let planning = Planning {
-        planner: search.id(),
-        budget: Some(budget),
-        replan_steps: Some(replan),
-        warm_start: Some(!args.cold),
-        proposals: args.proposals,
-        nfe: model.nfe(sampling),
-        distance: pixels.then(|| metric.id().to_string()),
-    };
-    let sha256 = Some(model.card().sha256.clone());
-    let mpc = Mpc::new(model, search, budget, replan)
-        .minimising(metric)
-        .sampling(sampling);
-    let mpc = if args.cold { mpc.cold() } else { mpc };
+    let planning = planning(args, &plans);
+    let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
+        .minimising(plans.metric)
+        .sampling(plans.sampling);
+    let mpc = if plans.warm { mpc } else { mpc.cold() };
     Ok(Contestant {
         name: name.into(),
         pilot: Pilot::Sighted(Box::new(mpc)),
@@ -219,8 +207,46 @@ fn contestant(args: &ControlArgs, scene: &Arc<Scene>, name: &str) -> Result<Cont
     })
 }
 
+/// A model, and how it was asked to plan.
+pub(super) fn suspect(args: &ActorArgs, name: &str, model: Arc<dyn WorldModel>) -> Result<Suspect> {
+    let pixels = model.facets().pixels.is_some();
+    if args.subject.model == name {
+        used::check(args, name, Actor::Model { pixels })?;
+    }
+    if let Some(nfe) = args.sampling.nfe {
+        refuse_other_nfe(model.as_ref(), usize::from(nfe))?;
+    }
+    Ok(Suspect {
+        search: args.planner(),
+        shape: args.shape(),
+        budget: args.budget(model.as_ref()),
+        replan: args.replan.unwrap_or(Budget::REPLAN),
+        metric: match pixels {
+            true => metric(args)?,
+            false => Metric::Own,
+        },
+        sampling: Sampling::nfe(usize::from(args.sampling.nfe.unwrap_or(1))),
+        warm: !args.cold,
+        model,
+    })
+}
+
+/// The same in the words of a result.
+pub(super) fn planning(args: &ActorArgs, plans: &Suspect) -> Planning {
+    let pixels = plans.model.facets().pixels.is_some();
+    Planning {
+        planner: plans.search.id(),
+        budget: Some(plans.budget),
+        replan_steps: Some(plans.replan),
+        warm_start: Some(plans.warm),
+        proposals: args.proposals,
+        nfe: plans.model.nfe(plans.sampling),
+        distance: pixels.then(|| plans.metric.id().to_string()),
+    }
+}
+
 /// What pictures are compared by.
-fn metric(args: &ControlArgs) -> Result<Metric> {
+fn metric(args: &ActorArgs) -> Result<Metric> {
     let name = args.distance.as_deref().unwrap_or("colours");
     match name {
         "colours" => return Ok(Metric::Colours),

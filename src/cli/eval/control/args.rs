@@ -9,12 +9,27 @@ use crate::task::GoalKind;
 #[derive(clap::Args, Debug)]
 pub struct ControlArgs {
     #[command(flatten)]
-    pub subject: SubjectArgs,
-    #[command(flatten)]
-    pub(super) sampling: NfeArgs,
+    pub actor: ActorArgs,
     /// Episodes
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = episodes())]
     pub(super) episodes: u64,
+    /// Measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
+    /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the
+    /// oracle beside it
+    #[arg(long, value_name = "FIELD=A,B,..")]
+    pub(super) sweep: Vec<String>,
+    /// Leave out the floor (random) and the ceiling (oracle)
+    #[arg(long)]
+    pub(super) no_references: bool,
+}
+
+/// Who acts, where, and how it plans.
+#[derive(clap::Args, Debug)]
+pub struct ActorArgs {
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    #[command(flatten)]
+    pub(super) sampling: NfeArgs,
     /// How to search [default: cem]
     #[arg(long, value_enum)]
     pub(super) planner: Option<Search>,
@@ -56,19 +71,11 @@ pub struct ControlArgs {
     pub(super) cost: Option<Shape>,
     /// Where goals come from [default: scene]
     #[arg(long, value_enum)]
-    pub(super) goals: Option<Goals>,
-    /// Measure at each of several values of a field, such as cube.mass=0.1,0.3,1, camera.x=0,0.1 or
-    /// cube.colour=Blue,Green (repeatable), with how far each lies outside the training range, and the
-    /// oracle beside it
-    #[arg(long, value_name = "FIELD=A,B,..")]
-    pub(super) sweep: Vec<String>,
+    goals: Option<Goals>,
     /// Candidates of a search's first iteration that come from the model's action prior, where it learned one
     /// (cem, icem) [default: 0]
     #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
-    /// Leave out the floor (random) and the ceiling (oracle)
-    #[arg(long)]
-    pub(super) no_references: bool,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +91,7 @@ pub(super) enum Search {
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goals {
+enum Goals {
     /// As the scene's task says
     Scene,
     /// A later moment of an episode recorded with the scene's behaviour
@@ -140,10 +147,15 @@ fn beta(text: &str) -> Result<f32, String> {
     crate::cli::number_in(text, -f64::MIN_POSITIVE, 10.0).map(|n| n.max(0.0) as f32)
 }
 
-impl ControlArgs {
+impl ActorArgs {
     /// The search that was asked for, or the usual one.
     pub(super) fn search(&self) -> Search {
         self.planner.unwrap_or(Search::Cem)
+    }
+
+    /// Where goals come from.
+    pub fn goals(&self) -> GoalKind {
+        self.goals.unwrap_or(Goals::Scene).into()
     }
 
     /// Whether the search colours its noise.
@@ -172,19 +184,22 @@ impl ControlArgs {
             ("distance", self.distance.is_some()),
             ("cost", self.cost.is_some()),
             ("goals", self.goals.is_some()),
-            ("sweep", !self.sweep.is_empty()),
             ("proposals", self.proposals.is_some()),
-            ("no-references", self.no_references),
         ];
         all.iter().filter(|o| o.1).map(|o| o.0).collect()
     }
 
-    /// The search, with what was asked for in place of its preset.
-    pub(super) fn planner(&self) -> Box<dyn Planner> {
-        let shape = match self.cost {
+    /// How the search makes one cost of distances.
+    pub(super) fn shape(&self) -> CostShape {
+        match self.cost {
             None | Some(Shape::Sum) => CostShape::Sum,
             Some(Shape::Last) => CostShape::Last,
-        };
+        }
+    }
+
+    /// The search, with what was asked for in place of its preset.
+    pub(super) fn planner(&self) -> Box<dyn Planner> {
+        let shape = self.shape();
         let proposals = self.proposals.unwrap_or(0);
         let sigma = |preset: f32| self.sigma.unwrap_or(preset);
         match self.search() {

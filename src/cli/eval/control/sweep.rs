@@ -92,7 +92,7 @@ pub fn run(args: &ControlArgs, contest: &Contest) -> Result<SweepResult> {
             scene: value.scene,
             ..contest.clone()
         };
-        let mut controller = contestant(args, &contest.scene, &args.subject.model)?;
+        let mut controller = contestant(&args.actor, &contest.scene, &args.actor.subject.model)?;
         println!("{} = {}", value.field, value.shown);
         let found = contest.run(
             &controller.name,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::super::subject::no_effect;
-use super::ControlArgs;
+use super::ActorArgs;
 
 /// Who is going to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,7 @@ pub enum Actor {
 }
 
 /// Refuses what a controller does not look at.
-pub fn check(args: &ControlArgs, name: &str, actor: Actor) -> Result<()> {
-    const ALWAYS: [&str; 3] = ["goals", "sweep", "no-references"];
+pub fn check(args: &ActorArgs, name: &str, actor: Actor) -> Result<()> {
     const BUDGET: [&str; 6] = [
         "candidates",
         "iterations",
@@ -30,7 +29,7 @@ pub fn check(args: &ControlArgs, name: &str, actor: Actor) -> Result<()> {
         "hold",
         "replan",
     ];
-    for option in args.asked().into_iter().filter(|o| !ALWAYS.contains(o)) {
+    for option in args.asked().into_iter().filter(|o| *o != "goals") {
         let looked_at = match (actor, option) {
             (Actor::Reflex, _) => false,
             (Actor::Oracle, option) => BUDGET.contains(&option),
