@@ -1,6 +1,6 @@
 //! What the networks of a model folder say, and the losses and gradients they are trained by, for the
 //! parity tests of `training/`: `training_fixture MODEL_FOLDER OUT.safetensors`. Names that begin with
-//! `grad.` are gradients of `loss`.
+//! `grad.` are gradients of `loss`; a network with two losses has the second under a name of its own.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,11 +8,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use candle_core::{Device, Tensor, backprop::GradStore};
 use parallax::model::cloning::Cloning;
-use parallax::model::generative::{Autoencoder, Conditions, Denoiser, Dit, Window};
+use parallax::model::generative::{
+    Autoencoder, Conditions, Denoiser, Dit, Imagination, Objective, Window,
+};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
 use parallax::model::jepa::{Lewm, Proposal, joint_loss};
 use parallax::model::nn::{Params, Rng};
-use parallax::train::latent::{FrameBatch, reconstruction_loss};
+use parallax::train::latent::{Examples, FrameBatch, Step, dynamics_loss, reconstruction_loss};
+use parallax::train::pixel::{Batch, DiffusionRecipe, Stage, loss as denoising_loss};
 use parallax::train::{Architecture, TrainConfig};
 
 type Tensors = HashMap<String, Tensor>;
@@ -36,15 +39,139 @@ fn keep(out: &mut Tensors, name: &str, tensor: &Tensor) {
     out.insert(name.into(), tensor.detach());
 }
 
-fn gradients(out: &mut Tensors, params: &Params, loss: &Tensor) -> anyhow::Result<()> {
+fn gradients(out: &mut Tensors, params: &Params, name: &str, loss: &Tensor) -> anyhow::Result<()> {
     let store: GradStore = loss.backward()?;
     for (name, var) in params.vars() {
         if let Some(gradient) = store.get(&var) {
             keep(out, &format!("grad.{name}"), gradient);
         }
     }
-    keep(out, "loss", loss);
+    keep(out, name, loss);
     Ok(())
+}
+
+/// EDM's loss of two sequences: the frames before the fifth and the sixth. Every other pixel weighs more.
+fn denoising(
+    out: &mut Tensors,
+    net: &Denoiser,
+    recipe: &DiffusionRecipe,
+    bytes: &[u8],
+    rng: &mut Rng,
+) -> anyhow::Result<Tensor> {
+    const HEAVY: f32 = 7.0;
+    let (c, device, frame) = (&recipe.model, Device::Cpu, SIDE * SIDE * 3);
+    let (side, channels, k) = (c.side(), c.channels(), c.context);
+    let is_sampled = c.objective == Objective::Denoise;
+    let folded = |i: usize| -> candle_core::Result<Tensor> {
+        let mut values = Vec::new();
+        net.patches()
+            .fold(&bytes[i * frame..(i + 1) * frame], &mut values);
+        Tensor::from_vec(values, (1, side, side, channels), &device)
+    };
+    let context = |first: usize| -> candle_core::Result<Tensor> {
+        let frames: Vec<_> = (first..first + k)
+            .map(folded)
+            .collect::<candle_core::Result<_>>()?;
+        Tensor::cat(&frames, 3)
+    };
+    let z = rng.normal((2, side, side, channels), &device)?;
+    let zc = rng.normal((2, side, side, channels * k), &device)?;
+    let offset = (rng.normal((2, 3), &device)? * f64::from(c.offset_noise))?;
+    let unit = f64::from(Denoiser::unit(c));
+    let (sigmas, levels) = match is_sampled {
+        true => ([0.3f32, 2.5], [0.1f32, 0.]),
+        false => ([c.sigma_max; 2], [0.; 2]),
+    };
+    let (mut noisy, mut target, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, sigma) in sigmas.iter().enumerate() {
+        let factors = Denoiser::preconditioning(c, *sigma);
+        let y = folded(i + k)?;
+        let shared = offset
+            .narrow(0, i, 1)?
+            .repeat((side * side, channels / 3))?;
+        let noise = (z.narrow(0, i, 1)? * f64::from(*sigma))?;
+        let noise = ((noise + shared.reshape((1, side, side, channels))?)? / unit)?;
+        let x = match is_sampled {
+            true => (&y + noise)?,
+            false => y.zeros_like()?,
+        };
+        noisy.push((&x * f64::from(factors.input))?);
+        target.push(((y - (x * f64::from(factors.skip))?)? / f64::from(factors.out))?);
+        told.push(factors.noise);
+    }
+    let mut weight = Vec::new();
+    for _ in 0..2 {
+        let weigh = |pixel: usize| if pixel % 2 == 0 { HEAVY } else { 1. };
+        net.patches().fold_weights(weigh, &mut weight);
+    }
+    let levels = Tensor::new(&levels, &device)?;
+    let stage = Stage {
+        noisy: Tensor::cat(&noisy, 0)?,
+        noise: Tensor::from_vec(told, 2, &device)?,
+        target: Tensor::cat(&target, 0)?,
+        weight: Tensor::from_vec(weight, (2, side, side, channels), &device)?,
+        context_noise: (zc.broadcast_mul(&levels.reshape((2, 1, 1, 1))?)? / unit)?,
+        context_level: levels,
+        actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
+    };
+    keep(out, "z", &z);
+    keep(out, "zc", &zc);
+    keep(out, "offset", &offset);
+    keep(out, "sigma", &Tensor::new(&sigmas, &device)?);
+    keep(out, "loss_levels", &stage.context_level);
+    keep(out, "loss_actions", &stage.actions);
+    let context = Tensor::cat(&[context(0)?, context(1)?], 0)?;
+    let batch = Batch {
+        context,
+        stages: vec![stage],
+    };
+    Ok(denoising_loss(net, &batch, |_, _| {
+        unreachable!("there is one prediction")
+    })?)
+}
+
+/// The loss of two predictions in a row in latents, the second on a given latent as the model's own.
+fn imagining(out: &mut Tensors, net: &Imagination, rng: &mut Rng) -> anyhow::Result<Tensor> {
+    let (c, device) = (net.config(), Device::Cpu);
+    let (side, channels, k) = (c.side(), c.channels(), c.context);
+    let wide = (2, side, side, channels * k);
+    let narrow = (2, side, side, channels);
+    let (context, own) = (rng.normal(wide, &device)?, rng.normal(narrow, &device)?);
+    keep(out, "dynamics_context", &context);
+    keep(out, "dynamics_own", &own);
+    let mut steps = Vec::new();
+    for i in 0..2 {
+        let levels = rng.uniform(0., 0.4, (2, k), &device)?;
+        // Every channel of a frame has the frame's level.
+        let by_channel = levels.unsqueeze(2)?.repeat((1, 1, channels))?;
+        let by_channel = by_channel.reshape((2, 1, 1, channels * k))?;
+        let step = Step {
+            target: rng.normal(narrow, &device)?,
+            noisy: rng.normal(narrow, &device)?,
+            level: Tensor::new(&[0.6f32, 1.], &device)?,
+            context_keep: by_channel.affine(-1., 1.)?,
+            context_noise: rng.normal(wide, &device)?.broadcast_mul(&by_channel)?,
+            context_levels: levels,
+            actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
+            weight: rng.uniform(1., 5., (2, side, side, 1), &device)?,
+        };
+        for (name, value) in [
+            ("target", &step.target),
+            ("noisy", &step.noisy),
+            ("level", &step.level),
+            ("levels", &step.context_levels),
+            ("remains", &step.context_keep),
+            ("noise", &step.context_noise),
+            ("actions", &step.actions),
+            ("weight", &step.weight),
+        ] {
+            keep(out, &format!("dynamics_{i}.{name}"), value);
+        }
+        steps.push(step);
+    }
+    Ok(dynamics_loss(net, &Examples { context, steps }, |_, _| {
+        Ok(own.clone())
+    })?)
 }
 
 fn main() -> anyhow::Result<()> {
@@ -86,7 +213,7 @@ fn main() -> anyhow::Result<()> {
             let mut weights = recipe.joint.weights;
             weights.sigreg = 0.;
             let loss = joint_loss(&model, &model.pixels(&bytes)?, &actions, &weights, &mut rng)?;
-            gradients(&mut out, &params, &loss.total)?;
+            gradients(&mut out, &params, "loss", &loss.total)?;
         }
         Architecture::VjepaAc(recipe) => {
             let c = &recipe.model;
@@ -98,7 +225,7 @@ fn main() -> anyhow::Result<()> {
             let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
             keep(&mut out, "actions", &actions);
             let (teacher, rollout) = maps.losses(&z, &actions, 0.1)?;
-            gradients(&mut out, &params, &(teacher + rollout)?)?;
+            gradients(&mut out, &params, "loss", &(teacher + rollout)?)?;
             let masked = MaskedJepa::new(c, &params)?;
             let clip: Vec<&[u8]> = (0..c.clip_frames)
                 .map(|t| &bytes[(t % n) * shape.1..(t % n + 1) * shape.1])
@@ -119,7 +246,12 @@ fn main() -> anyhow::Result<()> {
             let actions = rng.uniform(-1., 1., (n / 2, recipe.model.action_dim), &device)?;
             keep(&mut out, "actions", &actions);
             let pixels = model.encoder().pixels(&bytes)?;
-            gradients(&mut out, &params, &model.loss(&pixels, &actions, true)?)?;
+            gradients(
+                &mut out,
+                &params,
+                "loss",
+                &model.loss(&pixels, &actions, true)?,
+            )?;
         }
         Architecture::PixelDiffusion(recipe) => {
             let c = &recipe.model;
@@ -137,7 +269,8 @@ fn main() -> anyhow::Result<()> {
             keep(&mut out, "actions", &conditions.actions);
             let clean = net.denoise(&x, 0.7, &conditions)?;
             keep(&mut out, "clean", &clean);
-            gradients(&mut out, &params, &clean.sqr()?.mean_all()?)?;
+            let loss = denoising(&mut out, &net, &recipe, &bytes, &mut rng)?;
+            gradients(&mut out, &params, "loss", &loss)?;
         }
         Architecture::LatentDiffusion(recipe) => {
             let c = &recipe.model;
@@ -163,7 +296,7 @@ fn main() -> anyhow::Result<()> {
                 folded,
             };
             let loss = reconstruction_loss(&coder, &batch, recipe.autoencoder.squared_weight)?;
-            gradients(&mut out, &params, &loss)?;
+            gradients(&mut out, &params, "loss", &loss)?;
             let net = Dit::new(c, params.pp("dynamics"))?;
             let window = Window {
                 context: rng.normal((2, side, side, channels * c.context), &device)?,
@@ -180,6 +313,9 @@ fn main() -> anyhow::Result<()> {
             keep(&mut out, "levels", &window.context_levels);
             keep(&mut out, "actions", &window.actions);
             keep(&mut out, "said", &net.forward(&noisy, &level, &window)?);
+            let net = Imagination::new(c, params.pp("dynamics"))?;
+            let loss = imagining(&mut out, &net, &mut rng)?;
+            gradients(&mut out, &params, "dynamics_loss", &loss)?;
         }
     }
     candle_core::safetensors::save(&out, &to)?;

@@ -21,7 +21,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::output::{self, Form};
-use subject::Writes;
+use subject::{ClipArgs, Writes};
 
 /// Measure models, controllers and the judge on held-out seeds.
 #[derive(clap::Args, Debug)]
@@ -49,9 +49,9 @@ enum Suite {
     /// Whether a world is still there after 500 imagined steps under random actions
     Dream(dream::DreamArgs),
     /// Whether a model does what the actions say
-    Following(following::FollowingArgs),
+    Following(ClipArgs),
     /// What a model keeps of a body of a colour, size, velocity or shape that it has never seen
-    Attributes(attributes::AttributesArgs),
+    Attributes(ClipArgs),
     /// False positives and detection rate of the judge itself
     Judge(judging::JudgeArgs),
     /// What a representation holds: place, orientation, velocity, contact
@@ -103,7 +103,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
     let (json, out) = match suite {
         Suite::Control(a) => (&a.actor.subject.json, None),
         Suite::Why(a) => (&a.actor.subject.json, None),
-        Suite::Rollout(a) => (&a.subject.json, a.out.as_ref()),
+        Suite::Rollout(a) => (&a.clips.subject.json, a.out.as_ref()),
         Suite::Dream(a) => (&a.subject.json, a.out.as_ref()),
         Suite::Following(a) => (&a.subject.json, None),
         Suite::Attributes(a) => (&a.subject.json, None),

@@ -1,8 +1,9 @@
 //! The judge judged: thresholds from reality, false positives on reality, detection of injected faults.
 //!
-//! Calibration takes each law's greatest score in each clip of reality (seeds that neither training nor evaluation uses) and
-//! puts the threshold above all but 1 in 1000 of the clips, with a margin: five laws together must leave 99 % of real clips alone.
-//! (The 99.5th percentile of each would flag more than 1 % of the clips.)
+//! Calibration takes each law's greatest score in each clip of reality (seeds that neither training nor
+//! evaluation uses) and puts the threshold above all but 1 in 1000 of the clips, with a margin: five laws
+//! together must leave 99 % of real clips alone. (The 99.5th percentile of each would flag more than 1 % of
+//! the clips.)
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -129,7 +130,8 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, Epis
     Ok(thresholds)
 }
 
-/// Thresholds never fall below what one pixel of noise in a perfect rollout would do, nor rise to where a law says nothing.
+/// Thresholds never fall below what one pixel of noise in a perfect rollout would do, nor rise to where a
+/// law says nothing.
 fn plausible(law: Law) -> (f32, f32) {
     match law {
         Law::Permanence => (0.3, 0.95),
@@ -245,8 +247,9 @@ pub fn measure(
 /// Frames and the index of the body at fault.
 type FaultyClip = (Vec<Vec<u8>>, usize);
 
-/// A clip of reality whose pictures, from a drawn frame on, show one fault; `None` where the scene gives no occasion (the body is
-/// not in the picture). The true trajectory goes on underneath, as it does in a rollout that hallucinates.
+/// A clip of reality whose pictures, from a drawn frame on, show one fault; `None` where the scene gives no
+/// occasion (the body is not in the picture). The true trajectory goes on underneath, as it does in a
+/// rollout that hallucinates.
 fn faulty_clip(
     scene: &Arc<Scene>,
     eye: &Eye,
@@ -308,8 +311,8 @@ fn faulty_clip(
                     if t == from && !inside(eye, target, 10.0 * fine(eye)) {
                         return Ok(None);
                     }
-                    // Well into the other body on the side it came from (a box: through its nearest face), but not so
-                    // deep that the eye cannot see it.
+                    // Well into the other body on the side it came from (a box: through its nearest face),
+                    // but not so deep that the eye cannot see it.
                     let boxy = [other, body]
                         .into_iter()
                         .find(|&b| matches!(scene.bodies[b].shape, Shape::Cuboid { .. }));

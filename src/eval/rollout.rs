@@ -49,8 +49,8 @@ pub struct Numbers {
 /// Law-abidance of the model's clips.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lawfulness {
-    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can carry on
-    /// latents, none where a model shows neither.
+    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can
+    /// carry on latents, none where a model shows neither.
     #[serde(default)]
     pub checked: Vec<String>,
     /// Violations a 100 object-frames, by law that was checked.
@@ -66,8 +66,8 @@ pub struct Lawfulness {
 pub struct RolloutResult {
     /// Reported steps.
     pub horizons: Vec<usize>,
-    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent model's own
-    /// latents render it), one entry a horizon.
+    /// By contestant (`model`, `copy_last`, `constant_velocity`; `autoencoder`, the true future as a latent
+    /// model's own latents render it), one entry a horizon.
     pub numbers: BTreeMap<String, Vec<Numbers>>,
     /// Median foreground PSNR over copy-last, dB, one entry a horizon.
     pub gain_over_copy_last_db: Vec<f64>,

@@ -407,8 +407,8 @@ impl Scene {
             .collect()
     }
 
-    /// Whether the camera looks down on the scene, so that a body's place on the floor says where it is in the
-    /// picture. Seen from the side its height would be needed, too, which probes do not read.
+    /// Whether the camera looks down on the scene, so that a body's place on the floor says where it is in
+    /// the picture. Seen from the side its height would be needed, too, which probes do not read.
     pub fn is_seen_from_above(&self) -> bool {
         let (from, to) = (self.camera.position, self.camera.target);
         let look = [to[0] - from[0], to[1] - from[1], to[2] - from[2]];

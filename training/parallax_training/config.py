@@ -53,9 +53,32 @@ class Recipe:
         more = self.body.get("actions", {}).get("data", []) if self.kind == "VjepaAc" else []
         return list(dict.fromkeys(self.config["data"] + more))
 
+    def fields(self):
+        """Every field by its name, for whoever compares two trainings."""
+        return fields_of(self.config)
+
     def set(self, field, value):
-        """Keeps a measured value, such as `sigma_data`: the model's `model.ron` tells it, its `train.ron` does not."""
+        """Keeps a measured value, such as `sigma_data`: `model.ron` tells it, `train.ron` does not."""
         self.model[field] = value
+
+
+def fields_of(value, name=""):
+    """The leaves of a tree of settings, `a.b.c: value`."""
+    if not isinstance(value, dict):
+        return {name: value}
+    leaves = {}
+    for key, part in value.items():
+        leaves.update(fields_of(part, f"{name}.{key}".strip(".")))
+    return leaves
+
+
+def first_difference(before, now):
+    """The first field in which two lists of fields differ, with both values; none where they agree."""
+    for name in [*before, *(n for n in now if n not in before)]:
+        found = before.get(name, "nothing"), now.get(name, "nothing")
+        if found[0] != found[1]:
+            return name, *found
+    return None
 
 
 def minutes_of(length):

@@ -1,8 +1,8 @@
 """Pixel diffusion: the network `F` of EDM over folded frames, its loss and its sampler.
 
 As `src/model/generative/unet.rs` and `denoiser.rs`. On a GPU convolutions and attention run in bf16; norms,
-conditions, the first and the
-last layer and the loss in f32.
+conditions, the first and the last layer and the loss in f32. A regression twin is the same network on an
+input without content at the highest noise level: it says the mean of the futures.
 """
 
 import math
@@ -14,12 +14,21 @@ from torch import nn
 from .layers import Attention, Conv, FilmBlock, Linear, Waves, film
 
 
-class Unet(nn.Module):
-    """The network, and around it EDM's preconditioning, loss and sampler."""
+def sigmas(steps, low, high, rho):
+    """Noise levels of so many evaluations, falling from `high` to `low`, and the 0 after them."""
+    a, b, last = high ** (1 / rho), low ** (1 / rho), max(steps - 1, 1)
+    return [*((a + i / last * (b - a)) ** rho for i in range(steps)), 0.0]
 
-    def __init__(self, c, dtype=torch.float32):
+
+class Unet(nn.Module):
+    """The network, and around it EDM's preconditioning, loss and sampler. `evaluations` of the network make
+    an own frame."""
+
+    def __init__(self, c, dtype=torch.float32, evaluations=2):
         super().__init__()
-        self.c, self.dtype = c, dtype
+        self.c, self.dtype, self.twin = c, dtype, c["objective"] == "Regression"
+        steps = 1 if self.twin else max(evaluations, 1)
+        self.levels = sigmas(steps, c["sigma_min"], c["sigma_max"], c["rho"])
         width, inner, embed, groups = c["width"], c["inner_width"], c["embed"], c["groups"]
         self.side, self.channels = c["size"] // c["patch"], 3 * c["patch"] ** 2
         self.noise_features, self.context_features = Waves(embed // 4), Waves(embed // 4)
@@ -81,12 +90,13 @@ class Unet(nn.Module):
 
     def loss(self, context, frame, heavy, sigma, z, offset, level, zc, actions):
         """EDM's loss. context `[B, K, H·W·3]` and frame `[B, H·W·3]` bytes, heavy `[B, H·W]`, noise levels
-        `sigma` and `level: [B]`, normal
-        `z: [B, S, S, C]` and `zc: [B, S, S, K·C]`, offset `[B, 3]`."""
+        `sigma` and `level: [B]`, normal `z: [B, S, S, C]` and `zc: [B, S, S, K·C]`, offset `[B, 3]`."""
         b, s, p, sd, c = context.shape[0], self.side, self.c["patch"], self.sd, self.channels
         y = self.fold(frame[:, None])
         shared = offset[:, None, None, None].expand(b, s, s, c // 3, 3).reshape(b, s, s, c)
         x = y + (sigma[:, None, None, None] * z + shared) / sd
+        if self.twin:
+            x = torch.zeros_like(y)
         variance = sigma * sigma + self.c["offset_noise"] ** 2
         total = variance + sd * sd
         skip, out, cin = (
@@ -109,12 +119,12 @@ class Unet(nn.Module):
         return x * (sd * sd / total) + f * (variance / total).sqrt()
 
     def imagine(self, context, actions, start, zc):
-        """The next frame in bytes at two evaluations, as while imagining; `start` and `zc` standard
-        normal."""
-        sd, c = self.sd, self.c
-        past = self.fold(context) + zc * (c["context_noise"] / sd)
-        level = torch.full((context.shape[0],), c["context_noise"], device=context.device)
-        x = start * (c["sigma_max"] / sd)
-        keep = c["sigma_min"] / c["sigma_max"]
-        x = x * keep + self.denoise(x, c["sigma_max"], past, level, actions) * (1 - keep)
-        return self.unfold(self.denoise(x, c["sigma_min"], past, level, actions))
+        """The next frame in bytes, as while imagining; `start` and `zc` standard normal."""
+        sd, c, given = self.sd, self.c, 0.0 if self.twin else self.c["context_noise"]
+        past = self.fold(context) + zc * (given / sd)
+        level = torch.full((context.shape[0],), given, device=context.device)
+        x = start * ((0.0 if self.twin else c["sigma_max"]) / sd)
+        for now, following in zip(self.levels, self.levels[1:], strict=False):
+            keep = following / now
+            x = x * keep + self.denoise(x, now, past, level, actions) * (1 - keep)
+        return self.unfold(x)

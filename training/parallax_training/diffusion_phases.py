@@ -6,6 +6,8 @@ import time
 
 import torch
 
+from . import start
+from .colours import hue_motion
 from .diffusion import Unet
 from .experience import Places
 from .loop import Phase
@@ -54,6 +56,8 @@ class Draw:
         sigma = (p["ln_sigma_mean"] + p["ln_sigma_std"] * self.normal(n)).exp().clamp(low, high)
         u = self.rand(2, n)
         level = torch.where(u[0] < p["context_noise_share"], p["context_noise_max"] * u[1], 0.0)
+        if self.c["objective"] == "Regression":
+            sigma, level = torch.full_like(sigma, self.c["sigma_max"]), torch.zeros_like(level)
         z, offset = self.normal(n, s, s, c), self.c["offset_noise"] * self.normal(n, 3)
         zc = self.normal(n, s, s, c * self.c["context"])
         heavy = self.exp.moving_at(t) | self.exp.moving_at(t - 1)
@@ -110,7 +114,8 @@ def scale(exp):
     rows = Places(exp, held=False).spread(4000)
     x = exp.bytes_at(rows).double().reshape(-1, 3) / 127.5 - 1
     mean = x.mean(0)
-    return mean.float(), ((x * x).mean() - (mean * mean).mean()).clamp(min=1e-4).sqrt().float()
+    sd = ((x * x).mean() - (mean * mean).mean()).clamp(min=1e-4).sqrt()
+    return mean.float().tolist(), sd.float().item()
 
 
 def compiled(run, net, average, batch, rolls):
@@ -197,13 +202,14 @@ def compiled(run, net, average, batch, rolls):
 def prepare(run):
     """What needs no experience: the network, its average, and both compiled."""
     c, t = run.recipe.model, run.recipe.body["training"]
-    if c["objective"] != "Denoise":
-        raise SystemExit("regression twins are trained by `parallax train`: objective must be Denoise")
-    if t["batch"] % max(t["self_rolled_steps"], 1) or (
-        t["self_rolled_steps"] > 1 and t["self_rolled_nfe"] != 2
-    ):
-        raise SystemExit("training.batch must divide by self_rolled_steps, and self_rolled_nfe must be 2")
-    net = Unet(c, torch.bfloat16 if run.device.type == "cuda" else torch.float32).to(run.device)
+    rolls = max(t["self_rolled_steps"], 1)
+    if t["batch"] % rolls:
+        raise SystemExit(
+            f"{run.recipe.path}: training.batch: found {t['batch']}, expected a multiple of "
+            f"training.self_rolled_steps ({rolls})"
+        )
+    dtype = torch.bfloat16 if run.device.type == "cuda" else torch.float32
+    net = Unet(c, dtype, t["self_rolled_nfe"]).to(run.device)
     average = copy.deepcopy(net).requires_grad_(False)
     # The flat vector first: compiled code keeps the tensors that it saw.
     opt = AdamW(net.parameters(), t["adamw"], t["clip"], run.world)
@@ -220,16 +226,23 @@ def train(run, exp, ready):
     """Trains a pixel diffusion; returns its tensors and what the card says of it."""
     c, t = run.recipe.model, run.recipe.body["training"]
     net, average, opt, (loss_of, imagine) = ready
+    earlier = start.model(run.recipe, ARCHITECTURE)
+    if earlier and not run.saved:
+        before, weights = earlier
+        weights["embed_first.weight"] = start.widened(weights["embed_first.weight"], before, c)
+        start.fill(net, weights, "", f"{run.recipe.path}: training.start")
     with torch.no_grad():
         opt.average.copy_(opt.w)
         for p, (at, k, shape) in zip(net.parameters(), opt.shapes, strict=True):
             p.grad = opt.g[at : at + k].view(shape)
-    mean, sd = scale(exp)
+    if c["sigma_data"] == 0:  # to be measured, or that of the model it goes on from
+        mean, sd = (before[k] for k in ("mean", "sigma_data")) if earlier else scale(exp)
+        run.recipe.set("mean", list(mean))
+        run.recipe.set("sigma_data", sd)
+        run.recipe.set("hue_motion", hue_motion(exp))
     for network in (net, average):
-        network.mean.copy_(mean)
-        network.sd.copy_(sd)
-    run.recipe.set("mean", mean.tolist())
-    run.recipe.set("sigma_data", sd.item())
+        network.mean.copy_(torch.tensor(c["mean"]))
+        network.sd.fill_(c["sigma_data"])
     run.keep(net=net, average=average)
     places, checks = Places(exp, held=False, before=1), Places(exp, held=True, before=1)
     draw = Draw(run, exp, c, t)
@@ -237,6 +250,12 @@ def train(run, exp, ready):
     run.plan([t["length"]])
     shown = run.shown("loss")
     taken = {}
+
+    def state():
+        return {} if pool.next is None else dict(context=pool.next[0], t=pool.next[1])
+
+    def restore(saved):
+        pool.next = (saved["context"], saved["t"]) if saved else None
 
     def at(progress):
         pool.now = rolls_at(progress, t["self_rolled_from"], t["self_rolled_steps"])
@@ -290,6 +309,8 @@ def train(run, exp, ready):
             places.refresh,
             at,
             graph=False,
+            state=state,
+            restore=restore,
             export=lambda: run.export(tensors(), about(), unfinished=True),
         )
     )
@@ -301,8 +322,7 @@ def train(run, exp, ready):
 @torch.no_grad()
 def validate(run, exp, average, checks, t, steps=10):
     """The loss on episodes that only validate, with the same noise each time, and the gain of rollouts over
-    copying the last frame, in dB
-    where things move, at steps 1, 5 and 10."""
+    copying the last frame, in dB where things move, at steps 1, 5 and 10."""
     n, before = min(256, 4 * t["batch"]), run.random.get_state()
     run.random.manual_seed(12345)
     draw = Draw(run, exp, average.c, t)

@@ -84,6 +84,11 @@ class Experience:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             self.stream = torch.cuda.Stream(self.device)
+        # Every shard has its place, so that experience lies alike however it comes.
+        self.base, at = {}, 0
+        for scene, n in self.wanted.items():
+            self.base[scene] = at
+            at += n * self.info[scene]["frames"]
         self.episodes, self.used, self.guard, self.frozen = [], 0, threading.Lock(), False
         self.plain = False
         self.counts, self.done = dict.fromkeys(folders, 0), False
@@ -118,11 +123,10 @@ class Experience:
         if self.masks:
             moving = self.info[scene]["moving"][np.concatenate([e[2] for e in some])]
             parts.append((self.moving, torch.from_numpy(np.packbits(moving, axis=1))))
-        with self.guard:  # places are given out under the lock and filled after it
-            start = self.used
-            if start + total > self.capacity:
-                return
-            self.used += total
+        longest = self.info[scene]["frames"]
+        start, room = self.base[scene] + number * SHARD * longest, len(some) * longest
+        if total > room:
+            raise ValueError(f"{total} frames, expected at most {room}: as many as the first shard's longest")
         found, at = [], 0
         for seed, pixels, _, _, states in some:
             n = len(pixels)
@@ -143,6 +147,7 @@ class Experience:
             if not self.frozen:
                 self.episodes.extend(found)
                 self.counts[scene] += len(found)
+                self.used = max(self.used, start + total)
 
     def freeze(self):
         """From here on nothing is taken in: what is stored of every frame stays complete."""
@@ -189,6 +194,8 @@ class Experience:
             time.sleep(0.05)
         if not self.episodes:
             raise SystemExit(f"no episodes could be read: {self.faults[:3]}")
+        with self.guard:  # the same places for the same numbers, whichever thread was first
+            self.episodes.sort(key=lambda e: e.first)
         # A gather out of a very large tensor is tried before it is trusted.
         rows = [e.first + e.frames - 1 for e in sorted(self.snapshot(), key=lambda e: e.first)[-3:]]
         found = self.words.index_select(0, torch.tensor(rows, device=self.device))

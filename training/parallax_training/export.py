@@ -1,5 +1,5 @@
-"""The model folder that Parallax loads: f16 weights, `card.ron`, `model.ron`, `train.ron`, `curve.jsonl`, and a
-tar of them."""
+"""The model folder that Parallax loads: what was asked for (`train.ron`, word for word), the network that
+came out (`model.ron`), weights and read-outs in 16 bits, the card and the curve; and a tar of them."""
 
 import hashlib
 import os
@@ -67,6 +67,12 @@ def write_weights(tensors, path):
     return hashlib.sha256(data).hexdigest()
 
 
+def stage(of):
+    """An earlier training, as a card names it."""
+    said = (f"{k}: {quoted(v) if isinstance(v, str) else repr(v)}" for k, v in of.items())
+    return f"({', '.join(said)})"
+
+
 def card(recipe, sha256, **about):
     """The text of `card.ron`."""
     c = recipe.config
@@ -86,9 +92,13 @@ def card(recipe, sha256, **about):
         ("minutes", repr(float(about["minutes"]))),
         ("sha256", quoted(sha256)),
         ("notes", quoted(about["notes"])),
-        ("readouts", f"Some({quoted(about['readouts'])})" if about.get("readouts") else "None"),
-        ("licence", quoted("MIT OR Apache-2.0")),
     ]
+    if about.get("readouts"):
+        fields.append(("readouts", f"Some({quoted(about['readouts'])})"))
+    fields.append(("frames", str(about["frames"])))
+    if about.get("stages"):
+        fields.append(("stages", f"[{', '.join(stage(s) for s in about['stages'])}]"))
+    fields.append(("licence", quoted("MIT OR Apache-2.0")))
     return "(\n" + "".join(f"    {k}: {v},\n" for k, v in fields) + ")\n"
 
 

@@ -124,51 +124,75 @@ class Dit(nn.Module):
 
     def __init__(self, c):
         super().__init__()
-        self.c = c
-        if c["merge"] != 1:
-            raise SystemExit(
-                f"model.merge: {c['merge']} is trained by `parallax train` alone; here it must be 1"
-            )
+        self.c, self.merge, self.twin = c, c["merge"], c["objective"] == "Regression"
         width, embed, k, channels = c["width"], c["embed"], c["context"], c["autoencoder"]["channels"]
-        self.side = c["size"] // c["autoencoder"]["patch"] // 2
+        token = channels * self.merge**2
+        self.side = c["size"] // c["autoencoder"]["patch"] // 2 // self.merge
         self.level_features = Waves(LEVEL_FEATURES // 2)
         self.embed_first = Linear((k + 1) * LEVEL_FEATURES + c["actions"] * c["action_dim"], embed)
         self.embed_second = Linear(embed, embed)
-        self.input = Linear((k + 1) * channels, width)
+        self.input = Linear((k + 1) * token, width)
         self.position = nn.Parameter(0.02 * torch.randn(1, self.side**2, width))
         self.local = nn.ModuleList(FilmBlock(width, embed, GROUPS) for _ in range(c["local"]))
         self.blocks = nn.ModuleList(
             DitBlock(width, embed, c["heads"], c["hidden"]) for _ in range(c["layers"])
         )
-        self.out_condition, self.out = Linear(embed, 2 * width, True), Linear(width, channels, True)
+        self.out_condition, self.out = Linear(embed, 2 * width, True), Linear(width, token, True)
         self.straight = Linear(embed, 4 * channels, True)
 
     def forward(self, noisy, level, context, levels, actions):
         """The clean latent in `noisy: [B, S, S, C]` at `level: [B]`, from the noised context `[B, S, S,
         K·C]`, its levels `[B, K]`, and actions."""
-        b, s, _, c = noisy.shape
+        b, _, _, c = noisy.shape
         features = self.level_features(torch.cat([level[:, None], levels], 1).flatten()).reshape(b, -1)
         condition = self.embed_second(F.silu(self.embed_first(torch.cat([features, actions], 1))))
         active = F.silu(condition)
-        x = self.input(torch.cat([noisy, context], 3).reshape(b, s * s, -1)) + self.position
-        x = x.reshape(b, s, s, -1)
+        n = self.side
+        x = self.input(self.tokens(torch.cat([noisy, context], 3))) + self.position
+        x = x.reshape(b, n, n, -1)
         for block in self.local:
             x = block(x, active)
-        x = x.reshape(b, s * s, -1)
+        x = x.reshape(b, n * n, -1)
         for block in self.blocks:
             x = block(x, condition)
         shift, scale = self.out_condition(active)[:, None].chunk(2, 2)
-        said = self.out(modulated(x, shift, scale)).reshape(b, s, s, c)
+        said = self.cells(self.out(modulated(x, shift, scale)))
         newest = context[..., -c:]
         gains = self.straight(active)[:, None, None].chunk(4, 3)
         return said + noisy * gains[0] + gains[1] + newest * gains[2] + gains[3] + newest
 
+    def tokens(self, x):
+        """`[B, S, S, C]` to `[B, tokens, m²·C]`: squares of m² cells make a token."""
+        b, _, _, c = x.shape
+        n, m = self.side, self.merge
+        return x.reshape(b, n, m, n, m, c).permute(0, 1, 3, 2, 4, 5).reshape(b, n * n, m * m * c)
+
+    def cells(self, x):
+        """The way back."""
+        n, m = self.side, self.merge
+        x = x.reshape(len(x), n, n, m, m, -1).permute(0, 1, 3, 2, 4, 5)
+        return x.reshape(len(x), n * m, n * m, -1)
+
     def sample(self, start, context, levels, actions, evaluations=2):
-        """The clean latent that is imagined from `start`, standard normal."""
-        x = start
+        """The clean latent that is imagined from `start`, standard normal. A regression twin is asked once,
+        with nothing to start from."""
+        x, evaluations = (torch.zeros_like(start), 1) if self.twin else (start, evaluations)
         for i in range(evaluations):
             level = (evaluations - i) / evaluations
             clean = self(x, torch.full((len(x),), level, device=x.device), context, levels, actions)
             keep = (evaluations - i - 1) / (evaluations - i)
             x = x * keep + clean * (1 - keep)
         return x
+
+
+def dynamics_loss(net, context, stages, own):
+    """Mean weighted squared error over predictions in a row. context `[B, S, S, K·C]`; a stage is (target,
+    its noised form, level, levels of the context, what of it remains, its noise, actions, weights `[B, S,
+    S]`); after the first, `own(context, number of the stage before)` is the newest latent of the context."""
+    total, channels = 0.0, stages[0][0].shape[3]
+    for r, (target, noisy, level, levels, remains, noise, actions, weight) in enumerate(stages):
+        if r:
+            context = torch.cat([context[..., channels:], own(context, r - 1)], 3)
+        said = net(noisy, level, context * remains + noise, levels, actions)
+        total = total + ((said - target).square().mean(3) * weight).mean()
+    return total / len(stages)

@@ -5,9 +5,11 @@ import copy
 
 import torch
 
+from . import start
+from .colours import hue_motion
 from .diffusion_phases import rolls_at
 from .experience import Places
-from .latent import Autoencoder, Dit
+from .latent import Autoencoder, Dit, dynamics_loss
 from .lewm import encode_all
 from .loop import Phase
 from .optim import AdamW, paced
@@ -22,30 +24,40 @@ RESERVE = 12.0
 def train(run, exp):
     """Trains both phases; returns the tensors and what the card says of them."""
     body, c = run.recipe.body, run.recipe.model
-    if c["objective"] != "Denoise":
-        raise SystemExit("regression twins are trained by `parallax train`: objective must be Denoise")
+    twin = c["objective"] == "Regression"
+    run.recipe.set("hue_motion", hue_motion(exp))
+    earlier = start.model(run.recipe, ARCHITECTURE)
     coder, net = Autoencoder(c).to(run.device), Dit(c).to(run.device)
+    if earlier and not run.saved:
+        for part, prefix in ((coder, "autoencoder."), (net, "dynamics.")):
+            start.fill(part, earlier[1], prefix, f"{run.recipe.path}: start", complete=False)
     averages = [copy.deepcopy(m).requires_grad_(False) for m in (coder, net)]
     run.keep(coder=coder, net=net, coder_average=averages[0], net_average=averages[1])
-    run.plan([body["autoencoder"]["pace"]["length"], body["dynamics"]["pace"]["length"]])
-    reconstruct(run, exp, coder, averages[0])
-    with torch.no_grad():  # the autoencoder as it ships
-        for p in averages[0].parameters():
-            p.copy_(p.half().float())
-    measure_scale(exp, averages[0])
+    lengths = [body["autoencoder"]["pace"]["length"], body["dynamics"]["pace"]["length"]]
+    run.plan(lengths[1:] if earlier else lengths)
+    if not earlier:  # an autoencoder that was trained before stays as it is
+        reconstruct(run, exp, coder, averages[0])
+        with torch.no_grad():  # the autoencoder as it ships
+            for p in averages[0].parameters():
+                p.copy_(p.half().float())
+        measure_scale(exp, averages[0])
     exp.freeze()
     stored = Stored(exp, averages[0], c)
     imagine(run, exp, net, averages[1], stored)
     tensors = {f"autoencoder.{k}": v.detach() for k, v in averages[0].state_dict().items()}
     tensors.update({f"dynamics.{k}": v.detach() for k, v in averages[1].state_dict().items()})
-    frames = sum(run.steps[n] * body[n]["pace"]["batch"] for n in ("autoencoder", "dynamics"))
+    how = (
+        "the regression twin: one evaluation, mean squared error"
+        if twin
+        else "flow matching with x-prediction"
+    )
     return tensors, dict(
         parameters=sum(p.numel() for m in averages for p in m.parameters()),
-        notes=f"{frames} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): one "
-        "camera, an autoencoder of single frames, "
-        f"{stored.cells} tokens a frame, a window of {c['context']} context frames that enters cell by "
+        notes=f"{run.frames_seen} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): "
+        "one camera, an autoencoder of single frames, "
+        f"{net.side**2} tokens a frame, a window of {c['context']} context frames that enters cell by "
         "cell in place of attention over time, each with a "
-        "noise level of its own; flow matching with x-prediction; moving bodies weighted "
+        f"noise level of its own; {how}; moving bodies weighted "
         f"{body['dynamics']['foreground_weight']:g}-fold, the last part "
         "of the training on the model's own latents.",
     )
@@ -167,11 +179,17 @@ def imagine(run, exp, net, average, stored):
         target = stored.of(t)
         level = torch.sigmoid(p["level_mean"] + p["level_std"] * normal(n))
         level = torch.where(rand(n) < p["level_full_share"], 1.0, level)
+        if net.twin:
+            level = torch.ones_like(level)
         noisy = (1 - level[:, None, None, None]) * target + level[:, None, None, None] * normal(*target.shape)
-        levels = torch.where(known, p["context_level_max"] * rand(n, k).square(), 1.0)
+        most = 0.0 if net.twin else p["context_level_max"]
+        levels = torch.where(known, most * rand(n, k).square(), 1.0)
         by_channel = levels.repeat_interleave(stored.channels, 1)[:, None, None]
         rows = t[:, None] - ago
         actions = (exp.actions[rows.clamp(min=0)] * (rows >= exp.first[t][:, None])[:, :, None]).flatten(1)
+        noise = by_channel * normal(*shape, k * stored.channels)
+        if net.twin:  # it sees nothing where the noised latent would be, and no noise
+            noisy, noise = torch.zeros_like(noisy), torch.zeros_like(noise)
         moves = stored.moves[t] | stored.moves[t - 1]
         weight = torch.where(moves, p["foreground_weight"], 1.0).reshape(shape)
         return (
@@ -180,7 +198,7 @@ def imagine(run, exp, net, average, stored):
             level,
             levels,
             1 - by_channel,
-            by_channel * normal(*shape, k * stored.channels),
+            noise,
             actions,
             weight,
         )
@@ -206,19 +224,14 @@ def imagine(run, exp, net, average, stored):
                 for _ in range(rolls - 1)
             ]
 
+    @torch.no_grad()
+    def own(context, r):
+        _, _, _, levels, remains, noise, acted, _ = taken["stages"][r]
+        seen = context * remains + noise
+        return average.sample(taken["starts"][r], seen, levels, acted, p["self_rolled_nfe"])
+
     def step():
-        context, total = taken["context"], 0.0
-        for r, (target, noisy, level, levels, remains, noise, actions, weight) in enumerate(taken["stages"]):
-            if r:
-                with torch.no_grad():
-                    _, _, _, before, kept, added, acted, _ = taken["stages"][r - 1]
-                    own = average.sample(
-                        taken["starts"][r - 1], context * kept + added, before, acted, p["self_rolled_nfe"]
-                    )
-                    context = torch.cat([context[..., stored.channels :], own], 3)
-            said = net(noisy, level, context * remains + noise, levels, actions)
-            total = total + ((said - target).square().mean(3) * weight).mean()
-        loss = total / len(taken["stages"])
+        loss = dynamics_loss(net, taken["context"], taken["stages"], own)
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
@@ -232,7 +245,7 @@ def imagine(run, exp, net, average, stored):
         newest = context[..., -stored.channels :]
         for i in range(steps):
             t = rows + i
-            levels = torch.where(window(t)[1], c["context_noise"], 1.0)
+            levels = torch.where(window(t)[1], 0.0 if net.twin else c["context_noise"], 1.0)
             by_channel = levels.repeat_interleave(stored.channels, 1)[:, None, None]
             noised = context * (1 - by_channel) + by_channel * torch.randn(
                 context.shape, device=run.device, generator=made

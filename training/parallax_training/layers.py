@@ -118,9 +118,11 @@ class Residual(nn.Module):
         self.add_module("0", Linear(width, width))
         self.add_module("1", Linear(width, width))
 
-    def forward(self, x):
+    def forward(self, x, drop=0.0):
+        """`drop`: the share of hidden values that is left out, in training."""
         first, second = self._modules["0"], self._modules["1"]
-        return x + second(F.gelu(first(self.norm(x))))
+        inner = F.gelu(first(self.norm(x)))
+        return x + second(F.dropout(inner, drop) if drop else inner)
 
 
 class ResidualNet(nn.Module):
@@ -132,10 +134,10 @@ class ResidualNet(nn.Module):
         self.blocks = nn.ModuleList(Residual(width) for _ in range(blocks))
         self.out = Linear(width, cout, zero=zero)
 
-    def forward(self, x):
+    def forward(self, x, drop=0.0):
         h = F.gelu(self._modules["in"](x))
         for block in self.blocks:
-            h = block(h)
+            h = block(h, drop)
         return self.out(h)
 
 

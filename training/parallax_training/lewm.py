@@ -1,10 +1,8 @@
 """LeWM: encoder and predictor together, the predictor alone on stored latents, the whitened distance, the
 action prior.
 
-As `src/model/jepa/lewm.rs` and `src/train/recipes/lewm`. The encoder is rounded to the 16 bits that ship before the
-second phase, so that the
-predictor learns on the latents it will meet. Read-outs and decoder are fitted by `parallax train
-NAME/train.ron --readouts`.
+As `src/model/jepa/lewm.rs` and `src/train/recipes/lewm`. The encoder is rounded to the 16 bits that ship
+before the second phase, so that the predictor learns on the latents it will meet.
 """
 
 import math
@@ -51,25 +49,25 @@ class Lewm(nn.Module):
         )
         self.inverse = Inverse(2 * d, c["inverse_width"], c["action_dim"])
 
-    def predict(self, z, a):
-        """The next latents `[N, D]` from the last, `[N, H·D]`, and blocks of actions."""
+    def predict(self, z, a, drop=0.0):
+        """The next latents `[N, D]` from the last, `[N, H·D]`, and blocks of actions; `drop` in training."""
         if self.c["action_block"] == "Mean":
             a = a.reshape(len(a), self.c["frameskip"], -1).mean(1)
-        return z[:, -self.c["latent_dim"] :] + self.predictor(torch.cat([z, a], -1))
+        return z[:, -self.c["latent_dim"] :] + self.predictor(torch.cat([z, a], -1), drop)
 
-    def roll_out(self, z, a):
+    def roll_out(self, z, a, drop=0.0):
         """Latents `[N, T, D]` that follow under blocks `[N, T, ·]`."""
         steps = []
         for t in range(a.shape[1]):
-            following = self.predict(z, a[:, t])
+            following = self.predict(z, a[:, t], drop)
             z = torch.cat([z[:, self.c["latent_dim"] :], following], 1)
             steps.append(following)
         return torch.stack(steps, 1)
 
-    def open_loop(self, z, actions):
+    def open_loop(self, z, actions, drop=0.0):
         """Mean squared error of a rollout from the first latents of `z: [B, T+1, D]`."""
         h = self.c["history"]
-        return (self.roll_out(z[:, :h].flatten(1), actions[:, h - 1 :]) - z[:, h:]).square().mean()
+        return (self.roll_out(z[:, :h].flatten(1), actions[:, h - 1 :], drop) - z[:, h:]).square().mean()
 
     def joint(self, frames, actions, noise, weights):
         """The first phase's loss of frames `[B·T, H·W·3]` and actions `[B, T-1, ·]`, and its parts."""
@@ -78,9 +76,9 @@ class Lewm(nn.Module):
         now, following = z[:, :-1].reshape(-1, d), z[:, 1:].reshape(-1, d)
         steps = t - h
         known = torch.cat([z[:, i : i + steps] for i in range(h)], 2).reshape(b * steps, h * d)
-        said = self.predict(known, actions[:, h - 1 :].reshape(b * steps, -1))
+        said = self.predict(known, actions[:, h - 1 :].reshape(b * steps, -1), self.c["dropout"])
         one = (said - z[:, h:].reshape(-1, d)).square().mean()
-        opened = self.open_loop(z, actions)
+        opened = self.open_loop(z, actions, self.c["dropout"])
         taken = actions.reshape(b * (t - 1), self.c["frameskip"], -1).mean(1)
         inverse = (self.inverse(torch.cat([now, following], -1)) - taken).square().mean()
         spread = sigreg(z.transpose(0, 1), noise, weights["sigreg_factor"], self.world)

@@ -7,7 +7,7 @@ from .layers import ResidualNet
 from .lewm import Latents, Lewm, effective_rank, encode_all, mean_image, probe_r, whitening
 from .loop import Phase
 from .optim import AdamW, cosine
-from .readouts import fit
+from .readouts import fit, thinned
 
 CAMP, ARCHITECTURE = "Jepa", "lewm"
 # The diagnostic decoder weighs what moves.
@@ -135,8 +135,9 @@ def predictor(run, exp, model, latents):
     """The predictor alone, open loop on stored latents."""
     c, p = model.c, run.recipe.body["predictor"]
     h, skip, b, tokens = c["history"], c["frameskip"], p["batch"], p["rollout"] + c["history"]
-    places = Places(exp, held=False, after=(tokens - 1) * skip)
-    checks = Places(exp, held=True, after=(tokens - 1) * skip).spread(4096)
+    some = thinned(exp, p["max_frames"], 10)
+    places = Places(exp, held=False, after=(tokens - 1) * skip, episodes=some)
+    checks = Places(exp, held=True, after=(tokens - 1) * skip, episodes=some).spread(4096)
     if not places.n:
         raise SystemExit(f"no episode is longer than {(tokens - 1) * skip} steps: shorten predictor.rollout")
     opt = AdamW(model.predictor.parameters(), p["optimiser"], p["clip"], run.world)
@@ -144,7 +145,8 @@ def predictor(run, exp, model, latents):
     shown = run.shown("loss")
 
     def step():
-        loss = model.open_loop(*latents.windows(run.world.share(places.at(uniform)), tokens))
+        z, actions = latents.windows(run.world.share(places.at(uniform)), tokens)
+        loss = model.open_loop(z, actions, c["dropout"])
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
@@ -176,8 +178,9 @@ def propose(run, exp, model, prior, latents):
     reached."""
     c, p = model.c, run.recipe.body["proposal"]
     h, skip, ahead, b = c["history"], c["frameskip"], p["ahead_steps"], p["batch"]
-    places = Places(exp, held=False, after=h * skip)
-    checks = Places(exp, held=True, after=h * skip).spread(8192)
+    some = thinned(exp, p["max_frames"], 10)
+    places = Places(exp, held=False, after=h * skip, episodes=some)
+    checks = Places(exp, held=True, after=h * skip, episodes=some).spread(8192)
     opt = AdamW(prior.parameters(), dict(betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-3), 1.0, run.world)
     uniform, fill = run.uniform(2, b)
     steady = torch.rand(len(checks), dtype=torch.float64, generator=torch.Generator().manual_seed(7)).to(
@@ -221,6 +224,7 @@ def propose(run, exp, model, prior, latents):
             b,
             shown,
             measure,
+            kept=False,
         )
     )
 

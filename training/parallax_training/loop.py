@@ -1,22 +1,26 @@
 """The one training loop: phases with a clock, a graph where shapes stand, a curve, checkpoints, and an end
 in time."""
 
+import io
 import json
 import math
 import os
 import signal
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
 from . import experience
-from .config import minutes_of
+from .config import first_difference, minutes_of
 from .export import replace
 
 # Before the deadline no phase goes on: the model is written.
 LAST_SECONDS = 4.0
+# What the card of a model says that was written on the way.
+UNFINISHED = "Written before its end."
 
 
 def rounded(value):
@@ -26,6 +30,15 @@ def rounded(value):
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}
     return [rounded(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_finished(folder):
+    """Whether a folder holds a model that was not written on the way."""
+    try:
+        with open(os.path.join(folder, "card.ron"), encoding="utf-8") as f:
+            return UNFINISHED not in f.read()
+    except OSError:
+        return False
 
 
 @dataclass
@@ -52,6 +65,12 @@ class Phase:
     at: Callable = lambda progress: None
     # Whether every step has the same shapes and no decisions.
     graph: bool = True
+    # Whether checkpoints hold it, and its steps count. A short phase is done again by whoever goes on.
+    kept: bool = True
+    # What a checkpoint needs besides networks, optimiser and random numbers, as tensors by name...
+    state: Callable = dict
+    # ...and what takes it up again.
+    restore: Callable = lambda state: None
     # Writes what there is, every so many seconds.
     export: Callable | None = None
     export_seconds: float = 90.0
@@ -125,24 +144,68 @@ class Run:
             False,
             False,
         )
-        self.steps, self.seconds, self.modules, self.notes = {}, {}, {}, []
-        self.earlier = 0.0
-        torch.manual_seed(recipe.config["seed"])
-        self.random = torch.Generator(device=device).manual_seed(recipe.config["seed"])
+        self.steps, self.seconds, self.modules, self.frames = {}, {}, {}, {}
+        self.earlier, self.broken = 0.0, False
+        self.random = torch.Generator(device=device)
+        self.reseed("networks")
+        # What the training begins with, before anything is measured.
+        self.began = {"train.ron": recipe.fields()}
         os.makedirs(out, exist_ok=True)
         self.saved = None
         path = os.path.join(out, "checkpoint.pt")
         if resume and os.path.exists(path):
             self.saved = torch.load(path, map_location=device, weights_only=True)
+            self.refuse_another(path)
             self.steps, self.earlier = self.saved["steps"], self.saved["minutes"]
-            self.random.set_state(self.saved["random"].cpu())
             self.say(f"goes on from {path}: {self.steps}")
+        elif resume and is_finished(out):
+            raise SystemExit(
+                f"{out}: holds a finished model, and there is nothing to go on with; choose another folder "
+                "with --out, or begin anew without --resume"
+            )
         self.curve = (
             open(os.path.join(out, "curve.jsonl"), "a" if self.saved else "w", encoding="utf-8")
             if world.leads
             else None
         )
         signal.signal(signal.SIGTERM, self.stop)
+
+    def begin_with(self, part, fields):
+        """Notes what else the training begins with; a resumed one must be given the same."""
+        self.began[part] = fields
+        if self.saved:
+            self.refuse_another(os.path.join(self.out, "checkpoint.pt"))
+
+    def refuse_another(self, path):
+        """Refuses to go on with a training that began with something else."""
+        for part, now in self.began.items():
+            before = self.saved.get("began", {}).get(part)
+            found = first_difference(before, now) if before is not None else ("", "nothing", "this")
+            if found:
+                raise SystemExit(
+                    f"{path}: {part}: {found[0]}: the unfinished training began with {found[1]}, found "
+                    f"{found[2]}; give it back what it began with, choose another folder with --out, or "
+                    "begin anew without --resume"
+                )
+
+    def reseed(self, name, apart=False):
+        """Random numbers depend from here on on the recipe's seed and on `name`, not on what came before:
+        a resumed training draws the same. Networks draw alike in all processes, unless they stand apart."""
+        seed = zlib.crc32(f"{self.recipe.config['seed']} {name}".encode())
+        torch.manual_seed(seed + (self.world.rank if apart else 0))
+        self.random.manual_seed(seed)
+
+    def randomness(self):
+        """The states of both generators."""
+        on_device = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        own = [torch.get_rng_state(), self.random.get_state()]
+        return own if on_device is None else [*own, on_device]
+
+    def restore_randomness(self, states):
+        torch.set_rng_state(states[0].cpu())
+        self.random.set_state(states[1].cpu())
+        if len(states) > 2 and self.device.type == "cuda":
+            torch.cuda.set_rng_state(states[2].cpu(), self.device)
 
     def stop(self, *_):
         """Ends the phase under way; what there is is written."""
@@ -195,6 +258,11 @@ class Run:
         )
 
     @property
+    def frames_seen(self):
+        """Frames that losses were computed over."""
+        return sum(n * self.frames.get(name, 0) for name, n in self.steps.items())
+
+    @property
     def minutes(self):
         """Of the training so far."""
         return self.earlier + (time.time() - self.started) / 60
@@ -215,21 +283,28 @@ class Run:
     def train(self, phase):
         """Takes a phase's steps; returns how many."""
         saved = self.saved if self.saved and self.saved["phase"] == phase.name else None
-        if self.saved and not saved and phase.name in self.steps:
-            return self.steps[phase.name]
+        if phase.kept:
+            self.frames[phase.name] = phase.batch
+            if self.saved and not saved and phase.name in self.steps:
+                return self.steps[phase.name]
+            self.saved = None
         done, before = 0, 0.0
+        self.reseed(phase.name, apart=True)
         if saved:
             phase.optimiser.restore(saved["optimiser"])
+            self.restore_randomness(saved["random"])
+            phase.restore(saved["state"])
             done, before = saved["step"], saved["seconds"]
-        self.saved = None
         kept = {k: v.clone() for k, v in phase.optimiser.state().items()}
         buffers = [(b, b.clone()) for m in self.modules.values() for b in m.buffers()]
+        randomness = self.randomness()
         stepper = Stepper(phase, self)
         if self.device.type == "cuda":  # what a warm-up moved is put back
             phase.optimiser.restore(kept)
             for buffer, value in buffers:
                 buffer.copy_(value)
-        del kept, buffers
+            self.restore_randomness(randomness)
+        del kept, buffers, randomness
         begun = told = saved_at = exported = time.time()
         told_steps = done
         self.say(f"{phase.name} begins, {'as one graph' if stepper.graph else 'step by step'}")
@@ -240,6 +315,8 @@ class Run:
             if progress >= 1 or (over and done > 0):
                 self.cut |= progress < 0.98
                 break
+            # What follows a phase that was broken off is no place to go on from.
+            keeps = self.checkpoint_seconds and phase.kept and not self.broken
             phase.at(progress)
             lr = phase.rate(done, progress)
             phase.optimiser.lr.fill_(lr)
@@ -252,17 +329,20 @@ class Run:
             if now - told > self.log_seconds or done == 64:
                 self.tell(phase, done, seconds, lr, done - told_steps, told)
                 told, told_steps = time.time(), done
-            if self.checkpoint_seconds and now - saved_at > self.checkpoint_seconds:
+            if keeps and now - saved_at > self.checkpoint_seconds:
                 self.checkpoint(phase, done, seconds)
                 saved_at = time.time()
             if phase.export and now - exported > phase.export_seconds and self.world.leads:
                 self.steps[phase.name] = done
                 phase.export()
                 exported = time.time()
-        self.steps[phase.name], self.seconds[phase.name] = done, before + time.time() - begun
-        self.tell(phase, done, self.seconds[phase.name], 0.0, done - told_steps, told)
-        if self.checkpoint_seconds:
-            self.checkpoint(phase, done, self.seconds[phase.name])
+        seconds = before + time.time() - begun
+        self.tell(phase, done, seconds, 0.0, done - told_steps, told)
+        if phase.kept:
+            self.steps[phase.name], self.seconds[phase.name] = done, seconds
+            if self.checkpoint_seconds and not self.broken:
+                self.checkpoint(phase, done, seconds)
+            self.broken |= progress < 1
         if self.device.type == "cuda":  # others may need the memory
             del stepper
             torch.cuda.empty_cache()
@@ -305,16 +385,22 @@ class Run:
             minutes=self.minutes,
             optimiser=phase.optimiser.state(),
             modules={n: m.state_dict() for n, m in self.modules.items()},
-            random=self.random.get_state(),
+            random=self.randomness(),
+            state=phase.state(),
+            began=self.began,
         )
-        import io
-
         data = io.BytesIO()
         torch.save(state, data)
         try:
             replace(os.path.join(self.out, "checkpoint.pt"), data.getvalue())
         except OSError as e:
             self.say(f"no checkpoint: {e}")
+
+    def forget(self):
+        """The training is done: there is nothing to go on from."""
+        path = os.path.join(self.out, "checkpoint.pt")
+        if os.path.exists(path):
+            os.remove(path)
 
     def uniform(self, *shape):
         """A tensor for numbers in [0, 1), and what fills it."""

@@ -38,7 +38,9 @@ class AdamW:
         """`parameters`, of a copy of the network, become views of the running average of the weights."""
         self.average, self.ema = self.w.clone(), decay
         for p, (at, k, shape) in zip(parameters, self.shapes, strict=True):
-            p.data = self.average[at : at + k].view(shape)
+            own = self.average[at : at + k].view(shape)
+            own.copy_(p.detach())
+            p.data = own
 
     def step(self, loss):
         """One step down the gradient of `loss`."""

@@ -112,10 +112,11 @@ class Targets:
         return self.all.index_select(0, rows), self.there.index_select(0, rows)
 
 
-def thinned(exp, most):
-    """Episodes, evenly spread, of about `most` frames that train and a quarter as many that validate."""
+def thinned(exp, most, validation=4):
+    """Episodes, evenly spread, of about `most` frames that train and a share (a quarter, unless told) of as
+    many that validate."""
     found, chosen = exp.snapshot(), []
-    for held, frames in ((False, most), (True, most // 4)):
+    for held, frames in ((False, most), (True, most // validation)):
         mine = [e for e in found if exp.held(e) == held]
         stride = max(1, sum(e.frames for e in mine) // max(frames, 1))
         chosen += mine[::stride]
@@ -166,9 +167,9 @@ def train_part(run, name, module, loss_of, steps, rate, warmup, batch, places):
         lambda s, x: cosine(x, warmup / max(steps, warmup + 1), rate),
         batch,
         shown,
+        kept=False,
     )
     done = run.train(phase)
-    run.steps.pop(name, None)
     return done >= steps or run.most_steps is not None
 
 
@@ -191,6 +192,7 @@ def fit(run, exp, z_of, dim, phase, image, mean_image=None):
         return z_of(frames[:, None] - back).flatten(1)
 
     bodies = len(targets.bodies)
+    run.reseed("readouts")
     probes = Probes(dim, bodies).to(exp.device)
     y, mask = targets.of(rows)
     count = mask.sum(0).clamp(min=1)
@@ -281,6 +283,7 @@ def quality(run, probes, targets, test, history, z_of):
 
 def decode(run, exp, z_of, dim, phase, image, mean_image, test):
     """The diagnostic decoder's tensors, or none where there was no time."""
+    run.reseed("diagnostic decoder")
     decoder = Decoder(phase["decoder"], dim, image).to(exp.device)
     mean = decoder.patches(mean_image[None], 3)
 

@@ -8,10 +8,10 @@ import time
 
 import torch
 
-from . import cloning, diffusion_phases, export, latent_phases, lewm_phases, vjepa_phases
-from .config import Recipe
+from . import cloning, diffusion_phases, export, latent_phases, lewm_phases, start, vjepa_phases
+from .config import Recipe, fields_of
 from .experience import Experience
-from .loop import Run
+from .loop import UNFINISHED, Run
 from .world import World
 
 RECIPES = {
@@ -74,6 +74,15 @@ def shrink(body, most):
             body[key] = max(4, min(value, most))
 
 
+def divide(body, processes, path):
+    """Refuses batches of which processes would not have equal shares."""
+    for key, value in body.items():
+        if isinstance(value, dict):
+            divide(value, processes, f"{path}{key}.")
+        elif key in ("batch", "clips", "stills") and value % processes:
+            raise SystemExit(f"{path}{key}: found {value}, expected a multiple of the {processes} processes")
+
+
 def settle(device):
     """Arithmetic of the device: TF32 products, tuned convolutions."""
     if device.type == "cuda":
@@ -92,7 +101,7 @@ def write(run, exp, module, tensors, about, unfinished=False):
     """The model folder; also, marked as such, while the training still goes on."""
     kind, config = run.recipe.kind, run.recipe.config
     steps = ", ".join(f"{n} {name}" for name, n in run.steps.items() if n)
-    late = " Stopped before its planned end." if run.cut else " Written before its end." if unfinished else ""
+    late = " Stopped before its planned end." if run.cut else f" {UNFINISHED}" if unfinished else ""
     repeat = (
         f"Trained in PyTorch by `python -m parallax_training train.ron` (steps: {steps}; "
         f"{(exp.every and f'one seed in {exp.every} only validated') or ''}; "
@@ -109,6 +118,8 @@ def write(run, exp, module, tensors, about, unfinished=False):
         scenes=about.get("scenes") or exp.folders,
         parameters=about["parameters"],
         steps=sum(run.steps.values()),
+        frames=run.frames_seen,
+        stages=run.stages,
         data=exp.about(),
         hardware=hardware(run.device, run.world),
         minutes=run.minutes,
@@ -142,10 +153,8 @@ def train(options):
     module = RECIPES[recipe.kind]
     if options.most_batch:
         shrink(recipe.body, options.most_batch)
-    if recipe.kind == "Lewm" and recipe.model["dropout"] > 0:
-        raise SystemExit(
-            f"{options.recipe}: model.dropout: only `parallax train` drops out; here it must be 0"
-        )
+    divide(recipe.body, world.size, f"{options.recipe}: ")
+    stages = start.stages(recipe)
     out = options.out or os.path.dirname(os.path.abspath(options.recipe))
     run = Run(
         recipe,
@@ -161,6 +170,8 @@ def train(options):
         checkpoint_seconds=options.checkpoint_seconds,
         log_seconds=options.log_seconds,
     )
+    run.stages = stages
+    run.begin_with("started from", fields_of({str(i): s for i, s in enumerate(stages)}))
     run.say(hardware(device, world))
     folders = {os.path.basename(os.path.normpath(f)): f for f in recipe.folders}
     if options.data:
@@ -190,6 +201,7 @@ def train(options):
     # While episodes come, what needs none is made ready.
     ready = [module.prepare(run)] if hasattr(module, "prepare") else []
     exp.wait(options.share, options.deadline and time.time() + 0.6 * (options.deadline - time.time()))
+    run.begin_with("episodes", dict(exp.counts))
     run.say(f"{exp.about()} of {len(exp.folders)} scenes; room for {exp.capacity} frames")
     run.export = lambda tensors, about, unfinished=False: (
         world.leads and write(run, exp, module, tensors, about, unfinished)
@@ -201,6 +213,8 @@ def train(options):
     run.say(f"trained for {run.minutes:.2f} minutes: {run.steps}")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run.export(tensors, about)
+    if world.leads and not run.cut and options.steps is None:
+        run.forget()
     if device.type == "cuda":
         run.say(f"at most {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of the device")
     if run.curve:

@@ -13,12 +13,15 @@ from .vjepa import LONG, SHORT, Vjepa, draw_masks, principal, sizes
 CAMP, ARCHITECTURE = "Jepa", "vjepa_ac"
 # Masks drawn beforehand, of which each clip gets one.
 DRAWN = 8192
-RESERVE = 16.0
+# Seconds before a deadline for graphs, maps, read-outs and writing.
+RESERVE = 30.0
 
 
 def train(run, exp):
     """Trains both stages; returns the tensors and what the card says of them."""
     body, c = run.recipe.body, run.recipe.model
+    if body["readouts"].get("decoder"):
+        raise SystemExit(f"{run.recipe.path}: readouts.decoder: a V-JEPA has none; expected None")
     model = Vjepa(c).to(run.device)
     run.keep(model=model)
     run.plan([body["masked"]["length"], body["actions"]["length"]])
@@ -213,7 +216,7 @@ def actions(run, exp, model, stored):
             fill,
             step,
             lambda _, x: cosine(x, p["warmup"], p["optimiser"]["lr"]),
-            p["batch"],
+            p["batch"] * p["rollout"],
             shown,
             measure,
         )

@@ -42,7 +42,16 @@ def trained(parallax, recipe, episodes, processes):
     return export.load_weights(recipe.parent)
 
 
-@pytest.mark.parametrize("kind", ["Lewm", "VjepaAc", "PixelDiffusion", "LatentDiffusion", "Cloning"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Lewm",
+        *(
+            pytest.param(kind, marks=pytest.mark.long)
+            for kind in ("VjepaAc", "PixelDiffusion", "LatentDiffusion", "Cloning")
+        ),
+    ],
+)
 def test_two_processes_are_one(kind, parallax, episodes, tmp_path):
     head = "Flatten"  # with two batch norms
     one = trained(parallax, recipe_of(tmp_path / "one", kind, head), episodes, 1)

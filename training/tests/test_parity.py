@@ -1,16 +1,22 @@
 """The networks say what the program's say on shipped weights, and their losses have the same gradients."""
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import ROOT
+from safetensors.torch import load_file
+from test_folder import by_the_program, changed
+from test_training import recipe_of
 
 from parallax_training import export
 from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
 from parallax_training.diffusion import Unet
-from parallax_training.latent import Autoencoder, Dit
+from parallax_training.latent import Autoencoder, Dit, dynamics_loss
 from parallax_training.layers import ResidualNet
-from parallax_training.lewm import Lewm
+from parallax_training.lewm import Lewm, sigreg
 from parallax_training.vjepa import Vjepa
 
 CLOSE = dict(rtol=1e-4, atol=1e-4)
@@ -30,9 +36,9 @@ def fill(network, weights, prefix="", without=()):
     assert not [name for name in left if not name.startswith(without)], left
 
 
-def same_gradients(network, loss, given, prefix=""):
+def same_gradients(network, loss, given, prefix="", name="loss"):
     """The loss and every parameter's gradient, against the largest of its entries."""
-    assert torch.allclose(loss, given["loss"], **CLOSE), (loss.item(), given["loss"].item())
+    assert torch.allclose(loss, given[name], **CLOSE), (loss.item(), given[name].item())
     network.zero_grad()
     loss.backward()
     compared = 0
@@ -95,13 +101,34 @@ def test_cloning(model, parallax, fixture_of):
     same_gradients(net, (net(now, goals, True) - given["actions"]).square().mean(), given)
 
 
+def edm_loss(net, given):
+    """The loss of the frames after the first four and the four after; every other pixel weighs 7."""
+    frames = given["frames"].to(torch.uint8)
+    k, size = net.c["context"], net.c["size"]
+    heavy = torch.where(torch.arange(size * size) % 2 == 0, 7.0, 1.0).expand(2, -1)
+    context = torch.stack([frames[i : i + k] for i in range(2)])
+    target = torch.stack([frames[i + k] for i in range(2)])
+    noise = (given[n] for n in ("sigma", "z", "offset", "loss_levels", "zc", "loss_actions"))
+    return net.loss(context, target, heavy, *noise)
+
+
+def latent_loss(net, given):
+    """The loss of two predictions in a row, the second on a given latent."""
+    names = ("target", "noisy", "level", "levels", "remains", "noise", "actions")
+    stages = [
+        [*(given[f"dynamics_{i}.{n}"] for n in names), given[f"dynamics_{i}.weight"][..., 0]]
+        for i in range(2)
+    ]
+    return dynamics_loss(net, given["dynamics_context"], stages, lambda *_: given["dynamics_own"])
+
+
 def test_pixel_diffusion(parallax, fixture_of):
     recipe, weights = opened("diffusion-all", parallax)
     given, net = fixture_of("diffusion-all"), Unet(recipe.model)
     fill(net, weights)
     clean = net.denoise(given["x"], 0.7, given["context"], given["levels"], given["actions"])
     assert torch.allclose(clean, given["clean"], **CLOSE)
-    same_gradients(net, clean.square().mean(), given)
+    same_gradients(net, edm_loss(net, given), given)
 
 
 def test_latent_diffusion(parallax, fixture_of):
@@ -121,3 +148,67 @@ def test_latent_diffusion(parallax, fixture_of):
     squared = recipe.body["autoencoder"].get("squared_weight", 0.0)
     loss = coder.loss(given["frames"], torch.ones(n, 64 * 64), torch.zeros(()), squared)
     same_gradients(coder, loss, given, "autoencoder.")
+    same_gradients(net, latent_loss(net, given), given, "dynamics.", "dynamics_loss")
+
+
+def test_twins_and_merged_tokens(parallax, fixture_of, episodes, tmp_path):
+    """What no shipped model has, on small models that the program itself trains; steps large enough to move
+    what begins at zero."""
+    fast = ("batch: 8", "batch: 8, adamw: (lr: 0.01), warmup_steps: 1")
+    for kind, *more in (
+        ("PixelDiffusion", ("nfe: 2", "nfe: 2, objective: Regression")),
+        ("LatentDiffusion", ("nfe: 2", "nfe: 2, merge: 2")),
+        ("LatentDiffusion", ("nfe: 2", "nfe: 2, objective: Regression")),
+    ):
+        name = "-".join([kind, *(m[1].split()[-1] for m in more)])
+        recipe = changed(recipe_of(tmp_path / name, kind), fast, *more)
+        folder = by_the_program(parallax, recipe, episodes)
+        model = Recipe.load(recipe, parallax).model
+        given, weights = fixture_of(str(folder)), export.load_weights(folder)
+        if kind == "PixelDiffusion":
+            net = Unet(model)
+            fill(net, weights)
+            same_gradients(net, edm_loss(net, given), given)
+        else:
+            net = Dit(model)
+            fill(net, weights, "dynamics.")
+            same_gradients(net, latent_loss(net, given), given, "dynamics.", "dynamics_loss")
+
+
+def test_sigreg_is_the_statistic_of_epps_and_pulley():
+    """The reference values of the program's own test, and the integral over all frequencies, by trapezoids
+    of Gaussian weight: of points x and y with difference d it has a closed form."""
+    fixture = load_file(ROOT / "tests/fixtures/nn.safetensors")
+    x = fixture["sigreg.x"].clone().requires_grad_()
+    found = sigreg(x, fixture["sigreg.directions"].t(), float(x.shape[1]))
+    assert torch.allclose(found, fixture["sigreg.y"].reshape(()), **CLOSE)
+    (gradient,) = torch.autograd.grad(found, x)
+    assert torch.allclose(gradient * fixture["sigreg.g"], fixture["sigreg.x.grad"], rtol=1e-3, atol=1e-5)
+    # Knots reach to 3, where the weight exp(-t²/2) has fallen to 1 %: the rest is missing.
+    random = torch.Generator().manual_seed(4)
+    x = torch.randn((1, 64, 1), generator=random)
+    statistic = sigreg(x, torch.ones(1, 1), 1.0).item()
+    d = x[0] - x[0].t()
+    # ∫ |φ(t) - exp(-t²/2)|² exp(-t²/2) dt over the line, φ the characteristic function of the points.
+    exact = math.sqrt(2 * math.pi) * (
+        (-d.square() / 2).exp().mean() - 2 / math.sqrt(2) * (-x.square() / 4).exp().mean() + 1 / math.sqrt(3)
+    )
+    assert abs(statistic - exact.item()) < 0.02 * exact.item() + 1e-4, (statistic, exact.item())
+    # It tells the normal distribution from others.
+    assert statistic < 0.2 * min(sigreg(x * k, torch.ones(1, 1), 1.0).item() for k in (0.2, 4.0))
+
+
+def test_dropout_leaves_out_a_share():
+    torch.manual_seed(3)
+    net = ResidualNet(8, 64, 2, 8)
+    x = torch.randn(4000, 8)
+    with torch.no_grad():
+        whole, dropped = net(x), torch.stack([net(x, 0.3) for _ in range(30)])
+        assert torch.equal(net(x), whole), "nothing is left out at inference"
+        block = net.blocks[0]
+        h = F.gelu(net._modules["in"](x))
+        inner = F.gelu(block._modules["0"](block.norm(h)))
+        many = torch.stack([block(h, 0.3) - h for _ in range(200)]).mean(0)
+        expected = block._modules["1"](inner)
+    assert not torch.allclose(dropped[0], dropped[1]), "each time another share"
+    assert (many - expected).abs().mean() < 0.1 * expected.abs().mean() + 0.02, "and its mean is the whole"

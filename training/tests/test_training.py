@@ -1,14 +1,10 @@
-"""Every recipe trains end to end, its steps can become graphs, what it writes is read by the program, and a
-break costs nothing."""
+"""Every recipe trains end to end within its time, in steps that can become graphs."""
 
 import json
-import os
 import re
-import subprocess
 
 import pytest
 import torch
-from conftest import ROOT
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parallax_training import loop, train
@@ -109,7 +105,7 @@ class AsksNothing(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(("kind", "head"), CASES)
-def test_a_recipe_trains_and_the_program_reads_it(kind, head, parallax, episodes, tmp_path, monkeypatch):
+def test_a_recipe_trains_in_steps_that_can_be_graphs(kind, head, parallax, episodes, tmp_path, monkeypatch):
     plain, checked = loop.Stepper.__call__, []
 
     def careful(self):
@@ -121,43 +117,15 @@ def test_a_recipe_trains_and_the_program_reads_it(kind, head, parallax, episodes
         checked.append(self.phase.name)
 
     monkeypatch.setattr(loop.Stepper, "__call__", careful)
-    home = tmp_path / "home"
-    recipe = recipe_of(home / "models" / "small", kind, head)
+    recipe = recipe_of(tmp_path / "small", kind, head)
     run = train.train(options(parallax, recipe, episodes))
     assert all(run.steps.values())
     assert checked or kind == "PixelDiffusion"
-    (home / "scenes").symlink_to(ROOT / "scenes")
-    said = subprocess.run(
-        [parallax, "models", "--check"],
-        env={**os.environ, "PARALLAX_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said.returncode == 0, said.stdout + said.stderr
-    assert "small: ok" in said.stdout
     card = (recipe.parent / "card.ron").read_text()
     assert re.search(r"seeds 0-63", card)
     assert "python -m parallax_training" in card
     for line in (recipe.parent / "curve.jsonl").read_text().splitlines():
         json.loads(line)
-
-
-def test_a_broken_off_training_goes_on(parallax, episodes, tmp_path):
-    recipe = recipe_of(tmp_path / "whole", "Lewm")
-    whole = train.train(options(parallax, recipe, episodes))
-    broken = recipe_of(tmp_path / "broken", "Lewm")
-    text = broken.read_text()
-    broken.write_text(text.replace("predictor: (length: Steps(4)", "predictor: (length: Steps(2)"))
-    first = train.train(options(parallax, broken, episodes, "--checkpoint-seconds", "0.0001"))
-    assert first.steps["predictor"] == 2
-    # As a break within the second phase leaves it: the first is done, the second has two steps.
-    path = broken.parent / "checkpoint.pt"
-    saved = torch.load(path, weights_only=True)
-    assert saved["phase"] in ("predictor", "proposal", "decoder", "probe.single", "probe.history")
-    assert saved["steps"]["joint"] == whole.steps["joint"]
-    again = train.train(options(parallax, broken, episodes, "--resume"))
-    assert again.steps["joint"] == 4
 
 
 def test_a_deadline_is_kept(parallax, episodes, tmp_path):

@@ -3,26 +3,13 @@
 use anyhow::Result;
 
 use super::Measured;
-use super::subject::{NfeArgs, SubjectArgs, Writes, episodes, interval};
+use super::subject::{ClipArgs, Writes, interval};
 use crate::eval::attributes::{self, Attribute};
 use crate::eval::result::Evaluation;
 
-/// What a model keeps of a body of a colour, size, velocity or shape that it has never seen.
-#[derive(clap::Args, Debug)]
-pub struct AttributesArgs {
-    #[command(flatten)]
-    pub subject: SubjectArgs,
-    #[command(flatten)]
-    sampling: NfeArgs,
-    /// Clips an attribute
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = episodes())]
-    episodes: u64,
-}
-
-pub fn evaluate(args: &AttributesArgs, writes: &Writes) -> Result<Measured> {
+pub fn evaluate(args: &ClipArgs, writes: &Writes) -> Result<Measured> {
     let subject = &args.subject;
-    let scene = subject.scene()?;
-    let model = args.sampling.apply(subject.model()?)?;
+    let (scene, model) = args.load()?;
     let result = attributes::run(&scene, model.as_ref(), subject.seed, args.episodes)?;
     println!(
         "{} in {}: how much is kept of what training never showed (1 as given, 0 as in training)",

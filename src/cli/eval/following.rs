@@ -3,26 +3,13 @@
 use anyhow::Result;
 
 use super::Measured;
-use super::subject::{NfeArgs, SubjectArgs, Writes, episodes, interval};
+use super::subject::{ClipArgs, Writes, interval};
 use crate::eval::following;
 use crate::eval::result::Evaluation;
 
-/// Whether a model does what the actions say.
-#[derive(clap::Args, Debug)]
-pub struct FollowingArgs {
-    #[command(flatten)]
-    pub subject: SubjectArgs,
-    #[command(flatten)]
-    sampling: NfeArgs,
-    /// Clips
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = episodes())]
-    episodes: u64,
-}
-
-pub fn evaluate(args: &FollowingArgs, writes: &Writes) -> Result<Measured> {
+pub fn evaluate(args: &ClipArgs, writes: &Writes) -> Result<Measured> {
     let subject = &args.subject;
-    let scene = subject.scene()?;
-    let model = args.sampling.apply(subject.model()?)?;
+    let (scene, model) = args.load()?;
     let result = following::run(&scene, model.as_ref(), subject.seed, args.episodes)?;
     println!(
         "{} in {}: {} clips of {} steps",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::subject::{NfeArgs, SubjectArgs, Writes, bar, episodes};
+use super::subject::{ClipArgs, Writes, bar};
 use super::{Measured, pictures};
 use crate::eval::result::Evaluation;
 use crate::eval::rollout::{self, RolloutResult};
@@ -14,26 +14,20 @@ use crate::stats::{Rate, Spread};
 #[derive(clap::Args, Debug)]
 pub struct RolloutArgs {
     #[command(flatten)]
-    pub subject: SubjectArgs,
-    #[command(flatten)]
-    sampling: NfeArgs,
-    /// Clips
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = episodes())]
-    episodes: u64,
+    pub clips: ClipArgs,
     /// Draw two clips, reality above what was imagined, to this PNG
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
 pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
-    let subject = &args.subject;
-    let scene = subject.scene()?;
-    let model = args.sampling.apply(subject.model()?)?;
+    let (subject, episodes) = (&args.clips.subject, args.clips.episodes);
+    let (scene, model) = args.clips.load()?;
     if args.out.is_some() {
         pictures::test(&scene, model.as_ref(), subject.seed)?;
     }
-    let bar = bar(args.episodes, &subject.model);
-    let result = rollout::run(&scene, model.as_ref(), subject.seed, args.episodes, |_| {
+    let bar = bar(episodes, &subject.model);
+    let result = rollout::run(&scene, model.as_ref(), subject.seed, episodes, |_| {
         bar.inc(1)
     })?;
     bar.finish_and_clear();
@@ -41,13 +35,13 @@ pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
         "{} in {}: {} clips, {} steps from {} real frames",
         subject.model,
         scene.name,
-        args.episodes,
+        episodes,
         rollout::STEPS,
         rollout::CONTEXT
     );
     print(&result);
     let head = subject
-        .head("rollout", &scene, args.episodes, writes)
+        .head("rollout", &scene, episodes, writes)
         .of(model.as_ref());
     let seed = subject.seed;
     Ok(Measured::result(&Evaluation { head, result })?

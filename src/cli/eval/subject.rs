@@ -44,6 +44,26 @@ pub struct NfeArgs {
     pub nfe: Option<u8>,
 }
 
+/// What suites are asked that imagine clips.
+#[derive(clap::Args, Debug)]
+pub struct ClipArgs {
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    #[command(flatten)]
+    pub sampling: NfeArgs,
+    /// Clips (attributes: of each attribute)
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = episodes())]
+    pub episodes: u64,
+}
+
+impl ClipArgs {
+    /// The scene, and the model sampled as was asked for.
+    pub fn load(&self) -> Result<(Arc<Scene>, Arc<dyn WorldModel>)> {
+        let scene = self.subject.scene()?;
+        Ok((scene, self.sampling.apply(self.subject.model()?)?))
+    }
+}
+
 impl NfeArgs {
     /// The model, sampled as was asked for.
     ///
