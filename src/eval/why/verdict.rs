@@ -14,7 +14,7 @@ pub const RANKED: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Even a search with the true cost fails at this horizon.
+    /// Even a search with the true cost fails at this horizon, and no candidate meets the goal.
     Reach,
     /// In most decisions no candidate meets the goal or comes notably nearer than the plan did.
     Coverage,
@@ -56,8 +56,9 @@ impl Cause {
             mean(&ends.collect::<Vec<f64>>()).unwrap_or(0.0)
         };
         let misled = change(|r| r.predicted) < 0.0 && change(|r| r.true_m) > notable;
+        let reached = decisions.iter().any(|d| d.reaches);
         match () {
-            () if !perfect_ranking => Cause::Reach,
+            () if !perfect_ranking && !reached => Cause::Reach,
             () if 2 * covered < decisions.len() => Cause::Coverage,
             () if ranked_well && misled => Cause::Exploitation,
             () => Cause::Ranking,
