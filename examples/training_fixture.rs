@@ -101,7 +101,7 @@ fn denoising(
     }
     let mut weight = Vec::new();
     for _ in 0..2 {
-        let weigh = |pixel: usize| if pixel % 2 == 0 { HEAVY } else { 1. };
+        let weigh = |pixel: usize| if pixel.is_multiple_of(2) { HEAVY } else { 1. };
         net.patches().fold_weights(weigh, &mut weight);
     }
     let levels = Tensor::new(&levels, &device)?;
