@@ -229,6 +229,7 @@ pub fn run(
                     context: now.sight.context.clone(),
                     batches,
                     plan: plan.clone(),
+                    left: steps.saturating_sub(decided * replan.max(1)),
                 });
             }
             decided += 1;

@@ -13,7 +13,7 @@ use crate::work_is_not_lost::case;
 
 /// Every `train.ron` that ships.
 fn shipped() -> Vec<PathBuf> {
-    let folders = ["", "baselines", "stages"].map(|f| models_dir().join(f));
+    let folders = ["", "baselines"].map(|f| models_dir().join(f));
     let entries = folders.iter().flat_map(|f| std::fs::read_dir(f).unwrap());
     let recipes = entries.map(|e| e.unwrap().path().join("train.ron"));
     recipes.filter(|p| p.is_file()).collect()

@@ -31,6 +31,8 @@ pub struct Decision {
     pub batches: Vec<Batch>,
     /// What it decided on.
     pub plan: Plan,
+    /// Control steps that the episode has left.
+    pub left: usize,
 }
 
 /// The best candidate of one iteration.
@@ -49,7 +51,7 @@ pub struct Round {
 /// What was found out about a decision.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Examined {
-    /// Whether a candidate meets the goal in reality.
+    /// Whether a candidate meets the goal in reality before the episode ends.
     pub reaches: bool,
     /// Whether the plan that was followed does.
     pub plan_reaches: bool,
@@ -103,7 +105,7 @@ impl Decision {
             ..plan
         };
         let truth = forks::costs(&self.reality, goal, &candidates, shape)?;
-        let reached = forks::reached(&self.reality, goal, &candidates);
+        let reached = forks::reached(&self.reality, goal, &candidates, self.left);
         let imagined = senses.imagined(&self.context, &plan)?;
 
         let guess: Vec<f32> = picks.iter().map(|&(b, i)| predicted[b][i]).collect();

@@ -54,13 +54,18 @@ fn held_until(candidates: &Actions, every: usize) -> Actions {
 }
 
 /// Whether each candidate meets the goal at a control step of its own, or while things roll out after it
-/// where they have to come to rest.
-pub fn reached(reality: &Reality, goal: &GoalState, candidates: &Actions) -> Vec<bool> {
+/// where they have to come to rest, and within `left` control steps.
+pub fn reached(
+    reality: &Reality,
+    goal: &GoalState,
+    candidates: &Actions,
+    left: usize,
+) -> Vec<bool> {
     let coast = goal.task.rest_speed.map_or(0, |_| COAST_STEPS);
     let still = vec![0.0; candidates.dim];
     let reaches = |n: usize| {
         let mut fork = reality.fork();
-        (0..candidates.steps + coast).any(|t| {
+        (0..(candidates.steps + coast).min(left)).any(|t| {
             match t < candidates.steps {
                 true => fork.act(candidates.at(n, t)),
                 false => fork.act(&still),

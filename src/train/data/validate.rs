@@ -15,7 +15,7 @@ use crate::model::{ModelError, WorldModel, imagined_frames};
 pub const STEPS: [usize; 3] = [1, 5, 10];
 
 /// Peak signal-to-noise ratios in dB over the pixels of moving bodies (where they are, and where they were
-/// in the last real frame), pooled over clips, at [`STEPS`].
+/// in the last real frame), pooled over clips, at `STEPS`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The model's.
