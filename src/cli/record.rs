@@ -77,7 +77,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         if let Some(frames) = can.frames(&rollouts)? {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
-            let violations = judge.frames(eye.size(), CONTEXT, &all);
+            let violations = judge.frames(eye.size(), CONTEXT, &all, None).violations;
             panes.push((name, Imagined::Film(frames, violations)));
         } else if scene.is_seen_from_above()
             && let Some(states) = can.states(&rollouts)?

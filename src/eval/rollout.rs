@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::control::EvalError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
-use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
+use crate::judge::{Judge, Verdict, foreground_psnr_db, object_error, psnr_db};
 use crate::model::{Actions, Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
-use crate::scene::{Law, Scene};
+use crate::scene::Scene;
 use crate::sim::BodyState;
 use crate::stats::pearson;
 use crate::stats::{Rate, Spread};
@@ -198,7 +198,7 @@ pub fn run(
     let judge = Judge::new(scene);
     let moving = scene.moving_ids();
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
-    let (mut violations, mut checked): (Vec<Vec<Violation>>, Vec<Law>) = Default::default();
+    let mut verdicts: Vec<Verdict> = Vec::new();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
     let mut seconds = 0.0;
     for seed in seed..seed + clips {
@@ -260,25 +260,18 @@ pub fn run(
             }
         }
         probe_now(scene, model, &clip, &mut probed)?;
-        let mut judged = Judged::Nothing;
-        violations.push(match &frames {
-            // Thresholds say nothing of such pictures.
-            _ if judge.misfit().is_some() => Vec::new(),
+        verdicts.push(match &frames {
             Some(frames) => {
                 let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
                 all.extend((0..frames.steps).map(|t| frames.at(0, t)));
-                judged = Judged::Frames;
-                judge.frames(eye.size(), CONTEXT, &all)
+                let actions: Vec<Vec<f32>> = (0..all.len()).map(|t| clip.action(t)).collect();
+                judge.frames(eye.size(), CONTEXT, &all, Some(&actions))
             }
             None => match can.states(&rollouts)? {
-                Some(states) => {
-                    judged = Judged::Places;
-                    judge.states(&states, 0, model.shape().frameskip)
-                }
-                None => Vec::new(),
+                Some(states) => judge.states(&states, 0, model.shape().frameskip, ""),
+                None => Verdict::nothing("the model shows neither frames nor places"),
             },
         });
-        checked = judged.laws(scene);
         progress(seed);
     }
     let mut names = vec!["model", "copy_last", "constant_velocity"];
@@ -305,7 +298,7 @@ pub fn run(
     Ok(RolloutResult {
         horizons: HORIZONS.to_vec(),
         gain_over_copy_last_db: gain.collect(),
-        violations: lawfulness(&checked, &violations, bodies),
+        violations: lawfulness(&verdicts, bodies),
         probe_r: probed
             .iter()
             .map(|(body, pairs)| (body.clone(), probe_r(pairs)))
@@ -420,44 +413,25 @@ fn probe_r(pairs: &[[f32; 4]]) -> [f64; 2] {
     ]
 }
 
-/// What of a model was judged.
-enum Judged {
-    /// Its frames: every law of the scene.
-    Frames,
-    /// Places that probes read in its latents: they can jump and overlap, and have neither shape nor number.
-    Places,
-    /// It shows neither.
-    Nothing,
-}
-
-impl Judged {
-    fn laws(&self, scene: &Scene) -> Vec<Law> {
-        let carries = |law: &&Law| match self {
-            Judged::Frames => true,
-            Judged::Places => matches!(law, Law::Continuity | Law::Interpenetration),
-            Judged::Nothing => false,
-        };
-        scene.laws.iter().filter(carries).copied().collect()
-    }
-}
-
-fn lawfulness(laws: &[Law], clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {
-    let object_frames = (clips.len() * bodies * STEPS).max(1) as f64;
+fn lawfulness(verdicts: &[Verdict], bodies: usize) -> Lawfulness {
+    let laws = verdicts.first().map_or(&[][..], |v| &v.checked);
+    let found = || verdicts.iter().flat_map(|v| &v.violations);
+    let object_frames = (verdicts.len() * bodies * STEPS).max(1) as f64;
     let per_100 = laws.iter().map(|law| {
-        let n = clips.iter().flatten().filter(|v| v.law == *law).count();
+        let n = found().filter(|v| v.law == *law).count();
         (law.id().to_string(), 100.0 * n as f64 / object_frames)
     });
-    let first: Vec<f64> = clips
+    let first: Vec<f64> = verdicts
         .iter()
-        .filter_map(|c| c.iter().map(|v| v.first_frame + 1).min())
+        .filter_map(|v| v.violations.iter().map(|v| v.first_frame + 1).min())
         .map(|f| f as f64)
         .collect();
-    let clean = clips.iter().filter(|c| c.is_empty()).count();
+    let clean = verdicts.iter().filter(|v| v.violations.is_empty()).count();
     Lawfulness {
         checked: laws.iter().map(|l| l.id().to_string()).collect(),
         per_100_object_frames: per_100.collect(),
         clean_clips: (!laws.is_empty())
-            .then(|| Rate::wilson(clean, clips.len()))
+            .then(|| Rate::wilson(clean, verdicts.len()))
             .flatten(),
         median_steps_to_first: crate::stats::quantile(&first, 0.5),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use parallax::episode::{CollectOptions, Store, collect};
-use parallax::judge::Thresholds;
+use parallax::judge::Calibration;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
 use parallax::model::{Camp, Cancel, Card, folder, registry};
@@ -296,7 +296,7 @@ impl FileVandal {
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
             Kind::Card => Card::load(dir).map(|_| ()).map_err(|e| e.to_string()),
-            Kind::Judge => Thresholds::read(&path)
+            Kind::Judge => Calibration::read(&path)
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
             Kind::Weights => {

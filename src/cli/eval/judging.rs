@@ -14,7 +14,7 @@ use crate::cli::seed;
 use crate::cli::world::WorldArgs;
 use crate::eval::judge::{self, JudgeResult};
 use crate::eval::result::Evaluation;
-use crate::judge::Thresholds;
+use crate::judge::{Calibration, Setting};
 use crate::scene::{self, Scene, home};
 use crate::sim::HELD_OUT_SEED;
 
@@ -121,18 +121,35 @@ fn print(name: &str, result: &JudgeResult) {
 fn calibrate(scenes: &[Arc<Scene>], clips: u64) -> Result<Measured> {
     let path = home().join("assets/judge.ron");
     output::test_folder("--calibrate", crate::system::files::folder_of(&path))?;
-    let mut thresholds = Thresholds {
-        seed: judge::CALIBRATION_SEED,
-        clips,
-        ..Thresholds::read(&path)?
-    };
+    let mut found = Calibration::read(&path)?;
+    found.seed = judge::CALIBRATION_SEED;
     for scene in scenes {
-        let found = judge::calibrate(scene, clips)?;
-        println!("{}: {found:?}", scene.name);
-        thresholds.insert(scene, found);
+        let started = std::time::Instant::now();
+        let own = judge::calibrate(scene, clips)?;
+        println!(
+            "{} at {} pixels ({:.0} s)",
+            scene.name,
+            scene.camera.size,
+            started.elapsed().as_secs_f32()
+        );
+        for (law, setting) in &own {
+            match setting {
+                Setting::On {
+                    threshold,
+                    reality,
+                    occasions,
+                } => println!(
+                    "  {:<16} {threshold:>8.3} (reality up to {reality:.3}, an occasion in {:.0} %)",
+                    law.id(),
+                    100.0 * occasions
+                ),
+                Setting::Off { reason } => println!("  {:<16} off: {reason}", law.id()),
+            }
+        }
+        found.insert(scene, own);
+        let text = ron::ser::to_string_pretty(&found, ron::ser::PrettyConfig::default())?;
+        output::write(&path, (text + "\n").as_bytes())?;
     }
-    let text = ron::ser::to_string_pretty(&thresholds, ron::ser::PrettyConfig::default())?;
-    output::write(&path, (text + "\n").as_bytes())?;
     println!("wrote {}; build again to use it", path.display());
-    Measured::result(&thresholds)
+    Measured::result(&found)
 }
