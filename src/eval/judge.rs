@@ -21,9 +21,18 @@ use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
 use crate::stats::Rate;
 
+mod beside;
 mod calibrate;
+pub mod catalogue;
+mod inject;
+mod paint;
+mod truth;
+pub mod validate;
 
+pub use beside::{Beside, BesideFound, beside};
 pub use calibrate::{RealClip, away, calibrate, greatest};
+pub use inject::{Faulty, frozen_from_the_start, inject};
+pub use truth::Truth;
 
 /// First seed of calibration clips: after training's, before the held-out ones.
 pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;

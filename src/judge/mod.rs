@@ -7,6 +7,8 @@
 //! reality scores in each scene, and so which laws are judged there and from which score on. `verdict.rs` is
 //! what comes out. `fidelity.rs` compares with the truth. Divergence after chaos is not a violation.
 
+pub mod accurate;
+pub mod beliefs;
 mod calibration;
 mod fidelity;
 #[path = "judge.rs"]
@@ -20,6 +22,8 @@ mod tracker;
 mod verdict;
 mod world;
 
+pub use accurate::Accuracy;
+pub use beliefs::{Belief, Estimate, Quantity};
 pub use calibration::{Calibration, SceneCalibration, Setting};
 pub use fidelity::{foreground_mask, foreground_psnr_db, object_error, psnr_db};
 pub use judging::{Judge, Row};

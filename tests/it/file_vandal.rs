@@ -243,6 +243,11 @@ impl FileVandal {
                     "Recolour(colour: Green)",
                     "Teleport(to: (0.0, 0.1, 0.0))",
                     "PassThrough",
+                    "Hover(steps: 3)",
+                    "NoGravity",
+                    "Speed(factor: 2.5)",
+                    "StopDead",
+                    "PassWall",
                 ];
                 let what = what[rng.random_range(0..what.len())];
                 format!(
