@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::output::{self, Form};
 use crate::cli::seed;
+use crate::cli::world::WorldArgs;
 use crate::eval::judge::catalogue::Catalogue;
 use crate::eval::judge::validate::{Caught, Left, Plan, SceneFound, Validation, scene, summary};
 use crate::eval::judge::{BesideFound, beside};
@@ -42,6 +43,8 @@ pub struct ValidateArgs {
     /// Write the result to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    world: WorldArgs,
 }
 
 fn counts() -> clap::builder::RangedU64ValueParser<u64> {
@@ -55,6 +58,9 @@ struct Written<'a> {
     suite: &'static str,
     seed: u64,
     seeds: &'static str,
+    /// What was set in the scenes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    interventions: Vec<(String, f32)>,
     command: String,
     version: &'static str,
     #[serde(flatten)]
@@ -85,7 +91,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
     };
     let mut scenes: BTreeMap<String, SceneFound> = BTreeMap::new();
     for name in &names {
-        let loaded = std::sync::Arc::new(library::load(name)?);
+        let loaded = args.world.scene(name)?;
         let found = scene(&loaded, &catalogue, &plan)?;
         print(&loaded.name, &found);
         scenes.insert(loaded.name.clone(), found);
@@ -95,7 +101,7 @@ pub fn run(args: &ValidateArgs) -> Result<()> {
         };
         // After each scene: what was measured stays if the next is stopped.
         if let Some(path) = &args.json {
-            write(path, args, &all)?;
+            write(path, args, &loaded.interventions, &all)?;
         }
     }
     together(&summary(&scenes));
@@ -128,7 +134,7 @@ fn through_probes(
     name: &str,
     catalogue: &Catalogue,
 ) -> Result<()> {
-    let loaded = std::sync::Arc::new(library::load(name)?);
+    let loaded = args.world.scene(name)?;
     let device = candle_core::Device::Cpu;
     let known = registry::load_named(&library::models_dir(), model, &device)?;
     if known.facets().readouts.is_none() {
@@ -182,18 +188,27 @@ fn through_probes(
     Ok(())
 }
 
-fn write(path: &std::path::Path, args: &ValidateArgs, found: &Validation) -> Result<()> {
+fn write(
+    path: &std::path::Path,
+    args: &ValidateArgs,
+    set: &[(String, f32)],
+    found: &Validation,
+) -> Result<()> {
     let mut command = "parallax judge validate".to_string();
     if let Some(scene) = &args.scene {
         command += &format!(" --scene {scene}");
     }
     let (clips, away, faults, seed) = (args.clips, args.away, args.faults, args.seed);
+    for (field, value) in set {
+        command += &format!(" --set {field}={value}");
+    }
     command += &format!(" --clips {clips} --away {away} --faults {faults} --seed {seed}");
     let written = Written {
         schema: SCHEMA,
         suite: "judge",
         seed,
         seeds: seeds_are(seed),
+        interventions: set.to_vec(),
         command,
         version: env!("CARGO_PKG_VERSION"),
         found,
@@ -237,6 +252,9 @@ fn caught(found: &Caught) -> String {
 
 fn print(name: &str, found: &SceneFound) {
     println!("{name}: {} laws", found.checked.len());
+    for (body, why) in &found.left_out {
+        println!("  `{body}` is left out: {why}");
+    }
     println!("  reality flagged           {}", flagged(&found.reality));
     for (what, left) in &found.away {
         println!("  {what:<25} {}", flagged(left));

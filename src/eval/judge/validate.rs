@@ -88,6 +88,9 @@ pub struct SceneFound {
     pub checked: Vec<String>,
     /// Those that were not, and why.
     pub absent: BTreeMap<String, String>,
+    /// Bodies that the judge cannot track, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
     /// Reality as in training.
     pub reality: Left,
     /// Reality away from training, by what was set.
@@ -364,6 +367,9 @@ pub fn scene(
     let mut found = SceneFound {
         checked: laws.on.iter().map(|l| l.id().to_string()).collect(),
         absent: laws.absent,
+        left_out: (judge.tracker().left_out.iter())
+            .map(|(body, reason)| (scene.bodies[*body].name.clone(), reason.clone()))
+            .collect(),
         reality: reality(scene, seeds(plan.reality))?,
         ..SceneFound::default()
     };
