@@ -412,8 +412,8 @@ fn period(track: &Track, tracks: &Tracks, pivot: [f32; 2]) -> Option<Estimate> {
 }
 
 /// Least squares of a polynomial of N coefficients through (t, y), about t = 0: coefficients and their
-/// covariance. Points scatter by what is left over, and by no less than half of `sigma`; by `sigma` where too
-/// little is left to tell.
+/// covariance. Points scatter by what is left over, and by no less than half of `sigma`; by 0.7 `sigma` where
+/// too little is left to tell.
 fn fit<const N: usize>(points: &[[f64; 2]], sigma: f64) -> Option<([f64; N], [[f64; N]; N])> {
     if points.len() < N {
         return None;
@@ -437,7 +437,7 @@ fn fit<const N: usize>(points: &[[f64; 2]], sigma: f64) -> Option<([f64; N], [[f
     });
     let freedom = points.len() - N;
     let variance = match freedom {
-        0 | 1 => sigma * sigma,
+        0 | 1 => 0.5 * sigma * sigma,
         _ => (left.sum::<f64>() / freedom as f64).max(0.25 * sigma * sigma),
     };
     Some((c, inverse.map(|row| row.map(|v| v * variance))))
