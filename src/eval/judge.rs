@@ -24,6 +24,8 @@ use crate::stats::Rate;
 mod beside;
 mod calibrate;
 pub mod catalogue;
+mod found;
+mod frozen;
 mod inject;
 mod paint;
 mod truth;
@@ -31,7 +33,8 @@ pub mod validate;
 
 pub use beside::{Beside, BesideFound, beside};
 pub use calibrate::{RealClip, away, calibrate, greatest};
-pub use inject::{Faulty, frozen_from_the_start, inject};
+pub use frozen::frozen_from_the_start;
+pub use inject::{Faulty, inject};
 pub use truth::Truth;
 
 /// First seed of calibration clips: after training's, before the held-out ones.

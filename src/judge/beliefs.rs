@@ -2,9 +2,9 @@
 //! flights, restitution from bounces, friction from slides, a pendulum's period from its swing. Each comes
 //! with a 95 % interval, and with what reality's own film gives by the same measurement.
 //!
-//! Flights are parabolas fitted by least squares; a swing obeys θ'' = -ω² sin θ - c θ', whose second difference
-//! over a frame is -2 (1 - cos ω dt) sin θ. Estimates are pooled by their variances; where they scatter by more
-//! than these say, the interval is widened by that much (Birge 1932).
+//! Flights are parabolas fitted by least squares; a swing obeys θ'' = -ω² sin θ - c θ', whose second
+//! difference over a frame is -2 (1 - cos ω dt) sin θ. Estimates are pooled by their variances; where they
+//! scatter by more than these say, the interval is widened by that much (Birge 1932).
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,11 @@ use crate::scene::{Kind, Shape};
 /// A body flies while its lowest point is so far above the floor, metres.
 const ABOVE_M: f32 = 0.015;
 /// Frames of a flight that are needed to see that it bends.
-const FLIGHT: usize = 4;
+const FLIGHT: usize = 3;
 /// Frames of a flight whose gravity is known.
 const ARC: usize = 2;
+/// Frames of a slide that are needed to see that it slows down.
+const SLIDE: usize = 4;
 /// Slower slides may be rests, m/s.
 const SLIDES: f64 = 0.06;
 /// Slower bounces say little, m/s.
@@ -329,7 +331,7 @@ fn friction(
         step && !turns && is_whole(&track.sightings[t]) && t > 0 && moved(t - 1, t) > SLIDES
     };
     let along = |run: &Vec<usize>| {
-        if run.len() < FLIGHT {
+        if run.len() < SLIDE {
             return None;
         }
         let (from, to) = (place(run[0]), place(run[run.len() - 1]));

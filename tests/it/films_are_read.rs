@@ -1,5 +1,5 @@
-//! `parallax judge` reads films as other programs leave them, and says of those that it cannot read which file
-//! and what was expected.
+//! `parallax judge` reads films as other programs leave them, and says of those that it cannot read which
+//! file and what was expected.
 
 use std::path::Path;
 

@@ -15,11 +15,15 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "S")]
     scene: Option<String>,
     /// Clips of reality a scene, of seeds that are for nothing else
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(50..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = counts())]
     clips: u64,
     /// Side of the eye's picture in pixels: 64, 96 or 128 [default: the scene's]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
+}
+
+fn counts() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(50..=100_000)
 }
 
 pub fn run(args: &CalibrateArgs) -> Result<()> {
@@ -58,7 +62,7 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
                 } => {
                     let often = 100.0 * occasions;
                     println!(
-                        "  {law:<16} above {threshold:.3}; reality up to {reality:.3}, in {often:.0} % of clips"
+                        "  {law:<16} above {threshold:.3}; reality up to {reality:.3}, in {often:.0} %"
                     );
                 }
                 Setting::Off { reason } => println!("  {law:<16} off: {reason}"),

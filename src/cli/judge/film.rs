@@ -98,8 +98,8 @@ fn check_size(path: &Path, scene: &Scene, width: usize, height: usize) -> Result
         return Ok(());
     }
     bail!(
-        "{}: found {width} x {height} pixels, expected {side} x {side}, as the camera of scene `{}` has (--size \
-         says another side: 64, 96 or 128)",
+        "{}: found {width} x {height} pixels, expected {side} x {side}, as the camera of scene `{}` has \
+         (--size says another side: 64, 96 or 128)",
         path.display(),
         scene.name
     )
@@ -233,8 +233,8 @@ fn actions(
     let fits = matches!(tensor.shape(), &[t, a] if a == dim && (t == frames || t + 1 == frames));
     if !fits || tensor.dtype() != Dtype::F32 {
         bail!(
-            "{}: `actions` is {:?} {:?}, expected F32 [{frames}, {dim}]: one a frame, as many components as in \
-             scene `{}`",
+            "{}: `actions` is {:?} {:?}, expected F32 [{frames}, {dim}]: one a frame, as many components as \
+             in scene `{}`",
             path.display(),
             tensor.dtype(),
             tensor.shape(),

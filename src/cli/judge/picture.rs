@@ -23,8 +23,8 @@ const BROKEN: Rgba<u8> = Rgba([213, 94, 0, 255]);
 const GROUND: Rgba<u8> = Rgba([24, 24, 27, 255]);
 const FAINT: Rgba<u8> = Rgba([82, 82, 91, 255]);
 
-/// Draws the film: boxes where a law is broken; below it a row for each broken law with the frames in which it
-/// is, and the moment that is shown.
+/// Draws the film: boxes where a law is broken; below it a row for each broken law with the frames in which
+/// it is, and the moment that is shown.
 pub(super) fn draw(
     path: &Path,
     scene: &Scene,

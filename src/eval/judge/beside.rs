@@ -44,31 +44,36 @@ pub struct BesideFound {
     pub faults: BTreeMap<String, BTreeMap<String, Beside>>,
 }
 
-/// What a model's probes read in a film's frames after the real ones.
+/// What a model's probes read in a film, a step every `skip` frames, from the first frame on that has enough
+/// before it.
 ///
 /// # Errors
 /// Those of the model.
-pub fn probed(
+fn probed(
     readouts: &dyn ReadOuts,
     size: usize,
     frames: &[Vec<u8>],
-    actions: &[Vec<f32>],
+    skip: usize,
 ) -> Result<ProbedStates, EvalError> {
     let mut all = ProbedStates::default();
-    for t in REFERENCE..frames.len() {
-        let from = (t + 1).saturating_sub(OBSERVED);
-        let seen = Context::new(
-            size,
-            frames[from..=t].iter().cloned(),
-            actions[from..t].to_vec(),
-        );
-        let read = readouts.now(&seen)?;
-        all.bodies = read.bodies.clone();
+    for t in (OBSERVED - 1..frames.len()).step_by(skip) {
+        let seen = frames[t + 1 - OBSERVED..=t].iter().cloned();
+        let read = readouts.now(&Context::new(size, seen, Vec::new()))?;
         all.poses.extend_from_slice(read.at(0, 0));
         all.steps += 1;
+        all.bodies = read.bodies;
     }
     all.n = 1;
     Ok(all)
+}
+
+/// Steps of read-outs as frames, counted from the first imagined one.
+fn in_frames(mut verdict: Verdict, skip: usize) -> Verdict {
+    let frame = |step: usize| (OBSERVED - 1 + step * skip).saturating_sub(REFERENCE);
+    for v in &mut verdict.violations {
+        (v.first_frame, v.last_frame) = (frame(v.first_frame), frame(v.last_frame));
+    }
+    verdict
 }
 
 /// Measures both on `seeds`.
@@ -86,16 +91,16 @@ pub fn beside(
     let Some(readouts) = model.facets().readouts else {
         return Ok(BesideFound::default());
     };
-    let name = &model.card().name;
-    let through = |film: &[Vec<u8>], truth: &Truth| -> Result<Verdict, EvalError> {
-        let states = probed(readouts, eye.size(), film, &truth.actions)?;
-        Ok(judge.states(&states, 0, 1, name))
+    let (name, skip) = (&model.card().name, model.shape().frameskip.max(1));
+    let through = |film: &[Vec<u8>]| -> Result<Verdict, EvalError> {
+        let states = probed(readouts, eye.size(), film, skip)?;
+        Ok(in_frames(judge.states(&states, 0, skip, name), skip))
     };
     let (mut found, mut broken) = (BesideFound::default(), Vec::new());
     let mut fates: BTreeMap<(usize, Strength), [Vec<Fate>; 2]> = BTreeMap::new();
     for seed in seeds {
         let truth = Truth::new(scene, &eye, seed).map_err(TaskError::Episode)?;
-        let honest = through(&truth.frames(), &truth)?;
+        let honest = through(&truth.frames())?;
         found.checked = honest.checked.iter().map(|l| l.id().to_string()).collect();
         let absent = honest.absent.iter();
         found.absent = absent
@@ -117,7 +122,7 @@ pub fn beside(
                 };
                 let pair = [
                     seen(&verdict(&judge, &eye, &film.frames, &truth.actions), &film),
-                    seen(&through(&film.frames, &truth)?, &film),
+                    seen(&through(&film.frames)?, &film),
                 ];
                 let group = fates.entry((n, strength)).or_default();
                 group

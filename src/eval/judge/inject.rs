@@ -8,7 +8,7 @@ use super::catalogue::{Does, Fault, Strength};
 use super::paint;
 use super::truth::{Occasion, Truth, bounds, dot, fine, norm, sub};
 use crate::camera::{Eye, View};
-use crate::scene::{Colour, EditKind, Shape};
+use crate::scene::{Colour, EditKind, Kind, Shape};
 use crate::sim::Reality;
 
 /// Tries for a place with room.
@@ -74,38 +74,6 @@ pub fn inject(
     }
 }
 
-/// A film that stands still from its first imagined frame on; `None` where reality does, too.
-pub fn frozen_from_the_start(truth: &Truth, eye: &Eye) -> Option<Faulty> {
-    let last = truth.states.len() - 1;
-    let moved = |b: usize, range: std::ops::RangeInclusive<usize>| {
-        range.map(|t| truth.pixels_moved(eye, t, b)).sum::<f32>()
-    };
-    let bodies = truth.scene.bodies.len();
-    let before = (0..bodies).any(|b| moved(b, 1..=super::REFERENCE - 1) >= 2.0);
-    let after = (0..bodies).any(|b| moved(b, super::REFERENCE..=last) >= 4.0);
-    (before && after).then(|| hold(truth, super::REFERENCE, last + 1 - super::REFERENCE))
-}
-
-/// Repeats the frame before `at` for `count` frames.
-fn hold(truth: &Truth, at: usize, count: usize) -> Faulty {
-    let honest = truth.frames();
-    let size = truth.views[0].size;
-    let (mut frames, mut places) = (honest.clone(), vec![Vec::new(); honest.len()]);
-    for t in at..(at + count).min(honest.len()) {
-        frames[t] = honest[at - 1].clone();
-        places[t].extend(paint::difference(size, &frames[t], &honest[t]));
-        // All of the film stands still.
-        places[t].push([0, 0, size as u16, size as u16]);
-    }
-    Faulty {
-        frames,
-        first: at - super::REFERENCE,
-        body: None,
-        other: None,
-        places,
-    }
-}
-
 struct Injection<'a> {
     truth: &'a Truth,
     eye: &'a Eye,
@@ -143,7 +111,7 @@ impl Injection<'_> {
     }
 
     fn frozen(&self) -> Faulty {
-        hold(self.truth, self.occasion.at, self.amount as usize)
+        super::frozen::hold(self.truth, self.occasion.at, self.amount as usize)
     }
 
     /// A patch of what is seen of floor, sky and fixed bodies, and that no moving body nor its shadow comes
@@ -228,6 +196,7 @@ impl Injection<'_> {
     fn shift(&self, at: usize, pixels: f32, rng: &mut ChaCha8Rng) -> Option<[f32; 3]> {
         let body = self.occasion.body;
         let (eye, truth) = (self.eye, self.truth);
+        let bodies = &truth.scene.bodies;
         let place = truth.states[at].bodies[body].position;
         let from = eye.project(place)?;
         let down = truth.scene.is_seen_from_above();
@@ -265,22 +234,38 @@ impl Injection<'_> {
             let own = radius / eye.metres_per_pixel(to);
             let margin = own + 2.0 * fine(eye);
             let inside = p.iter().all(|&c| c > margin && c < size - margin);
+            let moves = |o: &usize| *o != body && bodies[*o].kind != Kind::Fixed;
             let clear = (at..(at + 2).min(truth.states.len())).all(|t| {
-                (0..truth.scene.bodies.len())
-                    .filter(|&o| o != body)
-                    .all(|o| {
-                        eye.project(truth.states[t].bodies[o].position)
-                            .is_none_or(|q| {
-                                let apart = own + reach(o, t) + 2.0 * fine(eye);
-                                (q[0] - p[0]).hypot(q[1] - p[1]) > apart
-                            })
+                (0..bodies.len()).filter(moves).all(|o| {
+                    let other = eye.project(truth.states[t].bodies[o].position);
+                    other.is_none_or(|q| {
+                        let apart = own + reach(o, t) + 2.0 * fine(eye);
+                        (q[0] - p[0]).hypot(q[1] - p[1]) > apart
                     })
+                })
             });
-            if inside && clear && (down || low + to[1] - place[1] > -0.005) {
-                return Some(std::array::from_fn(|i| to[i] - place[i]));
+            let by = std::array::from_fn(|i| to[i] - place[i]);
+            let above = down || low + by[1] > -0.005;
+            if inside && clear && above && self.shows(by) {
+                return Some(by);
             }
         }
         None
+    }
+
+    /// Whether nothing hides the body where a shift takes it.
+    fn shows(&self, by: [f32; 3]) -> bool {
+        let Occasion { at, body, .. } = self.occasion;
+        let mut fork = self.truth.worlds[at].fork();
+        let from = self.truth.states[at].bodies[body].position;
+        fork.teleport(body, std::array::from_fn(|i| from[i] + by[i]));
+        let count = |v: &View| {
+            v.ids
+                .iter()
+                .filter(|&&id| usize::from(id) == body + 1)
+                .count()
+        };
+        10 * count(&self.eye.look(&fork)) >= 8 * count(&self.truth.views[at])
     }
 
     /// From where the body is to where it is so deep in the other one, on the side that it comes from (a box:
