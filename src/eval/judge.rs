@@ -28,6 +28,7 @@ mod found;
 mod frozen;
 mod inject;
 mod paint;
+mod probing;
 mod truth;
 pub mod validate;
 
@@ -35,6 +36,7 @@ pub use beside::{Beside, BesideFound, beside};
 pub use calibrate::{RealClip, away, calibrate, greatest};
 pub use frozen::frozen_from_the_start;
 pub use inject::{Faulty, inject};
+pub use probing::{calibrate_readouts, read};
 pub use truth::Truth;
 
 /// First seed of calibration clips: after training's, before the held-out ones.

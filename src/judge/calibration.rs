@@ -1,13 +1,14 @@
 //! What calibration on reality found: which laws are on in which scene, and from which score on something is
-//! a violation. `assets/judge.ron` holds it, compiled in.
+//! a violation. `assets/judge.ron` holds it: the file in the program's home, and as a copy compiled in.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::camera::SIZE;
-use crate::scene::{Law, Scene};
+use crate::scene::{Law, Scene, home};
 
 /// One law in one scene.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +44,18 @@ pub struct Calibration {
 }
 
 impl Calibration {
-    /// The one that ships with the program.
-    pub fn shipped() -> Calibration {
-        ron::from_str(include_str!("../../assets/judge.ron")).unwrap_or_default()
+    /// That of the program's home, read once; the one that was compiled in where there is none, or a damaged
+    /// one.
+    pub fn shipped() -> &'static Calibration {
+        static SHIPPED: OnceLock<Calibration> = OnceLock::new();
+        SHIPPED.get_or_init(|| {
+            let own = Calibration::read(&home().join("assets/judge.ron"));
+            let own = own.inspect_err(|e| tracing::warn!("{e}; the compiled thresholds are used"));
+            match own {
+                Ok(found) if !found.sizes.is_empty() => found,
+                _ => ron::from_str(include_str!("../../assets/judge.ron")).unwrap_or_default(),
+            }
+        })
     }
 
     /// That of a file; none where there is no such file yet.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::calibration::{Calibration, SceneCalibration, Setting};
 use super::laws::{Case, RULES, Score, rule};
 use super::motion::{Motion, motion};
+use super::readouts::{self, Readouts};
 use super::see::Seer;
 use super::silhouette::Silhouettes;
 use super::track::Tracks;
@@ -70,7 +71,7 @@ fn ground(scene: &Arc<Scene>) -> Arc<Ground> {
 impl Judge {
     /// A judge with the calibration that ships with the program.
     pub fn new(scene: &Arc<Scene>) -> Self {
-        Self::with_calibration(scene, &Calibration::shipped())
+        Self::with_calibration(scene, Calibration::shipped())
     }
 
     /// A judge with a calibration.
@@ -194,7 +195,7 @@ impl Judge {
             absent.entry(Law::Action).or_insert_with(none);
         }
         let scores = self.scores(size, reference, frames, actions);
-        self.verdict(absent, scores)
+        self.verdict(&self.settings, absent, scores)
     }
 
     /// What states read out by probes break; `control_steps` is the time between imagined steps. Its laws are
@@ -206,11 +207,48 @@ impl Judge {
         control_steps: usize,
         model: &str,
     ) -> Verdict {
-        let _ = (probed, candidate, control_steps);
-        Verdict::nothing(&format!(
-            "not calibrated: run `parallax judge calibrate --model {model} --scene {}`",
-            self.ground.scene.name
-        ))
+        let scene = &self.ground.scene.name;
+        let Some(found) = Readouts::shipped().of(model, scene) else {
+            return Verdict::nothing(&format!(
+                "not calibrated: run `parallax judge calibrate --model {model} --scene {scene}`"
+            ));
+        };
+        let why = |law: Law| match (rule(law).readouts, found.laws.get(&law)) {
+            (false, _) => Some("probes read places only".to_string()),
+            (_, Some(Setting::On { .. })) => self.inapplicable(law),
+            (_, Some(Setting::Off { reason })) => Some(reason.clone()),
+            (_, None) => Some("not calibrated".to_string()),
+        };
+        let absent = Law::ALL
+            .into_iter()
+            .filter_map(|law| Some((law, why(law)?)));
+        let scores = self.state_scores(probed, candidate, control_steps);
+        let mut verdict = self.verdict(&found.laws, absent.collect(), scores);
+        verdict.violations.iter_mut().for_each(|v| v.boxes.clear());
+        verdict
+    }
+
+    /// Scores of every law that read-outs can carry: what calibration looks at.
+    pub fn state_scores(
+        &self,
+        probed: &ProbedStates,
+        candidate: usize,
+        control_steps: usize,
+    ) -> Vec<Score> {
+        let mut scores = Vec::new();
+        let Some((world, _, silhouettes)) = self.ground.sight.as_ref() else {
+            return scores;
+        };
+        if let Some(tracks) = readouts::tracks(world, probed, candidate, control_steps) {
+            let case = Case::new(world, silhouettes, &tracks);
+            for rule in RULES.iter().filter(|r| r.readouts) {
+                if self.inapplicable(rule.law).is_none() {
+                    (rule.scores)(&case, &mut scores);
+                }
+            }
+        }
+        scores.retain(|s| s.score.is_finite());
+        scores
     }
 
     /// Scores of every law, body and imagined frame: what calibration looks at.
@@ -237,11 +275,16 @@ impl Judge {
         scores
     }
 
-    fn verdict(&self, absent: BTreeMap<Law, String>, mut scores: Vec<Score>) -> Verdict {
+    fn verdict(
+        &self,
+        settings: &SceneCalibration,
+        absent: BTreeMap<Law, String>,
+        mut scores: Vec<Score>,
+    ) -> Verdict {
         scores.sort_by_key(|s| (s.law, s.body, s.frame));
         let mut violations: Vec<(Violation, f32)> = Vec::new();
         for s in scores {
-            let Some(Setting::On { threshold, .. }) = self.settings.get(&s.law) else {
+            let Some(Setting::On { threshold, .. }) = settings.get(&s.law) else {
                 continue;
             };
             if absent.contains_key(&s.law) || s.score <= *threshold {

@@ -54,6 +54,11 @@ const MARGIN: f32 = 1.5;
 /// Speeds may be underestimated by so much where something bounced within the time of a frame.
 const HASTE: f32 = 1.2;
 
+/// Slower bodies rest, m/s.
+pub const REST: f32 = 0.06;
+/// What lies stays within so many 64ths of the picture.
+const LEVEL: f32 = 0.6;
+
 /// Whether the centroid of a sighting is the body's own: seen whole, and in one piece.
 pub fn is_whole(tracks: &Tracks, s: &Sighting) -> bool {
     match tracks.source {
@@ -203,7 +208,12 @@ impl<'a> Scout<'a> {
             let is_hand = self.world.bodies[other.body].kind == Kind::Hand;
             let theirs = match is_hand {
                 true => self.world.hand_speed * std::f32::consts::SQRT_2,
-                false => HASTE * self.speed(m, t).max(self.speed(m, t - 1)),
+                false => {
+                    // The tip of what topples is faster than its middle.
+                    let ball = matches!(self.world.bodies[other.body].shape, Shape::Ball { .. });
+                    let tip = if ball { 1.0 } else { 2.0 };
+                    tip * HASTE * self.speed(m, t).max(self.speed(m, t - 1))
+                }
             };
             let gap = self.gap(n, m, t - 1) + self.gap(n, m, t);
             if gap < (speed + theirs) * dt + margin {
@@ -278,6 +288,9 @@ impl<'a> Scout<'a> {
             () if near => Footing::Touching,
             () if world.pivots[body].is_some() => Footing::Hinge,
             () if known.jointed || kind == Kind::Hand => Footing::Touching,
+            // Where its height is not known, only rest can be told.
+            () if known.wanders && length(before) < REST => Footing::Floor,
+            () if known.wanders => Footing::Touching,
             () if flies => Footing::Air,
             () if world.down || self.lies(n, t) => Footing::Floor,
             () => Footing::Touching,
@@ -297,14 +310,22 @@ impl<'a> Scout<'a> {
                 (length(now) - most).max(0.0) * dt
             }
             (Some(off), _) => off * dt,
-            (None, _) => {
-                let most = (1.0 + known.restitution) * (length(before) + step.neighbours)
-                    + (1.0 + known.friction) * g * dt;
-                let turn = length(minus(now, before));
-                (turn - most).max(0.0) * dt
-            }
+            (None, _) => self.contact_jump(n, t, &step, pull),
         });
         step
+    }
+
+    /// How far a body that something may touch is from where it could be, metres: gravity may or may not have
+    /// pulled meanwhile, and contacts turn the velocities that meet, with restitution.
+    fn contact_jump(&self, n: usize, t: usize, step: &Step, pull: [f32; 2]) -> f32 {
+        let dt = self.tracks.dt;
+        let known = &self.world.bodies[self.tracks.tracks[n].body];
+        let e = known.restitution;
+        let low = self.world.down || self.height(n, t - 1) < 2.0 * MARGIN * self.fine_m[n];
+        let falls = if low { 0.0 } else { self.world.weight() * dt };
+        let most = (1.0 + e) * (length(step.before) + step.neighbours) + e * falls;
+        let pulled = [step.before[0] + pull[0], step.before[1] + pull[1]];
+        (from_segment(step.now, step.before, pulled) - most).max(0.0) * dt
     }
 
     /// Whether the body surely flies over three frames that end at `t`.
@@ -317,12 +338,16 @@ impl<'a> Scout<'a> {
         free(heights[0], heights[1]) && free(heights[1], heights[2])
     }
 
-    /// Whether it stays at one height over three frames that end at `t`, near the floor.
+    /// Whether it stays at one height over four frames that end at `t`, near the floor: a ball that still hops
+    /// does not.
     fn lies(&self, n: usize, t: usize) -> bool {
-        let reach = 1.0 * self.fine_m[n];
         let low = self.height(n, t) < 2.0 * MARGIN * self.fine_m[n];
-        let at = |k: usize| self.at(n, k).at[1];
-        low && (at(t) - at(t - 1)).abs() < reach && (at(t - 1) - at(t - 2)).abs() < reach
+        let seen = |k: &usize| self.at(n, *k).is_seen();
+        let heights = (t.saturating_sub(3)..=t)
+            .filter(seen)
+            .map(|k| self.at(n, k).at[1]);
+        let (least, most) = heights.fold((f32::MAX, f32::MIN), |(l, h), y| (l.min(y), h.max(y)));
+        low && most - least < LEVEL * self.fine_m[n]
     }
 
     /// How far a velocity is from what friction allows after another, m/s.

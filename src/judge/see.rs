@@ -22,7 +22,7 @@ const LIT: f32 = 0.85;
 /// An outline so much longer than broad has a direction.
 const LONG: f32 = 1.35;
 /// A fixed body that is drawn elsewhere for each seed is darker than any shadow on the floor.
-const DARK: f32 = 0.48;
+const DARK: f32 = 0.44;
 
 /// One paint that a body can show.
 struct Paint {
@@ -244,7 +244,11 @@ impl Seer {
             }
             // What is clearly nearer than the body may hide a part of it.
             let far = s.place.map_or(f32::INFINITY, |p| world.distance(p));
-            let far = far - 0.5 * world.bodies[self.bodies[n]].bounding;
+            let known = &world.bodies[self.bodies[n]];
+            let far = match known.wanders {
+                true => f32::MAX,
+                false => far - 0.5 * known.bounding,
+            };
             self.outline(n, size, read, (fixed, far), around[n], s);
             s.components = components(size, s, n as u8 + 1, read);
         }

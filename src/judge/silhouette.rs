@@ -69,7 +69,7 @@ impl Silhouettes {
         if s.area < 12.0 * pixels {
             return None;
         }
-        let own = features(&s.moments, s.area);
+        let own = features(&s.moments, s.area, world.down);
         let distance = |o: &Outline| {
             let d = (0..4).map(|i| (WEIGHTS[i] * (own[i] - o.features[i])).powi(2));
             d.sum::<f32>().sqrt()
@@ -84,14 +84,15 @@ impl Silhouettes {
     }
 }
 
-fn features(m: &Moments, area: f32) -> [f32; 4] {
+/// Turns about the line of sight are free from the side, so there only the elongation's size counts.
+fn features(m: &Moments, area: f32, down: bool) -> [f32; 4] {
     let trace = (m.xx + m.yy).max(1e-6);
-    [
-        (m.xx - m.yy) / trace,
-        2.0 * m.xy / trace,
-        (trace / area.max(1e-6)).ln(),
-        m.r4,
-    ]
+    let along = [(m.xx - m.yy) / trace, 2.0 * m.xy / trace];
+    let [first, second] = match down {
+        true => along,
+        false => [along[0].hypot(along[1]), 0.0],
+    };
+    [first, second, (trace / area.max(1e-6)).ln(), m.r4]
 }
 
 fn tables(world: &World, body: usize) -> Vec<Table> {
@@ -223,7 +224,7 @@ fn outline(world: &World, parts: &[Part], place: Vector, turn: Rotation) -> Opti
     let scale = world.metres_per_pixel([place.x, place.y, place.z]);
     Some(Outline {
         area: pixels * scale * scale,
-        features: features(&m, pixels),
+        features: features(&m, pixels, world.down),
     })
 }
 

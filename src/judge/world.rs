@@ -43,6 +43,11 @@ pub struct Known {
     pub bounding: f32,
     /// Whether a joint holds it.
     pub jointed: bool,
+    /// Seen from the side: where along the line of sight it may be, metres (z).
+    pub depth: Range,
+    /// Seen from the side: whether nothing keeps it in its plane, so that a pixel tells neither its height nor
+    /// its distance.
+    pub wanders: bool,
 }
 
 /// Everything that laws ask the scene.
@@ -226,14 +231,64 @@ fn known(scene: &Scene, i: usize, down: bool) -> Known {
             Combine::Min => own("friction").low.min(range(scene, "floor_friction").low),
             Combine::Average => 0.5 * (own("friction").low + range(scene, "floor_friction").low),
         },
-        restitution: restitutions.fold(own("restitution").high, f32::max),
+        // What is soft gives back by its springs.
+        restitution: match b.kind {
+            Kind::Soft => 1.0,
+            _ => restitutions.fold(own("restitution").high, f32::max),
+        },
         damping: own("damping"),
         inscribed: inscribed(&b.shape) * size.low,
         bounding: shape.bounding_radius(),
+        depth: depth(scene, b),
+        wanders: !down && wanders(scene, b),
         jointed: scene.joints.iter().any(|j| j.a == b.name || j.b == b.name),
         shape,
         size,
     }
+}
+
+/// From this restitution on bodies with corners are thrown out of their plane.
+const LIVELY: f32 = 0.9;
+/// Bodies that may be so far from their plane wander, metres.
+const ASIDE: f32 = 0.05;
+
+fn is_bowl(b: &crate::scene::Body) -> bool {
+    b.kind == Kind::Fixed && matches!(b.shape, Shape::Compound { .. })
+}
+
+/// Where a body may be along z.
+fn depth(scene: &Scene, b: &crate::scene::Body) -> Range {
+    let mut own = range(scene, &format!("{}.z", b.name));
+    let bowls = scene
+        .bodies
+        .iter()
+        .filter(|o| is_bowl(o) && b.kind != Kind::Fixed);
+    for o in bowls {
+        let reach = o.shape.bounding_radius();
+        own.low = own.low.min(o.position[2] - reach);
+        own.high = own.high.max(o.position[2] + reach);
+    }
+    match scene.actions {
+        ActionSpace::Spatial { low, high, .. } if b.kind != Kind::Fixed => Range {
+            low: own.low.min(low[2]),
+            high: own.high.max(high[2]),
+        },
+        _ => own,
+    }
+}
+
+/// Whether a body seen from the side may leave its plane: its z is drawn, a hand carries it in space, walls
+/// of a compound throw it about, or something with corners bounces without loss.
+fn wanders(scene: &Scene, b: &crate::scene::Body) -> bool {
+    let lively = |o: &crate::scene::Body| {
+        let corners = o.kind == Kind::Dynamic && !matches!(o.shape, Shape::Ball { .. });
+        corners && range(scene, &format!("{}.restitution", o.name)).high > LIVELY
+    };
+    let jointed = scene.joints.iter().any(|j| j.a == b.name || j.b == b.name);
+    !jointed
+        && (depth(scene, b).spread() > ASIDE
+            || range(scene, &format!("{}.vz", b.name)).spread() > 0.0
+            || scene.bodies.iter().any(|o| is_bowl(o) || lively(o)))
 }
 
 fn inscribed(shape: &Shape) -> f32 {
@@ -286,8 +341,7 @@ fn pivot(scene: &Scene, down: bool, body: usize) -> Option<([f32; 2], f32)> {
     };
     let along_sight = axis[0] == 0.0 && axis[1] == 0.0;
     let at = [home[0] + joint.anchor_a[0], home[1] + joint.anchor_a[1]];
-    let arm =
-        joint.anchor_b[0].hypot(joint.anchor_b[1]) * range(scene, &format!("{}.size", b.name)).high;
+    let arm = joint.anchor_b[0].hypot(joint.anchor_b[1]);
     (!down && along_sight && arm > 0.0).then_some((at, arm))
 }
 

@@ -30,6 +30,7 @@ mod imaginations_are_open;
 mod imaginations_are_shown;
 mod intervals_are_known;
 mod judge_is_fair;
+mod judge_sees_physics;
 #[cfg(feature = "app")]
 mod keys_and_numbers_mean_what_was_typed;
 mod latent_diffusion_learns;

@@ -75,6 +75,6 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         let text = ron::ser::to_string_pretty(&all, ron::ser::PrettyConfig::default())?;
         output::write(&path, (text + "\n").as_bytes())?;
     }
-    println!("wrote {}; build again to use it", path.display());
+    println!("wrote {}", path.display());
     Ok(())
 }

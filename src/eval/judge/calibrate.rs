@@ -185,7 +185,7 @@ pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneCalibration, Epi
 }
 
 /// What to make of a law's greatest scores (in falling order) in clips of reality.
-fn decide(law: Law, real: &[f32], away: &[f32], clips: usize) -> Setting {
+pub(super) fn decide(law: Law, real: &[f32], away: &[f32], clips: usize) -> Setting {
     let occasions = real.len() as f32 / clips.max(1) as f32;
     if occasions < RARE {
         let percent = 100.0 * occasions;

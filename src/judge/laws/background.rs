@@ -27,6 +27,8 @@ const NOISE: f32 = 8.0;
 const SHADOW: f32 = 0.5;
 /// Pixels around a body that its edge and the contact's shadow may change, 64ths of the picture.
 const AROUND: f32 = 2.0;
+/// A body may be so far from its plane, or from where its visible part has it, metres.
+const ASIDE: f32 = 0.1;
 /// Side of a patch, 64ths of the picture.
 const PATCH: usize = 4;
 
@@ -45,8 +47,11 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
         for (i, p) in film.frames[t].chunks_exact(3).enumerate().take(size * size) {
             error[i] = match &base[i] {
                 Some(b) if !covered[i] => {
-                    let may = shaded[i] || film.fixed[i].is_finite();
-                    (departure(p, b, may) - NOISE).max(0.0)
+                    let fixed = film.fixed[i].is_finite();
+                    // What is drawn elsewhere may have lain in shadow in all real frames.
+                    let drawn = fixed && case.world.drawn_elsewhere;
+                    let most = if drawn { 1.0 / SHADOW } else { 1.0 };
+                    (departure(p, b, shaded[i] || fixed, most) - NOISE).max(0.0)
                 }
                 _ => 0.0,
             };
@@ -67,12 +72,12 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 }
 
 /// Root mean square distance of a pixel from its background, in shadow or not.
-fn departure(p: &[u8], base: &[f32; 3], shaded: bool) -> f32 {
+fn departure(p: &[u8], base: &[f32; 3], shaded: bool, most: f32) -> f32 {
     let p: [f32; 3] = std::array::from_fn(|c| f32::from(p[c]));
     let along: f32 = (0..3).map(|c| p[c] * base[c]).sum();
     let long: f32 = base.iter().map(|b| b * b).sum();
     let light = match shaded {
-        true => (along / long.max(1.0)).clamp(SHADOW, 1.0),
+        true => (along / long.max(1.0)).clamp(SHADOW, most),
         false => 1.0,
     };
     let d = (0..3)
@@ -87,7 +92,10 @@ fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
         return Vec::new();
     };
     let (n, plate) = (film.size * film.size, &case.world.plate);
-    let known = plate.len() == 3 * n && !case.world.drawn_elsewhere;
+    if plate.len() != 3 * n {
+        return vec![None; n];
+    }
+    let known = !case.world.drawn_elsewhere;
     let drawn = |i: usize| -> [f32; 3] { std::array::from_fn(|c| f32::from(plate[3 * i + c])) };
     let mut base: Vec<Option<[f32; 3]>> = vec![None; n];
     for t in 0..case.tracks.reference.min(film.frames.len()) {
@@ -100,14 +108,16 @@ fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
             }
         }
     }
-    if !known {
-        return base;
-    }
     for (i, b) in base.iter_mut().enumerate() {
+        let empty = film.fixed[i].is_infinite() && case.world.fixed[i].is_infinite();
+        // At the edge of a fixed body that is drawn elsewhere the scene's picture does not hold.
+        if !known && (!empty || b.is_none()) {
+            continue;
+        }
         let scene = drawn(i);
         // A pixel that lay in shadow all the time is as bright as the scene has it.
         let bytes = |v: &[f32; 3]| v.map(|c| c as u8);
-        let same = b.is_none_or(|b| departure(&bytes(&b), &scene, true) < 2.0 * NOISE);
+        let same = b.is_none_or(|b| departure(&bytes(&b), &scene, true, 1.0) < 2.0 * NOISE);
         if same {
             *b = Some(scene);
         }
@@ -133,7 +143,39 @@ fn covered(case: &Case, t: usize) -> Vec<bool> {
                 .fill(true);
         }
     }
+    // A rod without a colour of its own is not in the labels.
+    for n in 0..case.count() {
+        let s = case.at(n, t);
+        let world = case.world;
+        let Some((pivot, arm)) = world.pivots[case.body(n)] else {
+            continue;
+        };
+        let hung = world
+            .eye
+            .project([pivot[0], pivot[1], world.bodies[case.body(n)].plane]);
+        let (Some(hung), true) = (hung, s.is_seen()) else {
+            out.fill(true);
+            continue;
+        };
+        // A rod may reach beyond what it hangs from.
+        let (from, long) = (s.centroid, world.bodies[case.body(n)].bounding);
+        let beyond = (long / arm).max(1.0);
+        let to: [f32; 2] = std::array::from_fn(|i| from[i] + beyond * (hung[i] - from[i]));
+        for (i, c) in out.iter_mut().enumerate() {
+            let p = [(i % size) as f32 + 0.5, (i / size) as f32 + 0.5];
+            *c |= from_line(p, from, to) < 1.5 * AROUND * case.fine();
+        }
+    }
     out
+}
+
+/// Distance of a pixel from the line between two.
+fn from_line(p: [f32; 2], a: [f32; 2], b: [f32; 2]) -> f32 {
+    let d = [b[0] - a[0], b[1] - a[1]];
+    let e = [p[0] - a[0], p[1] - a[1]];
+    let long = (d[0] * d[0] + d[1] * d[1]).max(1e-6);
+    let t = ((d[0] * e[0] + d[1] * e[1]) / long).clamp(0.0, 1.0);
+    (e[0] - t * d[0]).hypot(e[1] - t * d[1])
 }
 
 /// Pixels where a body may throw its shadow on the floor; all of them while some body is not seen.
@@ -143,7 +185,11 @@ fn shaded(case: &Case, t: usize) -> Vec<bool> {
     };
     let (size, world) = (film.size, case.world);
     let movers = world.scene.moving().len();
-    let all_seen = case.count() == movers && (0..movers).all(|n| case.at(n, t).is_seen());
+    let told = |n: usize| {
+        let s = case.at(n, t);
+        s.is_seen() && !s.at_border && !world.bodies[case.body(n)].wanders
+    };
+    let all_seen = case.count() == movers && (0..movers).all(told);
     if !all_seen {
         return vec![true; size * size];
     }
@@ -152,7 +198,7 @@ fn shaded(case: &Case, t: usize) -> Vec<bool> {
     for n in 0..case.count() {
         let s = case.at(n, t);
         let Some(p) = s.place else { continue };
-        let reach = 1.5 * world.bodies[case.body(n)].bounding;
+        let reach = 2.0 * world.bodies[case.body(n)].bounding + ASIDE;
         let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
         // From the body itself to where its shadow lies.
         for height in [p[1] + reach, (p[1] - reach).max(0.0)] {

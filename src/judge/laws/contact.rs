@@ -5,9 +5,8 @@
 //! it could have come. (The other half, contact without reaction, makes bodies overlap: see
 //! `interpenetration.rs`.) Michotte's launching (1946), turned round.
 
-use super::inertia::REST;
 use super::{Case, Rule, Score};
-use crate::judge::motion::{Footing, length};
+use crate::judge::motion::{Footing, REST, length};
 use crate::judge::world::World;
 use crate::scene::{Kind, Law};
 

@@ -7,7 +7,7 @@
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::judge::motion::{length, minus};
-use crate::scene::{Law, Shape};
+use crate::scene::{Kind, Law, Shape};
 
 pub(super) const RULE: Rule = Rule {
     law: Law::Continuity,
@@ -41,12 +41,16 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 
 /// How far a ball that rolls alone is from where it should come out again, metres.
 fn emerged(case: &Case, n: usize, t: usize) -> Option<f32> {
+    if !case.from_frames() || t == 0 {
+        return None;
+    }
     let (world, body) = (case.world, case.body(n));
     let known = &world.bodies[body];
     let others = (0..world.bodies.len()).filter(|&o| o != body);
     let alone = others.into_iter().all(|o| !world.may_touch(body, o));
     let ball = matches!(known.shape, Shape::Ball { .. });
-    if !alone || !ball || !case.whole(n, t) || case.whole(n, t - 1) {
+    let screens = world.bodies.iter().any(|b| b.kind == Kind::Fixed);
+    if !screens || !alone || !ball || !case.whole(n, t) || case.whole(n, t - 1) {
         return None;
     }
     let floor = |k: usize| (case.at(n, k).at[1] - known.inscribed).abs() < 0.5 * known.inscribed;

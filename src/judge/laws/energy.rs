@@ -5,7 +5,7 @@
 //! Between two frames both height and velocity are means, so what flies keeps this sum exactly. Occasion: no
 //! hand and nothing that moves is near enough to have pushed it.
 
-use super::{Case, Rule, Score};
+use super::{Case, Rule, Score, WANDERS};
 use crate::judge::motion::length;
 use crate::judge::world::World;
 use crate::scene::{Kind, Law};
@@ -21,13 +21,18 @@ pub(super) const RULE: Rule = Rule {
     says: |name, _| format!("`{name}` has more energy than before, though nothing gave it any"),
 };
 
+/// What moves no faster gives no energy, m/s.
+const SLOW: f32 = 0.1;
 /// Times between frames that are looked back on.
 const BACK: usize = 4;
 
 fn absent(world: &World) -> Option<String> {
-    let free = |b: &crate::judge::world::Known| b.kind != Kind::Hand && b.kind != Kind::Fixed;
-    let none = !world.bodies.iter().any(free);
-    none.then(|| "no body moves but by a hand".to_string())
+    let free = |b: &&crate::judge::world::Known| b.kind != Kind::Hand && b.kind != Kind::Fixed;
+    let mut bodies = world.bodies.iter().filter(free);
+    match bodies.clone().count() {
+        0 => Some("no body moves but by a hand".to_string()),
+        _ => bodies.all(|b| b.wanders).then(|| WANDERS.to_string()),
+    }
 }
 
 /// Energy for each kilogram between frames `t - 1` and `t`, and the speed.
@@ -46,11 +51,13 @@ fn energy(case: &Case, n: usize, t: usize) -> Option<(f32, f32)> {
 
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
-        if case.world.bodies[case.body(n)].kind == Kind::Hand {
+        let known = &case.world.bodies[case.body(n)];
+        // A soft body keeps energy in its springs for a while.
+        if matches!(known.kind, Kind::Hand | Kind::Soft) || known.wanders {
             continue;
         }
         for t in case.imagined() {
-            if t < BACK + 1 || (t + 1 - BACK..=t).any(|k| case.motion[n][k].neighbours > 0.0) {
+            if t < BACK + 1 || (t + 1 - BACK..=t).any(|k| case.motion[n][k].neighbours > SLOW) {
                 continue;
             }
             let Some((now, speed)) = energy(case, n, t) else {

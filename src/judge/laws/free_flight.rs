@@ -5,10 +5,10 @@
 //! Occasion: the body is seen whole in three frames and nothing can have touched it. Galileo (1638); the
 //! pendulum's equation θ'' = -g/l sin θ, with differences over 0.1 s.
 
-use super::{Case, Rule, Score};
+use super::{Case, Rule, Score, WANDERS};
 use crate::judge::motion::Footing;
 use crate::judge::world::World;
-use crate::scene::Law;
+use crate::scene::{Kind, Law};
 
 pub(super) const RULE: Rule = Rule {
     law: Law::FreeFlight,
@@ -24,9 +24,12 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn absent(world: &World) -> Option<String> {
-    world
-        .down
-        .then(|| "the camera sees a fall head on, and bodies stay on the floor".to_string())
+    if world.down {
+        return Some("the camera sees a fall head on, and bodies stay on the floor".to_string());
+    }
+    let moves = |b: &&crate::judge::world::Known| matches!(b.kind, Kind::Dynamic | Kind::Soft);
+    let none = world.bodies.iter().filter(moves).all(|b| b.wanders);
+    none.then(|| WANDERS.to_string())
 }
 
 fn scores(case: &Case, out: &mut Vec<Score>) {

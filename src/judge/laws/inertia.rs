@@ -6,7 +6,7 @@
 //! Coulomb's friction, μ the greatest that the scene allows.
 
 use super::{Case, Rule, Score};
-use crate::judge::motion::{Footing, length};
+use crate::judge::motion::{Footing, REST, length};
 use crate::judge::world::World;
 use crate::scene::{Kind, Law};
 
@@ -22,9 +22,6 @@ pub(super) const RULE: Rule = Rule {
         format!("`{name}` changed its velocity by {score:.2} m/s more than friction can, untouched")
     },
 };
-
-/// Slower bodies rest, m/s.
-pub(super) const REST: f32 = 0.06;
 
 fn absent(world: &World) -> Option<String> {
     let free = |b: &crate::judge::world::Known| b.kind == Kind::Dynamic && !b.jointed;

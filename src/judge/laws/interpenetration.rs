@@ -6,9 +6,10 @@
 //! fixed box or under the floor. From the side one body may be behind the other, so there only the floor
 //! counts.
 
-use super::{Case, Rule, Score, nowhere_absent, union};
+use super::{Case, Rule, Score, WANDERS, union};
 use crate::judge::motion::{length, minus};
 use crate::judge::track::Sighting;
+use crate::judge::world::World;
 use crate::scene::{Kind, Law, Shape};
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     least: 0.01,
     strong: 0.07,
     readouts: true,
-    absent: nowhere_absent,
+    absent,
     scores,
     says: |name, score| {
         format!(
@@ -26,6 +27,18 @@ pub(super) const RULE: Rule = Rule {
         )
     },
 };
+
+fn absent(world: &World) -> Option<String> {
+    let free = |b: &&crate::judge::world::Known| b.kind == Kind::Dynamic && !b.jointed;
+    if world.down {
+        return None;
+    }
+    let mut bodies = world.bodies.iter().filter(free);
+    match bodies.clone().count() {
+        0 => Some("seen from the side, and a joint holds every body that moves".to_string()),
+        _ => bodies.all(|b| b.wanders).then(|| WANDERS.to_string()),
+    }
+}
 
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for t in case.imagined().filter(|&t| t >= 1) {
@@ -42,7 +55,11 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                         out.push(s);
                     }
                 }
-            } else if case.whole(n, t) && known.kind == Kind::Dynamic && !known.jointed {
+            } else if case.whole(n, t)
+                && known.kind == Kind::Dynamic
+                && !known.jointed
+                && !known.wanders
+            {
                 let deep = known.inscribed - case.at(n, t).at[1];
                 out.push(case.score(Law::Interpenetration, n, t, deep));
             }

@@ -3,7 +3,8 @@
 //! Score: the greatest of three departures, each over what calibration's paint allows. Opacity: how much less
 //! pure the colour inside the outline is than its paint (the background shines through). Brightness: how far
 //! outside of what shadow and full light leave. Softness: how much wider the outline's blur is than the
-//! eye's own samples make it. Occasion: the body is seen whole.
+//! eye's own samples make it. Occasion: enough of it is
+//! seen; for sharpness, all of it.
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::judge::track::Look;
@@ -37,22 +38,25 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         let marked = case.world.scene.bodies[case.body(n)].marked;
         for t in case.imagined() {
-            if !case.whole(n, t) {
-                continue;
+            let whole = case.whole(n, t);
+            if case.at(n, t).is_seen()
+                && let Some(score) = departure(&case.at(n, t).look, case.fine(), marked, whole)
+            {
+                out.push(case.score(Law::Look, n, t, score));
             }
-            let score = departure(&case.at(n, t).look, case.fine(), marked);
-            out.push(case.score(Law::Look, n, t, score));
         }
     }
 }
 
-fn departure(look: &Look, fine: f32, marked: bool) -> f32 {
-    let soft = SOFTNESS * (look.softness - SOFT);
+/// What is inside of the outline tells of opacity and light whatever is beside the body; its edge tells of
+/// sharpness where nothing is.
+fn departure(look: &Look, fine: f32, marked: bool, whole: bool) -> Option<f32> {
+    let soft = whole.then(|| SOFTNESS * (look.softness - SOFT));
     if look.inside < INSIDE * fine * fine {
         return soft;
     }
     let least = if marked { LIGHT[0] * MARKED } else { LIGHT[0] };
-    let dark = least - look.light;
-    let bright = look.light - LIGHT[1];
-    (1.0 - look.opacity).abs().max(dark).max(bright).max(soft)
+    let (dark, bright) = (least - look.light, look.light - LIGHT[1]);
+    let inside = (1.0 - look.opacity).abs().max(dark).max(bright);
+    Some(soft.map_or(inside, |s| s.max(inside)))
 }

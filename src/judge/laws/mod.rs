@@ -206,6 +206,10 @@ pub(super) fn rule(law: Law) -> &'static Rule {
     ALL.iter().find(|r| r.law == law).unwrap_or(&ALL[0])
 }
 
+/// Why laws of heights say nothing.
+const WANDERS: &str =
+    "bodies leave their plane, so that the camera tells neither height nor distance";
+
 fn nowhere_absent(_: &World) -> Option<String> {
     None
 }

@@ -27,6 +27,9 @@ pub(super) const RULE: Rule = Rule {
 /// A collision changes a velocity by so much at least, m/s.
 const HIT: f32 = 0.15;
 
+/// A body that shows so much of its area is seen whole.
+const SHOWN: f32 = 0.95;
+
 fn absent(world: &World) -> Option<String> {
     let dynamic = world.bodies.iter().filter(|b| b.kind == Kind::Dynamic);
     match (world.down, dynamic.count()) {
@@ -46,7 +49,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             }
             let ratio = [b.mass.low / a.mass.high, b.mass.high / a.mass.low];
             for t in case.imagined().filter(|&t| t >= 3) {
-                if !(t - 3..=t).all(|k| case.whole(n, k) && case.whole(m, k)) {
+                if !(t - 3..=t).all(|k| shown(case, n, k) && shown(case, m, k)) {
                     continue;
                 }
                 let third = (0..case.count()).filter(|&o| o != n && o != m);
@@ -78,4 +81,11 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             }
         }
     }
+}
+
+/// Whether all of the body is seen: from above, bodies side by side do not hide each other.
+fn shown(case: &Case, n: usize, t: usize) -> bool {
+    let s = case.at(n, t);
+    let all = case.known_area[n].is_some_and(|area| s.area > SHOWN * area);
+    case.whole(n, t) || (s.is_seen() && !s.at_border && all && s.components.len() == 1)
 }

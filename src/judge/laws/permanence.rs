@@ -104,18 +104,33 @@ fn near_border(case: &Case, m: &Memory) -> bool {
     out(c) || out([c[0] + m.velocity[0], c[1] + m.velocity[1]])
 }
 
-/// Share of the body's last mask, moved on by its velocity, that other bodies or fixed ones in front cover.
+/// Share of the body's last mask, moved on by its velocity, that other bodies or fixed ones in front cover:
+/// the greater of with and without gravity's pull.
 fn covered(case: &Case, n: usize, t: usize, m: &Memory) -> f32 {
+    let (world, dt) = (case.world, case.tracks.dt);
+    let fallen = match (world.down, m.last.place) {
+        (false, Some(p)) => world.weight() * dt * dt / world.metres_per_pixel(p),
+        _ => 0.0,
+    };
+    let still = covered_at(case, n, t, m, 0.0);
+    match fallen > 0.5 {
+        true => still.max(covered_at(case, n, t, m, fallen)),
+        false => still,
+    }
+}
+
+fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
     let Some(film) = &case.tracks.film else {
         return 0.0;
     };
     let side = film.size as isize;
-    let (dx, dy) = (
-        m.velocity[0].round() as isize,
-        m.velocity[1].round() as isize,
-    );
-    let far = m.last.place.map_or(0.0, |p| case.world.distance(p));
-    let far = far - 0.5 * case.world.bodies[case.body(n)].bounding;
+    let v = [m.velocity[0], m.velocity[1] + fallen];
+    let (dx, dy) = (v[0].round() as isize, v[1].round() as isize);
+    let known = &case.world.bodies[case.body(n)];
+    let far = match (known.wanders, m.last.place) {
+        (true, _) => f32::MAX,
+        (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
+    };
     let (mut all, mut hidden) = (0usize, 0usize);
     for &i in &m.last.pixels {
         let (x, y) = (i as isize % side + dx, i as isize / side + dy);

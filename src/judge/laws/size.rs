@@ -35,8 +35,26 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             if !s.is_seen() || s.at_border {
                 continue;
             }
+            let known = &case.world.bodies[case.body(n)];
+            if known.wanders && known.depth.spread() == 0.0 {
+                continue;
+            }
             let Some([low, high]) = case.silhouettes.area(case.world, case.body(n), s) else {
                 continue;
+            };
+            // Where the distance is drawn or chosen, so is the size that is seen.
+            let away = |z: f32| {
+                let p = s.place.unwrap_or_default();
+                let far = case.world.distance([p[0], p[1], z]);
+                (case.world.distance(p) / far).powi(2)
+            };
+            let far = [away(known.depth.low), away(known.depth.high), 1.0];
+            let (least, most) = far
+                .iter()
+                .fold((1.0f32, 1.0f32), |(l, h), f| (l.min(*f), h.max(*f)));
+            let (low, high) = match case.world.down {
+                true => (low, high),
+                false => (low * least, high * most),
             };
             let growth = (s.area / high).ln();
             if s.beside && growth <= 0.0 {

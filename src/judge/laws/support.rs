@@ -4,7 +4,7 @@
 //! fixed one. Occasion: it is seen whole and stays where it is over three frames, and neither hand nor joint
 //! holds it. Support as in Baillargeon (1992).
 
-use super::{Case, Rule, Score};
+use super::{Case, Rule, Score, WANDERS};
 use crate::judge::see::STRANGER;
 use crate::judge::world::World;
 use crate::scene::{Kind, Law};
@@ -32,16 +32,20 @@ fn absent(world: &World) -> Option<String> {
     if world.down {
         return Some("the camera looks down, so it does not see what is under a body".to_string());
     }
-    let free =
-        |b: &crate::judge::world::Known| matches!(b.kind, Kind::Dynamic | Kind::Soft) && !b.jointed;
-    let none = !world.bodies.iter().any(free);
-    none.then(|| "a joint holds every body that moves".to_string())
+    let free = |b: &&crate::judge::world::Known| {
+        matches!(b.kind, Kind::Dynamic | Kind::Soft) && !b.jointed
+    };
+    let mut bodies = world.bodies.iter().filter(free);
+    match bodies.clone().count() {
+        0 => Some("a joint holds every body that moves".to_string()),
+        _ => bodies.all(|b| b.wanders).then(|| WANDERS.to_string()),
+    }
 }
 
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         let known = &case.world.bodies[case.body(n)];
-        if known.jointed || known.kind == Kind::Hand {
+        if known.jointed || known.wanders || known.kind == Kind::Hand {
             continue;
         }
         for t in case.imagined().filter(|&t| t >= 2) {
