@@ -1,8 +1,12 @@
 //! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
 //!
-//! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data
-//! that `panels/` draw and `command.rs` changes. Bevy systems only move data between the two. Read
-//! `state.rs` first, then `layout.rs`.
+//! `session/` conducts workers and keeps `state.rs` (`pane.rs` is one model's part of it, `show.rs` what is on
+//! the screen, `slots.rs` which models), plain data that `panels/` draw and `command.rs` changes; `keymap.rs`
+//! is the one table of commands that have a name. `verdict.rs` says what is wrong with an imagination,
+//! `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs` first, then
+//! `layout.rs`.
+//!
+//! `export.rs` writes pictures and GIFs of the window, `settings.rs` remembers theme, scale and scene.
 //!
 //! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence
 //! what fails later, `keys.rs` hands keys over with their modifiers, `fonts.rs` finds writing that the own
@@ -11,18 +15,25 @@
 pub mod command;
 pub mod convert;
 pub mod display;
+pub mod export;
+pub mod figures;
 pub mod fonts;
 pub mod graphics;
 mod guard;
+pub mod keymap;
 pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
 pub mod session;
+pub mod settings;
 pub mod shot;
+pub mod show;
+pub mod slots;
 pub mod state;
 pub mod theme;
 pub mod timing;
+pub mod verdict;
 pub mod view3d;
 
 use std::ops::{Deref, DerefMut};
@@ -32,7 +43,8 @@ use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::{
-    Monitor, PresentMode, PrimaryMonitor, PrimaryWindow, WindowResizeConstraints, WindowResolution,
+    Monitor, MonitorSelection, PresentMode, PrimaryMonitor, PrimaryWindow, WindowMode,
+    WindowResizeConstraints, WindowResolution,
 };
 use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
@@ -42,9 +54,11 @@ use bevy_egui::{
 
 use command::Command;
 use display::LEAST;
+use export::{Export, Wish};
 use fonts::Fallback;
-use panels::pictures::Pictures;
+use panels::{films, pictures::Pictures};
 use session::{Session, Start};
+use settings::Settings;
 use shot::Errand;
 use view3d::View3d;
 
@@ -59,8 +73,10 @@ pub struct Options {
     pub size: Option<(u32, u32)>,
     /// Prints the timers when the window closes.
     pub timings: bool,
-    /// Light theme.
+    /// Light theme, also where another one is remembered.
     pub light: bool,
+    /// Whether theme, scale and scene are those of the last time, and are remembered for the next.
+    pub remembers: bool,
 }
 
 /// The session and the commands that wait for the next frame.
@@ -71,6 +87,15 @@ pub struct AppSession {
     pictures: Pictures,
     themed: Option<(bool, f32)>,
     fallback: Fallback,
+    export: Export,
+    /// The room of the films, pixels of the window: x, y, width, height.
+    film_room: [u32; 4],
+    /// What was remembered, and where it lies.
+    remembered: Option<(std::path::PathBuf, Settings)>,
+    /// Keeps what was copied, for as long as the window is there.
+    clipboard: Option<arboard::Clipboard>,
+    /// Frames in the second that runs, since when, and the seconds of the world shown by then.
+    counted: (u32, f32, f32),
 }
 
 impl Deref for AppSession {
@@ -103,9 +128,25 @@ pub fn run(options: Options) -> Result<(), String> {
     let display = display::find()?;
     let adapter = graphics::find()?;
     let (width, height) = size(&options, &display, adapter.max_side)?;
-    let mut session = Session::start(&options.start)
-        .map_err(|e| format!("worker threads cannot be started: {e}"))?;
+    let remembered = settings::place().filter(|_| options.remembers);
+    let remembered = remembered.map(|path| (Settings::read(&path), path));
+    let mut start = options.start.clone();
+    if let Some((settings, _)) = &remembered {
+        let known = |name: &String| crate::scene::load(name).is_ok();
+        let last = settings.scene.clone().filter(known);
+        // Whoever has been here before goes on where they were; the opening is for newcomers.
+        if start.opening && last.is_some() {
+            (start.scene, start.opening) = (last, false);
+        }
+    }
+    let mut session =
+        Session::start(&start).map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
+    if let Some((settings, _)) = &remembered {
+        session.state.light |= settings.light;
+        session.state.zoom = settings.zoom.unwrap_or(1.0);
+    }
+    let remembered = remembered.map(|(settings, path)| (path, settings));
     let problem = options.errand.problem.clone();
     let as_asked = options.size.is_some() && options.errand.shot.is_some();
     let to_be_fitted = display.room().is_none() && !as_asked;
@@ -138,6 +179,11 @@ pub fn run(options: Options) -> Result<(), String> {
         pictures: Pictures::default(),
         themed: None,
         fallback: Fallback::default(),
+        export: Export::default(),
+        film_room: [0, 0, 64, 64],
+        remembered,
+        clipboard: None,
+        counted: (0, 0.0, 0.0),
     })
     .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
@@ -145,13 +191,13 @@ pub fn run(options: Options) -> Result<(), String> {
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)
     .add_systems(Startup, (window_camera, view3d::setup))
-    .add_systems(PostStartup, pace)
     .add_systems(
         Update,
         (
             fit_into_screen,
             hear_workers,
             shot::run_errand,
+            go_on_exporting,
             view3d::build_scene,
             view3d::place,
             view3d::form,
@@ -170,7 +216,7 @@ pub fn run(options: Options) -> Result<(), String> {
         keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
     )
     .add_systems(EguiPrimaryContextPass, draw)
-    .add_systems(Last, print_timings);
+    .add_systems(Last, (pace, remember, print_timings));
     match app.run() {
         AppExit::Success => Ok(()),
         AppExit::Error(code) => Err(shot::said(&problem).unwrap_or_else(|| {
@@ -249,12 +295,22 @@ fn window_camera(mut commands: Commands) {
     commands.spawn((PrimaryEguiContext, settings, Camera2d, Msaa::Off));
 }
 
-/// Without a graphics card every frame takes a core away from the models: fewer of them.
-fn pace(view: Res<View3d>, mut winit: ResMut<WinitSettings>) {
-    let period = if view.is_software() {
-        Duration::from_millis(66)
-    } else {
-        Duration::from_millis(16)
+/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file was
+/// saved. Without a graphics card every frame takes a core away from the models: fewer of them.
+fn pace(
+    view: Res<View3d>,
+    session: NonSend<AppSession>,
+    time: Res<Time<Real>>,
+    errand: Res<Errand>,
+    mut winit: ResMut<WinitSettings>,
+) {
+    /// Seconds after the start during which pipelines are compiled and fonts looked for.
+    const WARM_S: f32 = 4.0;
+    let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
+    let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
+        (true, true) => Duration::from_millis(50),
+        (true, false) => Duration::from_millis(16),
+        (false, _) => Duration::from_millis(1500),
     };
     let mode = UpdateMode::Reactive {
         wait: period,
@@ -262,8 +318,39 @@ fn pace(view: Res<View3d>, mut winit: ResMut<WinitSettings>) {
         react_to_user_events: true,
         react_to_window_events: true,
     };
-    winit.focused_mode = mode;
-    winit.unfocused_mode = mode;
+    if winit.focused_mode != mode {
+        winit.focused_mode = mode;
+        winit.unfocused_mode = mode;
+    }
+}
+
+/// Writes down what is to be remembered when it has changed and nothing else is going on.
+fn remember(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>, mut next: Local<f32>) {
+    let now = time.elapsed_secs();
+    if now < *next || session.state.opening.is_some() {
+        return;
+    }
+    *next = now + 2.0;
+    let settings = Settings::of(&session.session.state);
+    let Some((path, last)) = &mut session.remembered else {
+        return;
+    };
+    if settings == *last {
+        return;
+    }
+    if let Err(e) = settings.write(path) {
+        tracing::warn!("{e}; it is not remembered");
+    }
+    *last = settings;
+}
+
+/// Goes on with a picture or a GIF that is being exported.
+fn go_on_exporting(mut session: NonSendMut<AppSession>, mut commands: Commands) {
+    let session = &mut *session;
+    let room = session.film_room;
+    session
+        .export
+        .go_on(&mut session.session.state, room, &mut commands);
 }
 
 /// The one place where the main thread meets the workers; its time is what the 1 ms budget is about.
@@ -281,13 +368,31 @@ fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
     if frame > 0.0 {
         timers.frame.add(frame);
     }
+    count_pace(session, time.elapsed_secs());
+}
+
+/// How fast the window and the world in it are, over the last second.
+fn count_pace(session: &mut AppSession, now: f32) {
+    let state = &mut session.session.state;
+    let world = state.shown() as f32 / crate::sim::CONTROL_HZ as f32;
+    let (frames, since, from) = &mut session.counted;
+    *frames += 1;
+    let passed = now - *since;
+    if passed < 1.0 {
+        return;
+    }
+    state.pace = state::Pace {
+        frames_per_s: *frames as f32 / passed,
+        real_time: ((world - *from) / passed).max(0.0),
+    };
+    (*frames, *since, *from) = (0, now, world);
 }
 
 fn draw(
     mut contexts: EguiContexts,
     mut session: NonSendMut<AppSession>,
     mut view: ResMut<View3d>,
-    window: Query<&Window, With<PrimaryWindow>>,
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let app = &mut *session;
@@ -311,7 +416,11 @@ fn draw(
         &mut app.pictures,
         &mut commands,
     );
-    view.want(laid.view_size * ctx.pixels_per_point());
+    let scale = ctx.pixels_per_point();
+    view.want(laid.view_size * scale);
+    let room = laid.films.expand(films::GAP);
+    app.film_room =
+        [room.left(), room.top(), room.width(), room.height()].map(|v| (v * scale).max(0.0) as u32);
     let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
         let drives = state.driver == state::DriverChoice::Keyboard || state.dream.is_some();
@@ -328,12 +437,56 @@ fn draw(
             }
         });
     }
+    if ctx.input(|i| i.events.iter().any(is_deed)) {
+        app.session.interrupt();
+    }
     app.session.hold(held);
+    app.session.was_drawn();
     for command in commands {
         view.apply(&command, app.session.state.scene.as_deref());
-        app.pending.push(command);
+        match &command {
+            Command::ToggleFullscreen => {
+                if let Ok(mut window) = window.single_mut() {
+                    window.mode = match window.mode {
+                        WindowMode::Windowed => {
+                            WindowMode::BorderlessFullscreen(MonitorSelection::Current)
+                        }
+                        _ => WindowMode::Windowed,
+                    };
+                }
+            }
+            Command::ExportPicture => app.export.begin(Wish::Picture, &mut app.session.state),
+            Command::ExportGif => app.export.begin(Wish::Gif, &mut app.session.state),
+            _ => app.pending.push(command),
+        }
+    }
+    if let Some(line) = app.session.take_copied() {
+        copy(app, line);
     }
     Ok(())
+}
+
+/// Whether somebody does something: a key or a button goes down, or the wheel turns.
+fn is_deed(event: &bevy_egui::egui::Event) -> bool {
+    use bevy_egui::egui::Event;
+    match event {
+        Event::Key { pressed, .. } | Event::PointerButton { pressed, .. } => *pressed,
+        Event::MouseWheel { .. } => true,
+        _ => false,
+    }
+}
+
+/// Puts a line on the clipboard where there is one, and on the terminal.
+fn copy(app: &mut AppSession, line: String) {
+    println!("{line}");
+    if app.clipboard.is_none() {
+        app.clipboard = arboard::Clipboard::new().ok();
+    }
+    let copied = app.clipboard.as_mut().map(|c| c.set_text(line.clone()));
+    app.session.state.say(match copied {
+        Some(Ok(())) => format!("Copied: {line}"),
+        _ => format!("There is no clipboard; on the terminal stands: {line}"),
+    });
 }
 
 fn print_timings(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::judge::Violation;
-use crate::model::{Camp, Card, MaskedClip, architecture};
+pub use crate::model::Camp;
+use crate::model::{Card, MaskedClip, architecture};
 use crate::worker::Imagined;
 
 /// Where the actions of a rollout came from.
@@ -175,8 +176,8 @@ pub struct Pane {
     pub clip_frames: Option<usize>,
     /// The clip that was masked last.
     pub masked: Option<MaskedShown>,
-    /// Whether a person wants it shown; `None` leaves it to its rank.
-    pub shown: Option<bool>,
+    /// Whether its newest rollout has not been on the screen yet.
+    pub unseen: bool,
 }
 
 /// Whether a model can be used.

@@ -53,6 +53,7 @@ pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
     std::thread::Builder::new()
         .name("loading".into())
         .spawn(move || {
+            super::stand_back();
             let mut dirs = Vec::new();
             for (entry, twin) in offered_models(&dir) {
                 let card = entry.card.map(Box::new).map_err(|e| e.to_string());

@@ -53,6 +53,7 @@ impl Session {
                         if pane.rollouts.len() == MAX_ROLLOUTS {
                             pane.rollouts.remove(0);
                         }
+                        pane.unseen = self.drawn > 0;
                         pane.rollouts.push(Rollout {
                             imagined,
                             took_ms,
@@ -82,7 +83,9 @@ impl Session {
     /// reality will do is not known yet: the plan stands in for it, and a rollout is imagined anew once
     /// reality has acted otherwise.
     pub(super) fn branch_by_itself(&mut self) {
-        if !self.state.playing || self.state.record.moments.is_empty() {
+        let lives = self.state.stage == Stage::Live && self.state.cursor == Cursor::Live;
+        let follows = lives || self.state.replay.is_some();
+        if !self.state.playing || !follows || self.state.record.moments.is_empty() {
             return;
         }
         let Some(scene) = self.state.scene.clone() else {
@@ -118,9 +121,13 @@ impl Session {
         self.branch = Some(branch);
         let (actions, source) = self.actions_from(branch, &scene);
         let taken = newest - branch;
-        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let panes: Vec<usize> = self.state.watched_panes().map(|(i, _)| i).collect();
         for index in panes {
             let pane = &self.state.panes[index];
+            // What nobody has seen yet is not imagined anew.
+            if pane.unseen {
+                continue;
+            }
             let stale = pane.rollout(branch).is_none_or(|r| {
                 let same = if r.took_ms < QUICK_MS { HORIZON } else { taken };
                 !alike(&r.actions, &actions, same)
@@ -131,20 +138,37 @@ impl Session {
         }
     }
 
-    /// Shows a model, which imagines from where the others did, or hides it.
-    pub(super) fn show_model(&mut self, index: usize, shown: bool) {
-        let Some(pane) = self.state.panes.get_mut(index) else {
+    /// Shows a model in a place, where it imagines from where the other did.
+    pub(super) fn pick(&mut self, slot: usize, index: usize) {
+        let Some(pane) = self.state.panes.get(index) else {
             return;
         };
-        pane.shown = Some(shown);
-        let (false, Some(back)) = (shown, self.backstage.get_mut(&pane.name)) else {
-            if let Some(&branch) = self.state.branches().last() {
-                self.imagine_in(index, branch);
+        let name = pane.name.clone();
+        let before: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let Some(place) = self.state.slots.get_mut(slot) else {
+            return;
+        };
+        *place = Some(name.clone());
+        for other in self.state.slots.iter_mut().enumerate() {
+            if let (true, Some(_)) = (other.0 != slot, other.1.as_ref().filter(|n| **n == name)) {
+                *other.1 = None;
             }
-            return;
-        };
-        back.imagination.cancel();
-        pane.busy = false;
+        }
+        let shown: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for hidden in before.iter().filter(|i| !shown.contains(i)) {
+            let pane = &mut self.state.panes[*hidden];
+            pane.busy = false;
+            if let Some(back) = self.backstage.get_mut(&pane.name) {
+                back.imagination.cancel();
+            }
+        }
+        self.state.focus = None;
+        // What plays asks for what is missing by itself.
+        let branch = self.state.branches().last().copied();
+        if let (Stage::Live, Some(branch)) = (self.state.stage, branch) {
+            let new = shown.iter().filter(|i| !before.contains(i));
+            new.copied().for_each(|i| self.imagine_in(i, branch));
+        }
     }
 
     fn imagine_in(&mut self, index: usize, branch: usize) {
@@ -167,7 +191,11 @@ impl Session {
             return;
         }
         let branch = self.state.shown();
+        self.branch = Some(branch);
         self.imagine_from(branch);
+        self.state.say(format!(
+            "Both imagine the next {HORIZON} steps from here: Space plays them"
+        ));
     }
 
     /// Shows several futures instead of one, or one again; what is shown is imagined anew.
@@ -193,7 +221,7 @@ impl Session {
             return;
         };
         let (actions, source) = self.actions_from(branch, &scene);
-        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let panes: Vec<usize> = self.state.watched_panes().map(|(i, _)| i).collect();
         for index in panes {
             self.ask_to_imagine(index, branch, &actions, source, &scene);
         }
@@ -240,6 +268,7 @@ impl Session {
                 true => SAMPLES,
                 false => 1,
             },
+            tracker: self.state.tracker.clone(),
         });
         pane.busy = true;
     }

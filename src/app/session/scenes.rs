@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Session;
 use crate::app::state::*;
 use crate::camera::Eye;
+use crate::judge::Tracker;
 use crate::scene::{self, Scene};
 use crate::worker::{RealityOrder, watch};
 
@@ -78,6 +79,11 @@ impl Session {
                 self.state.replay = None;
                 self.state.fault = None;
                 self.watch_file(&name, &scene);
+                let person = self.state.driver == DriverChoice::Keyboard && self.driver_is_chosen;
+                if !person || scene.is_phenomenon() {
+                    self.state.stage = Stage::Preparing;
+                    self.state.playing = true;
+                }
                 self.run_scene(scene);
             }
             Err(e) => self.state.complain(e.to_string()),
@@ -123,6 +129,7 @@ impl Session {
     fn run_scene(&mut self, scene: Arc<Scene>) {
         self.show_scene(scene.clone());
         let seed = self.state.record.seed;
+        self.tell_pace();
         self.reality.tell(RealityOrder::Load(scene, seed));
         self.choose_driver();
         self.play(self.state.playing);
@@ -135,16 +142,21 @@ impl Session {
     pub(super) fn show_scene(&mut self, scene: Arc<Scene>) {
         self.forget_imaginations();
         self.state.eye = Eye::standard(&scene).ok().map(Arc::new);
+        self.state.tracker = Some(Arc::new(Tracker::new(&scene)));
         self.state.scene = Some(scene);
         self.state.scene_version += 1;
         self.state.score = Score::default();
         self.state.interventions.clear();
         self.state.record.moments.clear();
+        self.state.record.tracks.clear();
         self.state.record.marks.clear();
         self.state.record.goal = None;
         self.state.solids.clear();
         self.state.grip = None;
         self.state.cursor = Cursor::Live;
+        self.state.range = None;
+        self.state.focus = None;
+        self.state.enlarged = None;
         self.state.note = None;
     }
 
