@@ -98,7 +98,9 @@ fn steps(scenes: usize) -> VecDeque<Step> {
     let mut all = VecDeque::new();
     for scene in 0..scenes {
         all.push_back(step("play a scene", Command::Scene(scene), |s, _| {
-            s.newest() >= 3 && s.playing
+            // Time waits for the first key of whoever drives.
+            let drives = s.driver == DriverChoice::Keyboard && s.has_actions();
+            drives || s.newest() >= 3 && s.playing
         }));
         all.push_back(step(
             "change the controller",

@@ -1,7 +1,7 @@
 //! What is wrong with an imagination, in words: how far off it is, and which law it broke. The only place of
 //! the window that reads what the judge found.
 
-use super::state::{Camp, Imagination, Pane, PaneStatus, Rollout, State};
+use super::state::{Camp, Imagination, Pane, PaneStatus, Rollout, Stage, State};
 use crate::judge::Violation;
 use crate::scene::Law;
 use crate::sim::CONTROL_HZ;
@@ -189,6 +189,9 @@ pub fn verdict(state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)
         PaneStatus::Ready => {}
     }
     let Some((at, rollout)) = shown else {
+        if state.stage == Stage::Preparing && !pane.busy && state.replay.is_none() {
+            return plain("Reality goes first…", "");
+        }
         return match pane.busy || state.playing {
             true => plain("Imagining…", ""),
             false => plain(

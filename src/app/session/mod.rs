@@ -110,7 +110,7 @@ impl Session {
         let mut session = Self {
             state: State::default(),
             reality: spawn_reality()?,
-            loading: Some(load_models(&scene::models_dir())?),
+            loading: None,
             backstage: HashMap::new(),
             wished: start.controller.clone(),
             driver_is_chosen: false,
@@ -141,6 +141,13 @@ impl Session {
         if session.state.scene.is_none() && start.replay.is_none() {
             session.open_scene(session.state.scene_index);
         }
+        // The models of the scene that is shown are loaded first.
+        let shown = session
+            .state
+            .scene
+            .as_ref()
+            .map_or("push", |s| s.name.as_str());
+        session.loading = Some(load_models(&scene::models_dir(), shown)?);
         for (target, value) in &start.set {
             session.apply(Command::Intervene(target.clone(), *value));
         }

@@ -34,10 +34,14 @@ impl Session {
         self.state.hunting = true;
         self.hunted = 0;
         self.state.enlarged = None;
-        self.apply_speed(1.0);
         self.state.playing = true;
-        if self.state.stage == Stage::Live {
+        let was_live = self.state.stage == Stage::Live;
+        if was_live {
             self.state.stage = Stage::Preparing;
+        }
+        self.apply_speed(1.0);
+        if was_live {
+            self.play(true);
         }
         // An episode that is still being imagined is looked through first.
         if seen.is_some() || self.state.stage == Stage::Showing && self.is_judged() {
