@@ -126,6 +126,8 @@ pub enum Command {
     ExportGif,
     /// Copies the command that shows this moment again.
     CopyCommand,
+    /// Plays the opening.
+    Opening,
     /// Says that something was not done, and why.
     Complain(String),
     /// Says something that leaves by itself.

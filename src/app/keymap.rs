@@ -206,6 +206,10 @@ pub const TABLE: &[Entry] = &[
         Command::ToggleInterventions,
     ),
     key("T", "Timers", Key::T, Command::ToggleTimers),
+    named(
+        "The opening: one minute that plays by itself",
+        Command::Opening,
+    ),
     named("What was measured", Command::Dock(Dock::Measured)),
     named("Failures of this episode", Command::Dock(Dock::Findings)),
     ctrl(

@@ -8,7 +8,7 @@ use super::command::Command;
 use super::panels::{
     banners, dream, films, overlay, pictures::Pictures, rail, timeline, toasts, top, transport,
 };
-use super::state::State;
+use super::state::{Act, State};
 use super::theme;
 use super::view3d::Scenery;
 
@@ -73,8 +73,12 @@ pub fn window_ui(
         .response
         .rect;
     let column = rail::width(state, width).map(|wide| {
+        // The opening points at the figures when it speaks of them.
+        let pointed = state.opening.is_some_and(|o| o.act == Act::Figures);
+        let edge = if pointed { theme::ACCENT } else { s.card };
         let side = Frame::new()
             .fill(s.card)
+            .stroke(egui::Stroke::new(2.0, edge))
             .inner_margin(Margin::symmetric(12, 10));
         Panel::right("rail")
             .resizable(false)

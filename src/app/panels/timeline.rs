@@ -1,12 +1,12 @@
 //! One timeline for everything: a lane a film, what is wrong where, and the moment looked at.
 
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Painter, Pos2, Rect, Sense, Shape, Stroke, Ui,
-    WidgetType, pos2, vec2,
+    Align, Align2, Button, Color32, CornerRadius, FontId, Layout, Painter, Pos2, Rect, RichText,
+    Sense, Shape, Stroke, Ui, WidgetType, pos2, vec2,
 };
 
 use super::super::command::Command;
-use super::super::state::{Cursor, HORIZON, Pane, State};
+use super::super::state::{Compare, Cursor, HORIZON, Pane, State};
 use super::super::theme::{self, Surfaces};
 use super::super::verdict::{Finding, findings, seconds};
 use super::name;
@@ -78,6 +78,7 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     range(&painter, rect, &axis, state, &s);
     playhead(&painter, rect, &axis, state, &s);
     legend(&painter, rect, state, &found, &s);
+    compare_ui(ui, state, rect, out);
     let pressed = response.is_pointer_button_down_on() || response.clicked();
     match (hovered, response.interact_pointer_pos().filter(|_| pressed)) {
         (Some(f), Some(_)) if response.clicked() => out.push(Command::Failure(f.pane, f.moment)),
@@ -256,6 +257,42 @@ fn playhead(painter: &Painter, rect: Rect, axis: &Axis, state: &State, s: &Surfa
             theme::IMAGINED,
             Stroke::new(1.0, s.base),
         ));
+    }
+}
+
+/// Picks how imaginations are held against the truth.
+fn compare_ui(ui: &mut Ui, state: &State, rect: Rect, out: &mut Vec<Command>) {
+    let wide = if rect.width() > 900.0 { 420.0 } else { 200.0 };
+    let row = Rect::from_min_max(
+        pos2(rect.right() - wide, rect.bottom() - LEGEND),
+        rect.right_bottom(),
+    );
+    let mut row = super::films::inside(ui, row, Layout::right_to_left(Align::Center));
+    row.spacing_mut().item_spacing.x = 3.0;
+    row.spacing_mut().interact_size.y = LEGEND - 2.0;
+    row.spacing_mut().button_padding = vec2(6.0, 1.0);
+    for compare in Compare::ALL.into_iter().rev() {
+        let word = match (compare, wide > 300.0) {
+            (Compare::Outline, _) => "outline",
+            (Compare::Onion, true) => "shines through",
+            (Compare::Onion, false) => "onion",
+            (Compare::Wipe, _) => "wipe",
+            (Compare::Difference, true) => "difference",
+            (Compare::Difference, false) => "diff",
+        };
+        let on = state.compare == compare;
+        let button = Button::selectable(on, RichText::new(word).small());
+        let response = row
+            .add(button)
+            .on_hover_text(format!("{} (X)", compare.words()));
+        name(&response, WidgetType::SelectableLabel, compare.words());
+        if response.clicked() {
+            out.push(Command::Compare(compare));
+        }
+    }
+    if wide > 300.0 {
+        let weak = theme::surfaces(state.light).weak;
+        row.label(RichText::new("Truth:").small().color(weak));
     }
 }
 

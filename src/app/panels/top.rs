@@ -166,14 +166,10 @@ fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         Command::ToggleTheme,
     );
     let hint = "All commands by name";
-    switch(
-        ui,
-        "⌘ Commands",
-        "Commands",
-        state.show_palette,
-        hint,
-        Command::TogglePalette,
-    );
+    let wide = ui.ctx().content_rect().width() > 1100.0;
+    let text = if wide { "Commands" } else { "…" };
+    let on = state.show_palette;
+    switch(ui, text, "Commands", on, hint, Command::TogglePalette);
     for dock in Dock::ALL.into_iter().rev() {
         if dock == Dock::Measured && !super::rail::is_wide(ui.ctx().content_rect().width()) {
             continue;

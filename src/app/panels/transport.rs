@@ -12,7 +12,7 @@ use super::number::{figure, number_ui, whole};
 use super::{badge, name, top};
 
 /// Windows narrower than this, in points, have the controls in two rows.
-const NARROW: f32 = 1260.0;
+const NARROW: f32 = 1450.0;
 
 /// Whether a window so wide has the controls in two rows.
 pub fn is_narrow(window_width: f32) -> bool {

@@ -31,6 +31,7 @@ impl Session {
                 let slow = self.state.speed > SLOW;
                 self.apply(Command::Speed(if slow { SLOW } else { 1.0 }));
             }
+            Command::Opening => self.open_with_a_story(),
             Command::Live => self.go_live(),
             Command::Show => self.show_again(),
             Command::NextFailure => self.next_failure(),
