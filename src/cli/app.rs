@@ -222,6 +222,8 @@ pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
 }
 
 fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
+    // Without a display nothing of this can be meant: said like any other wrong use, before anything begins.
+    crate::app::display::find().map_err(wrong_use)?;
     let mut script = Vec::new();
     for press in &args.press {
         script.push(crate::app::command::scripted(press).ok_or_else(|| {

@@ -273,6 +273,67 @@ fn reality_acts_first_and_then_all_films_play_together_to_the_same_end() {
 }
 
 #[test]
+fn nothing_is_drawn_by_itself_once_it_is_paused_and_all_is_done() {
+    let mut session = started("fall");
+    until(&mut session, "the show", |s| {
+        s.stage == Stage::Showing && !s.loading && s.measured.is_some()
+    });
+    assert!(session.is_busy(), "it plays");
+    session.apply(Command::TogglePlay);
+    let begun = Instant::now();
+    while session.is_busy() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never rests");
+        session.poll();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // A message keeps the window awake until it leaves.
+    session.apply(Command::Say("a word".into()));
+    assert!(session.is_busy());
+}
+
+#[test]
+fn the_opening_plays_by_itself_and_ends_with_the_first_deed() {
+    let mut session = Session::start(&Start {
+        opening: true,
+        ..Start::default()
+    })
+    .unwrap();
+    assert!(session.state.opening.is_some());
+    until(&mut session, "the show", |s| s.stage == Stage::Showing);
+    let (seed, scene) = (session.state.record.seed, session.state.scene_index);
+    until(&mut session, "a round", |s| s.shown() > 10);
+    assert_eq!(session.state.scenes[scene].name, "collide3");
+    session.interrupt();
+    assert!(session.state.opening.is_none());
+    // What was on the screen stays there.
+    session.poll();
+    assert_eq!(
+        (session.state.record.seed, session.state.scene_index),
+        (seed, scene)
+    );
+}
+
+#[test]
+fn the_command_that_is_copied_names_scene_seed_driver_changes_and_moment() {
+    let mut session = started("push");
+    session.apply(Command::Driver(parallax::app::state::DriverChoice::Random));
+    session.apply(Command::Intervene("gravity".into(), -3.7));
+    session.apply(Command::CopyCommand);
+    let line = session.take_copied().unwrap();
+    let seed = session.state.record.seed;
+    assert!(
+        line.starts_with(&format!("parallax app --scene push --seed {seed}")),
+        "{line}"
+    );
+    assert!(
+        line.contains("--controller random --set gravity=-3.7"),
+        "{line}"
+    );
+    assert!(line.contains("scrub="), "{line}");
+    assert_eq!(session.take_copied(), None);
+}
+
+#[test]
 fn a_failure_is_looked_at_slowly_from_half_a_second_before_it_with_its_sentence() {
     let mut session = started("collide3");
     until(&mut session, "the show", |s| s.stage == Stage::Showing);
