@@ -108,6 +108,8 @@ pub enum Command {
     ResetCamera,
     /// Orbit the 3-D camera by radians about the vertical and the horizontal, and scale its distance.
     Orbit(f32, f32, f32),
+    /// Move the 3-D camera across its line of sight, in heights of its picture to the right and down.
+    Pan(f32, f32),
     /// Takes hold of something in the 3-D view.
     Grab(Grip),
     /// What is held follows the pointer, which is at this place of the world (metres).

@@ -277,7 +277,10 @@ pub const TABLE: &[Entry] = &[
         "Strike it: an impulse when you let go (live)",
     ),
     hint("Drag the goal", "Put it elsewhere (live)"),
-    hint("Drag the floor", "Turn the view; wheel: nearer or farther"),
+    hint(
+        "Drag the floor",
+        "Turn the view; right button: move it; wheel: nearer or farther",
+    ),
 ];
 
 /// The keys of a command as a tooltip shows them, such as ` (Space)`; nothing where it has none.

@@ -230,6 +230,8 @@ pub struct State {
     pub loading: bool,
     /// The newest decision.
     pub decision: Option<Arc<Decision>>,
+    /// Whether reality waits for a decision that takes long enough to be noticed.
+    pub thinks: bool,
     /// The newest moment when it was made.
     pub planned_at: usize,
     /// Successes so far.
@@ -323,6 +325,7 @@ impl Default for State {
             panes: Vec::new(),
             loading: true,
             decision: None,
+            thinks: false,
             planned_at: 0,
             score: Score::default(),
             note: None,

@@ -2,8 +2,8 @@
 
 use bevy::math::Vec3;
 use bevy_egui::egui::{
-    self, Align, Button, Color32, CornerRadius, FontId, Layout, Rect, RichText, Sense, Stroke, Ui,
-    WidgetType, pos2,
+    self, Align, Button, Color32, CornerRadius, FontId, Layout, PointerButton, Rect, RichText,
+    Sense, Stroke, Ui, WidgetType, pos2,
 };
 
 use super::super::command::{Command, keys_of};
@@ -80,8 +80,12 @@ pub fn view_ui(
     let mut shape = egui::epaint::RectShape::filled(rect, CornerRadius::same(4), Color32::WHITE);
     shape = shape.with_texture(scenery.texture, WHOLE);
     painter.add(shape);
-    if response.dragged() && state.grip == Some(Grip::View) {
-        let d = response.drag_delta();
+    let d = response.drag_delta();
+    let others = [PointerButton::Secondary, PointerButton::Middle];
+    if others.into_iter().any(|b| response.dragged_by(b)) {
+        let height = rect.height().max(1.0);
+        out.push(Command::Pan(d.x / height, d.y / height));
+    } else if response.dragged() && state.grip == Some(Grip::View) {
         out.push(Command::Orbit(-d.x * 0.008, d.y * 0.008, 1.0));
     }
     if response.double_clicked() {
@@ -234,8 +238,10 @@ fn foot_ui(ui: &mut Ui, state: &State, rect: Rect) {
             "you act: time begins with your first key".into()
         }
         (DriverChoice::Keyboard, ..) => "you act: W A S D or arrows".into(),
+        (DriverChoice::Oracle, ..) if state.thinks => "the oracle thinks…".into(),
         (DriverChoice::Oracle, ..) => "the oracle acts: it plans in the simulator".into(),
         (DriverChoice::Random, ..) => "chance acts".into(),
+        (DriverChoice::Planner(model), ..) if state.thinks => format!("{model} thinks…"),
         (DriverChoice::Planner(model), ..) => match state.timers.decision.percentile(0.5) {
             Some(ms) if ms >= 1000.0 => format!("{model} acts, {:.1} s a decision", ms / 1e3),
             Some(ms) => format!("{model} acts, {ms:.0} ms a decision"),

@@ -22,6 +22,7 @@ mod showing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
@@ -37,6 +38,9 @@ use crate::worker::{
     RealityHandle, RealityOrder, Replay, Replayed, Watch, judging, load_models, places, replaying,
     spawn_reality,
 };
+
+/// A decision that takes longer than this is noticed.
+const NOTICED: Duration = Duration::from_millis(350);
 
 /// What a pane has behind it.
 struct Backstage {
@@ -96,6 +100,8 @@ pub struct Session {
     /// Frames of the window that were drawn; without a window nothing is ever unseen.
     drawn: u64,
     figures: Option<Receiver<Measured>>,
+    /// When reality last told something.
+    heard: Instant,
     /// A command line that is to be copied.
     copied: Option<String>,
 }
@@ -128,6 +134,7 @@ impl Session {
             hunted: 0,
             drawn: 0,
             figures: Some(read_figures(&scene::models_dir())?),
+            heard: Instant::now(),
             copied: None,
         };
         session.list_scenes(start.scene.as_deref());
@@ -196,7 +203,11 @@ impl Session {
         self.hear_replays();
         while let Some(news) = self.reality.poll() {
             self.hear_reality(news);
+            self.heard = Instant::now();
         }
+        let runs = self.state.playing && self.state.stage != Stage::Showing;
+        let waited = self.heard.elapsed() > NOTICED && self.state.has_actions();
+        self.state.thinks = runs && waited && !self.state.record.moments.is_empty();
         self.track_reality();
         self.hear_imaginations();
         self.dream_on();

@@ -74,6 +74,8 @@ pub struct Scenery {
     pub poses: Vec<BodyState>,
 }
 
+/// How far from the middle of the world the camera may be led, metres.
+const FARTHEST: f32 = 4.0;
 /// Vertical field of view before there is a scene, radians.
 const FOV: f32 = std::f32::consts::FRAC_PI_4;
 
@@ -192,6 +194,13 @@ impl View3d {
                 self.yaw += yaw;
                 self.pitch = (self.pitch + pitch).clamp(0.05, 1.54);
                 self.distance = (self.distance * zoom).clamp(0.4, 8.0);
+                self.dirty = true;
+            }
+            Command::Pan(right, down) => {
+                let camera = self.camera_transform();
+                let height = 2.0 * self.distance * (0.5 * self.fov).tan();
+                let by = camera.up() * (down * height) - camera.right() * (right * height);
+                self.target = (self.target + by).clamp_length_max(FARTHEST);
                 self.dirty = true;
             }
             Command::ResetCamera => {
