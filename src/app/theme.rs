@@ -201,7 +201,7 @@ pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
         Law::Duplication => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
         Law::Continuity => polygon(&[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)]),
         Law::Size => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
-        Law::Interpenetration => {
+        _ => {
             let arm = Stroke::new(r * 0.7, colour);
             painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], arm);
             painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], arm);
@@ -222,7 +222,7 @@ pub const fn law_word(law: Law) -> &'static str {
         Law::Duplication => "became two",
         Law::Continuity => "jumped",
         Law::Size => "changed size",
-        Law::Interpenetration => "overlaps",
+        _ => "overlaps",
     }
 }
 
