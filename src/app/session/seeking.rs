@@ -66,10 +66,12 @@ impl Session {
 
     /// Whether all that is shown has been imagined and judged.
     fn is_judged(&self) -> bool {
-        let mut panes = self.state.scene_panes();
+        let wanted = self.branches_wanted().len();
+        let mut panes = self.state.watched_panes();
         panes.all(|(_, p)| {
             let failed = matches!(p.status, PaneStatus::Failed(_));
-            failed || !p.rollouts.is_empty() && !p.busy && p.rollouts.iter().all(|r| r.judged)
+            let judged = p.rollouts.iter().filter(|r| r.judged).count();
+            failed || !p.busy && judged >= wanted
         })
     }
 

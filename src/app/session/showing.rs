@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// The moments from which the models are to imagine what has happened already.
-    fn branches_wanted(&self) -> Vec<usize> {
+    pub(super) fn branches_wanted(&self) -> Vec<usize> {
         let newest = self.state.newest();
         match self.state.has_actions() {
             true => (0..newest.max(1)).step_by(HORIZON).collect(),
@@ -299,6 +299,11 @@ impl Session {
         let mut orders = Vec::new();
         for (index, pane) in self.state.watched_panes() {
             let missing = wanted.iter().find(|b| pane.rollout(**b).is_none());
+            // The judge is through with one before the next comes: a newer order would cancel it.
+            let back = self.backstage.get(&pane.name);
+            if back.is_some_and(|b| b.judging.is_busy()) {
+                continue;
+            }
             if let (false, PaneStatus::Ready, Some(branch)) = (pane.busy, &pane.status, missing) {
                 orders.push((index, *branch));
             }
