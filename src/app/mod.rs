@@ -6,6 +6,7 @@
 //! `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs` first, then
 //! `layout.rs`.
 //!
+//! `window.rs` is what the window does besides drawing: how often, what it remembers, what is dropped on it.
 //! `export.rs` writes pictures and GIFs of the window, `settings.rs` remembers theme, scale and scene.
 //!
 //! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence
@@ -35,18 +36,18 @@ pub mod theme;
 pub mod timing;
 pub mod verdict;
 pub mod view3d;
+mod window;
 
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::{
-    Monitor, MonitorSelection, PresentMode, PrimaryMonitor, PrimaryWindow, WindowMode,
-    WindowResizeConstraints, WindowResolution,
+    MonitorSelection, PresentMode, PrimaryWindow, WindowMode, WindowResizeConstraints,
+    WindowResolution,
 };
-use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
     EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
     EguiPostUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
@@ -194,10 +195,11 @@ pub fn run(options: Options) -> Result<(), String> {
     .add_systems(
         Update,
         (
-            fit_into_screen,
+            window::fit_into_screen,
+            window::take_dropped,
             hear_workers,
             shot::run_errand,
-            go_on_exporting,
+            window::go_on_exporting,
             view3d::build_scene,
             view3d::place,
             view3d::form,
@@ -216,7 +218,7 @@ pub fn run(options: Options) -> Result<(), String> {
         keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
     )
     .add_systems(EguiPrimaryContextPass, draw)
-    .add_systems(Last, (pace, remember, print_timings));
+    .add_systems(Last, (window::pace, window::remember, print_timings));
     match app.run() {
         AppExit::Success => Ok(()),
         AppExit::Error(code) => Err(shot::said(&problem).unwrap_or_else(|| {
@@ -253,36 +255,6 @@ fn size(options: &Options, display: &display::Display, most: u32) -> Result<(u32
     Ok(fitting)
 }
 
-/// Only X11 tells beforehand how large the screen is.
-fn fit_into_screen(
-    mut to_be_fitted: ResMut<ToBeFitted>,
-    monitors: Query<(&Monitor, Has<PrimaryMonitor>)>,
-    mut window: Query<&mut Window, With<PrimaryWindow>>,
-) {
-    /// What the window's title takes, points.
-    const TITLE: f64 = 40.0;
-    if !to_be_fitted.0 {
-        return;
-    }
-    let first = monitors.iter().max_by_key(|(_, is_primary)| *is_primary);
-    let (Some((monitor, _)), Ok(mut window)) = (first, window.single_mut()) else {
-        return;
-    };
-    to_be_fitted.0 = false;
-    let title = (TITLE * monitor.scale_factor) as u32;
-    let room = (
-        monitor.physical_width,
-        monitor.physical_height.saturating_sub(title),
-    );
-    let size = (window.physical_width(), window.physical_height());
-    let fitting = display::fitting(size, Some(room).filter(|(w, h)| *w > 0 && *h > 0));
-    if fitting != size {
-        window
-            .resolution
-            .set_physical_resolution(fitting.0, fitting.1);
-    }
-}
-
 fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
     settings.auto_create_primary_context = false;
 }
@@ -293,64 +265,6 @@ fn window_camera(mut commands: Commands) {
     let input = &mut settings.input_system_settings;
     input.run_write_keyboard_input_messages_system = false;
     commands.spawn((PrimaryEguiContext, settings, Camera2d, Msaa::Off));
-}
-
-/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file was
-/// saved. Without a graphics card every frame takes a core away from the models: fewer of them.
-fn pace(
-    view: Res<View3d>,
-    session: NonSend<AppSession>,
-    time: Res<Time<Real>>,
-    errand: Res<Errand>,
-    mut winit: ResMut<WinitSettings>,
-) {
-    /// Seconds after the start during which pipelines are compiled and fonts looked for.
-    const WARM_S: f32 = 4.0;
-    let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
-    let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
-        (true, true) => Duration::from_millis(50),
-        (true, false) => Duration::from_millis(16),
-        (false, _) => Duration::from_millis(1500),
-    };
-    let mode = UpdateMode::Reactive {
-        wait: period,
-        react_to_device_events: false,
-        react_to_user_events: true,
-        react_to_window_events: true,
-    };
-    if winit.focused_mode != mode {
-        winit.focused_mode = mode;
-        winit.unfocused_mode = mode;
-    }
-}
-
-/// Writes down what is to be remembered when it has changed and nothing else is going on.
-fn remember(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>, mut next: Local<f32>) {
-    let now = time.elapsed_secs();
-    if now < *next || session.state.opening.is_some() {
-        return;
-    }
-    *next = now + 2.0;
-    let settings = Settings::of(&session.session.state);
-    let Some((path, last)) = &mut session.remembered else {
-        return;
-    };
-    if settings == *last {
-        return;
-    }
-    if let Err(e) = settings.write(path) {
-        tracing::warn!("{e}; it is not remembered");
-    }
-    *last = settings;
-}
-
-/// Goes on with a picture or a GIF that is being exported.
-fn go_on_exporting(mut session: NonSendMut<AppSession>, mut commands: Commands) {
-    let session = &mut *session;
-    let room = session.film_room;
-    session
-        .export
-        .go_on(&mut session.session.state, room, &mut commands);
 }
 
 /// The one place where the main thread meets the workers; its time is what the 1 ms budget is about.
@@ -368,24 +282,7 @@ fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
     if frame > 0.0 {
         timers.frame.add(frame);
     }
-    count_pace(session, time.elapsed_secs());
-}
-
-/// How fast the window and the world in it are, over the last second.
-fn count_pace(session: &mut AppSession, now: f32) {
-    let state = &mut session.session.state;
-    let world = state.shown() as f32 / crate::sim::CONTROL_HZ as f32;
-    let (frames, since, from) = &mut session.counted;
-    *frames += 1;
-    let passed = now - *since;
-    if passed < 1.0 {
-        return;
-    }
-    state.pace = state::Pace {
-        frames_per_s: *frames as f32 / passed,
-        real_time: ((world - *from) / passed).max(0.0),
-    };
-    (*frames, *since, *from) = (0, now, world);
+    window::count_pace(session, time.elapsed_secs());
 }
 
 fn draw(
@@ -437,7 +334,7 @@ fn draw(
             }
         });
     }
-    if ctx.input(|i| i.events.iter().any(is_deed)) {
+    if ctx.input(|i| i.events.iter().any(window::is_deed)) {
         app.session.interrupt();
     }
     app.session.hold(held);
@@ -461,32 +358,9 @@ fn draw(
         }
     }
     if let Some(line) = app.session.take_copied() {
-        copy(app, line);
+        window::copy(app, line);
     }
     Ok(())
-}
-
-/// Whether somebody does something: a key or a button goes down, or the wheel turns.
-fn is_deed(event: &bevy_egui::egui::Event) -> bool {
-    use bevy_egui::egui::Event;
-    match event {
-        Event::Key { pressed, .. } | Event::PointerButton { pressed, .. } => *pressed,
-        Event::MouseWheel { .. } => true,
-        _ => false,
-    }
-}
-
-/// Puts a line on the clipboard where there is one, and on the terminal.
-fn copy(app: &mut AppSession, line: String) {
-    println!("{line}");
-    if app.clipboard.is_none() {
-        app.clipboard = arboard::Clipboard::new().ok();
-    }
-    let copied = app.clipboard.as_mut().map(|c| c.set_text(line.clone()));
-    app.session.state.say(match copied {
-        Some(Ok(())) => format!("Copied: {line}"),
-        _ => format!("There is no clipboard; on the terminal stands: {line}"),
-    });
 }
 
 fn print_timings(

@@ -314,6 +314,22 @@ fn the_opening_plays_by_itself_and_ends_with_the_first_deed() {
 }
 
 #[test]
+fn a_scene_that_is_dropped_is_shown_and_what_is_none_is_said_to_be_none() {
+    let mut session = started("push");
+    let fall = scene::library_dir().join("fall.ron");
+    session.open_file(&fall);
+    until(&mut session, "the dropped scene", |s| {
+        s.scene.as_ref().is_some_and(|s| s.name == "fall") && s.newest() > 0
+    });
+    session.open_file(std::path::Path::new("notes.txt"));
+    let note = session.state.note.clone().unwrap();
+    assert!(
+        session.state.note_is_error && note.contains("notes.txt"),
+        "{note}"
+    );
+}
+
+#[test]
 fn the_command_that_is_copied_names_scene_seed_driver_changes_and_moment() {
     let mut session = started("push");
     session.apply(Command::Driver(parallax::app::state::DriverChoice::Random));

@@ -1,6 +1,6 @@
 //! Which scenes there are, which one is shown, and its file while it is edited.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::app::state::*;
 use crate::camera::Eye;
 use crate::judge::Tracker;
 use crate::scene::{self, Scene};
-use crate::worker::{RealityOrder, watch};
+use crate::worker::{RealityOrder, Replay, watch};
 
 /// How often the scene's file is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -87,6 +87,33 @@ impl Session {
                 self.run_scene(scene);
             }
             Err(e) => self.state.complain(e.to_string()),
+        }
+    }
+
+    /// Opens a file that somebody dropped: a scene or a recording.
+    pub fn open_file(&mut self, path: &Path) {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        match ending.as_ref() {
+            "ron" => {
+                let name = path.display().to_string();
+                let summary = Scene::load(path);
+                let entry = SceneEntry {
+                    has_actions: summary.as_ref().is_ok_and(|s| !s.is_phenomenon()),
+                    summary: summary.map(|s| s.summary).map_err(|e| e.to_string()),
+                    name: name.clone(),
+                };
+                self.state.scenes.retain(|s| s.name != name);
+                self.state.scenes.insert(0, entry);
+                self.open_scene(0);
+            }
+            "plx" => self.open_replay(Replay {
+                file: path.into(),
+                episode: 0,
+            }),
+            _ => self.state.complain(format!(
+                "{}: only a scene (.ron) or recorded episodes (.plx) can be opened here",
+                path.display()
+            )),
         }
     }
 
