@@ -82,7 +82,17 @@ fn nothing_overflows_or_overlaps_at_any_size_and_time_stays_where_it_is() {
                     assert!(inside.contains_rect(rail), "{at}: {rail:?}");
                     assert!(laid.films.right() <= rail.left() + 1.0, "{at}");
                 }
-                assert!(!texts.is_empty());
+                assert!(texts.len() > 20, "{at}: {} texts", texts.len());
+                for (i, (text, rect)) in texts.iter().enumerate() {
+                    for (other, beside) in &texts[i + 1..] {
+                        let both = rect.intersect(*beside);
+                        let overlap = both.width() > 3.0 && both.height() > 4.0;
+                        assert!(
+                            !overlap,
+                            "{at}: `{text}` {rect:?} over `{other}` {beside:?}"
+                        );
+                    }
+                }
                 for enlarged in [None, Some(Film::Reality), Some(Film::Model(1))] {
                     let cards = films::cards(laid.films, 2, enlarged);
                     for (i, card) in cards.iter().enumerate() {

@@ -316,7 +316,13 @@ fn hovered(ui: &Ui, painter: &Painter, state: &State, sight: &Sight, at: Pos2) {
             if state.is_touchable() && can_hold(state, body, shift) {
                 ui.ctx().set_cursor_icon(CursorIcon::Grab);
             }
-            say(painter, state, at, &described.name, hint);
+            say(
+                painter,
+                state,
+                at,
+                &told(state, body, &described.name),
+                hint,
+            );
         }
         Under::Goal(_) if state.is_touchable() => {
             ui.ctx().set_cursor_icon(CursorIcon::Grab);
@@ -324,6 +330,17 @@ fn hovered(ui: &Ui, painter: &Painter, state: &State, sight: &Sight, at: Pos2) {
         }
         _ => {}
     }
+}
+
+/// A body's name, and where it is and how fast in the moment shown.
+fn told(state: &State, body: usize, name: &str) -> String {
+    let moment = state.shown_moment();
+    let Some(at) = moment.and_then(|m| m.state.bodies.get(body)) else {
+        return name.into();
+    };
+    let [x, y, z] = at.position.map(|v| v * 100.0);
+    let speed = convert::vec3(at.velocity).length();
+    format!("{name}: {x:.0}, {y:.0}, {z:.0} cm · {speed:.2} m/s")
 }
 
 /// The line from the body to the pointer, or the arrow of the impulse, and what it means.
