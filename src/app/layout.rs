@@ -107,7 +107,7 @@ pub fn window_ui(
         .inner;
     overlay::shortcuts_ui(ctx, state, out);
     overlay::palette_ui(ctx, state, out);
-    toasts::toasts_ui(ctx, state, bottom.height());
+    toasts::toasts_ui(ctx, state, bottom.height(), column.map(|c| c.width()));
     Laid {
         view_size,
         films: room,

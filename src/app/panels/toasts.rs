@@ -8,8 +8,9 @@ use super::super::state::State;
 use super::super::theme;
 use super::legible;
 
-/// Draws the messages, above the controls, at the left.
-pub fn toasts_ui(ctx: &Context, state: &State, above: f32) {
+/// Draws the messages above the controls: at the foot of the column at the right where there is one of this
+/// width, so that no film is covered.
+pub fn toasts_ui(ctx: &Context, state: &State, above: f32, column: Option<f32>) {
     let export = state.exporting.iter().cloned();
     let texts: Vec<String> = export
         .chain(state.toasts.iter().map(|t| t.text.clone()))
@@ -18,10 +19,14 @@ pub fn toasts_ui(ctx: &Context, state: &State, above: f32) {
         return;
     }
     let s = theme::surfaces(state.light);
+    let (align, width) = match column {
+        Some(column) => (Align2::RIGHT_BOTTOM, column - 16.0),
+        None => (Align2::CENTER_BOTTOM, 520.0),
+    };
     Area::new(Id::new("toasts"))
         .order(Order::Tooltip)
         .interactable(false)
-        .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -above - 8.0))
+        .anchor(align, vec2(-8.0, -above - 8.0))
         .show(ctx, |ui| {
             for text in texts {
                 Frame::new()
@@ -30,7 +35,7 @@ pub fn toasts_ui(ctx: &Context, state: &State, above: f32) {
                     .corner_radius(6)
                     .inner_margin(Margin::symmetric(12, 7))
                     .show(ui, |ui| {
-                        ui.set_max_width(520.0);
+                        ui.set_max_width(width - 26.0);
                         let text = legible(ui.ctx(), &text).into_owned();
                         ui.add(Label::new(RichText::new(text).color(s.text)).wrap());
                     });

@@ -133,7 +133,7 @@ fn sentence_ui(ui: &mut Ui, state: &State) {
     let strong = egui::TextFormat::simple(FontId::proportional(size), strong_colour);
     job.append(&first, 0.0, weak);
     job.append(&format!(" {second}"), 0.0, strong);
-    ui.add(egui::Label::new(job))
+    ui.add(egui::Label::new(job).wrap())
         .on_hover_text(format!("{first} {second}"));
 }
 
