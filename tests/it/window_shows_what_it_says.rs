@@ -8,7 +8,7 @@ use bevy_egui::egui::{self, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use parallax::app::command::{self, Command, TABLE};
 use parallax::app::layout;
-use parallax::app::panels::{films, pictures::Pictures, top};
+use parallax::app::panels::{films, overlay, pictures::Pictures, top};
 use parallax::app::session::{Session, Start};
 use parallax::app::state::{Cursor, Dock, Film, Rollout, Stage, State};
 use parallax::app::verdict;
@@ -16,7 +16,7 @@ use parallax::judge::Violation;
 use parallax::scene::{self, Law};
 use parallax::worker::{Imagined, Moment};
 
-use crate::panels::state;
+use crate::panels::{run_panel, state};
 
 /// The whole window at a size, and what the layout says of it.
 fn laid(state: &State, size: egui::Vec2) -> (layout::Laid, Vec<(String, egui::Rect)>) {
@@ -178,6 +178,28 @@ fn keys_do_what_the_table_says_and_steering_keys_mean_nothing_else_while_somebod
             .iter()
             .all(|e| e.what.is_empty() || e.command.is_some() || !e.keys.is_empty())
     );
+}
+
+#[test]
+fn the_palette_does_what_is_chosen_in_it_and_esc_leaves_it() {
+    let mut state = state();
+    state.show_palette = true;
+    let palette = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| {
+        overlay::palette_ui(ui.ctx(), s, out);
+    };
+    let type_in = |h: &mut Harness<'_, Vec<Command>>, text: &str| {
+        for letter in text.chars() {
+            h.event(egui::Event::Text(letter.into()));
+            h.run_steps(1);
+        }
+    };
+    let sent = run_panel(&state, palette, |h| {
+        type_in(h, "gif");
+        h.key_press(Key::Enter);
+    });
+    assert_eq!(sent, [Command::TogglePalette, Command::ExportGif]);
+    let sent = run_panel(&state, palette, |h| h.key_press(Key::Escape));
+    assert_eq!(sent, [Command::TogglePalette]);
 }
 
 #[test]
