@@ -103,7 +103,9 @@ fn nothing_overflows_or_overlaps_at_any_size_and_time_stays_where_it_is() {
                         for (k, part) in parts.iter().enumerate() {
                             assert!(card.whole.contains_rect(*part), "{at}: {k} {card:?}");
                             for other in &parts[k + 1..] {
-                                assert!(part.bottom() <= other.top() + 0.1, "{at}: {card:?}");
+                                let both = part.intersect(*other);
+                                let overlaps = both.width() > 0.1 && both.height() > 0.1;
+                                assert!(!overlaps, "{at}: {card:?}");
                             }
                         }
                         for other in &cards[i + 1..] {
@@ -111,6 +113,11 @@ fn nothing_overflows_or_overlaps_at_any_size_and_time_stays_where_it_is() {
                         }
                     }
                     let sides: Vec<f32> = cards.iter().map(|c| c.picture.width()).collect();
+                    if let Some(large) = cards.iter().find(|c| Some(c.film) == enlarged) {
+                        let usual = films::cards(laid.films, 2, None)[0].picture.width();
+                        let larger = large.picture.width() > 1.1 * usual;
+                        assert!(larger, "{at}: {usual} to {:?}", large.picture);
+                    }
                     if enlarged.is_none() {
                         assert!(
                             sides.iter().all(|s| (s - sides[0]).abs() < 0.5),

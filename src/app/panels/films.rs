@@ -24,6 +24,10 @@ const COST: f32 = 26.0;
 /// Two lines of the verdict and one of the rest.
 const VERDICT: f32 = 62.0;
 const SPACE: f32 = 5.0;
+/// Most of the height that is left over that goes to words.
+const MORE_WORDS: f32 = 48.0;
+/// Least room for words beside a large picture.
+const BESIDE: f32 = 150.0;
 
 /// A film's card and the parts of it, in points of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +57,9 @@ impl Card {
         let head = row(inner.top(), HEAD);
         let left = inner.center().x - 0.5 * side;
         let picture = Rect::from_min_size(pos2(left, head.bottom() + SPACE), Vec2::splat(side));
-        let words = row(picture.bottom() + SPACE, VERDICT);
+        // Where there is room, words are larger.
+        let spare = (inner.height() - below - side).clamp(0.0, MORE_WORDS);
+        let words = row(picture.bottom() + SPACE, VERDICT + spare);
         let cost = row(words.bottom() + SPACE, COST);
         Self {
             film,
@@ -61,6 +67,31 @@ impl Card {
             head,
             picture,
             verdict: words,
+            cost,
+        }
+    }
+}
+
+impl Card {
+    /// A card with a picture as high as it is; words stand beside it.
+    fn large(film: Film, whole: Rect) -> Self {
+        let inner = whole.shrink(PAD);
+        let height = inner.height() - HEAD - SPACE;
+        let side = height.min(inner.width() - BESIDE - PAD).max(32.0);
+        let head = Rect::from_min_size(inner.min, vec2(inner.width(), HEAD));
+        let at = pos2(inner.left(), head.bottom() + SPACE);
+        let picture = Rect::from_min_size(at, Vec2::splat(side));
+        let left = picture.right() + PAD;
+        let foot = picture.bottom() - COST;
+        let verdict =
+            Rect::from_min_max(pos2(left, picture.top()), pos2(inner.right(), foot - SPACE));
+        let cost = Rect::from_min_max(pos2(left, foot), pos2(inner.right(), picture.bottom()));
+        Self {
+            film,
+            whole,
+            head,
+            picture,
+            verdict,
             cost,
         }
     }
@@ -76,12 +107,12 @@ pub fn cards(room: Rect, models: usize, enlarged: Option<Film>) -> Vec<Card> {
         Film::Model(slot) => *slot < models,
     });
     match enlarged {
-        Some(Film::Reality) => vec![Card::new(Film::Reality, room)],
+        Some(Film::Reality) => vec![Card::large(Film::Reality, room)],
         Some(film) => {
-            let middle = room.left() + room.width() * 0.34;
+            let middle = room.left() + room.width() * 0.30;
             vec![
                 Card::new(Film::Reality, across(room.left(), middle - 0.5 * GAP)),
-                Card::new(film, across(middle + 0.5 * GAP, room.right())),
+                Card::large(film, across(middle + 0.5 * GAP, room.right())),
             ]
         }
         None => {
@@ -351,19 +382,27 @@ pub(super) fn verdict_ui(ui: &mut Ui, state: &State, rect: Rect, verdict: &Verdi
     };
     let sign = if verdict.is_broken { "✖ " } else { "" };
     let line = legible(ui.ctx(), &format!("{sign}{}", verdict.line)).into_owned();
-    let size = if rect.width() > 300.0 { 16.0 } else { 14.0 };
+    let size = match rect.size() {
+        s if s.x > 300.0 && s.y > 90.0 => 18.0,
+        s if s.x > 250.0 || s.y > 90.0 => 16.0,
+        _ => 14.0,
+    };
     let mut job = egui::text::LayoutJob::simple(
         line.clone(),
         FontId::proportional(size),
         colour,
         rect.width(),
     );
-    job.wrap.max_rows = 2;
+    // A large film has room for all of it.
+    job.wrap.max_rows = if rect.height() > 130.0 { 7 } else { 2 };
     rows.add(egui::Label::new(job)).on_hover_text(line);
     let rest = legible(ui.ctx(), &verdict.rest).into_owned();
-    let text = RichText::new(&rest).color(s.weak);
-    rows.add(egui::Label::new(text).truncate())
-        .on_hover_text(rest);
+    let text = egui::Label::new(RichText::new(&rest).color(s.weak));
+    let text = match rect.height() > 130.0 {
+        true => text.wrap(),
+        false => text.truncate(),
+    };
+    rows.add(text).on_hover_text(rest);
 }
 
 /// How long imagining took, as a bar beside that of the other model, and how it can be asked otherwise.

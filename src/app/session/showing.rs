@@ -30,6 +30,8 @@ pub(super) struct Player {
     held: Option<Instant>,
     /// How often the clip has played.
     rounds: u32,
+    /// Whether an episode was asked for that has not begun yet.
+    awaits: bool,
 }
 
 impl Default for Player {
@@ -38,6 +40,7 @@ impl Default for Player {
             until: Instant::now(),
             held: None,
             rounds: 0,
+            awaits: false,
         }
     }
 }
@@ -96,6 +99,11 @@ impl Session {
     /// Starts an episode, in the present way.
     pub(super) fn restart(&mut self, seed: u64) {
         self.state.record.seed = seed;
+        // What is still on the screen is over: it neither plays on nor counts as shown.
+        if self.state.stage == Stage::Showing {
+            self.state.stage = Stage::Preparing;
+        }
+        self.player.awaits = true;
         self.tell_pace();
         self.reality.tell(RealityOrder::Reset(seed));
     }
@@ -265,7 +273,8 @@ impl Session {
     }
 
     fn prepare_on(&mut self) {
-        if self.state.record.moments.is_empty() || !self.has_acted() {
+        let awaits = self.player.awaits || self.state.record.moments.is_empty();
+        if awaits || !self.has_acted() {
             return;
         }
         self.stop_reality();
