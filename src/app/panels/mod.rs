@@ -2,6 +2,7 @@
 //! a window.
 
 pub mod banners;
+mod cards;
 pub mod curve;
 pub mod dream;
 pub mod films;
