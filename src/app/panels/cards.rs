@@ -13,7 +13,7 @@ const COST: f32 = 26.0;
 const VERDICT: f32 = 62.0;
 const SPACE: f32 = 5.0;
 /// Most of the height that is left over that goes to words.
-const MORE_WORDS: f32 = 48.0;
+const MORE_WORDS: f32 = 30.0;
 /// Least room for words beside a large picture.
 const BESIDE: f32 = 150.0;
 
@@ -49,6 +49,9 @@ impl Card {
         let spare = (inner.height() - below - side).clamp(0.0, MORE_WORDS);
         let words = row(picture.bottom() + SPACE, VERDICT + spare);
         let cost = row(words.bottom() + SPACE, COST);
+        // No room is left empty under the words.
+        let end = (cost.bottom() + PAD).min(whole.bottom());
+        let whole = Rect::from_min_max(whole.min, pos2(whole.right(), end));
         Self {
             film,
             whole,

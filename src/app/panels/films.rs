@@ -141,7 +141,7 @@ fn picker_ui(ui: &mut Ui, state: &State, film: Film, index: usize, out: &mut Vec
         true => shown.chars().take(room - 1).chain(['…']).collect(),
         false => shown,
     };
-    let button = ui.menu_button(RichText::new(format!("{warn}{short} ▾")).small(), |ui| {
+    let button = ui.menu_button(RichText::new(format!("{warn}{short} ⏷")).small(), |ui| {
         ui.set_min_width(380.0);
         for (other, pane) in state.scene_models() {
             let camp = pane.camp().map_or("", |c| c.id());
@@ -268,7 +268,7 @@ pub(super) fn verdict_ui(ui: &mut Ui, state: &State, rect: Rect, verdict: &Verdi
         false => s.text,
     };
     let sign = if verdict.is_broken { "✖ " } else { "" };
-    let line = legible(ui.ctx(), &format!("{sign}{}", verdict.line)).into_owned();
+    let line = format!("{sign}{}", legible(ui.ctx(), &verdict.line));
     let size = match rect.size() {
         s if s.x > 300.0 && s.y > 90.0 => 18.0,
         s if s.x > 250.0 || s.y > 90.0 => 16.0,
@@ -352,7 +352,7 @@ fn cost_ui(
 
 fn nfe_ui(ui: &mut Ui, state: &State, index: usize, pane: &Pane, out: &mut Vec<Command>) {
     let button = ui.menu_button(
-        RichText::new(format!("{} NFE ▾", pane.nfe)).small(),
+        RichText::new(format!("{} NFE ⏷", pane.nfe)).small(),
         |ui| {
             for &nfe in pane.nfes() {
                 let text = format!("{nfe} NFE");

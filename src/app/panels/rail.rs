@@ -13,8 +13,15 @@ use super::{curve, findings, interventions, legible, name, plan, timers};
 
 /// Windows narrower than this, in points, have no column for what was measured: films need the room.
 const LEAST_WINDOW: f32 = 1100.0;
-/// Rows of a figure besides those of the models shown.
+/// Rows of a figure, where there is room for them.
 const MOST_ROWS: usize = 4;
+/// Height of a group's title and its space, of a row of it, and of what else stands in the column.
+const GROUP: f32 = 28.0;
+const ROW: f32 = 19.0;
+const REST: f32 = 64.0;
+
+/// What the curve of the distance needs.
+const CURVE: f32 = 136.0;
 
 /// Whether a window so wide has room for the column at all times.
 pub fn is_wide(window_width: f32) -> bool {
@@ -86,10 +93,14 @@ fn measured_ui(ui: &mut Ui, state: &State) {
         return;
     };
     let shown: Vec<&str> = state.scene_panes().map(|(_, p)| p.name.as_str()).collect();
+    // So many rows that nothing is hidden below a fold.
+    let groups = measured.of(scene).count();
+    let room = (ui.available_height() - REST) / groups.max(1) as f32 - GROUP;
+    let rows = ((room / ROW) as usize).clamp(1, MOST_ROWS);
     let mut any = false;
     for (quantity, figures) in measured.of(scene) {
         any = true;
-        group_ui(ui, state, quantity, figures, &shown);
+        group_ui(ui, state, quantity, figures, &shown, rows);
         ui.add_space(7.0);
     }
     if !any {
@@ -99,7 +110,7 @@ fn measured_ui(ui: &mut Ui, state: &State) {
                      are under the pointer.";
         ui.label(RichText::new(about).small().color(s.weak));
     }
-    if state.record.goal.is_some() {
+    if state.record.goal.is_some() && ui.available_height() > CURVE {
         ui.add_space(8.0);
         ui.label(RichText::new("Distance to the goal, now").strong());
         let size = vec2(ui.available_width(), 104.0);
@@ -116,7 +127,7 @@ fn measured_ui(ui: &mut Ui, state: &State) {
 }
 
 /// Those of the models shown first, then the oracle and chance, then others.
-fn chosen<'a>(figures: &'a [Figure], shown: &[&str]) -> Vec<&'a Figure> {
+fn chosen<'a>(figures: &'a [Figure], shown: &[&str], rows: usize) -> Vec<&'a Figure> {
     let rank = |f: &Figure| match f.of.as_str() {
         of if shown.contains(&of) => 0,
         "oracle" => 1,
@@ -125,15 +136,22 @@ fn chosen<'a>(figures: &'a [Figure], shown: &[&str]) -> Vec<&'a Figure> {
     };
     let mut all: Vec<&Figure> = figures.iter().collect();
     all.sort_by_key(|f| rank(f));
-    all.truncate(MOST_ROWS);
+    all.truncate(rows);
     all
 }
 
-fn group_ui(ui: &mut Ui, state: &State, quantity: Quantity, figures: &[Figure], shown: &[&str]) {
+fn group_ui(
+    ui: &mut Ui,
+    state: &State,
+    quantity: Quantity,
+    figures: &[Figure],
+    shown: &[&str],
+    rows: usize,
+) {
     let s = theme::surfaces(state.light);
     ui.spacing_mut().item_spacing.y = 2.0;
     ui.label(quantity.title());
-    let rows = chosen(figures, shown);
+    let rows = chosen(figures, shown, rows);
     let largest = rows.iter().map(|f| f.value).fold(0.0, f64::max);
     for figure in rows {
         let (rect, response) =

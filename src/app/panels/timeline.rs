@@ -15,7 +15,7 @@ use crate::sim::CONTROL_HZ;
 
 const LABELS: f32 = 118.0;
 const RULER: f32 = 18.0;
-const TRACK: f32 = 24.0;
+const TRACK: f32 = 26.0;
 const LEGEND: f32 = 20.0;
 /// Lanes that there is always room for, so that nothing moves when another scene has fewer models.
 const LANES: f32 = 3.0;
@@ -328,7 +328,7 @@ fn legend(painter: &Painter, rect: Rect, state: &State, found: &[Finding], s: &S
         word(&mut x, "farther off than its own size");
     }
     if !state.record.marks.is_empty() {
-        word(&mut x, "▾ disturbed");
+        word(&mut x, "triangle: disturbed");
     }
     word(&mut x, "dashed: where it really is");
 }

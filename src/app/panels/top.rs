@@ -221,7 +221,7 @@ fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             .as_ref()
             .map_or("none".into(), |s| title(&s.name)),
     };
-    let text = RichText::new(format!("{} ▾", legible(ui.ctx(), &current))).strong();
+    let text = RichText::new(format!("{} ⏷", legible(ui.ctx(), &current))).strong();
     let menu = ui.menu_button(text, |ui| {
         // All of them at once, in two columns: nothing is hidden below a fold.
         ui.horizontal_top(|ui| {
@@ -316,7 +316,7 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     };
     let able = state.has_actions() && state.replay.is_none();
     ui.add_enabled_ui(able, |ui| {
-        let menu = ui.menu_button(format!("Acts: {short} ▾"), |ui| {
+        let menu = ui.menu_button(format!("Acts: {short} ⏷"), |ui| {
             ui.set_min_width(300.0);
             for option in &state.drivers {
                 let selected = option.choice == state.driver && state.awaited.is_none();

@@ -8,12 +8,16 @@ use crate::app::verdict::findings;
 
 /// What the opening shows first, and from which seed: three balls meet, and an imagination loses them.
 const PHENOMENON: (&str, u64) = ("collide3", 1_000_013);
+/// The video model of that scene that was measured most.
+const MEASURED: &str = "latent-diffusion";
 /// What it shows then: a hand pushes a cube.
 const TASK: (&str, u64) = ("push", 1_000_000);
 
 impl Session {
     /// Begins the opening.
     pub(super) fn open_with_a_story(&mut self) {
+        // The video model whose figures stand beside it.
+        self.state.slots[0] = Some(MEASURED.into());
         if self.open_named(PHENOMENON) {
             self.act(Act::Phenomenon);
         }
@@ -45,6 +49,7 @@ impl Session {
     /// Somebody did something: the story is theirs from here on.
     pub fn interrupt(&mut self) {
         if self.state.opening.take().is_some() {
+            self.state.hunting = false;
             self.state
                 .say("It is yours now: F finds a failure, Space stops, ? lists all keys");
         }
@@ -67,6 +72,7 @@ impl Session {
         let after = |seconds: u64| now - opening.since >= Duration::from_secs(seconds);
         match opening.act {
             Act::Phenomenon if after(16) => {
+                self.state.slots[0] = None;
                 self.open_named(TASK);
                 self.act(Act::Task);
             }

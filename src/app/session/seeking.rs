@@ -19,7 +19,9 @@ impl Session {
         let seen = self.state.focus.map(|(pane, moment)| (moment, pane));
         let next = findings(&self.state)
             .into_iter()
-            .find(|f| seen.is_none_or(|seen| (f.moment, f.pane) > seen));
+            .find(|f| seen.is_none_or(|seen| (f.moment, f.pane) > seen))
+            // What is still being imagined is waited for: the quick model is not to be blamed first.
+            .filter(|_| self.state.stage != Stage::Preparing);
         if let Some(next) = next {
             return self.look_at_failure(next.pane, next.moment);
         }
@@ -80,12 +82,15 @@ impl Session {
         if !self.state.hunting || self.state.stage != Stage::Showing {
             return;
         }
-        if let Some(first) = findings(&self.state).into_iter().next() {
-            self.state.hunting = false;
-            return self.look_at_failure(first.pane, first.moment);
+        if !self.is_judged() {
+            return;
         }
-        if self.is_judged() {
-            self.hunt_in_next_seed();
+        match findings(&self.state).into_iter().next() {
+            Some(first) => {
+                self.state.hunting = false;
+                self.look_at_failure(first.pane, first.moment);
+            }
+            None => self.hunt_in_next_seed(),
         }
     }
 

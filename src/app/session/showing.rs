@@ -54,6 +54,9 @@ impl Session {
             _ if state.has_actions() => (AHEAD_WITH_CONTROLLER, false),
             _ => (AHEAD, false),
         };
+        // Where nobody acts, reality goes exactly as far as the models imagine.
+        let until = (state.stage != Stage::Live && !state.has_actions()).then(|| self.acts_until());
+        self.reality.tell(RealityOrder::Until(until));
         self.reality.tell(RealityOrder::Speed(speed));
         self.reality.tell(RealityOrder::Continue(continues));
     }
@@ -261,14 +264,19 @@ impl Session {
         self.play_recording();
     }
 
+    /// How many steps reality acts ahead where nobody decides anything.
+    fn acts_until(&self) -> usize {
+        let scene = self.state.scene.as_ref();
+        let steps = scene.map_or(HORIZON, |s| s.episode_steps as usize);
+        (CONTEXT_FRAMES - 1 + HORIZON).min(steps)
+    }
+
     /// Whether reality has acted far enough for the models to imagine beside it.
     fn has_acted(&self) -> bool {
         let record = &self.state.record;
-        let scene = self.state.scene.as_ref();
-        let steps = scene.map_or(HORIZON, |s| s.episode_steps as usize);
         match self.state.has_actions() {
             true => record.outcome.is_some() || self.state.newest() >= 3 * HORIZON,
-            false => self.state.newest() >= (CONTEXT_FRAMES - 1 + HORIZON).min(steps),
+            false => self.state.newest() >= self.acts_until(),
         }
     }
 

@@ -58,6 +58,8 @@ struct Stage {
     act: Option<RunningEpisode>,
     episodes: u64,
     playing: bool,
+    /// The step at which time stops by itself.
+    until: Option<usize>,
     steps_owed: u32,
     speed: f32,
     waits: bool,
@@ -100,6 +102,7 @@ impl Stage {
             act: None,
             episodes: 0,
             playing: false,
+            until: None,
             steps_owed: 0,
             speed: 1.0,
             waits: true,
@@ -130,7 +133,8 @@ impl Stage {
         while self.alive {
             let wait = if self.asked_at.is_some() {
                 Duration::from_millis(2)
-            } else if self.playing && self.act.is_some() && !self.awaits_hands {
+            } else if self.playing && self.act.is_some() && !self.awaits_hands && !self.is_through()
+            {
                 self.next_tick.saturating_duration_since(Instant::now())
             } else if self.steps_owed > 0 {
                 Duration::ZERO
@@ -149,7 +153,7 @@ impl Stage {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.hear_decision();
-            let runs = self.playing && !self.awaits_hands;
+            let runs = self.playing && !self.awaits_hands && !self.is_through();
             let due = self.steps_owed > 0 || (runs && Instant::now() >= self.next_tick);
             if due && self.act.is_some() && self.is_ready() {
                 self.take_step();
@@ -177,6 +181,7 @@ impl Stage {
                 self.playing = on;
                 self.next_tick = Instant::now();
             }
+            RealityOrder::Until(steps) => self.until = steps,
             RealityOrder::Step => self.steps_owed = (self.steps_owed + 1).min(10),
             RealityOrder::Speed(speed) => self.speed = speed.clamp(0.05, 16.0),
             RealityOrder::Drive(driver) => {
@@ -228,6 +233,12 @@ impl Stage {
             }
             RealityOrder::Restore => self.restore(),
         }
+    }
+
+    /// Whether the episode has as many steps as it is to have.
+    fn is_through(&self) -> bool {
+        let newest = self.act.as_ref().map_or(0, RunningEpisode::newest);
+        self.until.is_some_and(|until| newest >= until)
     }
 
     /// Somebody does something: time begins, if it waited for that.
