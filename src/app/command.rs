@@ -1,8 +1,9 @@
-//! Everything a person can tell the app: one enum feeds buttons, menus and shortcuts.
+//! Everything a person can tell the app: one enum feeds buttons, menus, shortcuts, palette and help.
 
 use bevy_egui::egui::{Event, Key};
 
-use super::state::{DriverChoice, Grip, MaskView, PlanView};
+pub use super::keymap::{Entry, TABLE, keys_of};
+use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,12 +12,20 @@ pub enum Command {
     TogglePlay,
     /// Pause and take one control step.
     Step,
+    /// Pause and go back one control step.
+    StepBack,
+    /// Play around the moment shown, or no longer.
+    ToggleLoop,
+    /// A quarter of the speed, or all of it.
+    ToggleSlow,
     /// Start again from the same seed.
     Reset,
     /// Start again from another seed.
     Seed(u64),
     /// Start again from a seed nobody chose.
     RollSeed,
+    /// The next seed.
+    NextSeed,
     /// Times real time.
     Speed(f32),
     /// Show the scene with this index.
@@ -31,14 +40,22 @@ pub enum Command {
     Continue(bool),
     /// Look at this moment of the timeline (pauses).
     Scrub(usize),
-    /// Go back to the newest moment.
+    /// Go to the newest moment; reality goes on from there as it happens.
     Live,
+    /// Play what was recorded and imagined together, again and again.
+    Show,
+    /// The next failure of an imagination: half a second before it, around and around, slowly.
+    NextFailure,
+    /// That failure: model, moment.
+    Failure(usize, usize),
     /// Let every model imagine from the moment shown.
     BranchHere,
     /// Function evaluations a frame for the model pane with this index.
     Nfe(usize, usize),
-    /// Show the model pane with this index and let it imagine, or not.
-    ShowModel(usize, bool),
+    /// Show the model with this index in this place.
+    Pick(usize, usize),
+    /// Let one film fill the room of all, or none.
+    Enlarge(Option<Film>),
     /// Dream in the model pane with this index, from the moment shown.
     Dream(usize),
     /// Dream in the first model that can, or wake.
@@ -47,7 +64,7 @@ pub enum Command {
     DreamAgain,
     /// Show the plan in this way.
     PlanView(PlanView),
-    /// Show the plan in the next way.
+    /// Open the plan, or show it in the next way.
     NextPlanView,
     /// Imagine several futures of the same actions and show their spread, or one.
     ToggleSpread,
@@ -55,28 +72,44 @@ pub enum Command {
     MaskView(MaskView),
     /// Hide more, or nothing again.
     NextMaskView,
-    /// Show difference heat maps instead of truth thumbnails.
-    ToggleDifference,
-    /// Show or hide the ghosts in the 3-D view.
+    /// Hold imaginations against the truth in this way.
+    Compare(Compare),
+    /// Hold them against it in the next way.
+    NextCompare,
+    /// Where the line of the wipe is, from 0 (left) to 1.
+    Wipe(f32),
+    /// What the models' eye sees in place of the 3-D view, or that.
+    ToggleEye,
+    /// Show or hide the outlines of what was imagined in the 3-D view.
     ToggleGhosts,
     /// An intervention.
     Intervene(String, f32),
     /// No more interventions.
     ClearInterventions,
+    /// Open this at the right, or what was measured again.
+    Dock(Dock),
     /// Open or close the interventions.
     ToggleInterventions,
     /// Open or close the timers.
     ToggleTimers,
     /// Open or close the shortcut overlay.
     ToggleShortcuts,
+    /// Open or close the palette of commands.
+    TogglePalette,
+    /// Close what is open, the newest first.
+    Close,
     /// Light or dark.
     ToggleTheme,
+    /// The whole screen, or a window.
+    ToggleFullscreen,
     /// Larger or smaller writing (factor).
     Zoom(f32),
     /// Put the 3-D camera back.
     ResetCamera,
     /// Orbit the 3-D camera by radians about the vertical and the horizontal, and scale its distance.
     Orbit(f32, f32, f32),
+    /// Move the 3-D camera across its line of sight, in heights of its picture to the right and down.
+    Pan(f32, f32),
     /// Takes hold of something in the 3-D view.
     Grab(Grip),
     /// What is held follows the pointer, which is at this place of the world (metres).
@@ -89,8 +122,18 @@ pub enum Command {
     SaveMoment,
     /// Goes back to the moment kept.
     RestoreMoment,
+    /// Saves a picture of the window.
+    ExportPicture,
+    /// Saves the films of the range shown as a GIF.
+    ExportGif,
+    /// Copies the command that shows this moment again.
+    CopyCommand,
+    /// Plays the opening.
+    Opening,
     /// Says that something was not done, and why.
     Complain(String),
+    /// Says something that leaves by itself.
+    Say(String),
     /// Hides the message about what went wrong.
     DismissError,
     /// Hides the message about the scene's file.
@@ -98,156 +141,6 @@ pub enum Command {
     /// Replays this episode of the file that is open.
     ReplayEpisode(u64),
 }
-
-/// A shortcut: keys, what they do, in words.
-pub struct Shortcut {
-    /// What is shown.
-    pub keys: &'static str,
-    /// What it does.
-    pub what: &'static str,
-    key: Option<Key>,
-    ctrl: bool,
-    command: Option<Command>,
-}
-
-const fn ctrl(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
-    Shortcut {
-        keys,
-        what,
-        key: Some(key),
-        ctrl: true,
-        command: Some(command),
-    }
-}
-
-const fn key(keys: &'static str, what: &'static str, key: Key, command: Command) -> Shortcut {
-    Shortcut {
-        keys,
-        what,
-        key: Some(key),
-        ctrl: false,
-        command: Some(command),
-    }
-}
-
-/// A key that another line of the overview speaks for.
-const fn unlisted(key: Key, command: Command) -> Shortcut {
-    Shortcut {
-        keys: "",
-        what: "",
-        key: Some(key),
-        ctrl: false,
-        command: Some(command),
-    }
-}
-
-const fn hint(keys: &'static str, what: &'static str) -> Shortcut {
-    Shortcut {
-        keys,
-        what,
-        key: None,
-        ctrl: false,
-        command: None,
-    }
-}
-
-/// All shortcuts, in the order in which the overlay lists them.
-pub const SHORTCUTS: &[Shortcut] = &[
-    key("Space", "Play or pause", Key::Space, Command::TogglePlay),
-    key(
-        "N  or  →",
-        "One step (the arrow, where you do not drive)",
-        Key::N,
-        Command::Step,
-    ),
-    key("R", "Reset to the same seed", Key::R, Command::Reset),
-    key("G", "Another seed", Key::G, Command::RollSeed),
-    key(
-        "B",
-        "Branch here: let the models imagine from this moment",
-        Key::B,
-        Command::BranchHere,
-    ),
-    key("L", "Back to live", Key::L, Command::Live),
-    key(
-        "1 … 9",
-        "First to ninth scene",
-        Key::Num1,
-        Command::Scene(0),
-    ),
-    unlisted(Key::Num2, Command::Scene(1)),
-    unlisted(Key::Num3, Command::Scene(2)),
-    unlisted(Key::Num4, Command::Scene(3)),
-    unlisted(Key::Num5, Command::Scene(4)),
-    unlisted(Key::Num6, Command::Scene(5)),
-    unlisted(Key::Num7, Command::Scene(6)),
-    unlisted(Key::Num8, Command::Scene(7)),
-    unlisted(Key::Num9, Command::Scene(8)),
-    key("C", "Next controller", Key::C, Command::NextDriver),
-    ctrl(
-        "Ctrl+Z",
-        "Undo the last disturbance: reality goes back to before it",
-        Key::Z,
-        Command::Undo,
-    ),
-    ctrl("Ctrl+S", "Save this moment", Key::S, Command::SaveMoment),
-    ctrl(
-        "Ctrl+R",
-        "Return to the saved moment",
-        Key::R,
-        Command::RestoreMoment,
-    ),
-    hint("W A S D  or arrows", "Drive the hand (controller: you)"),
-    hint("E  Q  F", "Hand up, down, and its suction while held"),
-    hint(",  and  .", "Scrub one moment back or forward"),
-    key("H", "Show or hide ghosts", Key::H, Command::ToggleGhosts),
-    key(
-        "X",
-        "Difference heat map or truth",
-        Key::X,
-        Command::ToggleDifference,
-    ),
-    key(
-        "P",
-        "Plan: energy, elites, cost by step, latent path, film",
-        Key::P,
-        Command::NextPlanView,
-    ),
-    key(
-        "K",
-        "Several futures of the same actions: where they differ",
-        Key::K,
-        Command::ToggleSpread,
-    ),
-    key(
-        "J",
-        "Masked clip: what a V-JEPA predicts of what it does not see",
-        Key::J,
-        Command::NextMaskView,
-    ),
-    key(
-        "O",
-        "Dream: drive what a generative model imagines, without reality; again to wake",
-        Key::O,
-        Command::ToggleDream,
-    ),
-    key("I", "Interventions", Key::I, Command::ToggleInterventions),
-    key("T", "Timers", Key::T, Command::ToggleTimers),
-    key("V", "Put the camera back", Key::V, Command::ResetCamera),
-    key("M", "Light or dark", Key::M, Command::ToggleTheme),
-    key("+", "Larger writing", Key::Plus, Command::Zoom(1.1)),
-    key("-", "Smaller writing", Key::Minus, Command::Zoom(1.0 / 1.1)),
-    hint("Drag a body", "Pull it, as with a spring; the hand follows"),
-    hint("Shift+drag a body", "Strike it: an impulse when you let go"),
-    hint("Drag the goal", "Put it elsewhere"),
-    hint("Drag the floor", "Turn the view; wheel: nearer or farther"),
-    key(
-        "?",
-        "This overview",
-        Key::Questionmark,
-        Command::ToggleShortcuts,
-    ),
-];
 
 /// What is left of a frame's events after a field was finished in it: what was typed into the field is no
 /// shortcut.
@@ -261,6 +154,22 @@ pub fn after_typing(events: &[Event]) -> &[Event] {
     let end = events.iter().rposition(finishes);
     end.map_or(&[], |end| &events[end + 1..])
 }
+
+/// Keys that steer the hand while somebody drives; they mean nothing else then.
+const STEERING: [Key; 12] = [
+    Key::W,
+    Key::A,
+    Key::S,
+    Key::D,
+    Key::E,
+    Key::Q,
+    Key::F,
+    Key::ArrowUp,
+    Key::ArrowDown,
+    Key::ArrowLeft,
+    Key::ArrowRight,
+    Key::PageUp,
+];
 
 /// The commands of the keys pressed in this frame. `driving`: the arrows steer the hand; `shown` is the
 /// moment on the timeline.
@@ -276,14 +185,20 @@ pub fn from_keys(events: &[Event], driving: bool, shown: usize, out: &mut Vec<Co
         } = event
         {
             let ctrl = modifiers.command || modifiers.ctrl;
-            let meant = SHORTCUTS.iter().filter(|s| s.ctrl == ctrl);
-            let meant = meant.filter(|s| s.key == Some(*key));
+            if driving && !ctrl && STEERING.contains(key) {
+                continue;
+            }
+            let meant = TABLE.iter().filter(|s| s.ctrl == ctrl);
+            let meant =
+                meant.filter(|s| s.key == Some(*key) && s.shift == (ctrl && modifiers.shift));
             out.extend(meant.filter_map(|s| s.command.clone()));
             match key {
                 _ if ctrl => {}
                 Key::Equals => out.push(Command::Zoom(1.1)),
                 Key::Slash if modifiers.shift => out.push(Command::ToggleShortcuts),
-                Key::ArrowRight if !driving => out.push(Command::Step),
+                Key::Questionmark => out.push(Command::ToggleShortcuts),
+                Key::Escape => out.push(Command::Close),
+                Key::ArrowRight => out.push(Command::Step),
                 Key::Comma => out.push(Command::Scrub(shown.saturating_sub(1))),
                 Key::Period => out.push(Command::Scrub(shown + 1)),
                 _ => {}
@@ -322,11 +237,9 @@ pub fn scripted(text: &str) -> Option<(f32, Command)> {
     if let Some(moment) = key.strip_prefix("scrub=") {
         return Some((seconds, Command::Scrub(moment.parse().ok()?)));
     }
-    let shortcut = SHORTCUTS.iter().find(|s| {
-        s.keys
-            .split_whitespace()
-            .next()
-            .is_some_and(|k| k.eq_ignore_ascii_case(key))
+    let entry = TABLE.iter().find(|s| {
+        let first = s.keys.split_whitespace().next();
+        first.is_some_and(|k| k.eq_ignore_ascii_case(key))
     })?;
-    Some((seconds, shortcut.command.clone()?))
+    Some((seconds, entry.command.clone()?))
 }

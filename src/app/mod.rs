@@ -1,8 +1,13 @@
 //! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
 //!
-//! `session.rs` conducts workers and keeps `state.rs` (and `pane.rs`, one model's part of it), plain data
-//! that `panels/` draw and `command.rs` changes. Bevy systems only move data between the two. Read
-//! `state.rs` first, then `layout.rs`.
+//! `session/` conducts workers and keeps `state.rs` (`pane.rs` is one model's part of it, `show.rs` what is on
+//! the screen, `slots.rs` which models), plain data that `panels/` draw and `command.rs` changes; `keymap.rs`
+//! is the one table of commands that have a name. `verdict.rs` says what is wrong with an imagination,
+//! `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs` first, then
+//! `layout.rs`.
+//!
+//! `window.rs` is what the window does besides drawing: how often, what it remembers, what is dropped on it.
+//! `export.rs` writes pictures and GIFs of the window, `settings.rs` remembers theme, scale and scene.
 //!
 //! `display.rs` and `graphics.rs` try what the window needs before it opens, `guard.rs` says in a sentence
 //! what fails later, `keys.rs` hands keys over with their modifiers, `fonts.rs` finds writing that the own
@@ -11,30 +16,38 @@
 pub mod command;
 pub mod convert;
 pub mod display;
+pub mod export;
+pub mod figures;
 pub mod fonts;
 pub mod graphics;
 mod guard;
+pub mod keymap;
 pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
 pub mod session;
+pub mod settings;
 pub mod shot;
+pub mod show;
+pub mod slots;
 pub mod state;
 pub mod theme;
 pub mod timing;
+pub mod verdict;
 pub mod view3d;
+mod window;
 
 use std::ops::{Deref, DerefMut};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
 use bevy::prelude::*;
 use bevy::window::{
-    Monitor, PresentMode, PrimaryMonitor, PrimaryWindow, WindowResizeConstraints, WindowResolution,
+    MonitorSelection, PresentMode, PrimaryWindow, WindowMode, WindowResizeConstraints,
+    WindowResolution,
 };
-use bevy::winit::{UpdateMode, WinitSettings};
 use bevy_egui::{
     EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
     EguiPostUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
@@ -42,9 +55,11 @@ use bevy_egui::{
 
 use command::Command;
 use display::LEAST;
+use export::{Export, Wish};
 use fonts::Fallback;
-use panels::pictures::Pictures;
+use panels::{films, pictures::Pictures};
 use session::{Session, Start};
+use settings::Settings;
 use shot::Errand;
 use view3d::View3d;
 
@@ -59,8 +74,10 @@ pub struct Options {
     pub size: Option<(u32, u32)>,
     /// Prints the timers when the window closes.
     pub timings: bool,
-    /// Light theme.
+    /// Light theme, also where another one is remembered.
     pub light: bool,
+    /// Whether theme, scale and scene are those of the last time, and are remembered for the next.
+    pub remembers: bool,
 }
 
 /// The session and the commands that wait for the next frame.
@@ -71,6 +88,15 @@ pub struct AppSession {
     pictures: Pictures,
     themed: Option<(bool, f32)>,
     fallback: Fallback,
+    export: Export,
+    /// The room of the films, pixels of the window: x, y, width, height.
+    film_room: [u32; 4],
+    /// What was remembered, and where it lies.
+    remembered: Option<(std::path::PathBuf, Settings)>,
+    /// Keeps what was copied, for as long as the window is there.
+    clipboard: Option<arboard::Clipboard>,
+    /// Frames in the second that runs, since when, and the seconds of the world shown by then.
+    counted: (u32, f32, f32),
 }
 
 impl Deref for AppSession {
@@ -103,9 +129,25 @@ pub fn run(options: Options) -> Result<(), String> {
     let display = display::find()?;
     let adapter = graphics::find()?;
     let (width, height) = size(&options, &display, adapter.max_side)?;
-    let mut session = Session::start(&options.start)
-        .map_err(|e| format!("worker threads cannot be started: {e}"))?;
+    let remembered = settings::place().filter(|_| options.remembers);
+    let remembered = remembered.map(|path| (Settings::read(&path), path));
+    let mut start = options.start.clone();
+    if let Some((settings, _)) = &remembered {
+        let known = |name: &String| crate::scene::load(name).is_ok();
+        let last = settings.scene.clone().filter(known);
+        // Whoever has been here before goes on where they were; the opening is for newcomers.
+        if start.opening && last.is_some() {
+            (start.scene, start.opening) = (last, false);
+        }
+    }
+    let mut session =
+        Session::start(&start).map_err(|e| format!("worker threads cannot be started: {e}"))?;
     session.state.light = options.light;
+    if let Some((settings, _)) = &remembered {
+        session.state.light |= settings.light;
+        session.state.zoom = settings.zoom.unwrap_or(1.0);
+    }
+    let remembered = remembered.map(|(settings, path)| (path, settings));
     let problem = options.errand.problem.clone();
     let as_asked = options.size.is_some() && options.errand.shot.is_some();
     let to_be_fitted = display.room().is_none() && !as_asked;
@@ -138,6 +180,11 @@ pub fn run(options: Options) -> Result<(), String> {
         pictures: Pictures::default(),
         themed: None,
         fallback: Fallback::default(),
+        export: Export::default(),
+        film_room: [0, 0, 64, 64],
+        remembered,
+        clipboard: None,
+        counted: (0, 0.0, 0.0),
     })
     .insert_resource(options.errand)
     .insert_resource(PrintTimings(options.timings))
@@ -145,13 +192,14 @@ pub fn run(options: Options) -> Result<(), String> {
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)
     .add_systems(Startup, (window_camera, view3d::setup))
-    .add_systems(PostStartup, pace)
     .add_systems(
         Update,
         (
-            fit_into_screen,
+            window::fit_into_screen,
+            window::take_dropped,
             hear_workers,
             shot::run_errand,
+            window::go_on_exporting,
             view3d::build_scene,
             view3d::place,
             view3d::form,
@@ -170,7 +218,7 @@ pub fn run(options: Options) -> Result<(), String> {
         keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
     )
     .add_systems(EguiPrimaryContextPass, draw)
-    .add_systems(Last, print_timings);
+    .add_systems(Last, (window::pace, window::remember, print_timings));
     match app.run() {
         AppExit::Success => Ok(()),
         AppExit::Error(code) => Err(shot::said(&problem).unwrap_or_else(|| {
@@ -207,36 +255,6 @@ fn size(options: &Options, display: &display::Display, most: u32) -> Result<(u32
     Ok(fitting)
 }
 
-/// Only X11 tells beforehand how large the screen is.
-fn fit_into_screen(
-    mut to_be_fitted: ResMut<ToBeFitted>,
-    monitors: Query<(&Monitor, Has<PrimaryMonitor>)>,
-    mut window: Query<&mut Window, With<PrimaryWindow>>,
-) {
-    /// What the window's title takes, points.
-    const TITLE: f64 = 40.0;
-    if !to_be_fitted.0 {
-        return;
-    }
-    let first = monitors.iter().max_by_key(|(_, is_primary)| *is_primary);
-    let (Some((monitor, _)), Ok(mut window)) = (first, window.single_mut()) else {
-        return;
-    };
-    to_be_fitted.0 = false;
-    let title = (TITLE * monitor.scale_factor) as u32;
-    let room = (
-        monitor.physical_width,
-        monitor.physical_height.saturating_sub(title),
-    );
-    let size = (window.physical_width(), window.physical_height());
-    let fitting = display::fitting(size, Some(room).filter(|(w, h)| *w > 0 && *h > 0));
-    if fitting != size {
-        window
-            .resolution
-            .set_physical_resolution(fitting.0, fitting.1);
-    }
-}
-
 fn own_context(mut settings: ResMut<EguiGlobalSettings>) {
     settings.auto_create_primary_context = false;
 }
@@ -247,23 +265,6 @@ fn window_camera(mut commands: Commands) {
     let input = &mut settings.input_system_settings;
     input.run_write_keyboard_input_messages_system = false;
     commands.spawn((PrimaryEguiContext, settings, Camera2d, Msaa::Off));
-}
-
-/// Without a graphics card every frame takes a core away from the models: fewer of them.
-fn pace(view: Res<View3d>, mut winit: ResMut<WinitSettings>) {
-    let period = if view.is_software() {
-        Duration::from_millis(66)
-    } else {
-        Duration::from_millis(16)
-    };
-    let mode = UpdateMode::Reactive {
-        wait: period,
-        react_to_device_events: false,
-        react_to_user_events: true,
-        react_to_window_events: true,
-    };
-    winit.focused_mode = mode;
-    winit.unfocused_mode = mode;
 }
 
 /// The one place where the main thread meets the workers; its time is what the 1 ms budget is about.
@@ -281,13 +282,14 @@ fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
     if frame > 0.0 {
         timers.frame.add(frame);
     }
+    window::count_pace(session, time.elapsed_secs());
 }
 
 fn draw(
     mut contexts: EguiContexts,
     mut session: NonSendMut<AppSession>,
     mut view: ResMut<View3d>,
-    window: Query<&Window, With<PrimaryWindow>>,
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
 ) -> Result {
     let ctx = contexts.ctx_mut()?.clone();
     let app = &mut *session;
@@ -311,7 +313,11 @@ fn draw(
         &mut app.pictures,
         &mut commands,
     );
-    view.want(laid.view_size * ctx.pixels_per_point());
+    let scale = ctx.pixels_per_point();
+    view.want(laid.view_size * scale);
+    let room = laid.films.expand(films::GAP);
+    app.film_room =
+        [room.left(), room.top(), room.width(), room.height()].map(|v| (v * scale).max(0.0) as u32);
     let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
         let drives = state.driver == state::DriverChoice::Keyboard || state.dream.is_some();
@@ -328,10 +334,31 @@ fn draw(
             }
         });
     }
+    if ctx.input(|i| i.events.iter().any(window::is_deed)) {
+        app.session.interrupt();
+    }
     app.session.hold(held);
+    app.session.was_drawn();
     for command in commands {
         view.apply(&command, app.session.state.scene.as_deref());
-        app.pending.push(command);
+        match &command {
+            Command::ToggleFullscreen => {
+                if let Ok(mut window) = window.single_mut() {
+                    window.mode = match window.mode {
+                        WindowMode::Windowed => {
+                            WindowMode::BorderlessFullscreen(MonitorSelection::Current)
+                        }
+                        _ => WindowMode::Windowed,
+                    };
+                }
+            }
+            Command::ExportPicture => app.export.begin(Wish::Picture, &mut app.session.state),
+            Command::ExportGif => app.export.begin(Wish::Gif, &mut app.session.state),
+            _ => app.pending.push(command),
+        }
+    }
+    if let Some(line) = app.session.take_copied() {
+        window::copy(app, line);
     }
     Ok(())
 }

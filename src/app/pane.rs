@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::judge::Violation;
-use crate::model::{Camp, Card, MaskedClip, architecture};
+pub use crate::model::Camp;
+use crate::model::{Card, MaskedClip, architecture};
 use crate::worker::Imagined;
 
 /// Where the actions of a rollout came from.
@@ -105,6 +106,8 @@ pub struct Rollout {
     pub imagined: Arc<Imagined>,
     /// What the judge found; frames count from the first imagined one.
     pub violations: Vec<Violation>,
+    /// How many laws the judge checked.
+    pub checked: usize,
     /// Whether the judge is through.
     pub judged: bool,
     /// Milliseconds that imagining took.
@@ -175,8 +178,8 @@ pub struct Pane {
     pub clip_frames: Option<usize>,
     /// The clip that was masked last.
     pub masked: Option<MaskedShown>,
-    /// Whether a person wants it shown; `None` leaves it to its rank.
-    pub shown: Option<bool>,
+    /// Whether its newest rollout has not been on the screen yet.
+    pub unseen: bool,
 }
 
 /// Whether a model can be used.

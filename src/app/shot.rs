@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 
 use super::command::Command;
-use super::state::{Cursor, DriverChoice, State};
+use super::state::{Cursor, Dock, DriverChoice, State};
 
 /// What the window does by itself before it closes.
 #[derive(Resource, Clone, Debug, Default)]
@@ -41,6 +41,11 @@ pub fn said(problem: &Problem) -> Option<String> {
 }
 
 impl Errand {
+    /// Whether anything is still to be done.
+    pub fn is_under_way(&self) -> bool {
+        self.shot.is_some() || self.walks || !self.script.is_empty()
+    }
+
     /// An errand: a picture `after_s` seconds after the start, commands on the way, or the walk through
     /// everything.
     pub fn new(
@@ -93,7 +98,9 @@ fn steps(scenes: usize) -> VecDeque<Step> {
     let mut all = VecDeque::new();
     for scene in 0..scenes {
         all.push_back(step("play a scene", Command::Scene(scene), |s, _| {
-            s.newest() >= 3 && s.playing
+            // Time waits for the first key of whoever drives.
+            let drives = s.driver == DriverChoice::Keyboard && s.has_actions();
+            drives || s.newest() >= 3 && s.playing
         }));
         all.push_back(step(
             "change the controller",
@@ -124,7 +131,7 @@ fn steps(scenes: usize) -> VecDeque<Step> {
         s.light != b.light
     }));
     all.push_back(step("open the timers", Command::ToggleTimers, |s, _| {
-        s.show_timers
+        s.dock == Dock::Timers
     }));
     all
 }

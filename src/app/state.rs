@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::figures::Measured;
 pub use super::pane::*;
+pub use super::show::*;
 use super::timing::Timers;
 use crate::camera::Eye;
+use crate::judge::Tracker;
 use crate::scene::{ActionSpace, Law, Scene};
 use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
 
@@ -13,9 +17,6 @@ use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
 pub const HORIZON: usize = 20;
 /// Futures of one action sequence that show its spread.
 pub const SAMPLES: usize = 6;
-
-/// Models of a camp that are shown unless a person chooses others: more would take the time from one another.
-pub const SHOWN_OF_A_CAMP: usize = 2;
 
 /// Who drives, as it is picked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Record {
     pub reached: Option<usize>,
     /// Disturbances, oldest first.
     pub marks: Vec<Mark>,
+    /// Where the tracked bodies are in what the eye saw, `[moments][bodies]`, pixels.
+    pub tracks: Vec<Vec<Option<[f32; 2]>>>,
     /// Counts how often the newest moment or the goal was changed by a disturbance.
     pub amended: u64,
 }
@@ -191,8 +194,20 @@ pub struct State {
     pub scene: Option<Arc<Scene>>,
     /// The eye of that scene, for drawing into its picture.
     pub eye: Option<Arc<Eye>>,
-    /// Whether reality goes on.
+    /// Finds bodies in the eye's pictures of that scene.
+    pub tracker: Option<Arc<Tracker>>,
+    /// Whether time goes on.
     pub playing: bool,
+    /// What time does.
+    pub stage: Stage,
+    /// The moments between which what was recorded plays around.
+    pub range: Option<(usize, usize)>,
+    /// Whether episodes are looked through for a failure.
+    pub hunting: bool,
+    /// The failure that is looked at: model, moment.
+    pub focus: Option<(usize, usize)>,
+    /// The opening, while it plays.
+    pub opening: Option<Opening>,
     /// Times real time.
     pub speed: f32,
     /// Whether reality waits while the controller thinks.
@@ -215,6 +230,8 @@ pub struct State {
     pub loading: bool,
     /// The newest decision.
     pub decision: Option<Arc<Decision>>,
+    /// Whether reality waits for a decision that takes long enough to be noticed.
+    pub thinks: bool,
     /// The newest moment when it was made.
     pub planned_at: usize,
     /// Successes so far.
@@ -241,14 +258,30 @@ pub struct State {
     pub replay: Option<ReplayShown>,
     /// Interventions in force.
     pub interventions: BTreeMap<String, f32>,
-    /// Panels that are open.
-    pub show_interventions: bool,
-    /// Timers are shown.
-    pub show_timers: bool,
+    /// What stands at the right.
+    pub dock: Dock,
+    /// The film that fills the room of all.
+    pub enlarged: Option<Film>,
+    /// Models that a person chose, by place.
+    pub slots: [Option<String>; super::slots::SLOTS],
+    /// How imaginations are held against the truth.
+    pub compare: Compare,
+    /// Where the line of a wipe is, from 0 (left) to 1.
+    pub wipe: f32,
+    /// What the models' eye sees in place of the 3-D view.
+    pub show_eye: bool,
+    /// Messages that leave by themselves.
+    pub toasts: Vec<Toast>,
+    /// What was measured, once it is read.
+    pub measured: Option<Arc<Measured>>,
+    /// How fast the window is.
+    pub pace: Pace,
+    /// The palette of commands is open.
+    pub show_palette: bool,
+    /// What is being exported, in words.
+    pub exporting: Option<String>,
     /// The shortcut overlay is shown.
     pub show_shortcuts: bool,
-    /// Heat maps instead of truth thumbnails.
-    pub show_difference: bool,
     /// Several futures of the same actions, and how far they spread, instead of one.
     pub show_spread: bool,
     /// Instead of what masked models imagine: what they make of a clip of which they see parts.
@@ -257,7 +290,7 @@ pub struct State {
     pub dream: Option<Dream>,
     /// How the plan is shown.
     pub plan_view: PlanView,
-    /// Ghosts in the 3-D view.
+    /// Outlines of what was imagined in the 3-D view.
     pub show_ghosts: bool,
     /// Light theme.
     pub light: bool,
@@ -274,7 +307,13 @@ impl Default for State {
             scene_index: 0,
             scene: None,
             eye: None,
+            tracker: None,
             playing: true,
+            stage: Stage::default(),
+            range: None,
+            hunting: false,
+            focus: None,
+            opening: None,
             speed: 1.0,
             waits: true,
             continues: true,
@@ -286,6 +325,7 @@ impl Default for State {
             panes: Vec::new(),
             loading: true,
             decision: None,
+            thinks: false,
             planned_at: 0,
             score: Score::default(),
             note: None,
@@ -299,10 +339,18 @@ impl Default for State {
             saved: None,
             replay: None,
             interventions: BTreeMap::new(),
-            show_interventions: false,
-            show_timers: false,
+            dock: Dock::default(),
+            enlarged: None,
+            slots: Default::default(),
+            compare: Compare::default(),
+            wipe: 0.5,
+            show_eye: false,
+            toasts: Vec::new(),
+            measured: None,
+            pace: Pace::default(),
+            show_palette: false,
+            exporting: None,
             show_shortcuts: false,
-            show_difference: false,
             show_spread: false,
             mask_view: MaskView::Off,
             dream: None,
@@ -332,52 +380,6 @@ impl State {
     /// The moment of reality that is shown.
     pub fn shown_moment(&self) -> Option<&Arc<Moment>> {
         self.record.moments.get(self.shown())
-    }
-
-    /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each
-    /// kind those of the fewest scenes first, for they know this one best.
-    pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
-        let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
-        let mut panes: Vec<(usize, &Pane)> = self
-            .panes
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| p.is_for(name))
-            .collect();
-        panes.sort_by_key(|(_, p)| {
-            let failed = matches!(p.status, PaneStatus::Failed(_));
-            let scenes = p.card.as_ref().map_or(0, |c| c.scenes.len());
-            (failed, p.twin, p.has_pixels(), scenes)
-        });
-        panes.into_iter()
-    }
-
-    /// Those of them that are shown and imagine: what a person chose, else all that is broken and two that
-    /// imagine latents and two that imagine pixels, of different architectures where there are such; a
-    /// regression twin, or a model's own copy, only if it was chosen.
-    pub fn scene_panes(&self) -> impl Iterator<Item = (usize, &Pane)> {
-        let failed = |p: &Pane| matches!(p.status, PaneStatus::Failed(_));
-        // Whether it has pixels, how many of the same kind and architecture come before, and the pane.
-        let (mut seen, mut ranked) = (Vec::new(), Vec::new());
-        for (index, pane) in self.scene_models() {
-            if !pane.twin && pane.same_as.is_none() && !failed(pane) {
-                let has_pixels = pane.has_pixels();
-                let architecture = pane.card.as_ref().map(|c| c.architecture.as_str());
-                let alike = seen.iter().filter(|s| **s == (has_pixels, architecture));
-                ranked.push((has_pixels, alike.count(), index));
-                seen.push((has_pixels, architecture));
-            }
-        }
-        ranked.sort_by_key(|(_, before, _)| *before);
-        let mut usual = Vec::new();
-        for pixels in [false, true] {
-            let of_kind = ranked.iter().filter(|(is, ..)| *is == pixels);
-            usual.extend(of_kind.take(SHOWN_OF_A_CAMP).map(|(.., index)| *index));
-        }
-        self.scene_models().filter(move |(index, pane)| {
-            let broken = failed(pane) && !pane.twin;
-            pane.shown.unwrap_or(broken || usual.contains(index))
-        })
     }
 
     /// What a pane shows: its newest rollout that reaches the moment looked at. Live, a model that is late
@@ -455,14 +457,24 @@ impl State {
         self.replay.is_none() && self.shown() == self.newest() && !self.record.moments.is_empty()
     }
 
-    /// Says something in the status line.
+    /// Opens this at the right, or what was measured again if it is open.
+    pub fn open_dock(&mut self, dock: Dock) {
+        self.dock = match self.dock == dock {
+            true => Dock::Measured,
+            false => dock,
+        };
+    }
+
+    /// Says something that leaves by itself.
     pub fn say(&mut self, note: impl Into<String>) {
-        self.note = Some(note.into());
+        let note = note.into();
+        add_toast(&mut self.toasts, Toast::new(note.clone(), Instant::now()));
+        self.note = Some(note);
         self.note_is_error = false;
         self.note_is_of_episode = false;
     }
 
-    /// Says what went wrong in the status line.
+    /// Says what went wrong, until somebody has read it.
     pub fn complain(&mut self, note: impl Into<String>) {
         self.note = Some(note.into());
         self.note_is_error = true;

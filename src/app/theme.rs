@@ -1,5 +1,5 @@
-//! Colours, spacing and marks: one place, light and dark. Colour never stands alone: each law has its own
-//! shape.
+//! Colours, spacing and marks: one place, light and dark. Vermillion is for what is broken and green for
+//! success; colour never stands alone: each law has its own shape.
 
 use bevy_egui::egui::{
     self, Color32, CornerRadius, FontFamily, FontId, Margin, Painter, Pos2, Shape, Stroke,
@@ -81,7 +81,7 @@ pub fn apply(ctx: &egui::Context, light: bool) {
         Color32::from_rgb(24, 84, 124)
     };
     v.selection.stroke = Stroke::new(1.0, s.text);
-    v.error_fg_color = BAD;
+    v.error_fg_color = broken(light);
     v.warn_fg_color = IMAGINED;
     let radius = CornerRadius::same(5);
     let w = &mut v.widgets;
@@ -127,8 +127,8 @@ pub fn apply(ctx: &egui::Context, light: bool) {
 /// looks: when it grows later, the window is without writing for a frame.
 pub fn warm_fonts(ctx: &egui::Context) {
     let mut glyphs: String = (' '..='~').collect();
-    glyphs.push_str("·×…–−⏸▶⏭⟲🎲☀🌙✔✖⚠°²→▼✓");
-    let sizes = [9.0, 11.0, 11.5, 12.0, 12.5, 13.5, 17.0];
+    glyphs.push_str("·×…–−⏸▶⏭⏮⟲🎲☀🌙✔✖⚠°²→←▼▾✓¼");
+    let sizes = [11.0, 11.5, 12.0, 12.5, 13.5, 14.0, 15.0, 16.0, 17.0];
     let glyphs: Vec<char> = glyphs.chars().collect();
     // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours,
     // different beginnings.
@@ -174,28 +174,17 @@ pub fn body_colour(colour: Colour) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
-/// The colour of a law's marks.
-pub fn law_colour(law: Law) -> Color32 {
-    match law {
-        Law::Permanence | Law::Identity | Law::Background => Color32::from_rgb(230, 159, 0),
-        Law::Duplication | Law::Look => Color32::from_rgb(204, 121, 167),
-        Law::Continuity
-        | Law::FreeFlight
-        | Law::Inertia
-        | Law::Energy
-        | Law::Action
-        | Law::Stillness
-        | Law::Turning => Color32::from_rgb(86, 180, 233),
-        Law::Size | Law::Shape => Color32::from_rgb(0, 158, 115),
-        Law::Interpenetration | Law::Momentum | Law::Contact | Law::Support => {
-            Color32::from_rgb(213, 94, 0)
-        }
+/// Writing about what is broken: vermillion, dark enough on light ground.
+pub fn broken(light: bool) -> Color32 {
+    match light {
+        true => Color32::from_rgb(176, 62, 8),
+        false => Color32::from_rgb(255, 132, 74),
     }
 }
 
-/// The mark of a law: circle, diamond, triangle, square or cross.
+/// The mark of a law: circle, diamond, triangle, square or cross, always vermillion. The shape tells the law.
 pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
-    let colour = law_colour(law);
+    let colour = BAD;
     let edge = Stroke::new(1.0, Color32::from_black_alpha(160));
     let r = radius;
     let polygon = |points: &[(f32, f32)]| {
@@ -225,6 +214,36 @@ pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
             painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], arm);
             painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], arm);
         }
+    }
+}
+
+/// The mark of a body that is far from where it really is: an open ring.
+pub fn far_mark(painter: &Painter, at: Pos2, radius: f32) {
+    painter.circle_stroke(at, radius, Stroke::new(3.5, Color32::from_black_alpha(160)));
+    painter.circle_stroke(at, radius, Stroke::new(2.0, BAD));
+}
+
+/// What a law's mark means, in a word or two.
+pub const fn law_word(law: Law) -> &'static str {
+    match law {
+        Law::Permanence => "vanished",
+        Law::Duplication => "became two",
+        Law::Identity => "swapped colours",
+        Law::Continuity => "jumped",
+        Law::Size => "changed size",
+        Law::Shape => "lost its shape",
+        Law::Look => "blurred or faded",
+        Law::Background => "background moved",
+        Law::FreeFlight => "fell wrongly",
+        Law::Inertia => "moved by itself",
+        Law::Energy => "gained energy",
+        Law::Momentum => "wrong recoil",
+        Law::Contact => "moved untouched",
+        Law::Support => "rests on nothing",
+        Law::Interpenetration => "overlaps",
+        Law::Turning => "turned at once",
+        Law::Action => "hand disobeys",
+        Law::Stillness => "film froze",
     }
 }
 

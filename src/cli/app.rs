@@ -104,8 +104,16 @@ pub fn run(args: AppArgs) -> Result<()> {
         seed: args.seed,
         set: args.set,
         replay: None,
+        opening: false,
     };
     check(&start)?;
+    // Whoever names nothing sees the opening, or goes on where they were.
+    let names_nothing = start.scene.is_none() && start.controller.is_none() && start.seed.is_none();
+    let plain = names_nothing && start.set.is_empty() && !args.play_all;
+    let start = Start {
+        opening: plain && args.window.press.is_empty(),
+        ..start
+    };
     open(args.window, start, args.play_all)
 }
 
@@ -214,6 +222,8 @@ pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
 }
 
 fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
+    // Without a display nothing of this can be meant: said like any other wrong use, before anything begins.
+    crate::app::display::find().map_err(wrong_use)?;
     let mut script = Vec::new();
     for press in &args.press {
         script.push(crate::app::command::scripted(press).ok_or_else(|| {
@@ -226,12 +236,15 @@ fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
         super::output::test("--shot", shot, super::output::Form::Png)?;
     }
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));
+    // What runs by itself neither depends on what a person left behind nor changes it.
+    let remembers = args.shot.is_none() && !walks && args.press.is_empty();
     run_app(Options {
         start,
         errand: Errand::new(args.shot, args.after, script, walks),
         size: args.size,
         timings: args.timings,
         light: args.light,
+        remembers,
     })
     .map_err(|e| anyhow!(e))
 }

@@ -35,7 +35,7 @@ pub struct Desk<Q, P> {
 }
 
 impl<Q: Send + 'static, P: Send + 'static> Desk<Q, P> {
-    /// Starts a worker. `make` builds its function, and builds it anew after a panic.
+    /// Starts a worker, which stands back for the window. `make` builds its function, and builds it anew after a panic.
     ///
     /// # Errors
     /// The system's error if no thread can be started.
@@ -50,6 +50,7 @@ impl<Q: Send + 'static, P: Send + 'static> Desk<Q, P> {
         std::thread::Builder::new()
             .name(name.into())
             .spawn(move || {
+                super::stand_back();
                 let mut work = make();
                 while let Ok(order) = inbox.recv() {
                     if order.cancel.is_cancelled() {

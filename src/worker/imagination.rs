@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::judge::Tracker;
 use crate::model::{
     Actions, Cancel, Context, Frames, ModelError, ProbedStates, Sampling, WorldModel, futures,
 };
@@ -20,6 +21,8 @@ pub struct Imagine {
     pub sampling: Sampling,
     /// Different futures of the same actions, where the model draws them by chance.
     pub samples: usize,
+    /// Finds the bodies in imagined frames, so that it can be said how far off they are.
+    pub tracker: Option<Arc<Tracker>>,
 }
 
 /// An imagined future.
@@ -35,6 +38,20 @@ pub struct Imagined {
     pub frameskip: usize,
     /// Control steps imagined.
     pub steps: usize,
+    /// Where the tracked bodies are in the imagined frames (candidate 0): `[steps][bodies]`, pixels; `None`
+    /// where a body is not to be found. Empty without frames.
+    pub tracks: Vec<Vec<Option<[f32; 2]>>>,
+}
+
+/// A body with less than this, in pixels, is not to be found.
+const LEAST_AREA: f32 = 4.0;
+
+/// Where the tracked bodies are in a frame `[size, size, 3]`, pixels; `None` where one is not to be found.
+pub fn places(tracker: &Tracker, size: usize, frame: &[u8]) -> Vec<Option<[f32; 2]>> {
+    let blobs = tracker.blobs(size, frame).into_iter();
+    blobs
+        .map(|b| (b.area >= LEAST_AREA).then_some(b.centroid))
+        .collect()
 }
 
 /// The imagination worker's function.
@@ -71,6 +88,7 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
                 decoded: None,
                 frameskip,
                 steps,
+                tracks: Vec::new(),
             });
         }
         let rollouts = model.imagine(&latent, &actions, order.sampling, cancel)?;
@@ -81,7 +99,15 @@ pub fn imagination(order: Imagine, cancel: &Cancel) -> Result<Imagined, String> 
             decoded: can.decoder.map(|d| d.decoded(&rollouts)).transpose()?,
             frameskip,
             steps,
+            tracks: Vec::new(),
         })
     };
-    run().map_err(|e| e.to_string())
+    let mut imagined = run().map_err(|e| e.to_string())?;
+    if let (Some(tracker), Some(frames)) = (&order.tracker, &imagined.frames) {
+        let frame = |t| frames.at(0, t);
+        imagined.tracks = (0..frames.steps)
+            .map(|t| places(tracker, frames.size, frame(t)))
+            .collect();
+    }
+    Ok(imagined)
 }

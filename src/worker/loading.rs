@@ -42,29 +42,35 @@ pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
     models.chain(twins.map(|e| (e, true))).collect()
 }
 
-/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; the
-/// channel closes when all are done.
+/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; those
+/// that know `scene` come first, and among them those that know the fewest others: they are what is looked at.
+/// The channel closes when all are done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.
-pub fn load_models(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
+pub fn load_models(dir: &Path, scene: &str) -> std::io::Result<Receiver<Loaded>> {
     let (outbox, news) = bounded(8);
     let dir: PathBuf = dir.into();
+    let scene = scene.to_string();
     std::thread::Builder::new()
         .name("loading".into())
         .spawn(move || {
+            super::stand_back();
             let mut dirs = Vec::new();
             for (entry, twin) in offered_models(&dir) {
                 let card = entry.card.map(Box::new).map_err(|e| e.to_string());
-                if card.is_ok() {
-                    dirs.push((entry.name.clone(), entry.dir));
+                if let Ok(card) = &card {
+                    let knows = card.scenes.contains(&scene);
+                    let rank = (!knows, twin, card.scenes.len());
+                    dirs.push((rank, entry.name.clone(), entry.dir));
                 }
                 let name = entry.name;
                 if outbox.send(Loaded::Found { name, card, twin }).is_err() {
                     return;
                 }
             }
-            for (name, dir) in dirs {
+            dirs.sort_by_key(|(rank, ..)| *rank);
+            for (_, name, dir) in dirs {
                 let start = Instant::now();
                 let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
                     .map_err(|panic| panic_message(&*panic))

@@ -17,6 +17,7 @@ mod masking;
 mod news;
 mod planning;
 mod preview;
+mod priority;
 mod reality;
 mod replaying;
 mod solid;
@@ -24,7 +25,7 @@ mod watching;
 
 pub use desk::{Desk, Report};
 pub use dreaming::{DreamStep, Dreamt, dreaming};
-pub use imagination::{Imagine, Imagined, imagination};
+pub use imagination::{Imagine, Imagined, imagination, places};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models, offered_models};
 pub use masking::{MaskClip, masking};
@@ -33,6 +34,7 @@ pub use news::{
 };
 pub use planning::{Decision, Driver, PlanRequest, planning};
 pub use preview::{ENERGY_SIDE, Energy, LatentPath, Preview, principal};
+pub use priority::stand_back;
 pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
 pub use solid::Solid;
@@ -40,7 +42,7 @@ pub use watching::{Watch, watch};
 
 /// Whether a thread of this name is a worker: what goes wrong there is reported to whoever asked.
 pub fn is_worker(thread: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "reality",
         "planning",
         "loading",
@@ -48,6 +50,7 @@ pub fn is_worker(thread: &str) -> bool {
         "dreaming",
         "replaying",
         "fonts",
+        "figures",
         "judge-dream",
     ];
     const KINDS: [&str; 4] = ["model-", "imagine-", "judge-", "mask-"];
@@ -59,11 +62,13 @@ pub fn model_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1))
 }
 
-/// Sizes the shared pool of the model threads; harmless when it was sized before.
+/// Sizes the shared pool of the model threads, which stand back for the window; harmless when it was sized
+/// before.
 pub fn leave_a_core_to_the_window() {
     if let Err(e) = rayon::ThreadPoolBuilder::new()
         .num_threads(model_threads())
         .thread_name(|i| format!("model-{i}"))
+        .start_handler(|_| stand_back())
         .build_global()
     {
         tracing::debug!("model threads were sized before: {e}");

@@ -149,6 +149,8 @@ pub enum RealityOrder {
     Load(Arc<Scene>, u64),
     /// Play or pause.
     Play(bool),
+    /// Stop by itself once the episode has so many steps; `None`: do not.
+    Until(Option<usize>),
     /// Take one step.
     Step,
     /// Start again from this seed.

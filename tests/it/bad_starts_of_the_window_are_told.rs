@@ -123,23 +123,23 @@ fn every_bad_start_of_the_window_is_one_sentence_and_exit_code_1_or_2() {
     let shot = path("a.png");
     let starts = [
         // The display.
-        bad("no display", 1, &["there is no display", "Xvfb"]).unset("DISPLAY"),
-        bad("an empty DISPLAY", 1, &["there is no display"]).set("DISPLAY", ""),
-        bad("a display that is gone", 1, &["`:987`", "DISPLAY"]).set("DISPLAY", ":987"),
-        bad("a display of no form", 1, &["`nonsense`"]).set("DISPLAY", "nonsense"),
+        bad("no display", 2, &["there is no display", "Xvfb"]).unset("DISPLAY"),
+        bad("an empty DISPLAY", 2, &["there is no display"]).set("DISPLAY", ""),
+        bad("a display that is gone", 2, &["`:987`", "DISPLAY"]).set("DISPLAY", ":987"),
+        bad("a display of no form", 2, &["`nonsense`"]).set("DISPLAY", "nonsense"),
         bad(
             "Wayland without a compositor",
-            1,
+            2,
             &["`wayland-77`", "WAYLAND_DISPLAY"],
         )
         .unset("DISPLAY")
         .set("WAYLAND_DISPLAY", "wayland-77"),
-        bad("neither Wayland nor X", 1, &["`wayland-77`", "`:987`"])
+        bad("neither Wayland nor X", 2, &["`wayland-77`", "`:987`"])
             .set("DISPLAY", ":987")
             .set("WAYLAND_DISPLAY", "wayland-77"),
         // The colour depth.
-        bad("256 colours", 1, &["8 bits", "24"]).set("DISPLAY", &poor.name),
-        bad("65536 colours", 1, &["16 bits", "24"]).set("DISPLAY", &middling.name),
+        bad("256 colours", 2, &["8 bits", "24"]).set("DISPLAY", &poor.name),
+        bad("65536 colours", 2, &["16 bits", "24"]).set("DISPLAY", &middling.name),
         // The driver.
         bad("no Vulkan driver", 1, &["mesa-vulkan-drivers", "./run"])
             .set("VK_DRIVER_FILES", "/nonexistent.json"),

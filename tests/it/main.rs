@@ -67,5 +67,7 @@ mod vjepa_trains;
 mod weights_are_checked;
 #[cfg(feature = "app")]
 mod window;
+#[cfg(feature = "app")]
+mod window_shows_what_it_says;
 mod work_is_not_lost;
 mod world_is_sound;

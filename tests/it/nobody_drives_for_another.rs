@@ -97,7 +97,7 @@ fn a_copy_of_a_model_is_not_set_against_it_unless_somebody_wants_that() {
     let shown =
         |s: &State| -> Vec<String> { s.scene_panes().map(|(_, p)| p.name.clone()).collect() };
     assert_eq!(shown(&state), ["lewm-push"]);
-    state.panes[1].shown = Some(true);
+    state.slots[1] = Some("lewm-push-copy".into());
     assert_eq!(shown(&state), ["lewm-push", "lewm-push-copy"]);
 }
 

@@ -130,6 +130,7 @@ fn neither_the_menu_of_a_pane_nor_a_dream_changes_a_plan() {
                 dim: 2,
                 sampling: Sampling::nfe(nfe),
                 samples: 1,
+                tracker: None,
             });
             dreams.ask(DreamStep {
                 model: model.clone(),

@@ -415,15 +415,13 @@ fn a_slider_is_one_disturbance_and_undo_takes_back_value_and_time() {
 }
 
 #[test]
-fn undo_reaches_back_sixteen_disturbances_and_over_the_end_of_an_episode() {
+fn undo_reaches_back_sixteen_disturbances_and_ends_with_its_episode() {
     let mut bench = Bench::new(&ball(), 0);
     for i in 0..20 {
         let along = if i % 2 == 0 { 0.02 } else { -0.02 };
         bench.tell(RealityOrder::Strike(0, [along, 0.0, 0.0]));
         bench.steps(1);
     }
-    bench.tell(RealityOrder::Reset(5));
-    bench.until("the next episode", |b| b.moments.len() == 1);
     let mut undone = 0;
     while bench.undo.is_some() {
         bench.undo();
@@ -438,6 +436,38 @@ fn undo_reaches_back_sixteen_disturbances_and_over_the_end_of_an_episode() {
         assert!(undo.is_none() || bench.undo.is_some() || undone == 16);
     }
     assert_eq!(undone, 16);
+    bench.tell(RealityOrder::Strike(0, [0.02, 0.0, 0.0]));
+    bench.steps(1);
+    bench.tell(RealityOrder::Reset(5));
+    bench.until("the next episode", |b| {
+        b.moments.len() == 1 && b.undo.is_none()
+    });
+    // Nobody is thrown back into an episode that is over.
+    bench.rewound = None;
+    bench.tell(RealityOrder::Undo);
+    bench.steps(2);
+    assert!(bench.rewound.is_none());
+    assert_eq!(bench.moments.len(), 3);
+}
+
+#[test]
+fn time_begins_with_the_first_key_of_whoever_drives_and_their_episode_does_not_end_by_itself() {
+    let mut bench = Bench::new(&scene("push"), 1_000_000);
+    bench.tell(RealityOrder::Speed(16.0));
+    bench.tell(RealityOrder::Drive(Driver::Keyboard));
+    bench.tell(RealityOrder::Play(true));
+    std::thread::sleep(Duration::from_millis(400));
+    bench.hear();
+    assert_eq!(
+        bench.moments.len(),
+        1,
+        "time ran before anybody did anything"
+    );
+    bench.tell(RealityOrder::Hold([1.0, 0.0, 0.0, 0.0]));
+    bench.tell(RealityOrder::Hold([0.0; 4]));
+    // The task's budget is 50 steps: the next seed would follow ten steps later.
+    bench.until("a long episode", |b| b.moments.len() > 70);
+    assert_eq!(bench.ended, Some(Some(false)));
 }
 
 #[test]

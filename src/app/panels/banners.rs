@@ -46,7 +46,7 @@ fn error_ui(ui: &mut Ui, error: &str, out: &mut Vec<Command>) {
             let colour = ui.visuals().error_fg_color;
             let error = legible(ui.ctx(), error).into_owned();
             let text = RichText::new(format!("⚠ {error}")).color(colour);
-            ui.add(Label::new(text).truncate()).on_hover_text(error);
+            ui.add(Label::new(text).wrap()).on_hover_text(error);
         });
     });
 }
@@ -68,7 +68,7 @@ fn fault_ui(ui: &mut Ui, fault: &str, out: &mut Vec<Command>) {
                     .color(colour),
             );
             let fault = legible(ui.ctx(), fault).into_owned();
-            ui.add(Label::new(fault.as_str()).truncate())
+            ui.add(Label::new(fault.as_str()).wrap())
                 .on_hover_text(fault);
         });
     });

@@ -56,7 +56,7 @@ pub fn dream_ui(
     for (law, [x0, y0, x1, y1]) in &dream.marks {
         let corner = |x: u16, y: u16| picture.min + vec2(f32::from(x), f32::from(y)) * scale;
         let outline = Rect::from_two_pos(corner(*x0, *y0), corner(*x1, *y1)).expand(2.0);
-        super::paint::violation_label(&painter, picture, outline, *law);
+        super::paint::violation_box(&painter, picture, outline, *law);
     }
     if state.has_actions() {
         stick(&painter, picture, &dream.action);
@@ -108,16 +108,13 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
                 .collect();
             let text = match (dream.found.values().sum::<usize>(), dream.steps) {
                 (_, 0) => String::new(),
-                (0, _) => "lawful so far".into(),
+                (0, _) => no_violation(state),
                 (1, _) => format!("1 violation: {}", found.join(", ")),
                 (n, _) => format!("{n} violations: {}", found.join(", ")),
             };
             let text = RichText::new(text).color(weak);
             ui.add(bevy_egui::egui::Label::new(text).truncate())
-                .on_hover_text(
-                    "What the judge found since it set out: it needs no truth to say what is \
-                     lawful",
-                );
+                .on_hover_text("What the judge found since it set out: it needs no truth for that");
         },
     );
 }
@@ -170,6 +167,15 @@ fn foot_ui(ui: &mut Ui, state: &State, dream: &Dream, out: &mut Vec<Command>) {
     ui.add(bevy_egui::egui::Label::new(text).truncate());
 }
 
+/// What can be said where nothing was found: how many laws were looked at.
+fn no_violation(state: &State) -> String {
+    match state.scene.as_ref().map_or(0, |s| s.laws.len()) {
+        0 => "no law can be checked here".into(),
+        1 => "no violation of 1 law checked".into(),
+        n => format!("no violation of {n} laws checked"),
+    }
+}
+
 /// What the person does, as a stick in the corner.
 fn stick(painter: &Painter, picture: Rect, action: &[f32]) {
     let radius = 0.05 * picture.width().max(240.0);
@@ -190,7 +196,7 @@ fn stick(painter: &Painter, picture: Rect, action: &[f32]) {
     let knob: Pos2 = middle + by;
     painter.line_segment([middle, knob], Stroke::new(2.5, Color32::WHITE));
     let fill = match grips {
-        true => theme::GOOD,
+        true => theme::ACCENT,
         false => Color32::WHITE,
     };
     painter.circle_filled(knob, radius * 0.28, fill);

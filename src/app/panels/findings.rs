@@ -1,81 +1,55 @@
-//! What the judge found in this episode: each finding a click from its moment.
+//! What is wrong with what was imagined in this episode: each failure a click from its moment.
 
-use bevy_egui::egui::{Label, RichText, ScrollArea, Sense, Ui, vec2};
+use bevy_egui::egui::{Button, RichText, Sense, Ui, vec2};
 
 use super::super::command::Command;
-use super::super::state::State;
+use super::super::state::{Stage, State};
 use super::super::theme;
-use super::paint::row_ui;
-use crate::scene::Law;
-use crate::sim::CONTROL_HZ;
-
-struct Finding<'a> {
-    moment: usize,
-    law: Law,
-    body: &'a str,
-    pane: &'a str,
-    severity: f32,
-}
+use super::super::verdict::{camp_word, findings, seconds};
+use super::legible;
 
 /// Draws the list, the earliest first.
-pub fn findings_ui(ui: &mut Ui, state: &State, side: f32, out: &mut Vec<Command>) {
+pub fn findings_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let weak = theme::surfaces(state.light).weak;
-    let findings = findings(state);
-    row_ui(ui, |ui| {
-        ui.label(RichText::new("Violations").strong())
-            .on_hover_text("Laws of physics that imaginations of this episode broke, by the judge");
-        ui.label(RichText::new(findings.len().to_string()).color(weak));
-    });
-    if findings.is_empty() {
-        let text = match state.scene_panes().next() {
-            Some(_) => "None so far: all that was imagined is lawful",
-            None => "No model was trained on this scene: nothing is imagined",
-        };
-        ui.label(RichText::new(text).color(weak));
+    let found = findings(state);
+    if found.is_empty() {
+        ui.label(RichText::new(none_found(state)).color(weak));
         return;
     }
-    ScrollArea::vertical()
-        .max_height(side)
-        .auto_shrink([false, true])
-        .show(ui, |ui| {
-            for f in &findings {
-                ui.horizontal(|ui| {
-                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-                    theme::law_mark(ui.painter(), f.law, rect.center(), 4.5);
-                    let seconds = f.moment as f32 / CONTROL_HZ as f32;
-                    let text = format!("{seconds:.1} s  {} · {} · {}", f.law.id(), f.body, f.pane);
-                    let text = super::legible(ui.ctx(), &text).into_owned();
-                    let label = Label::new(RichText::new(text).small()).truncate();
-                    let hover = format!("{} (severity {:.2})", f.law.statement(), f.severity);
-                    let row = ui.add(label.sense(Sense::click())).on_hover_text(hover);
-                    if row.clicked() {
-                        out.push(Command::Scrub(f.moment));
-                    }
-                });
+    for f in &found {
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
+            match f.law {
+                Some(law) => theme::law_mark(ui.painter(), law, rect.center(), 4.5),
+                None => theme::far_mark(ui.painter(), rect.center(), 4.0),
+            }
+            let pane = state.panes.get(f.pane);
+            let camp = pane.and_then(|p| p.camp()).map_or("Model", camp_word);
+            let text = format!("{}  {camp}: {}", seconds(f.moment), f.sentence);
+            let text = legible(ui.ctx(), &text).into_owned();
+            let is_focus = state.focus == Some((f.pane, f.moment));
+            let row = Button::selectable(is_focus, RichText::new(&text).small()).truncate();
+            if ui.add(row).on_hover_text(text).clicked() {
+                out.push(Command::Failure(f.pane, f.moment));
             }
         });
+    }
 }
 
-fn findings(state: &State) -> Vec<Finding<'_>> {
-    let mut all: Vec<Finding> = state
-        .scene_panes()
-        .flat_map(|(_, pane)| {
-            pane.rollouts.iter().flat_map(move |r| {
-                r.violations.iter().map(move |v| Finding {
-                    moment: r.branch + (v.first_frame + 1) * r.imagined.frameskip.max(1),
-                    law: v.law,
-                    body: state
-                        .scene
-                        .as_ref()
-                        .zip(v.body)
-                        .and_then(|(s, body)| s.bodies.get(body))
-                        .map_or("?", |b| b.name.as_str()),
-                    pane: &pane.name,
-                    severity: v.severity,
-                })
-            })
-        })
-        .collect();
-    all.sort_by_key(|f| f.moment);
-    all
+/// What to say where nothing was found: whether anything was looked at yet.
+pub fn none_found(state: &State) -> &'static str {
+    let mut panes = state.scene_panes().peekable();
+    if panes.peek().is_none() {
+        return "No model was trained on this scene: nothing is imagined.";
+    }
+    let all: Vec<_> = panes.collect();
+    let imagined = all.iter().any(|(_, p)| !p.rollouts.is_empty());
+    let judged = all.iter().all(|(_, p)| p.rollouts.iter().all(|r| r.judged));
+    match (imagined, judged && state.stage != Stage::Preparing) {
+        (false, _) => "The models are still imagining.",
+        (true, false) => "The judge is still looking.",
+        (true, true) => {
+            "No violation of the laws that were checked, and every body about where it should be."
+        }
+    }
 }

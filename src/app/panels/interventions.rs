@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bevy_egui::egui::style::HandleShape;
 use bevy_egui::egui::{
-    Button, Context, Grid, Rect, Response, RichText, Slider, Stroke, Ui, Window, pos2, vec2,
+    Align, Button, Layout, Rect, Response, RichText, Slider, Stroke, Ui, pos2, vec2,
 };
 
 use super::super::command::Command;
@@ -66,37 +66,14 @@ pub fn outside(scene: &Scene, interventions: &BTreeMap<String, f32>) -> Vec<Outs
         .collect()
 }
 
-/// Draws the floating panel while it is open.
-pub fn interventions_ui(ctx: &Context, state: &State, out: &mut Vec<Command>) {
-    let Some(scene) = state.scene.as_ref().filter(|_| state.show_interventions) else {
-        return;
-    };
-    let mut open = true;
-    Window::new("Interventions")
-        .open(&mut open)
-        .resizable(false)
-        .default_pos([16.0, 132.0])
-        .show(ctx, |ui| {
-            super::in_room(ui, |ui| panel_ui(ui, state, scene, out));
-        });
-    if !open {
-        out.push(Command::ToggleInterventions);
-    }
-}
-
 /// Draws the panel's sliders.
 pub fn panel_ui(ui: &mut Ui, state: &State, scene: &Scene, out: &mut Vec<Command>) {
     let weak = theme::surfaces(state.light).weak;
     ui.label(RichText::new("Change the world under the models' feet").color(weak));
-    Grid::new("sliders")
-        .num_columns(4)
-        .spacing([10.0, 9.0])
-        .show(ui, |ui| {
-            for (target, low, high) in offered(scene) {
-                row_ui(ui, state, scene, &target, (low, high), out);
-                ui.end_row();
-            }
-        });
+    for (target, low, high) in offered(scene) {
+        row_ui(ui, state, scene, &target, (low, high), out);
+        ui.add_space(5.0);
+    }
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(22.0, 12.0), bevy_egui::egui::Sense::hover());
         band(ui, Rect::from_center_size(rect.center(), vec2(22.0, 4.0)));
@@ -152,10 +129,22 @@ fn row_ui(
     let range = scene.training_range(target);
     let name = legible(ui.ctx(), &target.replace(['.', '_'], " ")).into_owned();
     let label = RichText::new(&name);
-    ui.label(if set.is_some() { label.strong() } else { label });
     let usual = range.map_or(0.5 * (ends.0 + ends.1), |(low, high)| 0.5 * (low + high));
     let shown = set.unwrap_or(usual);
     let mut value = shown;
+    let moved = |value: f32| (value - shown).abs() > 1e-6 && state.replay.is_none();
+    let typed = ui.horizontal(|ui| {
+        ui.label(if set.is_some() { label.strong() } else { label });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let field = ui.add_enabled_ui(state.replay.is_none(), |ui| {
+                let text = number(shown, unit(target));
+                number_ui(ui, &format!("{name}, number"), &text, &shown.to_string())
+            });
+            field.inner
+        })
+        .inner
+    });
+    ui.spacing_mut().slider_width = (ui.available_width() - 12.0).clamp(80.0, 300.0);
     let slider = Slider::new(&mut value, ends.0..=ends.1)
         .show_value(false)
         .clamping(bevy_egui::egui::SliderClamping::Never);
@@ -165,18 +154,13 @@ fn row_ui(
     if let Some(range) = range {
         range_on_slider(ui, &slider, ends, range);
     }
-    let moved = |value: f32| (value - shown).abs() > 1e-6 && state.replay.is_none();
     if touched && moved(value) {
         out.push(Command::Intervene(
             target.into(),
             rounded(target, value, ends),
         ));
     }
-    let field = ui.add_enabled_ui(state.replay.is_none(), |ui| {
-        let text = number(shown, unit(target));
-        number_ui(ui, &format!("{name}, number"), &text, &shown.to_string())
-    });
-    if let Some(typed) = field.inner {
+    if let Some(typed) = typed.inner {
         match intervention(scene, target, &typed, unit(target)) {
             Ok(value) if moved(value) => out.push(Command::Intervene(target.into(), value)),
             Ok(_) => {}
@@ -196,12 +180,12 @@ fn row_ui(
             badge(
                 ui,
                 &format!("⚠ out of distribution · {how_far}"),
-                theme::BAD,
+                theme::IMAGINED,
             )
             .on_hover_text(trained.unwrap_or_default());
         }
         (Some(_), None) => {
-            badge(ui, "✔ within what was trained on", theme::GOOD)
+            badge(ui, "within what was trained on", theme::ACCENT)
                 .on_hover_text(trained.unwrap_or_default());
         }
         (None, _) => {
@@ -243,11 +227,11 @@ fn range_on_slider(ui: &Ui, slider: &Response, ends: (f32, f32), range: (f32, f3
 }
 
 fn band(ui: &Ui, rect: Rect) {
-    let edge = Stroke::new(0.5, theme::GOOD.gamma_multiply(0.6));
+    let edge = Stroke::new(0.5, theme::ACCENT.gamma_multiply(0.6));
     ui.painter().rect(
         rect,
         1.5,
-        theme::GOOD,
+        theme::ACCENT,
         edge,
         bevy_egui::egui::StrokeKind::Outside,
     );

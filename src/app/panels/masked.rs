@@ -1,6 +1,8 @@
 //! A clip of reality of which a masked model sees parts: how a V-JEPA learns.
 
-use bevy_egui::egui::{Align2, Color32, ComboBox, FontId, Painter, Rect, RichText, Ui, pos2, vec2};
+use bevy_egui::egui::{
+    Align2, Color32, ComboBox, FontId, Painter, Rect, RichText, Ui, WidgetType, pos2, vec2,
+};
 
 use super::super::command::Command;
 use super::super::state::{MaskView, MaskedShown, Pane, State};
@@ -83,7 +85,7 @@ pub(super) fn sum(masked: &MaskedShown) -> String {
 pub(super) fn mask_view_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
     // In a narrow card the spinner and the time beside it need some room, too.
     let width = (ui.available_width() - 28.0).clamp(60.0, 132.0);
-    ComboBox::from_id_salt(("mask", index))
+    let response = ComboBox::from_id_salt(("mask", index))
         .selected_text(RichText::new(state.mask_view.words()).small())
         .truncate()
         .width(width)
@@ -100,4 +102,5 @@ pub(super) fn mask_view_ui(ui: &mut Ui, state: &State, index: usize, out: &mut V
             "Its imagination, or a clip of which it sees parts and predicts the embeddings of \
              the rest (J)",
         );
+    super::name(&response, WidgetType::ComboBox, "Masked view");
 }

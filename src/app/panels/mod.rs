@@ -2,22 +2,26 @@
 //! a window.
 
 pub mod banners;
+mod cards;
 pub mod curve;
 pub mod dream;
+pub mod films;
 pub mod findings;
-mod ghosts;
 pub mod interventions;
 mod masked;
+mod model_film;
 pub mod number;
+mod outline;
 pub mod overlay;
 pub mod paint;
-pub mod panes;
 pub mod pictures;
 pub mod plan;
 mod plan_views;
+pub mod rail;
 pub mod reality;
 pub mod timeline;
 pub mod timers;
+pub mod toasts;
 pub mod top;
 mod touch;
 pub mod transport;

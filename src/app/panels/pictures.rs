@@ -1,4 +1,4 @@
-//! Small pictures: uploaded when they change, shown enlarged without smoothing.
+//! Small pictures: uploaded when they change; films are shown smooth, all else pixel by pixel.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,35 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The texture of a place; `make` is called only when `stamp` differs from that of the picture there.
+    /// The texture of a place, pixel by pixel; `make` is called only when `stamp` differs from that of the
+    /// picture there.
     pub fn show(
         &mut self,
         ctx: &Context,
         place: &str,
         stamp: u64,
+        make: impl FnOnce() -> Option<ColorImage>,
+    ) -> Option<TextureId> {
+        self.texture(ctx, place, stamp, TextureOptions::NEAREST, make)
+    }
+
+    /// The same, smooth.
+    pub fn soft(
+        &mut self,
+        ctx: &Context,
+        place: &str,
+        stamp: u64,
+        make: impl FnOnce() -> Option<ColorImage>,
+    ) -> Option<TextureId> {
+        self.texture(ctx, place, stamp, TextureOptions::LINEAR, make)
+    }
+
+    fn texture(
+        &mut self,
+        ctx: &Context,
+        place: &str,
+        stamp: u64,
+        options: TextureOptions,
         make: impl FnOnce() -> Option<ColorImage>,
     ) -> Option<TextureId> {
         if let Some((old, texture)) = self.shown.get_mut(place) {
@@ -27,15 +50,15 @@ impl Pictures {
                 // Bytes are rewritten in place: a new texture would be blank until the renderer has taken
                 // it over.
                 if texture.size() == image.size {
-                    texture.set_partial([0, 0], image, TextureOptions::NEAREST);
+                    texture.set_partial([0, 0], image, options);
                 } else {
-                    texture.set(image, TextureOptions::NEAREST);
+                    texture.set(image, options);
                 }
                 *old = stamp;
             }
             return Some(texture.id());
         }
-        let texture = ctx.load_texture(place, make()?, TextureOptions::NEAREST);
+        let texture = ctx.load_texture(place, make()?, options);
         let id = texture.id();
         self.shown.insert(place.into(), (stamp, texture));
         Some(id)
@@ -74,6 +97,18 @@ pub fn spread_image(size: usize, frames: &[&[u8]]) -> Option<ColorImage> {
         })
         .collect();
     Some(ColorImage::from_rgb([size, size], &rgb))
+}
+
+/// Half imagination, half truth.
+pub fn onion_image(size: usize, imagined: &[u8], truth: &[u8]) -> Option<ColorImage> {
+    if imagined.len() != truth.len() {
+        return None;
+    }
+    let each = imagined.iter().zip(truth);
+    let rgb: Vec<u8> = each
+        .map(|(&a, &b)| ((u16::from(a) + u16::from(b)) / 2) as u8)
+        .collect();
+    frame_image(size, &rgb)
 }
 
 /// Where two frames differ: mean absolute difference over channels, black (none) to yellow (128 or more).

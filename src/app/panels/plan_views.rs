@@ -48,6 +48,16 @@ impl Canvas<'_> {
             .line_segment([field.left_center(), field.right_center()], line);
         self.painter
             .line_segment([field.center_top(), field.center_bottom()], line);
+        // What the axes are: the hand's first action, across and down.
+        let (up, down) = match self.in_space() {
+            true => ("higher", "lower"),
+            false => ("away", "nearer"),
+        };
+        let weak = self.s.text.gamma_multiply(0.8);
+        self.text(field.left_center(), Align2::LEFT_BOTTOM, "left", weak);
+        self.text(field.right_center(), Align2::RIGHT_BOTTOM, "right", weak);
+        self.text(field.center_top(), Align2::LEFT_TOP, up, weak);
+        self.text(field.center_bottom(), Align2::LEFT_BOTTOM, down, weak);
     }
 
     fn text(&self, at: Pos2, align: Align2, text: &str, colour: Color32) {

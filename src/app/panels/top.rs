@@ -1,167 +1,219 @@
-//! The bar at the top: scenes, controller, switches.
+//! The strip at the top: one sentence that says what is seen, and the way to everything else.
 
-use bevy_egui::egui::{Align, Button, Checkbox, ComboBox, Layout, RichText, Ui};
+use bevy_egui::egui::{self, Align, Button, FontId, Layout, RichText, Ui, WidgetType};
 
-use super::super::command::Command;
-use super::super::state::State;
+use super::super::command::{Command, keys_of};
+use super::super::state::{Act, Dock, DriverChoice, Stage, State};
 use super::super::theme;
-use super::legible;
+use super::super::verdict::{camp_word, focused, seconds};
+use super::transport::{pace_ui, seed_ui};
+use super::{legible, name};
 
-/// Windows narrower than this, in points, have the bar in two rows.
-const NARROW: f32 = 1300.0;
-/// Height of the bar's first row, in points.
-const ROW: f32 = 42.0;
-/// Height of its second row.
-const SECOND_ROW: f32 = 34.0;
+/// Height of the strip, in points.
+pub const HEIGHT: f32 = 52.0;
 
-/// Height of the bar in a window so wide.
-pub fn height(window_width: f32) -> f32 {
-    match window_width < NARROW {
-        true => ROW + SECOND_ROW,
-        false => ROW,
+/// What is seen, in a sentence or two; the second is what matters.
+pub fn sentence(state: &State) -> (String, String) {
+    let say = |a: &str, b: &str| (a.to_string(), b.to_string());
+    if let Some(dream) = &state.dream {
+        let a = format!("This world exists only in what {} imagines.", dream.model);
+        return (a, "You drive it; nothing real comes in.".into());
+    }
+    if let Some(opening) = state.opening {
+        match opening.act {
+            Act::Figures => {
+                let a = "That was one seed. At the right is what was measured on many.";
+                return say(a, "Who is better depends on what you ask for.");
+            }
+            Act::YourTurn => {
+                let a = "Reality runs live.";
+                return say(
+                    a,
+                    "Your turn: pull the cube, and see whether they foresee it.",
+                );
+            }
+            Act::Phenomenon | Act::Task => {}
+        }
+    }
+    if let Some(failure) = focused(state) {
+        let pane = state.panes.get(failure.pane);
+        let camp = pane.and_then(|p| p.camp()).map_or("Model", camp_word);
+        let a = format!("What the {camp} imagined at {}:", seconds(failure.moment));
+        return (a, failure.sentence);
+    }
+    if state.hunting {
+        let a = format!("Looking for a failure: seed {}.", state.record.seed);
+        return (a, "It stops at the first one.".into());
+    }
+    if state.replay.is_some() {
+        let a = "A recorded episode, rebuilt from its seed and actions.";
+        return say(a, "The models imagine beside it.");
+    }
+    let models = state.scene_panes().count();
+    if models == 0 && !state.loading {
+        let a = "Reality is simulated.";
+        return say(
+            a,
+            "No model was trained on this scene, so nothing is imagined.",
+        );
+    }
+    let both = if models == 1 {
+        "The model"
+    } else {
+        "Both models"
+    };
+    let each = if models == 1 {
+        "it thinks"
+    } else {
+        "each thinks"
+    };
+    match state.stage {
+        _ if state.record.moments.is_empty() => say(
+            "Parallax: one reality, two imaginations.",
+            "It begins in a moment.",
+        ),
+        Stage::Preparing if state.has_actions() => (
+            "Reality first: a controller acts towards the goal.".into(),
+            format!("Then see what {each} would happen."),
+        ),
+        Stage::Preparing => (
+            "Reality is simulated.".into(),
+            format!("{both} now imagine what comes next.")
+                .replace("model now imagine ", "model now imagines "),
+        ),
+        Stage::Showing => (
+            format!("Reality is simulated. {both} saw only its beginning."),
+            format!("Here is what {each} happens next."),
+        ),
+        Stage::Live if state.driver == DriverChoice::Keyboard && state.has_actions() => say(
+            "You act: W A S D or the arrows.",
+            "Time begins with your first key.",
+        ),
+        Stage::Live => (
+            "Reality runs live: pull a body, move the goal.".into(),
+            format!("{both} imagine on from here.").replace("model imagine ", "model imagines "),
+        ),
     }
 }
 
-/// Draws the bar.
+/// Draws the strip.
 pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    if ui.ctx().content_rect().width() < NARROW {
-        ui.vertical(|ui| {
-            ui.spacing_mut().item_spacing.y = 4.0;
-            ui.horizontal(|ui| picked_ui(ui, state, out));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                switches_ui(ui, state, out);
-            });
-        });
-        return;
-    }
     ui.horizontal_centered(|ui| {
-        picked_ui(ui, state, out);
+        ui.add_space(2.0);
+        ui.label(RichText::new("Parallax").heading().strong());
+        ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
             switches_ui(ui, state, out);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                sentence_ui(ui, state);
+            });
         });
     });
 }
 
-/// What is shown, and who drives.
-fn picked_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    ui.add_space(2.0);
-    ui.label(RichText::new("Parallax").heading().strong());
-    ui.add_space(10.0);
-    scenes_ui(ui, state, out);
-    ui.separator();
-    controller_ui(ui, state, out);
-    let mut waits = state.waits;
-    let waits = ui.add_enabled(
-        state.has_actions() && state.replay.is_none(),
-        Checkbox::new(&mut waits, "Reality waits"),
-    );
-    if waits
-        .on_hover_text(
-            "Reality waits while the controller thinks; off: it goes on with the last action",
-        )
-        .on_disabled_hover_text("Nobody acts here, so there is nobody to wait for")
-        .changed()
-    {
-        out.push(Command::Waits(!state.waits));
-    }
+fn sentence_ui(ui: &mut Ui, state: &State) {
+    let s = theme::surfaces(state.light);
+    let (first, second) = sentence(state);
+    let [first, second] = [first, second].map(|t| legible(ui.ctx(), &t).into_owned());
+    let width = ui.available_width();
+    let size = match width {
+        w if w > 620.0 => 16.0,
+        w if w > 420.0 => 14.0,
+        _ => 12.0,
+    };
+    let mut job = egui::text::LayoutJob::default();
+    job.wrap.max_width = width;
+    job.wrap.max_rows = 2;
+    let weak = egui::TextFormat::simple(FontId::proportional(size), s.weak);
+    let strong_colour = match focused(state).is_some() {
+        true => theme::broken(state.light),
+        false => s.text,
+    };
+    let strong = egui::TextFormat::simple(FontId::proportional(size), strong_colour);
+    job.append(&first, 0.0, weak);
+    job.append(&format!(" {second}"), 0.0, strong);
+    ui.add(egui::Label::new(job).wrap())
+        .on_hover_text(format!("{first} {second}"));
 }
 
-/// Switches from the right, and the message in what is left.
+/// Switches from the right.
 fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    if ui.button("?").on_hover_text("Shortcuts (?)").clicked() {
-        out.push(Command::ToggleShortcuts);
-    }
+    let mut switch =
+        |ui: &mut Ui, text: &str, label: &str, on: bool, hint: &str, command: Command| {
+            let response = ui.add(Button::new(text).selected(on));
+            name(&response, WidgetType::Button, label);
+            let hint = format!("{hint}{}", keys_of(&command));
+            if response.on_hover_text(hint).clicked() {
+                out.push(command);
+            }
+        };
+    switch(
+        ui,
+        "?",
+        "Help",
+        state.show_shortcuts,
+        "All keys",
+        Command::ToggleShortcuts,
+    );
     let theme = if state.light { "🌙" } else { "☀" };
-    if ui
-        .button(theme)
-        .on_hover_text("Light or dark (M)")
-        .clicked()
-    {
-        out.push(Command::ToggleTheme);
+    switch(
+        ui,
+        theme,
+        "Theme",
+        false,
+        "Light or dark",
+        Command::ToggleTheme,
+    );
+    let hint = "All commands by name";
+    let wide = ui.ctx().content_rect().width() > 1100.0;
+    let text = if wide { "Commands" } else { "…" };
+    let on = state.show_palette;
+    switch(ui, text, "Commands", on, hint, Command::TogglePalette);
+    for dock in Dock::ALL.into_iter().rev() {
+        if dock == Dock::Measured && !super::rail::is_wide(ui.ctx().content_rect().width()) {
+            continue;
+        }
+        let on = state.dock == dock;
+        switch(
+            ui,
+            dock.words(),
+            dock.words(),
+            on,
+            dock.meaning(),
+            Command::Dock(dock),
+        );
     }
-    let timers = Button::new("Timers").selected(state.show_timers);
-    if ui
-        .add(timers)
-        .on_hover_text("Time of every worker (T)")
-        .clicked()
-    {
-        out.push(Command::ToggleTimers);
-    }
-    let hands = Button::new("Interventions").selected(state.show_interventions);
-    if ui
-        .add(hands)
-        .on_hover_text("Take reality out of what the models were trained on (I)")
-        .clicked()
-    {
-        out.push(Command::ToggleInterventions);
-    }
-    models_ui(ui, state, out);
     let able = state.scene_panes().any(|(_, p)| p.can_dream());
     let dream = Button::new("Dream").selected(state.dream.is_some());
     let dream = ui
         .add_enabled(able || state.dream.is_some(), dream)
-        .on_hover_text("Drive what a generative model imagines, without reality (O)")
-        .on_disabled_hover_text("No model with pixels is ready for this scene");
+        .on_hover_text("Drive what a video model imagines, without reality (O)")
+        .on_disabled_hover_text("No video model is ready for this scene");
     if dream.clicked() {
         out.push(Command::ToggleDream);
     }
-    note_ui(ui, state);
+    if ui.ctx().content_rect().width() > 1000.0 {
+        pace_ui(ui, state);
+    }
 }
 
-/// Which of the scene's models are shown.
-fn models_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let shown: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
-    let all = state.scene_models().count();
-    let title = format!("Models {}/{all}", shown.len());
-    ui.add_enabled_ui(all > 0, |ui| {
-        ui.menu_button(title, |ui| {
-            for (index, pane) in state.scene_models() {
-                let mut on = shown.contains(&index);
-                let mut text = match pane.camp() {
-                    Some(camp) if pane.twin => {
-                        format!("{} · {}, asked once without noise", pane.name, camp.id())
-                    }
-                    Some(camp) => format!("{} · {}", pane.name, camp.id()),
-                    None => pane.name.clone(),
-                };
-                if let Some(other) = &pane.same_as {
-                    text.push_str(&format!(", the same weights as {other}"));
-                }
-                let text = legible(ui.ctx(), &text).into_owned();
-                let row = ui.checkbox(&mut on, text);
-                let row = match &pane.card {
-                    Some(card) => {
-                        let summary = legible(ui.ctx(), &card.summary);
-                        row.on_hover_text(summary)
-                    }
-                    None => row,
-                };
-                if row.changed() {
-                    out.push(Command::ShowModel(index, on));
-                }
-            }
-        })
-        .response
-        .on_hover_text("Which models imagine beside reality; all of them may drive");
-    });
+/// Scene, seed and who acts, from the right.
+pub(super) fn picks_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    controller_ui(ui, state, out);
+    if state.replay.is_none() {
+        // A field of its own order inside a row that is filled from the right.
+        let room = egui::vec2(SEED, ui.available_height());
+        let order = Layout::left_to_right(Align::Center);
+        ui.allocate_ui_with_layout(room, order, |ui| seed_ui(ui, state, out));
+    }
+    scenes_ui(ui, state, out);
 }
 
-/// Scenes that fit into the bar as buttons; more of them become a list.
-const BUTTONS: usize = 5;
+/// Room for the seed, in points.
+const SEED: f32 = 152.0;
 
 fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    if state.scenes.len() > BUTTONS {
-        return scene_list_ui(ui, state, out);
-    }
-    ui.spacing_mut().item_spacing.x = 3.0;
-    for index in 0..state.scenes.len() {
-        scene_ui(ui, state, index, out);
-    }
-    ui.spacing_mut().item_spacing.x = 8.0;
-}
-
-fn scene_list_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    ui.label(RichText::new("Scene").color(theme::surfaces(state.light).weak));
     let current = match state.scenes.get(state.scene_index) {
         Some(scene) => title(&scene.name),
         None => state
@@ -169,31 +221,33 @@ fn scene_list_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             .as_ref()
             .map_or("none".into(), |s| title(&s.name)),
     };
-    ComboBox::from_id_salt("scene")
-        .selected_text(RichText::new(legible(ui.ctx(), &current)).strong())
-        .width(150.0)
-        .height(720.0)
-        .show_ui(ui, |ui| {
-            ui.set_min_width(420.0);
+    let text = RichText::new(format!("{} ⏷", legible(ui.ctx(), &current))).strong();
+    let menu = ui.menu_button(text, |ui| {
+        // All of them at once, in two columns: nothing is hidden below a fold.
+        ui.horizontal_top(|ui| {
             for (heading, has_actions) in [
                 ("Tasks, with actions", true),
                 ("Phenomena, to watch", false),
             ] {
-                let weak = theme::surfaces(state.light).weak;
-                ui.label(RichText::new(heading).small().color(weak));
-                for (index, scene) in state.scenes.iter().enumerate() {
-                    if scene.has_actions == has_actions {
-                        ui.horizontal(|ui| {
+                ui.vertical(|ui| {
+                    ui.set_width(330.0);
+                    let weak = theme::surfaces(state.light).weak;
+                    ui.label(RichText::new(heading).small().color(weak));
+                    for index in 0..state.scenes.len() {
+                        if state.scenes[index].has_actions == has_actions {
                             scene_ui(ui, state, index, out);
-                            let summary = scene.summary.as_ref().unwrap_or_else(|e| e);
-                            let summary = legible(ui.ctx(), summary);
-                            let summary = RichText::new(summary).small().color(weak);
-                            ui.add(bevy_egui::egui::Label::new(summary).truncate());
-                        });
+                        }
                     }
-                }
+                });
             }
         });
+    });
+    let response = menu.response.on_hover_text("Another scene (1 … 9)");
+    name(
+        &response,
+        WidgetType::ComboBox,
+        &format!("Scene: {current}"),
+    );
 }
 
 fn scene_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
@@ -202,22 +256,26 @@ fn scene_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
     };
     let selected = index == state.scene_index && state.scene.is_some();
     let shown = legible(ui.ctx(), &title(&scene.name)).into_owned();
-    let button = Button::new(shown)
-        .selected(selected)
-        .frame_when_inactive(true);
     let hover = match &scene.summary {
         Ok(summary) if index < 9 => format!("{summary} ({})", index + 1),
         Ok(summary) => summary.clone(),
         Err(e) => e.clone(),
     };
     let hover = legible(ui.ctx(), &hover).into_owned();
-    let response = ui.add_enabled(scene.summary.is_ok(), button);
-    let response = response
-        .on_hover_text(&hover)
-        .on_disabled_hover_text(&hover);
-    if response.clicked() {
-        out.push(Command::Scene(index));
-    }
+    ui.horizontal(|ui| {
+        let button = Button::selectable(selected, shown);
+        let response = ui.add_enabled(scene.summary.is_ok(), button);
+        let response = response
+            .on_hover_text(&hover)
+            .on_disabled_hover_text(&hover);
+        if response.clicked() {
+            out.push(Command::Scene(index));
+            ui.close();
+        }
+        let weak = theme::surfaces(state.light).weak;
+        let text = RichText::new(&hover).small().color(weak);
+        ui.add(egui::Label::new(text).truncate());
+    });
 }
 
 /// A scene's name for the screen.
@@ -232,12 +290,11 @@ fn title(name: &str) -> String {
 }
 
 fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    ui.label(RichText::new("Controller").color(theme::surfaces(state.light).weak));
     let current = state
         .drivers
         .iter()
         .find(|d| d.choice == state.driver)
-        .map_or("none", |d| d.label.as_str());
+        .map_or("nobody", |d| d.label.as_str());
     let awaited = state.awaited.as_ref().map(|wish| match state.loading {
         true => format!("{wish} is loading…"),
         false => format!("{wish} cannot drive"),
@@ -246,19 +303,21 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         (Some(_), _) => "the recorded actions",
         (None, Some(awaited)) if state.has_actions() => awaited,
         (None, _) if state.has_actions() => current,
-        (None, _) => "none: nothing to act on",
+        (None, _) => "nobody",
     };
     let current = legible(ui.ctx(), current).into_owned();
-    let width = match ui.ctx().content_rect().width() < 1000.0 {
-        true => 170.0,
-        false => 220.0,
+    let room = match ui.ctx().content_rect().width() < 1000.0 {
+        true => 20,
+        false => 30,
     };
-    ComboBox::from_id_salt("controller")
-        .selected_text(current)
-        .truncate()
-        .width(width)
-        .height(720.0)
-        .show_ui(ui, |ui| {
+    let short: String = match current.chars().count() > room {
+        true => current.chars().take(room - 1).chain(['…']).collect(),
+        false => current.clone(),
+    };
+    let able = state.has_actions() && state.replay.is_none();
+    ui.add_enabled_ui(able, |ui| {
+        let menu = ui.menu_button(format!("Acts: {short} ⏷"), |ui| {
+            ui.set_min_width(300.0);
             for option in &state.drivers {
                 let selected = option.choice == state.driver && state.awaited.is_none();
                 let label = legible(ui.ctx(), &option.label).into_owned();
@@ -272,19 +331,22 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                     out.push(Command::Driver(option.choice.clone()));
                 }
             }
+            ui.separator();
+            let mut waits = state.waits;
+            if ui
+                .checkbox(&mut waits, "Reality waits while it thinks")
+                .on_hover_text("Off: reality goes on with the last action meanwhile")
+                .changed()
+            {
+                out.push(Command::Waits(waits));
+            }
         });
-}
-
-fn note_ui(ui: &mut Ui, state: &State) {
-    let weak = theme::surfaces(state.light).weak;
-    // What went wrong has a strip of its own.
-    if let Some(note) = state.note.as_ref().filter(|_| !state.note_is_error) {
-        let note = legible(ui.ctx(), note).into_owned();
-        let text = RichText::new(&note).color(weak);
-        ui.add(bevy_egui::egui::Label::new(text).truncate())
-            .on_hover_text(note);
-    } else if state.loading {
-        ui.label(RichText::new("Loading models…").color(weak));
-        ui.spinner();
-    }
+        let response = menu.response.on_hover_text("Who acts (C)");
+        let response = response.on_disabled_hover_text("There is nothing to act on here");
+        name(
+            &response,
+            WidgetType::ComboBox,
+            &format!("Who acts: {current}"),
+        );
+    });
 }

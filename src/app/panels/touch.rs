@@ -1,7 +1,5 @@
 //! Hands on the 3-D view: what the pointer is on, what it holds, and the marks that say so.
 
-use std::f32::consts::TAU;
-
 use bevy::math::{Quat, Vec3};
 use bevy_egui::egui::{
     Align2, Color32, CursorIcon, Event, FontId, InputState, Painter, Pos2, Rect, Response, Shape,
@@ -13,13 +11,12 @@ use super::super::convert;
 use super::super::state::{BodyGrip, Grip, State};
 use super::super::theme;
 use super::super::view3d::Scenery;
+use super::outline::{Gaze, solid_line};
 use crate::scene::Kind;
 use crate::worker::GoalShown;
 
 /// How near the pointer must be to the goal's handle, points.
 const HANDLE_REACH: f32 = 14.0;
-/// Directions in which the edge of a body is looked for.
-const EDGE_POINTS: usize = 40;
 
 /// What the pointer is on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -158,6 +155,14 @@ pub(super) fn touch_ui(
             // Where the button went down, not where a slow frame finds the pointer.
             let (strikes, origin) = ui.input(|i| (shift_at_press(i), i.pointer.press_origin()));
             let at = origin.unwrap_or(at);
+            let under = sight.under(state, at);
+            if is_past(state) && matches!(under, Under::Body(b, _) if can_hold(state, b, strikes)) {
+                // The past cannot be touched: the newest moment comes to the screen, and it can.
+                out.push(Command::Live);
+                out.push(Command::Say(
+                    "Live: now bodies and the goal can be pulled".into(),
+                ));
+            }
             out.push(Command::Grab(grip_at(state, &sight, at, strikes)));
         }
         (Some(grip), Some(at)) => {
@@ -190,6 +195,11 @@ pub(super) fn touch_ui(
             }
         }
     }
+}
+
+/// Whether what is shown is over, in a reality that could go on.
+fn is_past(state: &State) -> bool {
+    state.replay.is_none() && state.shown() < state.newest()
 }
 
 /// Whether Shift was down when the button went down, which may have been and gone within one slow frame.
@@ -306,7 +316,13 @@ fn hovered(ui: &Ui, painter: &Painter, state: &State, sight: &Sight, at: Pos2) {
             if state.is_touchable() && can_hold(state, body, shift) {
                 ui.ctx().set_cursor_icon(CursorIcon::Grab);
             }
-            say(painter, state, at, &described.name, hint);
+            say(
+                painter,
+                state,
+                at,
+                &told(state, body, &described.name),
+                hint,
+            );
         }
         Under::Goal(_) if state.is_touchable() => {
             ui.ctx().set_cursor_icon(CursorIcon::Grab);
@@ -314,6 +330,17 @@ fn hovered(ui: &Ui, painter: &Painter, state: &State, sight: &Sight, at: Pos2) {
         }
         _ => {}
     }
+}
+
+/// A body's name, and where it is and how fast in the moment shown.
+fn told(state: &State, body: usize, name: &str) -> String {
+    let moment = state.shown_moment();
+    let Some(at) = moment.and_then(|m| m.state.bodies.get(body)) else {
+        return name.into();
+    };
+    let [x, y, z] = at.position.map(|v| v * 100.0);
+    let speed = convert::vec3(at.velocity).length();
+    format!("{name}: {x:.0}, {y:.0}, {z:.0} cm · {speed:.2} m/s")
 }
 
 /// The line from the body to the pointer, or the arrow of the impulse, and what it means.
@@ -381,47 +408,13 @@ fn outline(painter: &Painter, state: &State, sight: &Sight, body: usize) {
     let (Some(solid), Some(pose)) = (state.solids.get(body), sight.scenery.poses.get(body)) else {
         return;
     };
-    let mut points = Vec::new();
-    for i in 0..EDGE_POINTS {
-        let across = sight
-            .scenery
-            .lens
-            .sideways(i as f32 / EDGE_POINTS as f32 * TAU);
-        solid.extremes(pose, across.to_array(), &mut points);
-    }
-    let shown = points
-        .into_iter()
-        .filter_map(|p| sight.project(Vec3::from(p)));
-    let hull = convex_hull(shown.collect());
-    for (width, colour) in [(4.5, Color32::from_black_alpha(110)), (2.0, Color32::WHITE)] {
-        painter.add(Shape::closed_line(hull.clone(), Stroke::new(width, colour)));
-    }
-}
-
-/// The hull of points in the plane, in order around it (Andrew's monotone chain).
-fn convex_hull(mut points: Vec<Pos2>) -> Vec<Pos2> {
-    points.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
-    points.dedup();
-    if points.len() < 3 {
-        return points;
-    }
-    let half = |points: &mut dyn Iterator<Item = Pos2>| {
-        let mut chain: Vec<Pos2> = Vec::new();
-        for p in points {
-            while let [.., a, b] = chain[..] {
-                if (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x) > 0.0 {
-                    break;
-                }
-                chain.pop();
-            }
-            chain.push(p);
-        }
-        chain.pop();
-        chain
+    let gaze = Gaze {
+        project: &|p| sight.project(p),
+        across: sight.scenery.lens.across(),
     };
-    let mut hull = half(&mut points.iter().copied());
-    hull.extend(half(&mut points.iter().rev().copied()));
-    hull
+    for edge in gaze.edges(solid, pose) {
+        solid_line(painter, &edge, Color32::WHITE);
+    }
 }
 
 /// A label beside the pointer.

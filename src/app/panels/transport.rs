@@ -1,153 +1,235 @@
-//! Play, pause, step, reset, speed, seed, and the lamp that tells success.
+//! Play, step, loop, the next failure, and what is shown: scene, seed, and who acts.
 
-use bevy_egui::egui::{Align, Button, Color32, Layout, RichText, Sense, Slider, Ui, vec2};
+use bevy_egui::egui::{
+    Align, Button, Checkbox, Color32, Layout, Response, RichText, Sense, Ui, WidgetType, vec2,
+};
 
-use super::super::command::Command;
-use super::super::state::{Cursor, State};
+use super::super::command::{Command, keys_of};
+use super::super::state::{Cursor, Stage, State};
 use super::super::theme;
-use super::badge;
 use super::interventions::outside;
 use super::number::{figure, number_ui, whole};
-use crate::sim::CONTROL_HZ;
+use super::{badge, name, top};
 
 /// Windows narrower than this, in points, have the controls in two rows.
-const NARROW: f32 = 1240.0;
+const NARROW: f32 = 1450.0;
+
+/// Whether a window so wide has the controls in two rows.
+pub fn is_narrow(window_width: f32) -> bool {
+    window_width < NARROW
+}
 
 /// Height that the controls take in a window so wide.
 pub fn height(window_width: f32) -> f32 {
-    match window_width < NARROW {
-        true => 58.0,
-        false => 26.0,
+    match is_narrow(window_width) {
+        true => 60.0,
+        false => 28.0,
     }
 }
 
 /// Draws the transport controls, in one row or two.
 pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let narrow = ui.ctx().content_rect().width() < NARROW;
+    let narrow = is_narrow(ui.ctx().content_rect().width());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let plays = match &state.dream {
-            Some(dream) => !dream.paused,
-            None => state.playing,
-        };
-        let (icon, word) = if plays {
-            ("⏸", "Pause")
-        } else {
-            ("▶", "Play")
-        };
-        let play = Button::new(RichText::new(format!("{icon} {word}")).strong())
-            .min_size(vec2(78.0, 26.0))
-            .fill(theme::ACCENT.gamma_multiply(if state.light { 0.55 } else { 0.35 }));
-        if ui.add(play).on_hover_text("Space").clicked() {
-            out.push(Command::TogglePlay);
-        }
-        if ui
-            .button("⏭ Step")
-            .on_hover_text("One control step, 0.1 s (N or →)")
-            .clicked()
-        {
-            out.push(Command::Step);
-        }
-        if ui
-            .button("⟲ Reset")
-            .on_hover_text("The same seed again (R)")
-            .clicked()
-        {
-            out.push(Command::Reset);
-        }
-        if ui
-            .button("Branch here")
-            .on_hover_text("Let every model imagine the next 20 steps from this moment (B)")
-            .clicked()
-        {
-            out.push(Command::BranchHere);
-        }
-        let live = matches!(state.cursor, Cursor::Live);
-        let button = Button::new("Live").selected(live);
-        if ui
-            .add(button)
-            .on_hover_text("The newest moment (L)")
-            .clicked()
-        {
-            out.push(Command::Live);
-        }
-        moment_menu_ui(ui, state, out);
-        if !narrow {
-            ui.add_space(8.0);
-            course_ui(ui, state, out);
-        }
+        time_ui(ui, state, out);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let time = |m: usize| m as f32 / CONTROL_HZ as f32;
-            ui.label(
-                RichText::new(format!(
-                    "{:.1} s / {:.1} s",
-                    time(state.shown()),
-                    time(state.newest())
-                ))
-                .monospace(),
-            );
-            if !narrow {
-                outside_ui(ui, state, out);
+            ui.spacing_mut().item_spacing.x = 5.0;
+            match narrow {
+                true => pace_ui(ui, state),
+                false => {
+                    top::picks_ui(ui, state, out);
+                    outside_ui(ui, state, out);
+                }
             }
         });
     });
     if narrow {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
-            course_ui(ui, state, out);
+            moment_menu_ui(ui, state, out);
+            speed_ui(ui, state, out);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = 5.0;
+                top::picks_ui(ui, state, out);
                 outside_ui(ui, state, out);
             });
         });
     }
 }
 
-/// How fast time runs, and which seed.
-fn course_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    speed_ui(ui, state, out);
-    if state.replay.is_none() {
-        ui.add_space(8.0);
-        seed_ui(ui, state, out);
+fn hinted(
+    ui: &mut Ui,
+    button: Button,
+    label: &str,
+    hint: &str,
+    command: Command,
+    out: &mut Vec<Command>,
+) {
+    let response: Response = ui.add(button);
+    name(&response, WidgetType::Button, label);
+    let hint = format!("{hint}{}", keys_of(&command));
+    if response.on_hover_text(hint).clicked() {
+        out.push(command);
     }
 }
 
-/// The way back from disturbances.
-fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+fn time_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let plays = match &state.dream {
+        Some(dream) => !dream.paused,
+        None => state.playing,
+    };
+    let (icon, word) = if plays {
+        ("⏸", "Pause")
+    } else {
+        ("▶", "Play")
+    };
+    let fill = theme::ACCENT.gamma_multiply(if state.light { 0.55 } else { 0.35 });
+    let play = Button::new(RichText::new(format!("{icon} {word}")).strong())
+        .min_size(vec2(78.0, 26.0))
+        .fill(fill);
+    hinted(ui, play, word, word, Command::TogglePlay, out);
+    hinted(
+        ui,
+        Button::new("⏮"),
+        "Step back",
+        "One step back",
+        Command::StepBack,
+        out,
+    );
+    let hint = "One step on, 0.1 s";
+    hinted(ui, Button::new("⏭"), "Step", hint, Command::Step, out);
+    let around = Button::new("⟲ Loop").selected(state.range.is_some());
+    let hint = "Plays around this moment";
+    hinted(ui, around, "Loop", hint, Command::ToggleLoop, out);
+    let slow = Button::new("¼×").selected(state.speed < 0.3);
+    hinted(
+        ui,
+        slow,
+        "Slow",
+        "A quarter of the speed",
+        Command::ToggleSlow,
+        out,
+    );
+    let (text, fill) = match state.hunting {
+        true => ("Looking…", theme::BAD.gamma_multiply(0.2)),
+        false => ("Next failure", theme::BAD.gamma_multiply(0.38)),
+    };
+    let ink = if state.light {
+        Color32::BLACK
+    } else {
+        Color32::WHITE
+    };
+    let next = Button::new(RichText::new(text).color(ink)).fill(fill);
+    let hint = "Goes to the next failure of an imagination, and through seeds until there is one";
+    hinted(ui, next, "Next failure", hint, Command::NextFailure, out);
+    let hint = "Lets the models imagine the next 20 steps from this moment";
+    hinted(
+        ui,
+        Button::new("Imagine here"),
+        "Imagine here",
+        hint,
+        Command::BranchHere,
+        out,
+    );
+    let is_live = state.stage == Stage::Live;
+    if is_live {
+        let hint = "Reality and imaginations together, around and around";
+        hinted(ui, Button::new("Show"), "Show", hint, Command::Show, out);
+    }
+    let live = Button::new("Live").selected(is_live && state.cursor == Cursor::Live);
+    let hint = "The newest moment: reality runs as it happens, and hands can be laid on it";
+    hinted(ui, live, "Live", hint, Command::Live, out);
+    if state.undo.is_some() {
+        undo_ui(ui, state, out);
+    }
+    if !is_narrow(ui.ctx().content_rect().width()) {
+        moment_menu_ui(ui, state, out);
+        speed_ui(ui, state, out);
+    }
+}
+
+fn undo_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let runs = state.replay.is_none();
     let undo = ui.add_enabled(state.undo.is_some() && runs, Button::new("Undo"));
     let undo = match &state.undo {
         Some(what) => undo.on_hover_text(format!("Back to before the {what} (Ctrl+Z)")),
-        None => undo.on_disabled_hover_text(
-            "Takes back what you do to reality: pulls, impulses, a moved goal, interventions (Ctrl+Z)",
-        ),
+        None => undo,
     };
     if undo.clicked() {
         out.push(Command::Undo);
     }
-    ui.add_enabled_ui(runs, |ui| {
-        ui.menu_button("Moment…", |ui| {
-            ui.set_min_width(230.0);
-            let shortcut = |text: &str, keys: &str| Button::new(text).shortcut_text(keys);
-            if ui.add(shortcut("Save this moment", "Ctrl+S")).clicked() {
-                out.push(Command::SaveMoment);
+}
+
+/// Frames of the window and seconds of the world a second, as measured.
+pub(super) fn pace_ui(ui: &mut Ui, state: &State) {
+    let weak = theme::surfaces(state.light).weak;
+    let pace = state.pace;
+    let text = format!("{:.0} fps · {:.1}×", pace.frames_per_s, pace.real_time);
+    ui.label(RichText::new(text).monospace().small().color(weak)).on_hover_text(
+        "Frames of the window in the last second, and seconds of the world shown for each second that \
+         passed",
+    );
+}
+
+/// What can be done with a moment.
+fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let runs = state.replay.is_none();
+    ui.menu_button("Moment…", |ui| {
+        ui.set_min_width(290.0);
+        let shortcut = |text: &str, keys: &str| Button::new(text).shortcut_text(keys);
+        let mut continues = state.continues;
+        let follows = Checkbox::new(&mut continues, "Next seed follows by itself");
+        if ui.add_enabled(runs, follows).changed() {
+            out.push(Command::Continue(continues));
+        }
+        let mut item = |ui: &mut Ui, on: bool, text: &str, keys: &str, command: Command| {
+            if ui.add_enabled(on, shortcut(text, keys)).clicked() {
+                out.push(command);
             }
-            let back = match &state.saved {
-                Some(saved) => format!("Return to {saved}"),
-                None => "Return to the saved moment".into(),
-            };
-            let back = ui.add_enabled(state.saved.is_some(), shortcut(&back, "Ctrl+R"));
-            if back.on_disabled_hover_text("None is saved").clicked() {
-                out.push(Command::RestoreMoment);
-            }
-            let undo = match &state.undo {
-                Some(what) => format!("Undo the {what}"),
-                None => "Undo the last disturbance".into(),
-            };
-            let undo = ui.add_enabled(state.undo.is_some(), shortcut(&undo, "Ctrl+Z"));
-            if undo.clicked() {
-                out.push(Command::Undo);
-            }
-        });
+        };
+        item(ui, runs, "The same seed again", "R", Command::Reset);
+        ui.separator();
+        item(ui, runs, "Save this moment", "Ctrl+S", Command::SaveMoment);
+        let back = match &state.saved {
+            Some(saved) => format!("Return to {saved}"),
+            None => "Return to the saved moment".into(),
+        };
+        let is_saved = state.saved.is_some() && runs;
+        item(ui, is_saved, &back, "Ctrl+R", Command::RestoreMoment);
+        let undo = match &state.undo {
+            Some(what) => format!("Undo the {what}"),
+            None => "Undo the last disturbance".into(),
+        };
+        item(
+            ui,
+            state.undo.is_some() && runs,
+            &undo,
+            "Ctrl+Z",
+            Command::Undo,
+        );
+        ui.separator();
+        item(
+            ui,
+            true,
+            "Save a picture of the window",
+            "Ctrl+P",
+            Command::ExportPicture,
+        );
+        item(
+            ui,
+            true,
+            "Save what plays as a GIF",
+            "Ctrl+G",
+            Command::ExportGif,
+        );
+        item(
+            ui,
+            true,
+            "Copy the command that shows this",
+            "Ctrl+K",
+            Command::CopyCommand,
+        );
     });
 }
 
@@ -159,18 +241,6 @@ fn refused(what: &str, why: &str) -> Command {
 }
 
 fn speed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
-    ui.label(RichText::new("Speed").color(weak));
-    let mut speed = state.speed;
-    ui.spacing_mut().slider_width = 80.0;
-    let slider = Slider::new(&mut speed, SPEEDS.0..=SPEEDS.1)
-        .logarithmic(true)
-        .show_value(false);
-    let slider = ui.add(slider);
-    super::name(&slider, bevy_egui::egui::WidgetType::Slider, "Speed");
-    if slider.changed() {
-        out.push(Command::Speed(speed));
-    }
     let (shown, exact) = (format!("{:.2}×", state.speed), state.speed.to_string());
     if let Some(typed) = number_ui(ui, "Speed, number", &shown, &exact) {
         let (low, high) = SPEEDS;
@@ -182,7 +252,7 @@ fn speed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     }
 }
 
-fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+pub(super) fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let weak = theme::surfaces(state.light).weak;
     ui.label(RichText::new("Seed").color(weak));
     let seed = state.record.seed.to_string();
@@ -194,14 +264,6 @@ fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     }
     if ui.button("🎲").on_hover_text("Another seed (G)").clicked() {
         out.push(Command::RollSeed);
-    }
-    let mut continues = state.continues;
-    if ui
-        .checkbox(&mut continues, "Next seed")
-        .on_hover_text("When an episode ends, the next seed follows")
-        .changed()
-    {
-        out.push(Command::Continue(continues));
     }
 }
 
@@ -217,7 +279,7 @@ fn outside_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let chip = badge(
         ui,
         &format!("⚠ out of distribution: {}{more}", first.name),
-        theme::BAD,
+        theme::IMAGINED,
     );
     let lines: Vec<String> = outside
         .iter()
@@ -225,51 +287,7 @@ fn outside_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         .collect();
     let hover = format!("The models were not trained on this\n{}", lines.join("\n"));
     let chip = chip.interact(Sense::click()).on_hover_text(hover);
-    if chip.clicked() && !state.show_interventions {
+    if chip.clicked() && state.dock != super::super::state::Dock::Interventions {
         out.push(Command::ToggleInterventions);
     }
-}
-
-/// Draws the success lamp, the distance and the count of successes.
-pub fn lamp_ui(ui: &mut Ui, state: &State) {
-    let s = theme::surfaces(state.light);
-    if state.record.goal.is_none() {
-        let text = match state.replay {
-            Some(_) => "A recorded episode: it has no goal",
-            None => "No task here: a phenomenon to watch",
-        };
-        ui.horizontal(|ui| {
-            lamp(ui, s.line);
-            ui.label(RichText::new(text).color(s.weak));
-        });
-        return;
-    }
-    let (colour, word) = match state.record.outcome {
-        Some(true) => (theme::GOOD, "✔ Goal reached"),
-        Some(false) => (theme::BAD, "✖ Out of time"),
-        None => (s.line, "On the way to the goal"),
-    };
-    ui.horizontal(|ui| {
-        lamp(ui, colour);
-        ui.label(RichText::new(word).strong());
-        if let Some(d) = state.shown_moment().and_then(|m| m.distance_m) {
-            ui.label(RichText::new(format!("{:.1} cm to go", d * 100.0)).color(s.weak));
-        }
-    });
-    let score = &state.score;
-    ui.label(
-        RichText::new(format!(
-            "Successes {}/{}",
-            score.successes(),
-            score.episodes()
-        ))
-        .color(s.weak),
-    );
-}
-
-fn lamp(ui: &mut Ui, colour: Color32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::hover());
-    let painter = ui.painter();
-    painter.circle_filled(rect.center(), 8.0, colour.gamma_multiply(0.35));
-    painter.circle_filled(rect.center(), 5.5, colour);
 }

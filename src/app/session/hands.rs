@@ -15,6 +15,9 @@ const SLIP_NS: f32 = 0.01;
 
 impl Session {
     pub(super) fn grab(&mut self, grip: Grip) {
+        if grip != Grip::View {
+            self.be_live();
+        }
         if let Grip::Body(grip) = &grip
             && !grip.strikes
         {
@@ -151,7 +154,9 @@ impl Session {
             outcome: rewound.outcome,
             reached: rewound.ended_at.filter(|_| rewound.outcome == Some(true)),
             marks: rewound.marks,
-            amended: 0,
+            ..Record::default()
         };
+        // What is undone is seen where it happens: live.
+        self.be_live();
     }
 }

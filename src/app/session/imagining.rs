@@ -38,27 +38,31 @@ impl Session {
                         if let Some(scene) = scene.clone() {
                             let moments = &self.state.record.moments;
                             back.judged = (episode, branch);
+                            let context = context_at(moments, branch, CONTEXT_FRAMES);
+                            let actions = context.actions.iter().chain(&rollout.actions);
                             back.judging.ask(JudgeRollout {
                                 scene,
-                                real: context_at(moments, branch, CONTEXT_FRAMES).frames,
+                                actions: Some(actions.cloned().collect()),
+                                real: context.frames,
                                 model: pane.name.clone(),
-                                actions: None,
                                 imagined: imagined.clone(),
                             });
                         }
                         // What was found before stays on the screen until the judge is through again.
-                        let violations = pane
-                            .rollout(branch)
-                            .map(|r| r.violations.clone())
+                        let before = pane.rollout(branch);
+                        let (violations, checked) = before
+                            .map(|r| (r.violations.clone(), r.checked))
                             .unwrap_or_default();
                         pane.rollouts.retain(|r| r.branch != branch);
                         if pane.rollouts.len() == MAX_ROLLOUTS {
                             pane.rollouts.remove(0);
                         }
+                        pane.unseen = self.drawn > 0;
                         pane.rollouts.push(Rollout {
                             imagined,
                             took_ms,
                             violations,
+                            checked,
                             ..rollout
                         });
                     }
@@ -72,7 +76,10 @@ impl Session {
                 if let (true, Some(rollout)) = (of == episode, rollout) {
                     rollout.judged = true;
                     match report.result {
-                        Ok(verdict) => rollout.violations = verdict.violations,
+                        Ok(verdict) => {
+                            rollout.checked = verdict.checked.len();
+                            rollout.violations = verdict.violations;
+                        }
                         Err(e) => tracing::warn!("{}: not judged: {e}", pane.name),
                     }
                 }
@@ -84,7 +91,9 @@ impl Session {
     /// reality will do is not known yet: the plan stands in for it, and a rollout is imagined anew once
     /// reality has acted otherwise.
     pub(super) fn branch_by_itself(&mut self) {
-        if !self.state.playing || self.state.record.moments.is_empty() {
+        let lives = self.state.stage == Stage::Live && self.state.cursor == Cursor::Live;
+        let follows = lives || self.state.replay.is_some();
+        if !self.state.playing || !follows || self.state.record.moments.is_empty() {
             return;
         }
         let Some(scene) = self.state.scene.clone() else {
@@ -120,9 +129,13 @@ impl Session {
         self.branch = Some(branch);
         let (actions, source) = self.actions_from(branch, &scene);
         let taken = newest - branch;
-        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let panes: Vec<usize> = self.state.watched_panes().map(|(i, _)| i).collect();
         for index in panes {
             let pane = &self.state.panes[index];
+            // What nobody has seen yet is not imagined anew.
+            if pane.unseen {
+                continue;
+            }
             let stale = pane.rollout(branch).is_none_or(|r| {
                 let same = if r.took_ms < QUICK_MS { HORIZON } else { taken };
                 !alike(&r.actions, &actions, same)
@@ -133,20 +146,37 @@ impl Session {
         }
     }
 
-    /// Shows a model, which imagines from where the others did, or hides it.
-    pub(super) fn show_model(&mut self, index: usize, shown: bool) {
-        let Some(pane) = self.state.panes.get_mut(index) else {
+    /// Shows a model in a place, where it imagines from where the other did.
+    pub(super) fn pick(&mut self, slot: usize, index: usize) {
+        let Some(pane) = self.state.panes.get(index) else {
             return;
         };
-        pane.shown = Some(shown);
-        let (false, Some(back)) = (shown, self.backstage.get_mut(&pane.name)) else {
-            if let Some(&branch) = self.state.branches().last() {
-                self.imagine_in(index, branch);
+        let name = pane.name.clone();
+        let before: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let Some(place) = self.state.slots.get_mut(slot) else {
+            return;
+        };
+        *place = Some(name.clone());
+        for other in self.state.slots.iter_mut().enumerate() {
+            if let (true, Some(_)) = (other.0 != slot, other.1.as_ref().filter(|n| **n == name)) {
+                *other.1 = None;
             }
-            return;
-        };
-        back.imagination.cancel();
-        pane.busy = false;
+        }
+        let shown: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        for hidden in before.iter().filter(|i| !shown.contains(i)) {
+            let pane = &mut self.state.panes[*hidden];
+            pane.busy = false;
+            if let Some(back) = self.backstage.get_mut(&pane.name) {
+                back.imagination.cancel();
+            }
+        }
+        self.state.focus = None;
+        // What plays asks for what is missing by itself.
+        let branch = self.state.branches().last().copied();
+        if let (Stage::Live, Some(branch)) = (self.state.stage, branch) {
+            let new = shown.iter().filter(|i| !before.contains(i));
+            new.copied().for_each(|i| self.imagine_in(i, branch));
+        }
     }
 
     fn imagine_in(&mut self, index: usize, branch: usize) {
@@ -169,7 +199,11 @@ impl Session {
             return;
         }
         let branch = self.state.shown();
+        self.branch = Some(branch);
         self.imagine_from(branch);
+        self.state.say(format!(
+            "Both imagine the next {HORIZON} steps from here: Space plays them"
+        ));
     }
 
     /// Shows several futures instead of one, or one again; what is shown is imagined anew.
@@ -195,7 +229,7 @@ impl Session {
             return;
         };
         let (actions, source) = self.actions_from(branch, &scene);
-        let panes: Vec<usize> = self.state.scene_panes().map(|(i, _)| i).collect();
+        let panes: Vec<usize> = self.state.watched_panes().map(|(i, _)| i).collect();
         for index in panes {
             self.ask_to_imagine(index, branch, &actions, source, &scene);
         }
@@ -242,6 +276,7 @@ impl Session {
                 true => SAMPLES,
                 false => 1,
             },
+            tracker: self.state.tracker.clone(),
         });
         pane.busy = true;
     }

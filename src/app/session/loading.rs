@@ -111,10 +111,15 @@ impl Session {
                 None => self.quickest_planner(),
             };
             let is_awaited = self.state.awaited.is_some();
+            let begun = self.state.stage != Stage::Live && self.state.newest() > 0;
             if let Some(choice) = choice.filter(|c| *c != before || is_awaited)
                 && self.state.has_actions()
             {
                 self.set_driver(choice);
+                // Whoever acted until now was a stand-in: the one who was meant begins anew.
+                if begun && self.state.replay.is_none() {
+                    self.restart(self.state.record.seed);
+                }
             }
         }
     }

@@ -1,26 +1,33 @@
 //! The conductor: passes commands to workers and what workers report to the [`State`]; it never waits for
 //! them.
 //!
-//! `dreaming.rs` lets a person drive an imagination, `scenes.rs` shows scenes, `loading.rs` takes in
-//! models, `driving.rs` decides who drives, `imagining.rs` keeps the models imagining, `masking.rs` hides
-//! parts of clips from them, `hands.rs` lays hands on reality, `replays.rs` plays what was recorded.
+//! `applying.rs` does what a person asked for, `showing.rs` lets time run on the screen, `seeking.rs` looks
+//! for failures, `opening.rs` plays the first minute, `dreaming.rs` lets a person drive an imagination,
+//! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs`
+//! keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
+//! reality, `replays.rs` shows what was recorded.
 
+mod applying;
 mod dreaming;
 mod driving;
 mod hands;
 mod imagining;
 mod loading;
 mod masking;
+mod opening;
 mod replays;
 mod scenes;
+mod seeking;
+mod showing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
 use super::command::Command;
+use super::figures::{Measured, read_figures};
 use super::state::*;
 use crate::judge::Verdict;
 use crate::model::{MaskedClip, WorldModel};
@@ -28,9 +35,12 @@ use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
     Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, MaskClip, News,
-    RealityHandle, RealityOrder, Replay, Replayed, Watch, judging, load_models, replaying,
+    RealityHandle, RealityOrder, Replay, Replayed, Watch, judging, load_models, places, replaying,
     spawn_reality,
 };
+
+/// A decision that takes longer than this is noticed.
+const NOTICED: Duration = Duration::from_millis(350);
 
 /// What a pane has behind it.
 struct Backstage {
@@ -58,6 +68,8 @@ pub struct Start {
     pub set: Vec<(String, f32)>,
     /// A recorded episode to replay instead.
     pub replay: Option<Replay>,
+    /// Whether the opening plays, until somebody does something.
+    pub opening: bool,
 }
 
 /// The running app without its window.
@@ -82,8 +94,16 @@ pub struct Session {
     dreamer: Option<dreaming::Dreamer>,
     replays: Desk<Replay, Replayed>,
     replays_shown: u64,
-    /// Until when a replay's time has been used up.
-    played_until: Instant,
+    player: showing::Player,
+    /// Seeds that were looked through for a failure.
+    hunted: u32,
+    /// Frames of the window that were drawn; without a window nothing is ever unseen.
+    drawn: u64,
+    figures: Option<Receiver<Measured>>,
+    /// When reality last told something.
+    heard: Instant,
+    /// A command line that is to be copied.
+    copied: Option<String>,
 }
 
 impl Session {
@@ -96,7 +116,7 @@ impl Session {
         let mut session = Self {
             state: State::default(),
             reality: spawn_reality()?,
-            loading: Some(load_models(&scene::models_dir())?),
+            loading: None,
             backstage: HashMap::new(),
             wished: start.controller.clone(),
             driver_is_chosen: false,
@@ -110,15 +130,31 @@ impl Session {
             dreamer: None,
             replays: Desk::open("replaying", replaying)?,
             replays_shown: 0,
-            played_until: Instant::now(),
+            player: showing::Player::default(),
+            hunted: 0,
+            drawn: 0,
+            figures: Some(read_figures(&scene::models_dir())?),
+            heard: Instant::now(),
+            copied: None,
         };
         session.list_scenes(start.scene.as_deref());
         session.choose_driver();
         session.state.record.seed = start.seed.unwrap_or(HELD_OUT_SEED);
         match &start.replay {
             Some(replay) => session.open_replay(replay.clone()),
+            None if start.opening => session.open_with_a_story(),
             None => session.open_scene(session.state.scene_index),
         }
+        if session.state.scene.is_none() && start.replay.is_none() {
+            session.open_scene(session.state.scene_index);
+        }
+        // The models of the scene that is shown are loaded first.
+        let shown = session
+            .state
+            .scene
+            .as_ref()
+            .map_or("push", |s| s.name.as_str());
+        session.loading = Some(load_models(&scene::models_dir(), shown)?);
         for (target, value) in &start.set {
             session.apply(Command::Intervene(target.clone(), *value));
         }
@@ -138,154 +174,6 @@ impl Session {
         }
         self.branch = None;
         self.state.decision = None;
-    }
-
-    /// Does what a person asked for.
-    pub fn apply(&mut self, command: Command) {
-        match command {
-            Command::Dream(index) => self.dream_in(index),
-            Command::ToggleDream => self.toggle_dream(),
-            Command::DreamAgain => self.dream_again(),
-            Command::TogglePlay if self.state.dream.is_some() => self.hold_dream(),
-            Command::Step if self.state.dream.is_some() => self.step_dream(),
-            Command::Reset if self.state.dream.is_some() => self.dream_again(),
-            Command::PlanView(view) => self.state.plan_view = view,
-            Command::NextPlanView => {
-                let at = self.state.plan_view as usize + 1;
-                self.state.plan_view = PlanView::ALL[at % PlanView::ALL.len()];
-            }
-            Command::ToggleSpread => self.toggle_spread(),
-            Command::MaskView(view) => self.state.mask_view = view,
-            Command::NextMaskView => self.next_mask_view(),
-            Command::TogglePlay => {
-                self.state.playing = !self.state.playing;
-                if self.state.replay.is_some() {
-                    if self.state.playing && self.state.shown() == self.state.newest() {
-                        self.state.cursor = Cursor::At(0);
-                    }
-                    return;
-                }
-                if self.state.playing {
-                    self.state.cursor = Cursor::Live;
-                }
-                if self.state.playing && self.state.awaited.is_some() && !self.state.loading {
-                    self.give_up_awaited();
-                    return;
-                }
-                self.play(self.state.playing);
-            }
-            Command::Step if self.state.awaited.is_some() && self.state.replay.is_none() => {
-                self.state
-                    .say("The controller that was asked for is not there yet: nobody acts");
-            }
-            Command::Step => {
-                self.pause();
-                let next = self.state.shown() + 1;
-                if next <= self.state.newest() || self.state.replay.is_some() {
-                    self.state.cursor = Cursor::At(next);
-                } else {
-                    self.state.cursor = Cursor::Live;
-                    self.reality.tell(RealityOrder::Step);
-                }
-            }
-            Command::Reset if self.state.replay.is_some() => self.state.cursor = Cursor::At(0),
-            Command::Reset => self
-                .reality
-                .tell(RealityOrder::Reset(self.state.record.seed)),
-            Command::Seed(_) | Command::RollSeed if !self.is_touchable() => {}
-            Command::Seed(seed) => {
-                self.state.record.seed = seed;
-                self.reality.tell(RealityOrder::Reset(seed));
-            }
-            Command::RollSeed => {
-                // Seeds for looking at lie in the held-out range; which one does not matter, only that they
-                // differ.
-                self.rolled = self
-                    .rolled
-                    .wrapping_add(self.state.record.seed)
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                self.apply(Command::Seed(HELD_OUT_SEED + (self.rolled >> 33) % 100_000));
-            }
-            Command::Speed(speed) => {
-                self.state.speed = speed.clamp(0.25, 4.0);
-                self.reality.tell(RealityOrder::Speed(self.state.speed));
-            }
-            Command::Scene(index) => self.open_scene(index),
-            Command::Driver(_) | Command::NextDriver if !self.is_touchable() => {}
-            Command::Driver(choice) => {
-                self.wished = None;
-                self.driver_is_chosen = true;
-                self.set_driver(choice);
-            }
-            Command::NextDriver => self.next_driver(),
-            Command::Waits(on) => {
-                self.state.waits = on;
-                self.reality.tell(RealityOrder::Waits(on));
-            }
-            Command::Continue(on) => {
-                self.state.continues = on;
-                self.reality.tell(RealityOrder::Continue(on));
-            }
-            Command::Scrub(moment) => {
-                self.pause();
-                self.state.cursor = Cursor::At(moment.min(self.state.newest()));
-            }
-            Command::Live => self.state.cursor = Cursor::Live,
-            Command::BranchHere => self.branch_here(),
-            Command::Nfe(pane, nfe) => {
-                if let Some(pane) = self.state.panes.get_mut(pane) {
-                    pane.nfe = nfe.clamp(1, 50);
-                }
-            }
-            Command::ShowModel(index, shown) => self.show_model(index, shown),
-            Command::ToggleDifference => self.state.show_difference ^= true,
-            Command::ToggleGhosts => self.state.show_ghosts ^= true,
-            Command::Intervene(..) | Command::ClearInterventions if !self.is_touchable() => {}
-            Command::Intervene(target, value) => {
-                self.state.interventions.insert(target.clone(), value);
-                self.reality.tell(RealityOrder::Set(target, value));
-            }
-            Command::ClearInterventions => {
-                self.state.interventions.clear();
-                self.reality.tell(RealityOrder::ClearInterventions);
-                self.reality
-                    .tell(RealityOrder::Reset(self.state.record.seed));
-            }
-            Command::ToggleInterventions => self.state.show_interventions ^= true,
-            Command::ToggleTimers => self.state.show_timers ^= true,
-            Command::ToggleShortcuts => self.state.show_shortcuts ^= true,
-            Command::ToggleTheme => self.state.light ^= true,
-            Command::Zoom(factor) => {
-                self.state.zoom = (self.state.zoom * factor).clamp(0.6, 2.5);
-            }
-            Command::Grab(grip) => self.grab(grip),
-            Command::Lead(to) => self.lead(to),
-            Command::LetGo => self.let_go(),
-            Command::Undo | Command::SaveMoment | Command::RestoreMoment
-                if !self.is_touchable() => {}
-            Command::Undo if self.state.undo.is_none() => {
-                self.state
-                    .say("Nothing to undo: nobody has disturbed reality");
-            }
-            Command::Undo => self.reality.tell(RealityOrder::Undo),
-            Command::SaveMoment => self.reality.tell(RealityOrder::Save),
-            Command::RestoreMoment if self.state.saved.is_none() => {
-                self.state.say("No moment is saved: Ctrl+S saves one");
-            }
-            Command::RestoreMoment => self.reality.tell(RealityOrder::Restore),
-            Command::Complain(what) => self.state.complain(what),
-            Command::DismissError => self.state.note = None,
-            Command::DismissFault => self.state.fault = None,
-            Command::ReplayEpisode(episode) => {
-                if let Some(shown) = &self.state.replay {
-                    let file = shown.replay.file.clone();
-                    self.open_replay(Replay { file, episode });
-                }
-            }
-            // These belong to the 3-D view, which reads them itself.
-            Command::ResetCamera | Command::Orbit(..) => {}
-        }
     }
 
     fn pause(&mut self) {
@@ -315,11 +203,72 @@ impl Session {
         self.hear_replays();
         while let Some(news) = self.reality.poll() {
             self.hear_reality(news);
+            self.heard = Instant::now();
         }
+        let runs = self.state.playing && self.state.stage != Stage::Showing;
+        let waited = self.heard.elapsed() > NOTICED && self.state.has_actions();
+        self.state.thinks = runs && waited && !self.state.record.moments.is_empty();
+        self.track_reality();
         self.hear_imaginations();
         self.dream_on();
         self.branch_by_itself();
         self.mask_clips();
+        self.go_on_showing();
+        self.hunt_on();
+        self.open_on();
+        if let Some(measured) = self.figures.as_ref().and_then(|f| f.try_recv().ok()) {
+            self.state.measured = Some(Arc::new(measured));
+            self.figures = None;
+        }
+    }
+
+    /// A frame of the window was drawn: what it showed is no longer unseen.
+    pub fn was_drawn(&mut self) {
+        self.drawn += 1;
+        let watched: Vec<usize> = self.state.watched_panes().map(|(i, _)| i).collect();
+        for index in watched {
+            if let Some(pane) = self.state.panes.get_mut(index) {
+                pane.unseen = false;
+            }
+        }
+    }
+
+    /// A command line that is to be copied, once.
+    pub fn take_copied(&mut self) -> Option<String> {
+        self.copied.take()
+    }
+
+    /// Whether anything is under way that will change the screen by itself.
+    pub fn is_busy(&self) -> bool {
+        let state = &self.state;
+        let runs = state.playing && !state.record.moments.is_empty();
+        runs || state.loading
+            || self.figures.is_some()
+            || state.record.moments.is_empty() && !state.note_is_error
+            || state.dream.as_ref().is_some_and(|d| !d.paused)
+            || state.panes.iter().any(|p| p.busy)
+            || self
+                .backstage
+                .values()
+                .any(|b| b.judging.is_busy() || b.masking.is_busy())
+            || self.replays.is_busy()
+            || self.dreams.is_busy()
+            || state.grip.is_some()
+            || state.exporting.is_some()
+            || !state.toasts.is_empty()
+    }
+
+    /// Finds the bodies in the pictures of the moments that are new.
+    fn track_reality(&mut self) {
+        let Some(tracker) = &self.state.tracker else {
+            return;
+        };
+        let record = &mut self.state.record;
+        let first = record.tracks.len();
+        for moment in record.moments.iter().skip(first) {
+            let size = (moment.rgb.len() / 3).isqrt();
+            record.tracks.push(places(tracker, size, &moment.rgb));
+        }
     }
 
     fn hear_reality(&mut self, news: News) {
@@ -351,6 +300,7 @@ impl Session {
                 record.amended += 1;
                 if let Some(newest) = record.moments.last_mut() {
                     *newest = moment;
+                    record.tracks.truncate(record.moments.len() - 1);
                 }
                 if goes_on {
                     record.outcome = None;
@@ -431,10 +381,8 @@ impl Session {
             seed: start.seed,
             goal: start.goal,
             moments: vec![start.first],
-            outcome: None,
-            reached: None,
-            marks: Vec::new(),
-            amended: 0,
+            ..Record::default()
         };
+        self.prepare();
     }
 }

@@ -1,10 +1,8 @@
 //! A recorded episode instead of a running one: it is rebuilt by a worker, and played from the record.
 
-use std::time::Instant;
-
 use super::Session;
+use super::showing::Player;
 use crate::app::state::*;
-use crate::sim::CONTROL_HZ;
 use crate::worker::{RealityOrder, Replay, Replayed};
 
 /// Episodes of replays are numbered from here, so that they are never taken for running ones.
@@ -22,7 +20,6 @@ impl Session {
                 Err(e) => self.state.complain(e),
             }
         }
-        self.play_replay();
     }
 
     fn take_replayed(&mut self, replayed: Replayed) {
@@ -60,31 +57,7 @@ impl Session {
         self.state.saved = None;
         self.state.cursor = Cursor::At(0);
         self.state.playing = true;
-        self.played_until = Instant::now();
-    }
-
-    /// Moves the cursor on while a replay plays.
-    fn play_replay(&mut self) {
-        let now = Instant::now();
-        if self.state.replay.is_none() || !self.state.playing {
-            self.played_until = now;
-            return;
-        }
-        let step = 1.0 / (CONTROL_HZ as f32 * self.state.speed);
-        let passed = now.saturating_duration_since(self.played_until);
-        let steps = (passed.as_secs_f32() / step) as usize;
-        if steps == 0 {
-            return;
-        }
-        // Whoever is late slows down instead of rushing.
-        self.played_until = match steps {
-            1 => self.played_until + std::time::Duration::from_secs_f32(step),
-            _ => now,
-        };
-        let next = (self.state.shown() + 1).min(self.state.newest());
-        self.state.cursor = Cursor::At(next);
-        if next == self.state.newest() {
-            self.state.playing = false;
-        }
+        self.player = Player::default();
+        self.state.range = None;
     }
 }

@@ -1,14 +1,15 @@
 //! Which scenes there are, which one is shown, and its file while it is edited.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
 use crate::app::state::*;
 use crate::camera::Eye;
+use crate::judge::Tracker;
 use crate::scene::{self, Scene};
-use crate::worker::{RealityOrder, watch};
+use crate::worker::{RealityOrder, Replay, watch};
 
 /// How often the scene's file is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -78,9 +79,41 @@ impl Session {
                 self.state.replay = None;
                 self.state.fault = None;
                 self.watch_file(&name, &scene);
+                let person = self.state.driver == DriverChoice::Keyboard && self.driver_is_chosen;
+                if !person || scene.is_phenomenon() {
+                    self.state.stage = Stage::Preparing;
+                    self.state.playing = true;
+                }
                 self.run_scene(scene);
             }
             Err(e) => self.state.complain(e.to_string()),
+        }
+    }
+
+    /// Opens a file that somebody dropped: a scene or a recording.
+    pub fn open_file(&mut self, path: &Path) {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        match ending.as_ref() {
+            "ron" => {
+                let name = path.display().to_string();
+                let summary = Scene::load(path);
+                let entry = SceneEntry {
+                    has_actions: summary.as_ref().is_ok_and(|s| !s.is_phenomenon()),
+                    summary: summary.map(|s| s.summary).map_err(|e| e.to_string()),
+                    name: name.clone(),
+                };
+                self.state.scenes.retain(|s| s.name != name);
+                self.state.scenes.insert(0, entry);
+                self.open_scene(0);
+            }
+            "plx" => self.open_replay(Replay {
+                file: path.into(),
+                episode: 0,
+            }),
+            _ => self.state.complain(format!(
+                "{}: only a scene (.ron) or recorded episodes (.plx) can be opened here",
+                path.display()
+            )),
         }
     }
 
@@ -123,6 +156,7 @@ impl Session {
     fn run_scene(&mut self, scene: Arc<Scene>) {
         self.show_scene(scene.clone());
         let seed = self.state.record.seed;
+        self.tell_pace();
         self.reality.tell(RealityOrder::Load(scene, seed));
         self.choose_driver();
         self.play(self.state.playing);
@@ -135,16 +169,21 @@ impl Session {
     pub(super) fn show_scene(&mut self, scene: Arc<Scene>) {
         self.forget_imaginations();
         self.state.eye = Eye::standard(&scene).ok().map(Arc::new);
+        self.state.tracker = Some(Arc::new(Tracker::new(&scene)));
         self.state.scene = Some(scene);
         self.state.scene_version += 1;
         self.state.score = Score::default();
         self.state.interventions.clear();
         self.state.record.moments.clear();
+        self.state.record.tracks.clear();
         self.state.record.marks.clear();
         self.state.record.goal = None;
         self.state.solids.clear();
         self.state.grip = None;
         self.state.cursor = Cursor::Live;
+        self.state.range = None;
+        self.state.focus = None;
+        self.state.enlarged = None;
         self.state.note = None;
     }
 

@@ -1,13 +1,18 @@
-//! Making the meshes of a scene: floor, bodies, goal, ghosts.
+//! Making the meshes of a scene: ground, bodies, the goal's ring.
 
 use bevy::asset::RenderAssetUsages;
 use bevy::light::NotShadowCaster;
 use bevy::mesh::{Indices, PrimitiveTopology};
 use bevy::prelude::*;
 
-use super::stands::{OfScene, PATH_MARKS, SoftSurface, Stands};
+use super::stands::{OfScene, SoftSurface, Stands};
 use crate::app::convert;
 use crate::scene::{Body, Colour, Floor, Part, Shape};
+
+/// From where on the ground fades, and where it ends, metres.
+const GROUND: (f32, f32) = (1.1, 2.6);
+/// Half the side of the pattern on it, metres.
+const PATTERN: f32 = 1.2;
 
 /// What is needed to make things.
 pub(super) struct Kit<'a, 'w, 's> {
@@ -17,35 +22,41 @@ pub(super) struct Kit<'a, 'w, 's> {
 }
 
 impl Kit<'_, '_, '_> {
+    /// Soft ground that fades out, with the floor's pattern.
     pub fn floor(&mut self, light: bool, look: Floor) {
-        const HALF: f32 = 1.0;
         let ground = if light {
-            Color::srgb_u8(214, 216, 220)
+            [0.70, 0.71, 0.73]
         } else {
-            Color::srgb_u8(196, 196, 194)
+            [0.57, 0.57, 0.56]
         };
         let material = self.materials.add(StandardMaterial {
-            base_color: ground,
             perceptual_roughness: 0.95,
             reflectance: 0.1,
+            alpha_mode: AlphaMode::Blend,
             ..default()
         });
-        let slab = self.meshes.add(Cuboid::new(2.0 * HALF, 0.03, 2.0 * HALF));
+        let fade = |r: f32| 1.0 - ((r - GROUND.0) / (GROUND.1 - GROUND.0)).clamp(0.0, 1.0);
+        let disc = disc_mesh(GROUND.1, 24, |r| {
+            let fade = fade(r);
+            [ground[0], ground[1], ground[2], fade * fade]
+        });
+        let disc = self.meshes.add(disc);
         self.commands.spawn((
             OfScene,
-            Mesh3d(slab),
+            Mesh3d(disc),
             MeshMaterial3d(material),
-            Transform::from_xyz(0.0, -0.0155, 0.0),
+            NotShadowCaster,
+            Transform::from_xyz(0.0, -0.001, 0.0),
         ));
         let lines = self.materials.add(StandardMaterial {
-            base_color: Color::srgba_u8(60, 66, 78, 46),
+            base_color: Color::srgba_u8(60, 66, 78, 40),
             alpha_mode: AlphaMode::Blend,
             unlit: true,
             ..default()
         });
         let mesh = self.meshes.add(match look {
-            Floor::Plain => grid_mesh(HALF, 0.1),
-            Floor::Checker { tile_m } => checker_mesh(HALF, tile_m.max(0.02)),
+            Floor::Plain => grid_mesh(PATTERN, 0.1),
+            Floor::Checker { tile_m } => checker_mesh(PATTERN, tile_m.max(0.02)),
         });
         self.commands.spawn((
             OfScene,
@@ -53,6 +64,26 @@ impl Kit<'_, '_, '_> {
             MeshMaterial3d(lines),
             NotShadowCaster,
             Transform::from_xyz(0.0, 0.001, 0.0),
+        ));
+    }
+
+    /// The dark spots under bodies that move.
+    pub fn contact_shadow(&mut self, index: usize) {
+        let material = self.materials.add(StandardMaterial {
+            alpha_mode: AlphaMode::Blend,
+            unlit: true,
+            ..default()
+        });
+        let spot = disc_mesh(1.0, 8, |r| [0.0, 0.0, 0.0, 0.34 * (1.0 - r) * (1.0 - r)]);
+        let spot = self.meshes.add(spot);
+        self.commands.spawn((
+            OfScene,
+            Stands::Shadow(index),
+            Mesh3d(spot),
+            MeshMaterial3d(material),
+            NotShadowCaster,
+            Transform::default(),
+            Visibility::Hidden,
         ));
     }
 
@@ -111,66 +142,6 @@ impl Kit<'_, '_, '_> {
         })
     }
 
-    pub fn goal(&mut self, target: usize, body: &Body) {
-        self.pale(
-            Stands::Goal(target),
-            body,
-            Color::srgba_u8(255, 196, 70, 90),
-        );
-    }
-
-    pub fn ghost(&mut self, stands: Stands, body: &Body, alpha: f32) {
-        let [r, g, b] = body.colour.rgb().map(|v| v / 2 + 127);
-        self.pale(stands, body, Color::srgb_u8(r, g, b).with_alpha(alpha));
-    }
-
-    fn pale(&mut self, stands: Stands, body: &Body, colour: Color) {
-        let material = self.materials.add(StandardMaterial {
-            base_color: colour,
-            alpha_mode: AlphaMode::Blend,
-            unlit: true,
-            ..default()
-        });
-        let root = (OfScene, stands, Transform::default(), Visibility::Hidden);
-        let root = self.commands.spawn(root).id();
-        for part in body.shape.parts() {
-            let mesh = self.meshes.add(mesh_of(&part.shape));
-            self.commands.entity(root).with_child((
-                Mesh3d(mesh),
-                MeshMaterial3d(material.clone()),
-                NotShadowCaster,
-                part_transform(&part),
-            ));
-        }
-    }
-
-    pub fn path(&mut self, index: usize, body: &Body) {
-        let [r, g, b] = body.colour.rgb().map(|v| v / 2 + 127);
-        let material = self.materials.add(StandardMaterial {
-            base_color: Color::srgb_u8(r, g, b).with_alpha(0.9),
-            alpha_mode: AlphaMode::Blend,
-            unlit: true,
-            ..default()
-        });
-        let mesh = self.meshes.add(
-            Sphere::new(0.012)
-                .mesh()
-                .ico(2)
-                .unwrap_or_else(|_| Sphere::new(0.012).mesh().build()),
-        );
-        for step in 0..PATH_MARKS {
-            self.commands.spawn((
-                OfScene,
-                Stands::Path(index, step),
-                Mesh3d(mesh.clone()),
-                MeshMaterial3d(material.clone()),
-                NotShadowCaster,
-                Transform::default(),
-                Visibility::Hidden,
-            ));
-        }
-    }
-
     pub fn ring(&mut self, target: usize, radius: f32) {
         let material = self.materials.add(StandardMaterial {
             base_color: Color::srgb_u8(240, 150, 0),
@@ -202,7 +173,7 @@ fn part_transform(part: &Part) -> Transform {
 fn mesh_of(shape: &Shape) -> Mesh {
     match shape {
         Shape::Ball { radius } => Sphere::new(*radius).mesh().uv(32, 20),
-        Shape::Cuboid { half: [x, y, z] } => Cuboid::new(2.0 * x, 2.0 * y, 2.0 * z).into(),
+        Shape::Cuboid { half } => bevelled_mesh(*half),
         Shape::Cylinder {
             half_height,
             radius,
@@ -214,6 +185,101 @@ fn mesh_of(shape: &Shape) -> Mesh {
         Shape::Convex { points } => surface_mesh(convert::hull(points)),
         Shape::Compound { .. } => surface_mesh(Vec::new()),
     }
+}
+
+/// A cuboid with edges that are a little rounded, so that light catches them.
+fn bevelled_mesh(half: [f32; 3]) -> Mesh {
+    let half = Vec3::from(half);
+    let bevel = 0.07 * half.min_element();
+    // Each corner of the cuboid is three corners here, one a face, each with the face's normal.
+    let signs = |c: usize| {
+        let sign = |bit: usize| if c >> bit & 1 == 1 { 1.0 } else { -1.0 };
+        Vec3::new(sign(0), sign(1), sign(2))
+    };
+    let (mut positions, mut normals) = (Vec::new(), Vec::new());
+    for corner in 0..8 {
+        for axis in 0..3 {
+            let out = Vec3::AXES[axis] * signs(corner);
+            let inner = (half - Vec3::splat(bevel)) * signs(corner);
+            positions.push((inner + out * bevel).to_array());
+            normals.push(out.to_array());
+        }
+    }
+    let mut faces: Vec<Vec<usize>> = Vec::new();
+    let at = |corner: usize, axis: usize| 3 * corner + axis;
+    for axis in 0..3 {
+        let (u, v) = ((axis + 1) % 3, (axis + 2) % 3);
+        for side in 0..2 {
+            let corner = |a: usize, b: usize| side << axis | a << u | b << v;
+            let around = [corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1)];
+            faces.push(around.iter().map(|&c| at(c, axis)).collect());
+            // The edges along this axis, between the two faces that meet there.
+            for b in 0..2 {
+                let edge = |along: usize| along << axis | side << u | b << v;
+                let (from, to) = (edge(0), edge(1));
+                faces.push(vec![at(from, u), at(to, u), at(to, v), at(from, v)]);
+            }
+        }
+    }
+    for corner in 0..8 {
+        faces.push((0..3).map(|axis| at(corner, axis)).collect());
+    }
+    let mut indices = Vec::new();
+    for face in faces {
+        let point = |i: usize| Vec3::from(positions[face[i]]);
+        let turn = (point(1) - point(0)).cross(point(2) - point(0));
+        let middle: Vec3 = (0..face.len()).map(point).sum();
+        for i in 1..face.len() - 1 {
+            let mut triangle = [face[0], face[i], face[i + 1]];
+            // Seen from outside, corners go around against the clock.
+            if turn.dot(middle) < 0.0 {
+                triangle.swap(1, 2);
+            }
+            indices.extend(triangle.map(|i| i as u32));
+        }
+    }
+    let uvs = vec![[0.0, 0.0]; positions.len()];
+    Mesh::new(
+        PrimitiveTopology::TriangleList,
+        RenderAssetUsages::default(),
+    )
+    .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_NORMAL, normals)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
+    .with_inserted_indices(Indices::U32(indices))
+}
+
+/// A disc in the floor plane with a colour (linear, with alpha) by distance from its middle.
+fn disc_mesh(radius: f32, rings: u32, colour: impl Fn(f32) -> [f32; 4]) -> Mesh {
+    const AROUND: u32 = 48;
+    let (mut positions, mut colours) = (Vec::new(), Vec::new());
+    for ring in 0..=rings {
+        let r = radius * ring as f32 / rings as f32;
+        for i in 0..AROUND {
+            let angle = i as f32 / AROUND as f32 * std::f32::consts::TAU;
+            positions.push([r * angle.cos(), 0.0, r * angle.sin()]);
+            colours.push(colour(r));
+        }
+    }
+    let mut indices = Vec::new();
+    for ring in 0..rings {
+        for i in 0..AROUND {
+            let (a, b) = (ring * AROUND + i, ring * AROUND + (i + 1) % AROUND);
+            let (c, d) = (a + AROUND, b + AROUND);
+            indices.extend([a, b, d, a, d, c]);
+        }
+    }
+    let normals = vec![[0.0, 1.0, 0.0]; positions.len()];
+    let uvs = vec![[0.0, 0.0]; positions.len()];
+    Mesh::new(
+        PrimitiveTopology::TriangleList,
+        RenderAssetUsages::default(),
+    )
+    .with_inserted_attribute(Mesh::ATTRIBUTE_POSITION, positions)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_NORMAL, normals)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_UV_0, uvs)
+    .with_inserted_attribute(Mesh::ATTRIBUTE_COLOR, colours)
+    .with_inserted_indices(Indices::U32(indices))
 }
 
 /// A mesh of flat triangles, three corners each.

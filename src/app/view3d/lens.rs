@@ -56,9 +56,9 @@ impl Lens {
         (distance.is_finite() && distance > 0.0).then(|| self.at + direction * distance)
     }
 
-    /// A direction across the line of sight, at an angle in radians in the picture.
-    pub fn sideways(&self, angle: f32) -> Vec3 {
-        self.right * angle.cos() + self.up * angle.sin()
+    /// Across the line of sight, to the right and up.
+    pub fn across(&self) -> (Vec3, Vec3) {
+        (self.right, self.up)
     }
 }
 

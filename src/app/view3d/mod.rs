@@ -1,6 +1,6 @@
-//! Reality in 3-D: a second description of nothing. Bodies, goal and ghosts are placed from the state
-//! shown; the picture is rendered into a texture that the layout shows, at a lower resolution and rate
-//! where there is no graphics card.
+//! Reality in 3-D: a second description of nothing. Bodies are placed from the state shown; the picture is
+//! rendered into a texture that the layout shows, less often where there is no graphics card. It begins with
+//! the very place from which the models' eye looks, so that all films show the same view.
 
 mod kit;
 mod lens;
@@ -26,8 +26,6 @@ use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
-/// Pixels drawn for each pixel shown, without a graphics card.
-const SOFTWARE_SCALE: f32 = 0.62;
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -42,6 +40,8 @@ pub struct View3d {
     yaw: f32,
     pitch: f32,
     distance: f32,
+    /// Vertical field of view, radians.
+    fov: f32,
     target: Vec3,
     built_for: Option<Built>,
     surfaces_of: (u64, usize),
@@ -74,11 +74,10 @@ pub struct Scenery {
     pub poses: Vec<BodyState>,
 }
 
-/// Vertical field of view, radians.
+/// How far from the middle of the world the camera may be led, metres.
+const FARTHEST: f32 = 4.0;
+/// Vertical field of view before there is a scene, radians.
 const FOV: f32 = std::f32::consts::FRAC_PI_4;
-
-/// Models whose ghosts can be shown at once.
-const GHOST_SLOTS: usize = 2;
 
 /// Makes the picture, its camera and the light.
 pub fn setup(
@@ -88,7 +87,7 @@ pub fn setup(
     adapter: Option<Res<RenderAdapterInfo>>,
 ) {
     let software = adapter.is_none_or(|a| format!("{:?}", a.device_type) == "Cpu");
-    let size_px = UVec2::new(640, 400);
+    let size_px = UVec2::new(400, 400);
     let image = images.add(target_image(size_px));
     let texture = textures.add_image(EguiTextureHandle::Strong(image.clone()));
     commands.spawn((
@@ -111,6 +110,7 @@ pub fn setup(
     commands.spawn((
         Sun,
         DirectionalLight {
+            color: Color::srgb(1.0, 0.97, 0.90),
             illuminance: 2_300.0,
             shadow_maps_enabled: true,
             ..default()
@@ -124,11 +124,21 @@ pub fn setup(
         .build(),
         Transform::default(),
     ));
+    // A cool light from the other side fills what the sun leaves dark.
+    commands.spawn((
+        DirectionalLight {
+            color: Color::srgb(0.78, 0.86, 1.0),
+            illuminance: 520.0,
+            shadow_maps_enabled: false,
+            ..default()
+        },
+        Transform::from_xyz(-2.0, 1.6, 2.4).looking_at(Vec3::ZERO, Vec3::Y),
+    ));
     commands.insert_resource(DirectionalLightShadowMap {
         size: if software { 1024 } else { 2048 },
     });
     commands.insert_resource(GlobalAmbientLight {
-        brightness: 360.0,
+        brightness: 300.0,
         ..default()
     });
     commands.insert_resource(View3d {
@@ -140,6 +150,7 @@ pub fn setup(
         yaw: 0.6,
         pitch: 0.7,
         distance: 2.0,
+        fov: FOV,
         target: Vec3::ZERO,
         built_for: None,
         surfaces_of: (0, usize::MAX),
@@ -164,11 +175,15 @@ impl View3d {
         self.software
     }
 
+    /// Whether something has moved that is not drawn yet.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
     /// Asks for a picture that fills a rectangle of this size (physical pixels).
     pub fn want(&mut self, size: egui::Vec2) {
-        let scale = if self.software { SOFTWARE_SCALE } else { 1.0 };
         // Steps of 16 pixels: dragging a border must not make a texture for every pixel.
-        let side = |v: f32| ((v * scale / 16.0).round() as u32 * 16).clamp(64, 4096);
+        let side = |v: f32| ((v / 16.0).round() as u32 * 16).clamp(64, 4096);
         self.wanted_px = UVec2::new(side(size.x), side(size.y));
     }
 
@@ -181,6 +196,13 @@ impl View3d {
                 self.distance = (self.distance * zoom).clamp(0.4, 8.0);
                 self.dirty = true;
             }
+            Command::Pan(right, down) => {
+                let camera = self.camera_transform();
+                let height = 2.0 * self.distance * (0.5 * self.fov).tan();
+                let by = camera.up() * (down * height) - camera.right() * (right * height);
+                self.target = (self.target + by).clamp_length_max(FARTHEST);
+                self.dirty = true;
+            }
             Command::ResetCamera => {
                 if let Some(scene) = scene {
                     self.frame(scene);
@@ -190,15 +212,14 @@ impl View3d {
         }
     }
 
-    /// Looks at a scene from beside its eye.
+    /// Looks at a scene from where its eye does.
     fn frame(&mut self, scene: &Scene) {
-        let eye = convert::vec3(scene.camera.position);
-        self.target = convert::vec3(scene.camera.target) * Vec3::new(1.0, 0.55, 1.0);
-        let away = eye - self.target;
-        self.distance = (away.length() * 1.12).clamp(1.0, 6.0);
-        self.yaw = 0.45;
-        let eye_pitch = (away.y / away.length()).asin();
-        self.pitch = (eye_pitch * 0.72).clamp(0.25, 1.2);
+        self.target = convert::vec3(scene.camera.target);
+        let away = convert::vec3(scene.camera_position()) - self.target;
+        self.distance = away.length().clamp(0.4, 8.0);
+        self.yaw = away.x.atan2(away.z);
+        self.pitch = (away.y / away.length().max(1e-6)).asin().clamp(0.05, 1.54);
+        self.fov = scene.camera.fov_degrees.to_radians();
         self.dirty = true;
     }
 
@@ -207,7 +228,7 @@ impl View3d {
         let aspect = self.size_px.x as f32 / self.size_px.y.max(1) as f32;
         Scenery {
             texture: self.texture,
-            lens: Lens::new(&self.camera_transform(), FOV, aspect),
+            lens: Lens::new(&self.camera_transform(), self.fov, aspect),
             poses: self.poses.clone(),
         }
     }
@@ -262,18 +283,16 @@ pub fn build_scene(
         let solid = state.solids.get(i);
         let (size, colour) = solid.map_or((body.size, body.colour), |s| (s.size, s.colour));
         kit.body(i, body, size, colour, body.kind == Kind::Soft);
-        for slot in 0..GHOST_SLOTS {
-            kit.ghost(Stands::Ghost(slot, i), body, 0.45);
+        if body.kind != Kind::Fixed {
+            kit.contact_shadow(i);
         }
-        kit.path(i, body);
     }
     view.surfaces_of = (0, usize::MAX);
     view.built_at = None;
     if let Some(task) = &scene.task {
         let bodies = std::iter::once(&task.body).chain(&task.also);
         for (target, name) in bodies.enumerate() {
-            if let Some(i) = scene.body_index(name) {
-                kit.goal(target, &scene.bodies[i]);
+            if scene.body_index(name).is_some() {
                 kit.ring(target, task.tolerance_m);
             }
         }
@@ -359,9 +378,17 @@ pub fn look(
     mut view: ResMut<View3d>,
     mut images: ResMut<Assets<Image>>,
     mut textures: ResMut<EguiUserTextures>,
-    mut camera: Query<(&mut Camera, &mut Transform, &mut RenderTarget), With<ViewCamera>>,
+    mut camera: Query<
+        (
+            &mut Camera,
+            &mut Transform,
+            &mut RenderTarget,
+            &mut Projection,
+        ),
+        With<ViewCamera>,
+    >,
 ) {
-    let Ok((mut camera, mut transform, mut target)) = camera.single_mut() else {
+    let Ok((mut camera, mut transform, mut target, mut projection)) = camera.single_mut() else {
         return;
     };
     if view.wanted_px != view.size_px {
@@ -374,6 +401,9 @@ pub fn look(
         view.dirty = true;
     }
     *transform = view.camera_transform();
+    if let Projection::Perspective(lens) = &mut *projection {
+        lens.fov = view.fov;
+    }
     let background = if view.light {
         Color::srgb_u8(226, 229, 234)
     } else {

@@ -5,15 +5,15 @@ use bevy::prelude::*;
 use super::stands::Stands;
 use crate::app::convert;
 use crate::app::state::{Cursor, State};
-use crate::scene::{Body, Kind, Scene};
+use crate::scene::Kind;
 use crate::sim::CONTROL_HZ;
 
 /// Poses of all bodies; live, they glide from the moment before to the newest one.
 pub(super) fn poses(state: &State, since: f32) -> Option<Vec<(Vec3, Quat)>> {
     let shown = state.shown();
     let to = state.record.moments.get(shown)?;
-    let runs = matches!(state.cursor, Cursor::Live) || state.replay.is_some();
-    let glides = state.playing && runs && shown > 0;
+    let paused_at = matches!(state.cursor, Cursor::At(_)) && !state.playing;
+    let glides = state.playing && !paused_at && shown > 0;
     let from = if glides {
         state.record.moments.get(shown - 1)?
     } else {
@@ -38,63 +38,26 @@ pub(super) fn where_is(stands: Stands, state: &State, poses: &[(Vec3, Quat)]) ->
         Stands::Body(i) => poses
             .get(i)
             .map(|(at, turn)| Transform::from_translation(*at).with_rotation(*turn)),
-        Stands::Goal(i) => {
-            let goal = state.record.goal.as_ref()?;
-            let target = goal.state.targets.get(i)?;
-            let turn = match goal.state.task.angle_degrees {
-                Some(_) => Quat::from_rotation_y(target.yaw),
-                None => Quat::IDENTITY,
-            };
-            Some(Transform::from_translation(convert::vec3(target.position)).with_rotation(turn))
-        }
         Stands::Ring(i) => {
             let goal = state.record.goal.as_ref()?;
             let [x, y, z] = goal.state.targets.get(i)?.position;
             let level = if goal.state.task.vertical { y } else { 0.006 };
             Some(Transform::from_xyz(x, level, z))
         }
-        Stands::Ghost(slot, body) => ghost(state, scene, slot, body),
-        Stands::Path(body, step) => path_mark(state, scene, body, step),
+        Stands::Shadow(i) => {
+            let body = scene.bodies.get(i)?;
+            if state.shown_moment()?.hidden.contains(&i) {
+                return None;
+            }
+            let (at, _) = poses.get(i)?;
+            let size = body.shape.size() * body.size;
+            // The higher a body is, the less it darkens the ground under it.
+            let above = (at.y - 0.5 * size).max(0.0);
+            let near = 1.0 - above / (1.5 * size).max(1e-3);
+            (near > 0.05).then(|| {
+                let wide = 0.85 * size * near.sqrt();
+                Transform::from_xyz(at.x, 0.002, at.z).with_scale(Vec3::new(wide, 1.0, wide))
+            })
+        }
     }
-}
-
-fn pose_transform(body: &Body, pose: [f32; 3]) -> Option<Transform> {
-    let [x, z, yaw] = pose;
-    (x.is_finite() && z.is_finite()).then(|| {
-        let yaw = if yaw.is_finite() { yaw } else { 0.0 };
-        Transform::from_xyz(x, body.position[1], z).with_rotation(Quat::from_rotation_y(yaw))
-    })
-}
-
-/// A probed body of the rollout that shows this very moment; where reality has run ahead of imagination
-/// there is none.
-fn ghost(state: &State, scene: &Scene, slot: usize, body: usize) -> Option<Transform> {
-    if !state.show_ghosts {
-        return None;
-    }
-    let mut probed = state.scene_panes().filter_map(|(_, p)| {
-        let (at, rollout) = state.imagined(p)?;
-        Some((at, rollout, rollout.imagined.states.as_ref()?))
-    });
-    let (at, rollout, states) = probed.nth(slot)?;
-    if at.moment() != state.shown() {
-        return None;
-    }
-    let body = scene.bodies.get(body)?;
-    let column = states.bodies.iter().position(|n| *n == body.name)?;
-    pose_transform(body, state.probed(rollout, column, at.k)?)
-}
-
-/// Where the plan being followed leads, as the planner's model imagines it.
-fn path_mark(state: &State, scene: &Scene, body: usize, step: usize) -> Option<Transform> {
-    if !state.show_ghosts || !matches!(state.cursor, Cursor::Live) {
-        return None;
-    }
-    let path = state.decision.as_ref()?.preview.path.as_ref()?;
-    let body = scene.bodies.get(body)?;
-    let column = path.bodies.iter().position(|n| *n == body.name)?;
-    if step >= path.steps {
-        return None;
-    }
-    pose_transform(body, *path.at(0, step).get(column)?)
 }

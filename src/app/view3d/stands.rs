@@ -2,9 +2,6 @@
 
 use bevy::prelude::*;
 
-/// Markers on the way of a plan.
-pub(super) const PATH_MARKS: usize = 32;
-
 /// Whatever belongs to the scene shown and goes with it.
 #[derive(Component)]
 pub struct OfScene;
@@ -14,14 +11,10 @@ pub struct OfScene;
 pub enum Stands {
     /// The body with this index.
     Body(usize),
-    /// One of the task's bodies at its goal: the number of the target.
-    Goal(usize),
     /// The ring of tolerance around that goal.
     Ring(usize),
-    /// A probed body: model slot, body.
-    Ghost(usize, usize),
-    /// A mark on the way of the plan: body, step.
-    Path(usize, usize),
+    /// The dark spot under the body with this index, where it is near the ground.
+    Shadow(usize),
 }
 
 /// The surface of the soft body with this index: its mesh is rewritten with each moment.

@@ -58,11 +58,17 @@ struct Stage {
     act: Option<RunningEpisode>,
     episodes: u64,
     playing: bool,
+    /// The step at which time stops by itself.
+    until: Option<usize>,
     steps_owed: u32,
     speed: f32,
     waits: bool,
     continues: bool,
     driver: Driver,
+    /// Whether a person drives who has not done anything in this episode: time has not begun.
+    awaits_hands: bool,
+    /// Whether a person drives.
+    person: bool,
     held: [f32; 4],
     /// What was held since the last step, if it was let go again: a short press counts.
     tapped: Option<[f32; 4]>,
@@ -96,11 +102,14 @@ impl Stage {
             act: None,
             episodes: 0,
             playing: false,
+            until: None,
             steps_owed: 0,
             speed: 1.0,
             waits: true,
             continues: true,
             driver: Driver::Keyboard,
+            awaits_hands: false,
+            person: false,
             held: [0.0; 4],
             tapped: None,
             next_action: None,
@@ -124,7 +133,8 @@ impl Stage {
         while self.alive {
             let wait = if self.asked_at.is_some() {
                 Duration::from_millis(2)
-            } else if self.playing && self.act.is_some() {
+            } else if self.playing && self.act.is_some() && !self.awaits_hands && !self.is_through()
+            {
                 self.next_tick.saturating_duration_since(Instant::now())
             } else if self.steps_owed > 0 {
                 Duration::ZERO
@@ -143,7 +153,8 @@ impl Stage {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.hear_decision();
-            let due = self.steps_owed > 0 || (self.playing && Instant::now() >= self.next_tick);
+            let runs = self.playing && !self.awaits_hands && !self.is_through();
+            let due = self.steps_owed > 0 || (runs && Instant::now() >= self.next_tick);
             if due && self.act.is_some() && self.is_ready() {
                 self.take_step();
             }
@@ -170,9 +181,12 @@ impl Stage {
                 self.playing = on;
                 self.next_tick = Instant::now();
             }
+            RealityOrder::Until(steps) => self.until = steps,
             RealityOrder::Step => self.steps_owed = (self.steps_owed + 1).min(10),
             RealityOrder::Speed(speed) => self.speed = speed.clamp(0.05, 16.0),
             RealityOrder::Drive(driver) => {
+                self.person = matches!(driver, Driver::Keyboard);
+                self.awaits_hands = self.person;
                 self.driver = driver;
                 self.forget_decision();
                 self.reset_controller();
@@ -181,6 +195,7 @@ impl Stage {
             RealityOrder::Hold(action) => {
                 if action != [0.0; 4] {
                     self.tapped = Some(action);
+                    self.hands_come();
                 }
                 self.held = action;
             }
@@ -188,8 +203,16 @@ impl Stage {
             RealityOrder::Continue(on) => self.continues = on,
             RealityOrder::Set(target, value) => self.set(target, value),
             RealityOrder::ClearInterventions => self.interventions.clear(),
-            RealityOrder::Pull(drag) => self.pull(drag),
-            RealityOrder::Strike(body, impulse) => self.strike(body, impulse),
+            RealityOrder::Pull(drag) => {
+                if drag.is_some() {
+                    self.hands_come();
+                }
+                self.pull(drag);
+            }
+            RealityOrder::Strike(body, impulse) => {
+                self.hands_come();
+                self.strike(body, impulse);
+            }
             RealityOrder::MoveGoal {
                 target,
                 place,
@@ -209,6 +232,19 @@ impl Stage {
                 self.say_way_back();
             }
             RealityOrder::Restore => self.restore(),
+        }
+    }
+
+    /// Whether the episode has as many steps as it is to have.
+    fn is_through(&self) -> bool {
+        let newest = self.act.as_ref().map_or(0, RunningEpisode::newest);
+        self.until.is_some_and(|until| newest >= until)
+    }
+
+    /// Somebody does something: time begins, if it waited for that.
+    fn hands_come(&mut self) {
+        if std::mem::take(&mut self.awaits_hands) {
+            self.next_tick = Instant::now();
         }
     }
 
@@ -240,6 +276,9 @@ impl Stage {
         self.tapped = None;
         self.pull = None;
         self.goal_held = false;
+        self.awaits_hands = self.person;
+        // What was done to an episode ends with it: an undo never throws anybody back into another one.
+        self.undo.clear();
         match self.open_act(&scene, seed) {
             Ok(act) => {
                 self.episodes += 1;
@@ -247,6 +286,7 @@ impl Stage {
                 self.act = Some(act);
                 self.say(News::Began(start));
                 self.say_solids();
+                self.say_way_back();
                 self.next_tick = Instant::now() + self.period();
                 self.ask();
             }
@@ -451,8 +491,8 @@ impl Stage {
             self.say(news);
         }
         let ended = self.act.as_ref().and_then(|a| a.ended);
-        // Whoever holds on to something does not want another episode under the hand.
-        let held = goal_held || self.pull.is_some();
+        // Whoever holds on to something, or drives, does not want another episode under the hand.
+        let held = goal_held || self.pull.is_some() || self.person;
         let over = ended.is_some_and(|(end, _)| taken >= end + LINGER_STEPS) && !held;
         if (over && self.continues) || taken >= MAX_STEPS {
             return self.begin_next();

@@ -1,0 +1,309 @@
+//! Pictures of the window and GIFs of what plays: what is on the screen, with its captions, goes into a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bevy::prelude::*;
+use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, RgbImage, imageops};
+
+use super::state::{Cursor, DriverChoice, State};
+
+/// Width of a GIF, pixels: enough for a slide, and small enough to be sent.
+const GIF_WIDTH: u32 = 1200;
+/// Milliseconds that each picture of a GIF stays, and the last one.
+const FRAME_MS: u32 = 120;
+const LAST_MS: u32 = 1200;
+/// Frames of the window that pass before a moment is taken, so that all of it has been drawn.
+const SETTLE: u32 = 4;
+
+/// What is to be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A picture of the window.
+    Picture,
+    /// The films of the range that plays.
+    Gif,
+}
+
+/// A GIF under way.
+struct Film {
+    from: usize,
+    to: usize,
+    at: usize,
+    waited: u32,
+    pictures: Vec<RgbImage>,
+    path: PathBuf,
+    before: (Cursor, bool),
+}
+
+type Taken = Arc<Mutex<Vec<Result<RgbImage, String>>>>;
+
+/// What is being exported.
+#[derive(Default)]
+pub struct Export {
+    film: Option<Film>,
+    picture: Option<PathBuf>,
+    asked: bool,
+    taken: Taken,
+}
+
+/// The name of a file that says what is in it: scene, seed, moment.
+pub fn file_name(state: &State, ending: &str) -> PathBuf {
+    let scene = state.scene.as_ref().map_or("scene", |s| s.name.as_str());
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c
+        } else {
+            '-'
+        }
+    };
+    let scene: String = scene.chars().map(plain).collect();
+    let tenths = state.shown();
+    let stem = format!("parallax-{scene}-{}-{tenths:03}", state.record.seed);
+    // What is there already stays.
+    let mut path = PathBuf::from(format!("{stem}.{ending}"));
+    let mut count = 2;
+    while path.exists() {
+        path = PathBuf::from(format!("{stem}-{count}.{ending}"));
+        count += 1;
+    }
+    path
+}
+
+/// The moments that a GIF shows: the range that plays, else all that is there.
+pub fn span(state: &State) -> (usize, usize) {
+    let (from, to) = state.range.unwrap_or((0, state.newest()));
+    (from, to.min(state.newest()))
+}
+
+/// The command that shows this moment again.
+pub fn command_line(state: &State) -> String {
+    let scene = state.scenes.get(state.scene_index);
+    let name = scene.map(|s| s.name.as_str());
+    let name = name.or(state.scene.as_ref().map(|s| s.name.as_str()));
+    let mut line = match &state.replay {
+        Some(r) => format!(
+            "parallax replay {} --episode {}",
+            r.replay.file.display(),
+            r.replay.episode
+        ),
+        None => format!(
+            "parallax app --scene {} --seed {}",
+            name.unwrap_or("push"),
+            state.record.seed
+        ),
+    };
+    if state.has_actions() && state.replay.is_none() {
+        let controller = match &state.driver {
+            DriverChoice::Planner(model) => model.as_str(),
+            DriverChoice::Oracle => "oracle",
+            DriverChoice::Random => "random",
+            DriverChoice::Keyboard => "keyboard",
+        };
+        line.push_str(&format!(" --controller {controller}"));
+    }
+    for (target, value) in &state.interventions {
+        line.push_str(&format!(" --set {target}={value}"));
+    }
+    line.push_str(&format!(" --press 8:scrub={}", state.shown()));
+    line
+}
+
+impl Export {
+    /// Begins an export; says why not.
+    pub fn begin(&mut self, wish: Wish, state: &mut State) {
+        if self.film.is_some() || self.picture.is_some() {
+            return state.say("An export is under way: wait for it");
+        }
+        match wish {
+            Wish::Picture => self.picture = Some(file_name(state, "png")),
+            Wish::Gif => {
+                let (from, to) = span(state);
+                if to <= from {
+                    return state.say("There is nothing to export yet: let it play first");
+                }
+                self.film = Some(Film {
+                    from,
+                    to,
+                    at: from,
+                    waited: 0,
+                    pictures: Vec::new(),
+                    path: file_name(state, "gif"),
+                    before: (state.cursor, state.playing),
+                });
+            }
+        }
+    }
+
+    /// Goes on with what is under way. `crop` is the part of the window that a GIF shows, pixels.
+    pub fn go_on(&mut self, state: &mut State, crop: [u32; 4], commands: &mut Commands) {
+        let taken = self
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(path) = self.picture.clone() {
+            match taken {
+                Some(picture) => {
+                    self.asked = false;
+                    self.picture = None;
+                    report(state, &path, picture.and_then(|p| save_png(&p, &path)));
+                }
+                None => self.ask(commands),
+            }
+            return;
+        }
+        let Some(film) = &mut self.film else { return };
+        if let Some(taken) = taken {
+            self.asked = false;
+            match taken {
+                Ok(picture) => film.pictures.push(part(&picture, crop)),
+                Err(e) => {
+                    state.complain(e);
+                    return self.end(state);
+                }
+            }
+            if film.at >= film.to {
+                let written = write_gif(&film.pictures, &film.path);
+                let path = film.path.clone();
+                self.end(state);
+                return report(state, &path, written);
+            }
+            film.at += 1;
+            film.waited = 0;
+        }
+        let (at, done, all) = (film.at, film.at - film.from, film.to - film.from + 1);
+        state.exporting = Some(format!("Exporting a GIF: picture {} of {all}", done + 1));
+        state.playing = false;
+        state.cursor = Cursor::At(at);
+        film.waited += 1;
+        if film.waited > SETTLE {
+            self.ask(commands);
+        }
+    }
+
+    fn end(&mut self, state: &mut State) {
+        state.exporting = None;
+        if let Some(film) = self.film.take() {
+            (state.cursor, state.playing) = film.before;
+        }
+    }
+
+    fn ask(&mut self, commands: &mut Commands) {
+        if std::mem::replace(&mut self.asked, true) {
+            return;
+        }
+        let taken = self.taken.clone();
+        commands.spawn(Screenshot::primary_window()).observe(
+            move |captured: On<ScreenshotCaptured>| {
+                let picture = rgb(&captured.image);
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.push(picture);
+            },
+        );
+    }
+}
+
+fn rgb(image: &Image) -> Result<RgbImage, String> {
+    let picture = image.clone().try_into_dynamic();
+    let picture = picture.map_err(|e| format!("the window's picture cannot be read: {e}"))?;
+    let rgb = picture.to_rgb8();
+    // `image` may be there in two versions; bytes are bytes.
+    RgbImage::from_raw(rgb.width(), rgb.height(), rgb.into_raw())
+        .ok_or_else(|| "the window's picture has a strange size".into())
+}
+
+fn part(picture: &RgbImage, [x, y, w, h]: [u32; 4]) -> RgbImage {
+    let (x, y) = (x.min(picture.width() - 1), y.min(picture.height() - 1));
+    let (w, h) = (
+        w.min(picture.width() - x).max(1),
+        h.min(picture.height() - y).max(1),
+    );
+    let part = imageops::crop_imm(picture, x, y, w, h).to_image();
+    if w <= GIF_WIDTH {
+        return part;
+    }
+    let height = (u64::from(h) * u64::from(GIF_WIDTH) / u64::from(w)).max(1) as u32;
+    imageops::resize(&part, GIF_WIDTH, height, imageops::FilterType::Triangle)
+}
+
+fn report(state: &mut State, path: &Path, written: Result<(), String>) {
+    let whole = std::env::current_dir().map_or_else(|_| path.into(), |d| d.join(path));
+    match written {
+        Ok(()) => {
+            println!("{}", whole.display());
+            state.say(format!("Saved: {}", whole.display()));
+        }
+        Err(e) => state.complain(format!("{}: {e}", whole.display())),
+    }
+}
+
+fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|e| e.to_string())?;
+    put(path, &bytes.into_inner())
+}
+
+/// Writes beside the file, and puts it in place once it is whole.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|e| {
+        // Whatever is there of it is of no use, and may fill the disk.
+        let _gone = std::fs::remove_file(&part);
+        e.to_string()
+    })
+}
+
+/// Pictures one after the other as a GIF that plays around.
+///
+/// # Errors
+/// In a sentence: they cannot be encoded or written.
+pub fn write_gif(pictures: &[RgbImage], path: &Path) -> Result<(), String> {
+    let mut film = Vec::new();
+    let mut encoder = GifEncoder::new_with_speed(&mut film, 10);
+    encoder
+        .set_repeat(Repeat::Infinite)
+        .map_err(|e| e.to_string())?;
+    for (i, picture) in pictures.iter().enumerate() {
+        let ms = if i + 1 == pictures.len() {
+            LAST_MS
+        } else {
+            FRAME_MS
+        };
+        let rgba = image::DynamicImage::ImageRgb8(picture.clone()).to_rgba8();
+        let frame = image::Frame::from_parts(rgba, 0, 0, Delay::from_numer_denom_ms(ms, 1));
+        encoder.encode_frame(frame).map_err(|e| e.to_string())?;
+    }
+    drop(encoder);
+    put(path, &film)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gif_has_all_its_pictures_and_none_is_wider_than_a_slide_needs() {
+        let picture = RgbImage::from_fn(2400, 800, |x, _| image::Rgb([(x / 10) as u8, 0, 9]));
+        let film = part(&picture, [0, 100, 2400, 600]);
+        assert_eq!((film.width(), film.height()), (1200, 300));
+        assert_eq!(
+            part(&picture, [2300, 700, 900, 900]).dimensions(),
+            (100, 100)
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("film.gif");
+        let small = part(&picture, [0, 0, 40, 30]);
+        write_gif(&[small.clone(), small.clone(), small], &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(b"GIF89a"));
+        let gif = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes)).unwrap();
+        assert_eq!(image::AnimationDecoder::into_frames(gif).count(), 3);
+        assert!(write_gif(&[], &dir.path().join("no/such.gif")).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! What the window does besides drawing: how large it is, how often it draws, what it remembers, and files that
+//! are dropped on it.
+
+use std::time::Duration;
+
+use bevy::prelude::*;
+use bevy::window::{FileDragAndDrop, Monitor, PrimaryMonitor, PrimaryWindow};
+use bevy::winit::{UpdateMode, WinitSettings};
+
+use super::settings::Settings;
+use super::shot::Errand;
+use super::view3d::View3d;
+use super::{AppSession, ToBeFitted, display, state};
+
+/// Only X11 tells beforehand how large the screen is.
+pub(super) fn fit_into_screen(
+    mut to_be_fitted: ResMut<ToBeFitted>,
+    monitors: Query<(&Monitor, Has<PrimaryMonitor>)>,
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
+) {
+    /// What the window's title takes, points.
+    const TITLE: f64 = 40.0;
+    if !to_be_fitted.0 {
+        return;
+    }
+    let first = monitors.iter().max_by_key(|(_, is_primary)| *is_primary);
+    let (Some((monitor, _)), Ok(mut window)) = (first, window.single_mut()) else {
+        return;
+    };
+    to_be_fitted.0 = false;
+    let title = (TITLE * monitor.scale_factor) as u32;
+    let room = (
+        monitor.physical_width,
+        monitor.physical_height.saturating_sub(title),
+    );
+    let size = (window.physical_width(), window.physical_height());
+    let fitting = display::fitting(size, Some(room).filter(|(w, h)| *w > 0 && *h > 0));
+    if fitting != size {
+        window
+            .resolution
+            .set_physical_resolution(fitting.0, fitting.1);
+    }
+}
+
+/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file was
+/// saved. Without a graphics card every frame takes a core away from the models: fewer of them.
+pub(super) fn pace(
+    view: Res<View3d>,
+    session: NonSend<AppSession>,
+    time: Res<Time<Real>>,
+    errand: Res<Errand>,
+    mut winit: ResMut<WinitSettings>,
+) {
+    /// Seconds after the start during which pipelines are compiled and fonts looked for.
+    const WARM_S: f32 = 4.0;
+    let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
+    let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
+        (true, true) => Duration::from_millis(50),
+        (true, false) => Duration::from_millis(16),
+        (false, _) => Duration::from_millis(1500),
+    };
+    let mode = UpdateMode::Reactive {
+        wait: period,
+        react_to_device_events: false,
+        react_to_user_events: true,
+        react_to_window_events: true,
+    };
+    if winit.focused_mode != mode {
+        winit.focused_mode = mode;
+        winit.unfocused_mode = mode;
+    }
+}
+
+/// Writes down what is to be remembered when it has changed and nothing else is going on.
+pub(super) fn remember(
+    mut session: NonSendMut<AppSession>,
+    time: Res<Time<Real>>,
+    mut next: Local<f32>,
+) {
+    let now = time.elapsed_secs();
+    if now < *next || session.state.opening.is_some() {
+        return;
+    }
+    *next = now + 2.0;
+    let settings = Settings::of(&session.session.state);
+    let Some((path, last)) = &mut session.remembered else {
+        return;
+    };
+    if settings == *last {
+        return;
+    }
+    if let Err(e) = settings.write(path) {
+        tracing::warn!("{e}; it is not remembered");
+    }
+    *last = settings;
+}
+
+/// Goes on with a picture or a GIF that is being exported.
+pub(super) fn go_on_exporting(mut session: NonSendMut<AppSession>, mut commands: Commands) {
+    let session = &mut *session;
+    let room = session.film_room;
+    session
+        .export
+        .go_on(&mut session.session.state, room, &mut commands);
+}
+
+/// How fast the window and the world in it are, over the last second.
+pub(super) fn count_pace(session: &mut AppSession, now: f32) {
+    let state = &mut session.session.state;
+    let world = state.shown() as f32 / crate::sim::CONTROL_HZ as f32;
+    let (frames, since, from) = &mut session.counted;
+    *frames += 1;
+    let passed = now - *since;
+    if passed < 1.0 {
+        return;
+    }
+    state.pace = state::Pace {
+        frames_per_s: *frames as f32 / passed,
+        real_time: ((world - *from) / passed).max(0.0),
+    };
+    (*frames, *since, *from) = (0, now, world);
+}
+
+/// Whether somebody does something: a key or a button goes down, or the wheel turns.
+pub(super) fn is_deed(event: &bevy_egui::egui::Event) -> bool {
+    use bevy_egui::egui::Event;
+    match event {
+        Event::Key { pressed, .. } | Event::PointerButton { pressed, .. } => *pressed,
+        Event::MouseWheel { .. } => true,
+        _ => false,
+    }
+}
+
+/// Puts a line on the clipboard where there is one, and on the terminal.
+pub(super) fn copy(app: &mut AppSession, line: String) {
+    println!("{line}");
+    if app.clipboard.is_none() {
+        app.clipboard = arboard::Clipboard::new().ok();
+    }
+    let copied = app.clipboard.as_mut().map(|c| c.set_text(line.clone()));
+    app.session.state.say(match copied {
+        Some(Ok(())) => format!("Copied: {line}"),
+        _ => format!("There is no clipboard; on the terminal stands: {line}"),
+    });
+}
+
+/// Opens a scene or a recording whose file is dropped on the window.
+pub(super) fn take_dropped(
+    mut dropped: MessageReader<FileDragAndDrop>,
+    mut session: NonSendMut<AppSession>,
+) {
+    for event in dropped.read() {
+        if let FileDragAndDrop::DroppedFile { path_buf, .. } = event {
+            session.session.open_file(path_buf);
+        }
+    }
+}
