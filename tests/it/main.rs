@@ -20,6 +20,7 @@ mod files_are_read_as_people_have_them;
 mod golden_runs;
 mod golden_trainings;
 mod ground_truth_holds;
+mod hybrids_imagine;
 mod imagination_is_measured;
 mod imaginations_are_open;
 #[cfg(feature = "app")]

@@ -7,6 +7,7 @@ use super::recipe::DrawnRecipe;
 use crate::episode::Dataset;
 use crate::model::ModelError;
 use crate::model::generative::{Denoiser, Patches};
+use crate::model::hybrid::{Painter, conditions};
 use crate::model::jepa::Lewm;
 use crate::model::nn::Rng;
 use crate::train::data::rolled::Moments;
@@ -170,4 +171,18 @@ impl<'a> Futures<'a> {
         };
         self.patches.fold_weights(weight, out);
     }
+}
+
+/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1), where `latents: [M, D]` are drawn.
+///
+/// # Errors
+/// Those of the tensor library.
+pub fn loss(
+    (painter, denoiser): (&Painter, &Denoiser),
+    latents: &Tensor,
+    batch: &Batch,
+) -> candle_core::Result<Tensor> {
+    let conditions = conditions(painter, latents, &batch.last)?;
+    let said = denoiser.network(&batch.noisy, &batch.noise, &conditions)?;
+    ((said - &batch.target)?.sqr()? * &batch.weight)?.mean_all()
 }

@@ -7,11 +7,11 @@
 mod batch;
 mod recipe;
 
-pub use batch::{Batch, Futures};
+pub use batch::{Batch, Futures, loss};
 pub use recipe::{DrawnRecipe, DrawnTraining};
 
 use crate::model::generative::Denoiser;
-use crate::model::hybrid::{DrawnConfig, DrawnLewm, Painter, conditions};
+use crate::model::hybrid::{DrawnConfig, DrawnLewm, Painter};
 use crate::model::jepa::{LewmConfig, LewmModel};
 use crate::model::nn::{Ema, Params};
 use crate::model::{Camp, Card, folder};
@@ -187,12 +187,8 @@ impl Phase for Drawing<'_> {
         let imagined = lewm.roll_out(&batch.start, &batch.actions, None)?.detach();
         let rows = imagined.reshape(((), self.config.lewm.latent_dim))?;
         let latents = rows.index_select(&batch.picks, 0)?;
-        let conditions = conditions(&self.painter, &latents, &batch.last)?;
-        let said = self
-            .denoiser
-            .network(&batch.noisy, &batch.noise, &conditions)?;
-        let squares = ((said - &batch.target)?.sqr()? * &batch.weight)?;
-        Ok(Loss::new(squares.mean_all()?, batch.picks.dim(0)?))
+        let value = loss((&self.painter, &self.denoiser), &latents, &batch)?;
+        Ok(Loss::new(value, batch.picks.dim(0)?))
     }
 
     fn measure(&self, progress: &Progress, _: bool) -> Result<Option<Line>, TrainError> {
