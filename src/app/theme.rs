@@ -177,11 +177,19 @@ pub fn body_colour(colour: Colour) -> Color32 {
 /// The colour of a law's marks.
 pub fn law_colour(law: Law) -> Color32 {
     match law {
-        Law::Permanence => Color32::from_rgb(230, 159, 0),
-        Law::Duplication => Color32::from_rgb(204, 121, 167),
-        Law::Continuity => Color32::from_rgb(86, 180, 233),
-        Law::Size => Color32::from_rgb(0, 158, 115),
-        Law::Interpenetration => Color32::from_rgb(213, 94, 0),
+        Law::Permanence | Law::Identity | Law::Background => Color32::from_rgb(230, 159, 0),
+        Law::Duplication | Law::Look => Color32::from_rgb(204, 121, 167),
+        Law::Continuity
+        | Law::FreeFlight
+        | Law::Inertia
+        | Law::Energy
+        | Law::Action
+        | Law::Stillness
+        | Law::Turning => Color32::from_rgb(86, 180, 233),
+        Law::Size | Law::Shape => Color32::from_rgb(0, 158, 115),
+        Law::Interpenetration | Law::Momentum | Law::Contact | Law::Support => {
+            Color32::from_rgb(213, 94, 0)
+        }
     }
 }
 
@@ -198,13 +206,21 @@ pub fn law_mark(painter: &Painter, law: Law, at: Pos2, radius: f32) {
         painter.add(Shape::convex_polygon(points, colour, edge));
     };
     match law {
-        Law::Permanence => {
+        Law::Permanence | Law::Identity | Law::Background => {
             painter.circle(at, r * 0.95, colour, edge);
         }
-        Law::Duplication => polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]),
-        Law::Continuity => polygon(&[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)]),
-        Law::Size => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
-        Law::Interpenetration => {
+        Law::Duplication | Law::Look => {
+            polygon(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)])
+        }
+        Law::Continuity
+        | Law::FreeFlight
+        | Law::Inertia
+        | Law::Energy
+        | Law::Action
+        | Law::Stillness
+        | Law::Turning => polygon(&[(0.0, -1.15), (1.1, 0.85), (-1.1, 0.85)]),
+        Law::Size | Law::Shape => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+        Law::Interpenetration | Law::Momentum | Law::Contact | Law::Support => {
             let arm = Stroke::new(r * 0.7, colour);
             painter.line_segment([at + vec2(-r, -r), at + vec2(r, r)], arm);
             painter.line_segment([at + vec2(-r, r), at + vec2(r, -r)], arm);

@@ -5,7 +5,6 @@ mod attributes;
 mod control;
 mod dream;
 mod following;
-mod judging;
 mod masked;
 mod pictures;
 mod plan;
@@ -52,8 +51,6 @@ enum Suite {
     Following(ClipArgs),
     /// What a model keeps of a body of a colour, size, velocity or shape that it has never seen
     Attributes(ClipArgs),
-    /// False positives and detection rate of the judge itself
-    Judge(judging::JudgeArgs),
     /// What a representation holds: place, orientation, velocity, contact
     Probe(probe::ProbeArgs),
     /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through,
@@ -107,7 +104,6 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Dream(a) => (&a.subject.json, a.out.as_ref()),
         Suite::Following(a) => (&a.subject.json, None),
         Suite::Attributes(a) => (&a.subject.json, None),
-        Suite::Judge(a) => (&a.json, None),
         Suite::Probe(a) => (&a.subject.json, None),
         Suite::Surprise(a) => (&a.subject.json, None),
         Suite::Masked(a) => (&a.subject.json, Some(&a.out)),
@@ -127,7 +123,6 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Dream(args) => dream::evaluate(args, &writes)?,
         Suite::Following(args) => following::evaluate(args, &writes)?,
         Suite::Attributes(args) => attributes::evaluate(args, &writes)?,
-        Suite::Judge(args) => judging::evaluate(args, &writes)?,
         Suite::Probe(args) => probe::evaluate(args, &writes)?,
         Suite::Surprise(args) => surprise::evaluate(args, &writes)?,
         Suite::Masked(args) => masked::evaluate(args, &writes)?,

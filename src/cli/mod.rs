@@ -9,6 +9,7 @@ mod doctor;
 mod episodes;
 mod eval;
 mod golden;
+mod judge;
 mod models;
 pub(crate) mod output;
 mod record;
@@ -45,6 +46,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Measure models, controllers and the judge on held-out seeds
     Eval(Box<eval::EvalArgs>),
+    /// Judge a film: which laws of physics it breaks, where and when
+    Judge(Box<judge::JudgeArgs>),
     /// Train a recipe with one part changed at a time, and measure each
     Ablate(ablate::AblateArgs),
     /// Repeat short runs of every shipped model and compare them with what they were
@@ -80,6 +83,7 @@ impl Cli {
             Some(Command::Episodes(args)) => episodes::run(&args),
             Some(Command::Train(args)) => train::run(&args),
             Some(Command::Eval(args)) => eval::run(&args),
+            Some(Command::Judge(args)) => judge::run(&args),
             Some(Command::Ablate(args)) => ablate::run(&args),
             Some(Command::Golden(args)) => golden::run(&args),
             Some(Command::Record(args)) => record::run(&args),

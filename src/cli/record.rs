@@ -77,7 +77,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
         if let Some(frames) = can.frames(&rollouts)? {
             let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
             all.extend((0..frames.steps).map(|t| frames.at(0, t)));
-            let violations = judge.frames(eye.size(), CONTEXT, &all);
+            let violations = judge.frames(eye.size(), CONTEXT, &all, None).violations;
             panes.push((name, Imagined::Film(frames, violations)));
         } else if scene.is_seen_from_above()
             && let Some(states) = can.states(&rollouts)?
@@ -172,7 +172,8 @@ fn pane(
     }
 }
 
-fn upscale(frame: &[u8], scale: u32) -> RgbaImage {
+/// A frame, each of its pixels `scale` pixels wide.
+pub(super) fn upscale(frame: &[u8], scale: u32) -> RgbaImage {
     let size = (frame.len() / 3).isqrt();
     RgbaImage::from_fn(size as u32 * scale, size as u32 * scale, |x, y| {
         let i = ((y / scale) as usize * size + (x / scale) as usize) * 3;
@@ -180,7 +181,8 @@ fn upscale(frame: &[u8], scale: u32) -> RgbaImage {
     })
 }
 
-fn outline(picture: &mut RgbaImage, [x0, y0, x1, y1]: [u32; 4], colour: Rgba<u8>) {
+/// Draws a box.
+pub(super) fn outline(picture: &mut RgbaImage, [x0, y0, x1, y1]: [u32; 4], colour: Rgba<u8>) {
     let (w, h) = picture.dimensions();
     let (x1, y1) = (x1.min(w - 1), y1.min(h - 1));
     for width in 0..2 {

@@ -15,11 +15,24 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::camera::{Eye, SIZE};
-use crate::episode::{EpisodeError, record, record_states};
-use crate::judge::{Judge, SceneThresholds, Thresholds, Tracker, Violation};
+use crate::episode::{EpisodeError, record_states};
+use crate::judge::{Judge, Tracker, Verdict};
 use crate::scene::{Law, Scene, Shape};
 use crate::sim::Reality;
-use crate::stats::{Rate, quantile};
+use crate::stats::Rate;
+
+mod beside;
+mod calibrate;
+pub mod catalogue;
+mod inject;
+mod paint;
+mod truth;
+pub mod validate;
+
+pub use beside::{Beside, BesideFound, beside};
+pub use calibrate::{RealClip, away, calibrate, greatest};
+pub use inject::{Faulty, frozen_from_the_start, inject};
+pub use truth::Truth;
 
 /// First seed of calibration clips: after training's, before the held-out ones.
 pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;
@@ -27,9 +40,6 @@ pub const CALIBRATION_SEED: u64 = crate::sim::CALIBRATION_SEED;
 pub const REFERENCE: usize = crate::judge::CONTEXT_FRAMES;
 /// Judged frames of a clip.
 pub const CLIP: usize = 20;
-const QUANTILE: f64 = 0.999;
-const MARGIN: f32 = 1.15;
-const OVERLAP_MARGIN_M: f32 = 0.01;
 
 /// What the judge does to reality and to faults, for one scene. What cannot be measured is `None`, and
 /// `reasons` says why.
@@ -53,8 +63,8 @@ pub struct JudgeResult {
 
 impl JudgeResult {
     /// Nothing measured of a scene's laws, for one reason.
-    fn nothing(scene: &Scene, reason: &str) -> Self {
-        let laws = || scene.laws.iter().map(|law| law.id().to_string());
+    fn nothing(reason: &str) -> Self {
+        let laws = || Law::ALL.iter().map(|law| law.id().to_string());
         Self {
             calibrated: false,
             false_positive_clips: None,
@@ -78,68 +88,8 @@ fn as_clip(scene: &Scene) -> Arc<Scene> {
     Arc::new(short)
 }
 
-fn clip(scene: &Arc<Scene>, eye: &Eye, seed: u64) -> Result<Vec<Vec<u8>>, EpisodeError> {
-    let episode = record(&as_clip(scene), eye, seed)?;
-    Ok(episode
-        .frames
-        .chunks_exact(eye.size() * eye.size() * 3)
-        .take(REFERENCE + CLIP)
-        .map(<[u8]>::to_vec)
-        .collect())
-}
-
 fn borrow(frames: &[Vec<u8>]) -> Vec<&[u8]> {
     frames.iter().map(Vec::as_slice).collect()
-}
-
-/// Thresholds of a scene from `clips` clips of reality.
-///
-/// # Errors
-/// [`EpisodeError`] if reality or the eye cannot be built.
-pub fn calibrate(scene: &Arc<Scene>, clips: u64) -> Result<SceneThresholds, EpisodeError> {
-    let eye = Eye::standard(scene)?;
-    let judge = Judge::new(scene);
-    let maxima: Vec<BTreeMap<Law, f32>> = (CALIBRATION_SEED..CALIBRATION_SEED + clips)
-        .into_par_iter()
-        .map(|seed| {
-            let frames = clip(scene, &eye, seed)?;
-            let mut greatest = BTreeMap::new();
-            for s in judge.scores(eye.size(), REFERENCE, &borrow(&frames)) {
-                let entry = greatest.entry(s.law).or_insert(f32::MIN);
-                *entry = entry.max(s.score);
-            }
-            Ok(greatest)
-        })
-        .collect::<Result<_, EpisodeError>>()?;
-    let mut thresholds = SceneThresholds::default();
-    for law in Law::ALL {
-        let values: Vec<f64> = maxima
-            .iter()
-            .filter_map(|m| m.get(&law))
-            .map(|&v| f64::from(v))
-            .collect();
-        let (floor, ceiling) = plausible(law);
-        let reality = quantile(&values, QUANTILE).unwrap_or(0.0) as f32;
-        let above = match law {
-            // Overlap is negative for bodies apart, so its margin is half a pixel rather than a factor.
-            Law::Interpenetration => reality + OVERLAP_MARGIN_M,
-            _ => reality * MARGIN,
-        };
-        thresholds.set(law, above.clamp(floor, ceiling));
-    }
-    Ok(thresholds)
-}
-
-/// Thresholds never fall below what one pixel of noise in a perfect rollout would do, nor rise to where a
-/// law says nothing.
-fn plausible(law: Law) -> (f32, f32) {
-    match law {
-        Law::Permanence => (0.3, 0.95),
-        Law::Duplication => (0.12, 1.0),
-        Law::Continuity => (2.0, 40.0),
-        Law::Size => (0.2, 2.0),
-        Law::Interpenetration => (-0.05, 0.5),
-    }
 }
 
 /// False positives on reality and detection of injected faults, on seeds `seed..seed + clips`.
@@ -150,10 +100,10 @@ pub fn evaluate(scene: &Arc<Scene>, seed: u64, clips: u64) -> Result<JudgeResult
     let eye = Eye::standard(scene)?;
     let judge = Judge::new(scene);
     if let Some(misfit) = judge.misfit() {
-        return Ok(JudgeResult::nothing(scene, misfit));
+        return Ok(JudgeResult::nothing(misfit));
     }
     Ok(JudgeResult {
-        calibrated: Thresholds::shipped().knows(scene),
+        calibrated: true,
         ..measure(scene, &eye, &judge, seed..seed.saturating_add(clips))?
     })
 }
@@ -172,7 +122,7 @@ pub fn measure(
     if (scene.episode_steps as usize) < needed {
         let steps = scene.episode_steps;
         let reason = format!("episodes of {steps} steps are too short: a clip takes {needed}");
-        return Ok(JudgeResult::nothing(scene, &reason));
+        return Ok(JudgeResult::nothing(&reason));
     }
     let bodies = judge.tracker().bodies.len();
     let mut result = JudgeResult::default();
@@ -180,8 +130,8 @@ pub fn measure(
         let name = scene.bodies[*body].name.clone();
         result.left_out.insert(name, reason.clone());
     }
-    let laws = scene.laws.iter().copied();
-    let judged: Vec<Law> = laws
+    let judged: Vec<Law> = Law::ALL
+        .into_iter()
         .filter(|law| match judge.cannot_judge(*law) {
             None => true,
             Some(reason) => {
@@ -200,18 +150,22 @@ pub fn measure(
         result.reasons.insert("all".into(), reason);
         return Ok(result);
     }
-    let reality: Vec<Vec<Violation>> = seeds
+    let reality: Vec<Verdict> = seeds
         .clone()
         .into_par_iter()
-        .map(|seed| Ok(judge.frames(eye.size(), REFERENCE, &borrow(&clip(scene, eye, seed)?))))
+        .map(|seed| {
+            let clip = RealClip::new(scene, seed)?;
+            let size = eye.size();
+            Ok(judge.frames(size, REFERENCE, &clip.views(), Some(&clip.actions)))
+        })
         .collect::<Result<_, EpisodeError>>()?;
-    let flagged = reality.iter().filter(|v| !v.is_empty()).count();
+    let flagged = reality.iter().filter(|v| !v.violations.is_empty()).count();
     result.false_positive_clips = Rate::wilson(flagged, reality.len());
     let object_frames = (reality.len() * bodies * CLIP).max(1) as f64;
     for law in judged {
         let frames: usize = reality
             .iter()
-            .flatten()
+            .flat_map(|v| &v.violations)
             .filter(|v| v.law == law)
             .map(|v| v.last_frame - v.first_frame + 1)
             .sum();
@@ -227,9 +181,12 @@ pub fn measure(
                     return Ok(None);
                 };
                 let caught = judge
-                    .frames(eye.size(), REFERENCE, &borrow(&frames))
+                    .frames(eye.size(), REFERENCE, &borrow(&frames), None)
+                    .violations
                     .iter()
-                    .any(|v| v.law == law && (v.body == body || law == Law::Interpenetration));
+                    .any(|v| {
+                        v.law == law && (v.body == Some(body) || law == Law::Interpenetration)
+                    });
                 Ok(Some(caught))
             })
             .collect::<Result<_, EpisodeError>>()?;
@@ -244,6 +201,15 @@ pub fn measure(
     Ok(result)
 }
 
+/// Laws whose faults can be injected here.
+const INJECTED: [Law; 5] = [
+    Law::Permanence,
+    Law::Duplication,
+    Law::Continuity,
+    Law::Size,
+    Law::Interpenetration,
+];
+
 /// Frames and the index of the body at fault.
 type FaultyClip = (Vec<Vec<u8>>, usize);
 
@@ -256,6 +222,9 @@ fn faulty_clip(
     seed: u64,
     law: Law,
 ) -> Result<Option<FaultyClip>, EpisodeError> {
+    if !INJECTED.contains(&law) {
+        return Ok(None);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xFA17 ^ (law as u64) << 32);
     let tracked = Tracker::new(scene).bodies;
     let (_, actions) = record_states(&as_clip(scene), seed)?;
@@ -338,7 +307,7 @@ fn faulty_clip(
                     }
                     overlapping.rgb
                 }
-                Law::Continuity | Law::Duplication => {
+                _ => {
                     let by = match shift {
                         Some(by) => by,
                         None => match free_shift(

@@ -1,5 +1,7 @@
 //! Rollouts against reality on held-out seeds: how accurate, how lawful, for a model and for the floors.
 
+mod judged;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,13 +12,16 @@ use serde::{Deserialize, Serialize};
 use super::control::EvalError;
 use crate::camera::Eye;
 use crate::episode::{Episode, record};
-use crate::judge::{Judge, Violation, foreground_psnr_db, object_error, psnr_db};
+use crate::judge::{Belief, Judge, foreground_psnr_db, object_error, psnr_db};
 use crate::model::{Actions, Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
-use crate::scene::{Law, Scene};
+use crate::scene::Scene;
 use crate::sim::BodyState;
+use crate::stats::Spread;
 use crate::stats::pearson;
-use crate::stats::{Rate, Spread};
 use crate::task::TaskError;
+
+use judged::Judged;
+pub use judged::{Lawfulness, Off};
 
 /// Real frames given to the model.
 pub const CONTEXT: usize = crate::judge::CONTEXT_FRAMES;
@@ -46,21 +51,6 @@ pub struct Numbers {
     pub survival: Option<f64>,
 }
 
-/// Law-abidance of the model's clips.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Lawfulness {
-    /// The laws that were checked: all of the scene's on imagined frames, those that probed places can
-    /// carry on latents, none where a model shows neither.
-    #[serde(default)]
-    pub checked: Vec<String>,
-    /// Violations a 100 object-frames, by law that was checked.
-    pub per_100_object_frames: BTreeMap<String, f64>,
-    /// Share of clips without a violation of the laws that were checked; null where none was.
-    pub clean_clips: Option<Rate>,
-    /// Median step of the first violation among clips that have one.
-    pub median_steps_to_first: Option<f64>,
-}
-
 /// All numbers of one model in one scene.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutResult {
@@ -73,6 +63,12 @@ pub struct RolloutResult {
     pub gain_over_copy_last_db: Vec<f64>,
     /// Violations of the model's clips.
     pub violations: Lawfulness,
+    /// By body, how far from reality the clips are: another question than whether they are lawful.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accurate: BTreeMap<String, Off>,
+    /// The constants of nature that the clips believe in, beside those of reality.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beliefs: Vec<Belief>,
     /// Pearson's r of the linear probe (three observations) with the true place, by body: x and z.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub probe_r: BTreeMap<String, [f64; 2]>,
@@ -195,10 +191,10 @@ pub fn run(
     mut progress: impl FnMut(u64),
 ) -> Result<RolloutResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
-    let judge = Judge::new(scene);
+    let mut judged = Judged::new(scene);
+    let judge = judged.judge().clone();
     let moving = scene.moving_ids();
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
-    let (mut violations, mut checked): (Vec<Vec<Violation>>, Vec<Law>) = Default::default();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
     let mut seconds = 0.0;
     for seed in seed..seed + clips {
@@ -260,25 +256,14 @@ pub fn run(
             }
         }
         probe_now(scene, model, &clip, &mut probed)?;
-        let mut judged = Judged::Nothing;
-        violations.push(match &frames {
-            // Thresholds say nothing of such pictures.
-            _ if judge.misfit().is_some() => Vec::new(),
-            Some(frames) => {
-                let mut all: Vec<&[u8]> = (0..CONTEXT).map(|t| clip.frame(t)).collect();
-                all.extend((0..frames.steps).map(|t| frames.at(0, t)));
-                judged = Judged::Frames;
-                judge.frames(eye.size(), CONTEXT, &all)
+        match (&frames, can.states(&rollouts)?) {
+            (Some(frames), _) => judged.frames(&clip, frames),
+            (None, Some(states)) => {
+                let (skip, name) = (model.shape().frameskip, &model.card().name);
+                judged.places(scene, &clip, &states, skip, name);
             }
-            None => match can.states(&rollouts)? {
-                Some(states) => {
-                    judged = Judged::Places;
-                    judge.states(&states, 0, model.shape().frameskip)
-                }
-                None => Vec::new(),
-            },
-        });
-        checked = judged.laws(scene);
+            (None, None) => judged.nothing(),
+        }
         progress(seed);
     }
     let mut names = vec!["model", "copy_last", "constant_velocity"];
@@ -301,11 +286,12 @@ pub fn run(
         let median = |n: &str| numbers[n][i].foreground_psnr_db.map(|s| s.median);
         Some(median("model")? - median("copy_last")?)
     });
-    let bodies = judge.tracker().bodies.len();
     Ok(RolloutResult {
         horizons: HORIZONS.to_vec(),
         gain_over_copy_last_db: gain.collect(),
-        violations: lawfulness(&checked, &violations, bodies),
+        violations: judged.lawfulness(),
+        accurate: judged.accuracy(),
+        beliefs: judged.beliefs(),
         probe_r: probed
             .iter()
             .map(|(body, pairs)| (body.clone(), probe_r(pairs)))
@@ -418,47 +404,4 @@ fn probe_r(pairs: &[[f32; 4]]) -> [f64; 2] {
         pearson(&column(0), &column(2)),
         pearson(&column(1), &column(3)),
     ]
-}
-
-/// What of a model was judged.
-enum Judged {
-    /// Its frames: every law of the scene.
-    Frames,
-    /// Places that probes read in its latents: they can jump and overlap, and have neither shape nor number.
-    Places,
-    /// It shows neither.
-    Nothing,
-}
-
-impl Judged {
-    fn laws(&self, scene: &Scene) -> Vec<Law> {
-        let carries = |law: &&Law| match self {
-            Judged::Frames => true,
-            Judged::Places => matches!(law, Law::Continuity | Law::Interpenetration),
-            Judged::Nothing => false,
-        };
-        scene.laws.iter().filter(carries).copied().collect()
-    }
-}
-
-fn lawfulness(laws: &[Law], clips: &[Vec<Violation>], bodies: usize) -> Lawfulness {
-    let object_frames = (clips.len() * bodies * STEPS).max(1) as f64;
-    let per_100 = laws.iter().map(|law| {
-        let n = clips.iter().flatten().filter(|v| v.law == *law).count();
-        (law.id().to_string(), 100.0 * n as f64 / object_frames)
-    });
-    let first: Vec<f64> = clips
-        .iter()
-        .filter_map(|c| c.iter().map(|v| v.first_frame + 1).min())
-        .map(|f| f as f64)
-        .collect();
-    let clean = clips.iter().filter(|c| c.is_empty()).count();
-    Lawfulness {
-        checked: laws.iter().map(|l| l.id().to_string()).collect(),
-        per_100_object_frames: per_100.collect(),
-        clean_clips: (!laws.is_empty())
-            .then(|| Rate::wilson(clean, clips.len()))
-            .flatten(),
-        median_steps_to_first: crate::stats::quantile(&first, 0.5),
-    }
 }

@@ -33,11 +33,11 @@ pub struct Tracker {
 }
 
 /// Colour differences below this are background (sky and shadows are nearly grey), bytes.
-const CHROMA_FLOOR: f32 = 22.0;
+pub(super) const CHROMA_FLOOR: f32 = 22.0;
 /// Over so many more bytes the mask rises to one.
-const CHROMA_RISE: f32 = 20.0;
+pub(super) const CHROMA_RISE: f32 = 20.0;
 /// Cosine between a pixel's hue and a body's below which it is nobody's.
-const HUE_COSINE: f32 = 0.8;
+pub(super) const HUE_COSINE: f32 = 0.8;
 
 impl Tracker {
     /// A tracker for the scene's moving bodies that have a colour to themselves.

@@ -101,7 +101,11 @@ fn figure(format: &str, value: Option<&Value>) -> Option<String> {
         "number" => Some(format!("{:.digits$}", value.as_f64()?)),
         "signed" => Some(format!("{:+.digits$}", value.as_f64()?)),
         "median" => Some(format!("{:.digits$}", of("median")?)),
-        "count" => Some(value.as_u64()?.to_string()),
+        // A number, or how many a list holds.
+        "count" => {
+            let held = value.as_array().map(|a| a.len() as u64);
+            Some(value.as_u64().or(held)?.to_string())
+        }
         _ => None,
     }
 }

@@ -273,6 +273,37 @@ pub enum EditKind {
     Freeze,
     /// Things fall up.
     ReverseGravity,
+    /// The body stops where it is and has no weight for a while; then it falls on.
+    Hover {
+        /// Control steps until it has its weight again.
+        steps: u32,
+    },
+    /// The body has no weight from now on: what flies goes straight on.
+    NoGravity,
+    /// The body's velocity and spin are multiplied, once.
+    Speed {
+        /// Between -10 and 10; below 0 it turns back.
+        factor: f32,
+    },
+    /// The body stops at once, but may be moved again.
+    StopDead,
+    /// The body passes through fixed bodies, but not through the floor or other bodies.
+    PassWall,
+}
+
+impl EditKind {
+    /// Whether it changes how forces move a body, which it then has to be free to do: not a hand, which goes
+    /// where it is told, nor a soft body.
+    pub fn needs_forces(&self) -> bool {
+        matches!(
+            self,
+            Self::Hover { .. }
+                | Self::NoGravity
+                | Self::Speed { .. }
+                | Self::StopDead
+                | Self::PassWall
+        )
+    }
 }
 
 /// Pinhole camera.

@@ -344,10 +344,26 @@ impl Check<'_> {
                     "the name of a body that can move",
                 ));
             }
-            if let EditKind::Teleport { to } = edit.what {
-                for component in to {
-                    self.number(&format!("{at}.what"), component, -20.0, 20.0)?;
+            let (what, body) = (format!("{at}.what"), s.body_index(&edit.body));
+            match edit.what {
+                EditKind::Teleport { to } => {
+                    for component in to {
+                        self.number(&what, component, -20.0, 20.0)?;
+                    }
                 }
+                EditKind::Speed { factor } => self.number(&what, factor, -10.0, 10.0)?,
+                EditKind::Hover { steps } if !(1..=1000).contains(&steps) => {
+                    return Err(self.fail(&what, format!("{steps} steps"), "1 to 1000"));
+                }
+                _ => {}
+            }
+            let rigid = body.is_some_and(|b| s.bodies[b].kind == Kind::Dynamic);
+            if edit.what.needs_forces() && !rigid {
+                return Err(self.fail(
+                    &format!("{at}.body"),
+                    format!("{:?}", edit.body),
+                    "the name of a rigid body that forces move (kind Dynamic)",
+                ));
             }
         }
         Ok(())

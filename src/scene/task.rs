@@ -150,29 +150,68 @@ impl Default for Behaviour {
     }
 }
 
-/// A checkable statement about tracked bodies.
+/// A checkable statement about what a film or a read-out shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Law {
     /// A body that was seen does not cease to be.
     Permanence,
     /// A body is one body.
     Duplication,
+    /// A body stays itself: colours do not swap, and none is recoloured.
+    Identity,
     /// A body does not jump.
     Continuity,
     /// A body keeps its size.
     Size,
-    /// Bodies do not overlap.
+    /// A body keeps its outline, as far as turning does not change it.
+    Shape,
+    /// A body stays sharp, opaque and of its own colour.
+    Look,
+    /// What does not move stays as it is.
+    Background,
+    /// What nothing touches falls as gravity says.
+    FreeFlight,
+    /// What nothing touches keeps its velocity, but for friction.
+    Inertia,
+    /// Energy does not grow unless a hand works.
+    Energy,
+    /// A collision changes both bodies, as their masses say.
+    Momentum,
+    /// There is no reaction without contact, and no contact without reaction.
+    Contact,
+    /// What rests is supported.
+    Support,
+    /// Bodies are neither in each other nor pass through each other.
     Interpenetration,
+    /// A body does not jump from one orientation to another.
+    Turning,
+    /// The hand goes where the action says.
+    Action,
+    /// A world that moves does not freeze.
+    Stillness,
 }
 
 impl Law {
     /// All laws, in the order in which they are listed.
-    pub const ALL: [Law; 5] = [
+    pub const ALL: [Law; 18] = [
         Law::Permanence,
         Law::Duplication,
+        Law::Identity,
         Law::Continuity,
         Law::Size,
+        Law::Shape,
+        Law::Look,
+        Law::Background,
+        Law::FreeFlight,
+        Law::Inertia,
+        Law::Energy,
+        Law::Momentum,
+        Law::Contact,
+        Law::Support,
         Law::Interpenetration,
+        Law::Turning,
+        Law::Action,
+        Law::Stillness,
     ];
 
     /// The identifier used in JSON and on screen.
@@ -180,9 +219,22 @@ impl Law {
         match self {
             Law::Permanence => "permanence",
             Law::Duplication => "duplication",
+            Law::Identity => "identity",
             Law::Continuity => "continuity",
             Law::Size => "size",
+            Law::Shape => "shape",
+            Law::Look => "look",
+            Law::Background => "background",
+            Law::FreeFlight => "free_flight",
+            Law::Inertia => "inertia",
+            Law::Energy => "energy",
+            Law::Momentum => "momentum",
+            Law::Contact => "contact",
+            Law::Support => "support",
             Law::Interpenetration => "interpenetration",
+            Law::Turning => "turning",
+            Law::Action => "action",
+            Law::Stillness => "stillness",
         }
     }
 
@@ -191,9 +243,41 @@ impl Law {
         match self {
             Law::Permanence => "A body that was seen does not vanish",
             Law::Duplication => "A body does not split into two",
+            Law::Identity => "Bodies do not swap or change their colours",
             Law::Continuity => "A body does not jump from place to place",
             Law::Size => "A body keeps its size",
-            Law::Interpenetration => "Bodies do not overlap",
+            Law::Shape => "A body keeps its outline, however it turns",
+            Law::Look => "A body stays sharp, opaque and of its own colour",
+            Law::Background => "What does not move stays as it is",
+            Law::FreeFlight => "What nothing touches falls as gravity says",
+            Law::Inertia => "What nothing touches keeps its velocity, but for friction",
+            Law::Energy => "Energy does not grow unless a hand works",
+            Law::Momentum => "A collision changes both bodies, as their masses say",
+            Law::Contact => {
+                "No body starts to move untouched, and none is touched without reacting"
+            }
+            Law::Support => "What rests is supported",
+            Law::Interpenetration => "Bodies do not overlap or pass through each other",
+            Law::Turning => "A body does not jump from one orientation to another",
+            Law::Action => "The hand goes where the action says",
+            Law::Stillness => "A world that moves does not freeze",
         }
+    }
+
+    /// Whether it speaks of how things move.
+    pub const fn is_of_motion(self) -> bool {
+        matches!(
+            self,
+            Law::Continuity
+                | Law::FreeFlight
+                | Law::Inertia
+                | Law::Energy
+                | Law::Momentum
+                | Law::Contact
+                | Law::Support
+                | Law::Turning
+                | Law::Action
+                | Law::Stillness
+        )
     }
 }

@@ -34,7 +34,7 @@ pub use news::{
 pub use planning::{Decision, Driver, PlanRequest, planning};
 pub use preview::{ENERGY_SIDE, Energy, LatentPath, Preview, principal};
 pub use reality::{goal_bounds, held_action, spawn_reality};
-pub use replaying::{Difference, Replay, Replayed, Replayer, replaying};
+pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
 pub use solid::Solid;
 pub use watching::{Watch, watch};
 

@@ -74,6 +74,23 @@ impl Replayer {
     /// In words: a file that is no shard or is damaged, an episode that it does not hold, a world that
     /// cannot be built.
     pub fn replay(&mut self, order: &Replay, cancel: &Cancel) -> Result<Replayed, String> {
+        let (episodes, index) = self.open(order)?;
+        let (scene, episode) = self.at_hand(order, index)?;
+        let (moments, solids, difference) = play(scene, episode, cancel)?;
+        Ok(Replayed {
+            replay: order.clone(),
+            episodes,
+            scene: scene.clone(),
+            seed: episode.seed,
+            moments,
+            solids,
+            difference,
+        })
+    }
+
+    /// Reads the shard that holds an episode, unless it is at hand: how many episodes the file or folder
+    /// holds, and the episode's place in the shard.
+    fn open(&mut self, order: &Replay) -> Result<(u64, u64), String> {
         let (store, only) = open(&order.file)?;
         let (shard, index, episodes) = match only {
             Some(shard) => {
@@ -98,25 +115,43 @@ impl Replayer {
         let at_hand = matches!(&self.open, Some((p, s, ..)) if *p == path && *s == shard);
         if !at_hand {
             let read = store.read(shard).map_err(|e| e.to_string())?;
-            self.open = Some((path.clone(), shard, Arc::new(store.index.scene), read));
+            self.open = Some((path, shard, Arc::new(store.index.scene), read));
         }
-        let Some((_, _, scene, read)) = &self.open else {
-            return Err(format!("{}: cannot be read", path.display()));
+        Ok((episodes, index))
+    }
+
+    fn at_hand(&self, order: &Replay, index: u64) -> Result<(&Arc<Scene>, &Episode), String> {
+        let Some((path, _, scene, read)) = &self.open else {
+            return Err(format!("{}: cannot be read", order.file.display()));
         };
         let episode = read.get(index as usize).ok_or_else(|| {
             let held = read.len();
             format!("{}: holds only {held} episodes", path.display())
         })?;
-        let (moments, solids, difference) = play(scene, episode, cancel)?;
-        Ok(Replayed {
-            replay: order.clone(),
-            episodes,
-            scene: scene.clone(),
-            seed: episode.seed,
-            moments,
-            solids,
-            difference,
-        })
+        Ok((scene, episode))
+    }
+}
+
+/// An episode as it was recorded, and the scene in which it was, with the breaks of physics that happened.
+///
+/// # Errors
+/// Those of [`Replayer::replay`], but for the world's.
+pub fn recorded(file: &Path, episode: u64) -> Result<(Arc<Scene>, Episode), String> {
+    let (mut replayer, file) = (Replayer::default(), file.to_path_buf());
+    let order = Replay { file, episode };
+    let (_, index) = replayer.open(&order)?;
+    let (scene, episode) = replayer.at_hand(&order, index)?;
+    Ok((as_it_was(scene, episode), episode.clone()))
+}
+
+/// Breaks of physics are marked in the episode that they happened in.
+fn as_it_was(scene: &Arc<Scene>, episode: &Episode) -> Arc<Scene> {
+    match scene.edits == episode.edits {
+        true => scene.clone(),
+        false => Arc::new(Scene {
+            edits: episode.edits.clone(),
+            ..(**scene).clone()
+        }),
     }
 }
 
@@ -145,14 +180,7 @@ fn open(file: &Path) -> Result<(Store, Option<u64>), String> {
 type Played = (Vec<Arc<Moment>>, Vec<Solid>, Option<Difference>);
 
 fn play(scene: &Arc<Scene>, episode: &Episode, cancel: &Cancel) -> Result<Played, String> {
-    // Breaks of physics are marked in the episode that they happened in.
-    let scene = &match scene.edits == episode.edits {
-        true => scene.clone(),
-        false => Arc::new(Scene {
-            edits: episode.edits.clone(),
-            ..(**scene).clone()
-        }),
-    };
+    let scene = &as_it_was(scene, episode);
     let eye = Eye::standard(scene).map_err(|e| e.to_string())?;
     let mut reality = Reality::new(scene, episode.seed).map_err(|e| e.to_string())?;
     let (dim, bodies) = (scene.actions.dim(), scene.bodies.len());

@@ -69,7 +69,7 @@ fn help_lists_every_command_and_every_option() {
         .fold(parallax(&["--help"]).assert().success(), |a, c| {
             a.stdout(contains(*c))
         });
-    let options: [(&str, &[&str]); 7] = [
+    let options: [(&str, &[&str]); 8] = [
         ("scenes", &["--check"]),
         ("models", &["--check"]),
         (
@@ -101,8 +101,18 @@ fn help_lists_every_command_and_every_option() {
         ),
         (
             "eval",
+            &["control", "rollout", "surprise", "--plan", "--list"],
+        ),
+        (
+            "judge",
             &[
-                "control", "rollout", "judge", "surprise", "--plan", "--list",
+                "CLIP",
+                "calibrate",
+                "validate",
+                "--coverage",
+                "--scene",
+                "--json",
+                "--gif",
             ],
         ),
         ("record", &["--scene", "--seed", "--out"]),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use parallax::episode::{CollectOptions, Store, collect};
-use parallax::judge::Thresholds;
+use parallax::judge::Calibration;
 use parallax::model::jepa::{Lewm, LewmConfig};
 use parallax::model::nn::{Init, Params};
 use parallax::model::{Camp, Cancel, Card, folder, registry};
@@ -243,6 +243,11 @@ impl FileVandal {
                     "Recolour(colour: Green)",
                     "Teleport(to: (0.0, 0.1, 0.0))",
                     "PassThrough",
+                    "Hover(steps: 3)",
+                    "NoGravity",
+                    "Speed(factor: 2.5)",
+                    "StopDead",
+                    "PassWall",
                 ];
                 let what = what[rng.random_range(0..what.len())];
                 format!(
@@ -296,7 +301,7 @@ impl FileVandal {
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
             Kind::Card => Card::load(dir).map(|_| ()).map_err(|e| e.to_string()),
-            Kind::Judge => Thresholds::read(&path)
+            Kind::Judge => Calibration::read(&path)
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
             Kind::Weights => {

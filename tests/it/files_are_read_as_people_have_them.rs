@@ -205,7 +205,7 @@ fn a_scene_is_called_as_its_file_is() {
         .and(contains("\"push2\""));
     parallax(
         home.path(),
-        &["eval", "judge", "--scene", "push2", "--episodes", "1"],
+        &["judge", "validate", "--scene", "push2", "--clips", "1"],
     )
     .assert()
     .code(1)

@@ -3,20 +3,24 @@
 #[cfg(feature = "app")]
 mod bad_starts_of_the_window_are_told;
 mod baselines_are_fair;
+mod beliefs_are_measured;
 mod command_line;
 mod contestants_are_treated_alike;
 mod diffusion_imagines;
 mod diffusion_learns;
 mod doctor_says_what_is_there;
+mod edits_break_what_they_say;
 mod episodes_are_inspected;
 mod episodes_survive_damage;
 mod examples_run;
 mod eye_equals_plain_cast;
 mod eye_sees_colliders;
 mod failures_have_a_cause;
+mod faults_are_as_described;
 mod figures_come_from_results;
 mod file_vandal;
 mod files_are_read_as_people_have_them;
+mod films_are_read;
 mod golden_runs;
 mod golden_trainings;
 mod ground_truth_holds;

@@ -312,9 +312,9 @@ fn numbers_out_of_range_on_the_command_line_are_wrong_use() {
     for bad in ["-1", "nan", "inf"] {
         cases.push((control(&format!("--beta={bad}")), "--beta"));
     }
-    for bad in ["0", "99", "-5", "nan"] {
-        let words = ["eval", "judge", &format!("--calibrate={bad}")].map(String::from);
-        cases.push((words.to_vec(), "--calibrate"));
+    for bad in ["0", "49", "-5", "nan"] {
+        let words = ["judge", "calibrate", &format!("--clips={bad}")].map(String::from);
+        cases.push((words.to_vec(), "--clips"));
     }
     for (args, word) in cases {
         Command::cargo_bin("parallax")

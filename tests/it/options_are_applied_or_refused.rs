@@ -49,15 +49,11 @@ fn scenes_apply_what_is_set_or_say_that_they_do_not() {
 fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
     // What a suite never looks at is no option of it.
     for (line, option) in [
-        ("eval judge --scene push --model lewm-push", "--model"),
-        ("eval judge --scene push --nfe 3", "--nfe"),
-        ("eval judge --scene push --out x.png", "--out"),
-        ("eval judge --scene push --candidates 3", "--candidates"),
-        (
-            "eval judge --scene push --calibrate 100 --episodes 5",
-            "--episodes",
-        ),
-        ("eval judge --scene push --calibrate 100 --seed 5", "--seed"),
+        ("judge validate --scene push --nfe 3", "--nfe"),
+        ("judge validate --scene push --out x.png", "--out"),
+        ("judge calibrate --scene push --seed 5", "--seed"),
+        ("judge calibrate --scene push --set gravity=-3", "--set"),
+        ("judge calibrate --scene push --json x.json", "--json"),
         (
             "eval rollout --scene push --model lewm-push --planner icem",
             "--planner",
@@ -82,10 +78,6 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
     }
     // What this scene, model or controller does not look at is refused.
     for (line, option) in [
-        (
-            "eval judge --scene push --calibrate 100 --set gravity=-3",
-            "--set",
-        ),
         (
             "eval rollout --scene push --model lewm-push --nfe 3",
             "--nfe",
@@ -133,24 +125,21 @@ fn the_judge_says_null_of_what_it_cannot_judge() {
     let dir = tempfile::tempdir().unwrap();
     let judged = |options: &str| {
         let file = dir.path().join("judge.json");
-        let line = format!(
-            "eval judge {options} --episodes 2 --json {}",
-            file.display()
-        );
+        let few = "--clips 2 --away 0 --faults 1";
+        let line = format!("judge validate {options} {few} --json {}", file.display());
         let out = parallax(&line).success();
         let text = String::from_utf8(out.get_output().stdout.clone()).unwrap();
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         (json, text)
     };
-    let (json, text) = judged("--scene push --set camera.y=0.6");
-    let found = &json["scenes"]["push"];
+    let (json, text) = judged("--scene tower --size 128");
+    let found = &json["scenes"]["tower"];
+    assert!(found["reality"]["flagged"].is_null(), "{found}");
+    let reason = found["reality"]["reason"].as_str().unwrap();
+    assert!(reason.contains("not calibrated at 128 pixels"), "{found}");
     assert!(
-        found["false_positive_clips"].is_null() && found["detection_rate"]["size"].is_null(),
-        "{found}"
-    );
-    assert!(
-        found["reasons"]["all"].as_str().unwrap().contains("camera"),
+        found["faults"]["teleport"]["strong"]["caught"].is_null(),
         "{found}"
     );
     assert!(
@@ -167,7 +156,7 @@ fn the_judge_says_null_of_what_it_cannot_judge() {
             .contains("one colour"),
         "{found}"
     );
-    assert!(found["detection_rate"]["permanence"].is_null(), "{found}");
+    assert!(found["reality"]["flagged"].is_null(), "{found}");
     assert!(
         text.contains("left out") && !text.contains("0.0 %"),
         "{text}"
@@ -175,19 +164,17 @@ fn the_judge_says_null_of_what_it_cannot_judge() {
 
     let (json, _) = judged("--scene reach");
     let found = &json["scenes"]["reach"];
+    assert!(found["reality"]["flagged"]["rate"].is_f64(), "{found}");
     assert!(
-        found["calibrated"] == true && found["false_positive_clips"]["rate"].is_f64(),
-        "{found}"
-    );
-    assert!(
-        found["detection_rate"]["interpenetration"].is_null(),
-        "{found}"
-    );
-    assert!(
-        found["reasons"]["interpenetration"]
+        found["absent"]["momentum"]
             .as_str()
             .unwrap()
             .contains("two bodies"),
+        "{found}"
+    );
+    let hovers = &found["faults"]["hovers"]["strong"];
+    assert!(
+        hovers["caught"].is_null() && hovers["reason"].is_string(),
         "{found}"
     );
 }

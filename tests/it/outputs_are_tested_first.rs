@@ -95,7 +95,7 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
     let picture = dir.path().join("a.png");
     for line in [
         CONTROL,
-        "eval judge --scene fall --episodes 1",
+        "judge validate --scene fall --clips 1",
         "eval probe --scene push --model lewm-push",
     ] {
         parallax(&with(&format!("{line} --out"), &picture))
@@ -120,7 +120,7 @@ fn a_picture_is_asked_for_only_of_what_draws_one() {
             "eval probe --scene push --model lewm-push --sweep gravity=-3",
             "--sweep",
         ),
-        ("eval judge --scene fall --model diffusion", "--model"),
+        ("judge calibrate --scene fall --episodes 5", "--episodes"),
         (
             "eval control --scene reach --model random --calibrate 100",
             "--calibrate",

@@ -159,11 +159,12 @@ fn violations_are_counted_in_the_pane_and_found_at_their_moment() {
         }),
         violations: vec![Violation {
             law: Law::Permanence,
-            body: 1,
+            body: Some(1),
             first_frame: 3,
             last_frame: 4,
             severity: 0.8,
             boxes: vec![[10, 10, 20, 20]; 2],
+            sentence: "the cube vanished".into(),
         }],
         judged: true,
         ..Rollout::default()

@@ -351,7 +351,7 @@ fn seeds_that_would_run_out_are_wrong_use() {
             "random",
             "--no-references",
         ],
-        &["eval", "judge", "--scene", "fall"],
+        &["judge", "validate", "--scene", "fall"],
         &["record", "--scene", "reach", "--out", "x.gif"],
     ] {
         parallax(&[args, &["--seed", near_the_end]].concat())

@@ -28,10 +28,7 @@ fn every_shipped_scene_is_sound() {
     for name in names {
         let scene = scene::load(&name).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(scene.name, name, "a scene is named like its file");
-        assert!(
-            !scene.summary.is_empty() && !scene.laws.is_empty(),
-            "{name}"
-        );
+        assert!(!scene.summary.is_empty(), "{name}");
         Reality::new(&Arc::new(scene), 1_000_000).unwrap_or_else(|e| panic!("{e}"));
     }
 }

@@ -67,7 +67,8 @@ fn findings(state: &State) -> Vec<Finding<'_>> {
                     body: state
                         .scene
                         .as_ref()
-                        .and_then(|s| s.bodies.get(v.body))
+                        .zip(v.body)
+                        .and_then(|(s, body)| s.bodies.get(body))
                         .map_or("?", |b| b.name.as_str()),
                     pane: &pane.name,
                     severity: v.severity,

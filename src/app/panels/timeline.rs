@@ -74,7 +74,8 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         let body = state
             .scene
             .as_ref()
-            .and_then(|sc| sc.bodies.get(body))
+            .zip(body)
+            .and_then(|(sc, body)| sc.bodies.get(body))
             .map_or("?", |b| b.name.as_str());
         let body = super::legible(ui.ctx(), body).into_owned();
         response.on_hover_text(format!(
@@ -209,7 +210,7 @@ fn pane_track(
     pane: &Pane,
     s: &Surfaces,
     pointer: Option<Pos2>,
-) -> Option<(Law, usize, f32)> {
+) -> Option<(Law, Option<usize>, f32)> {
     let colour = theme::camp_colour(pane.camp());
     label(painter, rect, y, axis.track, &pane.name, colour, s);
     let radius = CornerRadius::same(3);
@@ -239,7 +240,7 @@ fn violation_marks(
     axis: &Axis,
     rollout: &Rollout,
     pointer: Option<Pos2>,
-) -> Option<(Law, usize, f32)> {
+) -> Option<(Law, Option<usize>, f32)> {
     let mut hovered = None;
     let skip = rollout.imagined.frameskip.max(1);
     for v in &rollout.violations {

@@ -33,7 +33,7 @@ pub(super) struct Dreamer {
     /// The last that it judges.
     judged_to: usize,
     /// The last step in which a body broke a law.
-    broken: HashMap<(Law, usize), usize>,
+    broken: HashMap<(Law, Option<usize>), usize>,
 }
 
 impl Dreamer {
@@ -78,6 +78,8 @@ impl Dreamer {
         Some(JudgeRollout {
             scene,
             real: self.film.iter().take(CONTEXT_FRAMES).cloned().collect(),
+            model: String::new(),
+            actions: None,
             imagined: Arc::new(Imagined {
                 frames: Some(frames),
                 ..Imagined::default()
@@ -243,7 +245,7 @@ impl Session {
             }
         }
         match self.dream_judge.poll().map(|r| r.result) {
-            Some(Ok(violations)) => dreamer.hear_judge(&violations, dream),
+            Some(Ok(verdict)) => dreamer.hear_judge(&verdict.violations, dream),
             Some(Err(e)) => tracing::warn!("{}: its dream was not judged: {e}", dream.model),
             None => {}
         }
@@ -291,11 +293,12 @@ mod tests {
         let mut dream = Dream::default();
         let found = |first: usize, last: usize| Violation {
             law: Law::Size,
-            body: 0,
+            body: Some(0),
             first_frame: first,
             last_frame: last,
             severity: 1.0,
             boxes: vec![[0, 0, 1, 1]; last - first + 1],
+            sentence: String::new(),
         };
         (0..CONTEXT_FRAMES).for_each(|_| dreamer.film(Frame::new(2, vec![0; 12])));
         let mut steps = 0;
@@ -315,6 +318,6 @@ mod tests {
         assert_eq!(judge(&mut dreamer, 4, &[found(2, 4)]), (Some(1), 0));
         // Twenty steps on, the judge looks at the last twelve: its frame 8 is the dream's 17th step.
         assert_eq!(judge(&mut dreamer, 11, &[found(8, 11)]), (Some(2), 1));
-        assert_eq!(dreamer.broken[&(Law::Size, 0)], 20);
+        assert_eq!(dreamer.broken[&(Law::Size, Some(0))], 20);
     }
 }

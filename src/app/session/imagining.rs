@@ -41,6 +41,8 @@ impl Session {
                             back.judging.ask(JudgeRollout {
                                 scene,
                                 real: context_at(moments, branch, CONTEXT_FRAMES).frames,
+                                model: pane.name.clone(),
+                                actions: None,
                                 imagined: imagined.clone(),
                             });
                         }
@@ -70,7 +72,7 @@ impl Session {
                 if let (true, Some(rollout)) = (of == episode, rollout) {
                     rollout.judged = true;
                     match report.result {
-                        Ok(violations) => rollout.violations = violations,
+                        Ok(verdict) => rollout.violations = verdict.violations,
                         Err(e) => tracing::warn!("{}: not judged: {e}", pane.name),
                     }
                 }

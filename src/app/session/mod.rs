@@ -22,7 +22,7 @@ use crossbeam_channel::Receiver;
 
 use super::command::Command;
 use super::state::*;
-use crate::judge::Violation;
+use crate::judge::Verdict;
 use crate::model::{MaskedClip, WorldModel};
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
@@ -36,7 +36,7 @@ use crate::worker::{
 struct Backstage {
     model: Option<Arc<dyn WorldModel>>,
     imagination: Desk<Imagine, Imagined>,
-    judging: Desk<JudgeRollout, Vec<Violation>>,
+    judging: Desk<JudgeRollout, Verdict>,
     masking: Desk<MaskClip, MaskedClip>,
     /// Episode of the order under way, and its rollout as far as it is known.
     asked: (u64, Rollout),
@@ -78,7 +78,7 @@ pub struct Session {
     /// Looks after the file of the scene shown.
     watch: Option<Watch>,
     dreams: Desk<DreamStep, Dreamt>,
-    dream_judge: Desk<JudgeRollout, Vec<Violation>>,
+    dream_judge: Desk<JudgeRollout, Verdict>,
     dreamer: Option<dreaming::Dreamer>,
     replays: Desk<Replay, Replayed>,
     replays_shown: u64,

@@ -1,0 +1,503 @@
+//! Faults in films of reality: what would be drawn if the body were elsewhere or another, if its picture were
+//! damaged, or if another physics moved it from some moment on.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::catalogue::{Does, Fault, Strength};
+use super::paint;
+use super::truth::{Occasion, Truth, bounds, dot, fine, norm, sub};
+use crate::camera::{Eye, View};
+use crate::scene::{Colour, EditKind, Shape};
+use crate::sim::Reality;
+
+/// Tries for a place with room.
+const TRIES: usize = 60;
+/// Bodies on the floor are no higher above it, metres.
+const ON_FLOOR_M: f32 = 0.02;
+
+/// A film with a fault in it.
+#[derive(Clone, Debug)]
+pub struct Faulty {
+    /// `[T]`, `[H, W, 3]` bytes each, the real ones before it included.
+    pub frames: Vec<Vec<u8>>,
+    /// First frame that shows it, counted from the first imagined one.
+    pub first: usize,
+    /// The body at fault; none where the film itself is.
+    pub body: Option<usize>,
+    /// Another body that takes part.
+    pub other: Option<usize>,
+    /// `[T]`: where it is to be seen, x0, y0, x1, y1 (exclusive); none where the picture is as it should be.
+    pub places: Vec<Vec<[u16; 4]>>,
+}
+
+impl Fault {
+    /// Whether what is done at a frame shows in the next one only: the simulator has to take a step.
+    pub(super) fn starts_a_frame_later(&self) -> bool {
+        match self.does {
+            Does::Speed | Does::StopDead | Does::Kick | Does::Hover | Does::Weight { .. } => true,
+            Does::PassBody | Does::PassWall => true,
+            Does::Edit(what) => what != EditKind::Vanish,
+            _ => false,
+        }
+    }
+}
+
+/// Injects a fault into a clip at an occasion drawn from its seed; `None` where it gives none.
+pub fn inject(
+    truth: &Truth,
+    eye: &Eye,
+    tracked: &[usize],
+    fault: &Fault,
+    strength: Strength,
+) -> Option<Faulty> {
+    let amount = fault.amount(strength)?;
+    // One draw for all strengths of a fault: they differ in nothing else where the occasion is the same.
+    let mut rng = ChaCha8Rng::seed_from_u64(truth.seed ^ fault.key());
+    let occasion = truth.occasion(eye, tracked, fault, amount, &mut rng)?;
+    let injection = Injection {
+        truth,
+        eye,
+        fault,
+        amount,
+        occasion,
+    };
+    match fault.does {
+        Does::FreezeFilm => Some(injection.frozen()),
+        Does::Dissolve => injection.dissolved(&mut rng),
+        Does::Shift | Does::Shake | Does::Twin | Does::Sink => injection.moved(&mut rng),
+        Does::Resize { .. } | Does::Swell { .. } | Does::Turn | Does::Recolour | Does::Swap => {
+            Some(injection.changed(&mut rng))
+        }
+        Does::Blur | Does::Fade | Does::Squash | Does::Vanish => Some(injection.painted(&mut rng)),
+        _ => injection.simulated(&mut rng),
+    }
+}
+
+/// A film that stands still from its first imagined frame on; `None` where reality does, too.
+pub fn frozen_from_the_start(truth: &Truth, eye: &Eye) -> Option<Faulty> {
+    let last = truth.states.len() - 1;
+    let moved = |b: usize, range: std::ops::RangeInclusive<usize>| {
+        range.map(|t| truth.pixels_moved(eye, t, b)).sum::<f32>()
+    };
+    let bodies = truth.scene.bodies.len();
+    let before = (0..bodies).any(|b| moved(b, 1..=super::REFERENCE - 1) >= 2.0);
+    let after = (0..bodies).any(|b| moved(b, super::REFERENCE..=last) >= 4.0);
+    (before && after).then(|| hold(truth, super::REFERENCE, last + 1 - super::REFERENCE))
+}
+
+/// Repeats the frame before `at` for `count` frames.
+fn hold(truth: &Truth, at: usize, count: usize) -> Faulty {
+    let honest = truth.frames();
+    let size = truth.views[0].size;
+    let (mut frames, mut places) = (honest.clone(), vec![Vec::new(); honest.len()]);
+    for t in at..(at + count).min(honest.len()) {
+        frames[t] = honest[at - 1].clone();
+        places[t].extend(paint::difference(size, &frames[t], &honest[t]));
+        // All of the film stands still.
+        places[t].push([0, 0, size as u16, size as u16]);
+    }
+    Faulty {
+        frames,
+        first: at - super::REFERENCE,
+        body: None,
+        other: None,
+        places,
+    }
+}
+
+struct Injection<'a> {
+    truth: &'a Truth,
+    eye: &'a Eye,
+    fault: &'a Fault,
+    amount: f32,
+    occasion: Occasion,
+}
+
+impl Injection<'_> {
+    /// Frames as `draw` gives them from the occasion on; it is told the frame and says where it drew.
+    fn film(&self, mut draw: impl FnMut(usize) -> (Vec<u8>, Vec<[u16; 4]>)) -> Faulty {
+        let Occasion { at, body, other } = self.occasion;
+        let later = usize::from(self.fault.starts_a_frame_later());
+        let mut frames: Vec<Vec<u8>> = self.truth.frames();
+        let mut places = vec![Vec::new(); frames.len()];
+        for t in at + later..frames.len() {
+            (frames[t], places[t]) = draw(t);
+        }
+        Faulty {
+            frames,
+            first: at + later - super::REFERENCE,
+            body: (body != usize::MAX).then_some(body),
+            other,
+            places,
+        }
+    }
+
+    /// Where a body is at fault: where it is seen, and where it should be.
+    fn places(&self, t: usize, view: &View) -> Vec<[u16; 4]> {
+        let body = self.occasion.body;
+        [bounds(view, body), bounds(&self.truth.views[t], body)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn frozen(&self) -> Faulty {
+        hold(self.truth, self.occasion.at, self.amount as usize)
+    }
+
+    /// A patch of what is seen of floor, sky and fixed bodies, and that no moving body nor its shadow comes
+    /// near, in another brightness.
+    fn dissolved(&self, rng: &mut ChaCha8Rng) -> Option<Faulty> {
+        let (views, size) = (&self.truth.views, self.eye.size());
+        let side = ((self.amount * fine(self.eye)).round() as usize).max(1);
+        let margin = (3.0 * fine(self.eye)) as usize;
+        let clear = |x: usize, y: usize| {
+            let (x0, y0) = (x.saturating_sub(margin), y.saturating_sub(margin));
+            let (x1, y1) = ((x + side + margin).min(size), (y + side + margin).min(size));
+            views.iter().all(|v| {
+                let same = |i: usize| {
+                    (0..3).all(|c| v.rgb[i * 3 + c].abs_diff(views[0].rgb[i * 3 + c]) < 6)
+                };
+                (y0..y1).all(|y| (x0..x1).all(|x| !v.moving[y * size + x] && same(y * size + x)))
+            })
+        };
+        let room = size.checked_sub(side + 2)?;
+        let found = (0..4 * TRIES).find_map(|_| {
+            let (x, y) = (rng.random_range(1..=room), rng.random_range(1..=room));
+            clear(x, y).then_some((x, y))
+        });
+        let (x, y) = found?;
+        let patch = [x as u16, y as u16, (x + side) as u16, (y + side) as u16];
+        Some(self.film(|t| (paint::dissolved(size, &views[t].rgb, patch), vec![patch])))
+    }
+
+    /// The body elsewhere, or there twice.
+    fn moved(&self, rng: &mut ChaCha8Rng) -> Option<Faulty> {
+        let Occasion { at, body, other } = self.occasion;
+        let by = match self.fault.does {
+            Does::Sink => self.into_other(other?)?,
+            Does::Twin => {
+                let reach = self.truth.scene.bodies[body].shape.bounding_radius();
+                let place = self.truth.states[at].bodies[body].position;
+                let apart = 2.0 * reach / self.eye.metres_per_pixel(place) / fine(self.eye);
+                self.shift(at, self.amount + apart, rng)?
+            }
+            _ => self.shift(at, self.amount, rng)?,
+        };
+        if self.fault.does == Does::Sink && !self.both_show(other?, by) {
+            return None;
+        }
+        Some(self.film(|t| {
+            let honest = &self.truth.views[t];
+            let shaken = self.fault.does == Does::Shake && (t - at) % 2 == 1;
+            let by = if shaken { [0.0; 3] } else { by };
+            let mut fork = self.truth.worlds[t].fork();
+            let from = self.truth.states[t].bodies[body].position;
+            let to = match (self.fault.does, other) {
+                // The other one goes on; this one stays in it.
+                (Does::Sink, Some(o)) => {
+                    let target = self.truth.states[t].bodies[o].position;
+                    let start = self.truth.states[at].bodies[o].position;
+                    let own = self.truth.states[at].bodies[body].position;
+                    std::array::from_fn(|i| own[i] + by[i] + target[i] - start[i])
+                }
+                _ => std::array::from_fn(|i| from[i] + by[i]),
+            };
+            fork.teleport(body, to);
+            let view = self.eye.look(&fork);
+            let places = self.places(t, &view);
+            if self.fault.does != Does::Twin {
+                return (view.rgb, places);
+            }
+            let mut both = honest.rgb.clone();
+            for (i, _) in view
+                .ids
+                .iter()
+                .enumerate()
+                .filter(|(_, id)| usize::from(**id) == body + 1)
+            {
+                both[i * 3..i * 3 + 3].copy_from_slice(&view.rgb[i * 3..i * 3 + 3]);
+            }
+            (both, places)
+        }))
+    }
+
+    /// A shift in the plane of motion that moves the body by so many 64ths of the picture, to where there is
+    /// room at the frame `at` and the next few.
+    fn shift(&self, at: usize, pixels: f32, rng: &mut ChaCha8Rng) -> Option<[f32; 3]> {
+        let body = self.occasion.body;
+        let (eye, truth) = (self.eye, self.truth);
+        let place = truth.states[at].bodies[body].position;
+        let from = eye.project(place)?;
+        let down = truth.scene.is_seen_from_above();
+        let low = truth.low(at, body);
+        let carried = low < ON_FLOOR_M;
+        let wanted = pixels * fine(eye);
+        let size = eye.size() as f32;
+        let radius = truth.scene.bodies[body].shape.bounding_radius();
+        let reach = |b: usize, t: usize| {
+            let shape = &truth.scene.bodies[b].shape;
+            shape.bounding_radius() / eye.metres_per_pixel(truth.states[t].bodies[b].position)
+        };
+        for _ in 0..TRIES {
+            let angle = rng.random_range(0.0..std::f32::consts::TAU);
+            let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));
+            let direction = match (down, carried) {
+                (true, _) => [cos, 0.0, sin],
+                (false, true) => [cos.signum(), 0.0, 0.0],
+                (false, false) => [cos, sin, 0.0],
+            };
+            let mut metres = wanted * eye.metres_per_pixel(place);
+            let moved = |metres: f32| {
+                let to: [f32; 3] = std::array::from_fn(|i| place[i] + direction[i] * metres);
+                eye.project(to)
+                    .map(|p| (to, (p[0] - from[0]).hypot(p[1] - from[1]), p))
+            };
+            for _ in 0..4 {
+                if let Some((_, found, _)) = moved(metres) {
+                    metres *= wanted / found.max(1e-3);
+                }
+            }
+            let Some((to, _, p)) = moved(metres) else {
+                continue;
+            };
+            let own = radius / eye.metres_per_pixel(to);
+            let margin = own + 2.0 * fine(eye);
+            let inside = p.iter().all(|&c| c > margin && c < size - margin);
+            let clear = (at..(at + 2).min(truth.states.len())).all(|t| {
+                (0..truth.scene.bodies.len())
+                    .filter(|&o| o != body)
+                    .all(|o| {
+                        eye.project(truth.states[t].bodies[o].position)
+                            .is_none_or(|q| {
+                                let apart = own + reach(o, t) + 2.0 * fine(eye);
+                                (q[0] - p[0]).hypot(q[1] - p[1]) > apart
+                            })
+                    })
+            });
+            if inside && clear && (down || low + to[1] - place[1] > -0.005) {
+                return Some(std::array::from_fn(|i| to[i] - place[i]));
+            }
+        }
+        None
+    }
+
+    /// From where the body is to where it is so deep in the other one, on the side that it comes from (a box:
+    /// through its nearest face).
+    fn into_other(&self, other: usize) -> Option<[f32; 3]> {
+        let Occasion { at, body, .. } = self.occasion;
+        let state = &self.truth.states[at];
+        let (place, target) = (state.bodies[body].position, state.bodies[other].position);
+        let shapes = [other, body].map(|b| (b, &self.truth.scene.bodies[b].shape));
+        let boxy = shapes
+            .iter()
+            .find(|(_, s)| matches!(s, Shape::Cuboid { .. }));
+        let yaw = boxy.map(|(b, _)| state.bodies[*b].yaw());
+        let [x, z] = direction([place[0] - target[0], place[2] - target[2]], yaw);
+        let apart = (1.0 - self.amount) * 0.5 * (shapes[0].1.size() + shapes[1].1.size());
+        let to = [
+            target[0] + x * apart,
+            place[1].min(target[1]).max(0.02),
+            target[2] + z * apart,
+        ];
+        Some(sub(to, place))
+    }
+
+    /// What the eye cannot see nobody can judge: both bodies have to show a third of themselves.
+    fn both_show(&self, other: usize, by: [f32; 3]) -> bool {
+        let Occasion { at, body, .. } = self.occasion;
+        let mut fork = self.truth.worlds[at].fork();
+        let from = self.truth.states[at].bodies[body].position;
+        fork.teleport(body, std::array::from_fn(|i| from[i] + by[i]));
+        let view = self.eye.look(&fork);
+        let count =
+            |v: &View, b: usize| v.ids.iter().filter(|&&id| usize::from(id) == b + 1).count();
+        [body, other]
+            .iter()
+            .all(|&b| 3 * count(&view, b) >= count(&self.truth.views[at], b))
+    }
+
+    /// The body as another: of another size, colour or turn.
+    fn changed(&self, rng: &mut ChaCha8Rng) -> Faulty {
+        let Occasion { at, body, other } = self.occasion;
+        let amount = self.amount;
+        let colour = self.strange_colour(rng);
+        let turn = if rng.random::<bool>() {
+            amount
+        } else {
+            -amount
+        };
+        let axis = match self.truth.scene.is_seen_from_above() {
+            true => [0.0, 1.0, 0.0],
+            false => [0.0, 0.0, 1.0],
+        };
+        self.film(|t| {
+            let mut fork = self.truth.worlds[t].fork();
+            let sign = |up: bool| if up { 1.0 } else { -1.0 };
+            let mut share = 1.0;
+            match self.fault.does {
+                Does::Resize { up } => fork.resize(body, 1.0 + sign(up) * amount),
+                Does::Swell { up } => {
+                    let frames = (t - at + 1) as i32;
+                    fork.resize(body, (1.0 + sign(up) * amount).powi(frames));
+                }
+                Does::Turn => fork.turn(body, axis, turn.to_radians()),
+                Does::Swap => {
+                    share = amount;
+                    let other = other.unwrap_or(body);
+                    let [own, others] = [body, other].map(|b| fork.body(b).colour);
+                    fork.edit(body, EditKind::Recolour { colour: others });
+                    fork.edit(other, EditKind::Recolour { colour: own });
+                }
+                _ => {
+                    share = amount;
+                    fork.edit(body, EditKind::Recolour { colour });
+                }
+            }
+            let view = self.eye.look(&fork);
+            let mut places = self.places(t, &view);
+            places.extend(other.and_then(|o| bounds(&view, o)));
+            (
+                paint::mix(&view.rgb, &self.truth.views[t].rgb, share),
+                places,
+            )
+        })
+    }
+
+    /// The body's picture damaged.
+    fn painted(&self, rng: &mut ChaCha8Rng) -> Faulty {
+        let Occasion { at, body, .. } = self.occasion;
+        let (amount, size) = (self.amount, self.eye.size());
+        let axis = usize::from(rng.random::<bool>());
+        self.film(|t| {
+            let honest = &self.truth.views[t];
+            let mut fork = self.truth.worlds[t].fork();
+            fork.edit(body, EditKind::Vanish);
+            let without = self.eye.look(&fork).rgb;
+            let frame = match self.fault.does {
+                Does::Blur => paint::blurred(size, &honest.rgb, &without, amount * fine(self.eye)),
+                Does::Fade => paint::mix(&honest.rgb, &without, amount),
+                Does::Vanish => {
+                    let gone = ((t - at + 1) as f32 / amount).min(1.0);
+                    paint::mix(&honest.rgb, &without, 1.0 - gone)
+                }
+                _ => {
+                    let id = body as u8 + 1;
+                    paint::squashed(size, &honest.rgb, &without, &honest.ids, id, amount, axis)
+                }
+            };
+            (frame, self.places(t, honest))
+        })
+    }
+
+    /// Another physics from the occasion on.
+    fn simulated(&self, rng: &mut ChaCha8Rng) -> Option<Faulty> {
+        let Occasion { at, body, .. } = self.occasion;
+        let (amount, truth) = (self.amount, self.truth);
+        let mut world = truth.worlds[at].fork();
+        let jump = match self.fault.does {
+            Does::Jump => Some(self.shift(at, amount, rng)?),
+            _ => None,
+        };
+        let colour = self.strange_colour(rng);
+        let edit = match self.fault.does {
+            Does::Speed => EditKind::Speed { factor: amount },
+            Does::StopDead => EditKind::StopDead,
+            Does::Hover => EditKind::Hover {
+                steps: amount as u32,
+            },
+            Does::PassBody => EditKind::PassThrough,
+            Does::PassWall => EditKind::PassWall,
+            Does::Recolours => EditKind::Recolour { colour },
+            Does::Edit(what) => what,
+            Does::Jump => {
+                let (from, by) = (truth.states[at].bodies[body].position, jump?);
+                let to = std::array::from_fn(|i| from[i] + by[i]);
+                EditKind::Teleport { to }
+            }
+            Does::Weight { sign } => {
+                world.weigh(body, f32::from(sign) * amount);
+                EditKind::Speed { factor: 1.0 }
+            }
+            _ => {
+                self.kick(&mut world, rng);
+                EditKind::Speed { factor: 1.0 }
+            }
+        };
+        world.edit(body, edit);
+        let hovers = match edit {
+            EditKind::Hover { steps } => steps as usize,
+            _ => usize::MAX,
+        };
+        // What shows at once is drawn before the simulator takes a step.
+        let mut now = at;
+        Some(self.film(|t| {
+            while now < t {
+                if now - at == hovers {
+                    world.weigh(body, 1.0);
+                }
+                world.act(&truth.actions[now]);
+                world.step();
+                now += 1;
+            }
+            let view = self.eye.look(&world);
+            let places = self.places(t, &view);
+            (view.rgb, places)
+        }))
+    }
+
+    /// Changes the body's velocity by so many 64ths of the picture a frame, in the plane of motion.
+    fn kick(&self, world: &mut Reality, rng: &mut ChaCha8Rng) {
+        let Occasion { at, body, .. } = self.occasion;
+        let state = &self.truth.states[at].bodies[body];
+        let low = self.truth.low(at, body);
+        let angle = rng.random_range(0.0..std::f32::consts::TAU);
+        let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));
+        let direction = match (self.truth.scene.is_seen_from_above(), low < ON_FLOOR_M) {
+            (true, _) => [cos, 0.0, sin],
+            (false, true) => [cos.signum(), 0.0, 0.0],
+            (false, false) => [cos, sin, 0.0],
+        };
+        let speed = 10.0 * self.amount * fine(self.eye) * self.eye.metres_per_pixel(state.position);
+        let mass = world.body(body).mass;
+        world.impulse(body, direction.map(|d| d * speed * mass));
+    }
+
+    /// A colour that no body of the scene has, as far from this one's as can be.
+    fn strange_colour(&self, rng: &mut ChaCha8Rng) -> Colour {
+        let bodies = &self.truth.scene.bodies;
+        let free: Vec<Colour> = Colour::PALETTE
+            .into_iter()
+            .filter(|c| bodies.iter().all(|b| b.colour != *c))
+            .collect();
+        let body = self.occasion.body.min(bodies.len() - 1);
+        let own = bodies[body].colour;
+        let far = |c: &Colour| {
+            let d: [f32; 3] =
+                std::array::from_fn(|i| f32::from(c.rgb()[i]) - f32::from(own.rgb()[i]));
+            norm(d)
+        };
+        let start = rng.random_range(0..free.len().max(1));
+        let picked = free.iter().cycle().skip(start).take(free.len().min(3));
+        let best = picked.max_by(|a, b| far(a).total_cmp(&far(b)));
+        best.copied().unwrap_or(if own == Colour::Grey {
+            Colour::Dark
+        } else {
+            Colour::Grey
+        })
+    }
+}
+
+/// Unit vector along `d`; with a yaw, the nearest of the four face normals of a box turned so.
+fn direction(d: [f32; 2], yaw: Option<f32>) -> [f32; 2] {
+    let length = norm([d[0], d[1], 0.0]).max(1e-3);
+    let unit = [d[0] / length, d[1] / length];
+    let Some(yaw) = yaw else { return unit };
+    let (sin, cos) = (libm::sinf(yaw), libm::cosf(yaw));
+    let flat = |v: [f32; 2]| dot([v[0], v[1], 0.0], [unit[0], unit[1], 0.0]);
+    [[cos, -sin], [sin, cos], [-cos, sin], [-sin, -cos]]
+        .into_iter()
+        .max_by(|a, b| flat(*a).total_cmp(&flat(*b)))
+        .unwrap_or(unit)
+}

@@ -1,0 +1,190 @@
+//! **What does not move stays as it is.**
+//!
+//! Score: how far a patch of 4 x 4 pixels (of 64) that shows neither a body nor its shadow is from what it was
+//! before, mean over its pixels and beyond a few bytes of noise, bytes. Fixed bodies, floor and sky belong to
+//! the background. A shadow makes a pixel darker by at most what the sun gives, without changing its hue, and
+//! only where a body throws one. What the real frames do not show is taken from the scene itself.
+
+use super::{Case, Rule, Score, nowhere_absent};
+use crate::camera::SIZE;
+use crate::judge::see::STRANGER;
+use crate::scene::Law;
+
+pub(super) const RULE: Rule = Rule {
+    law: Law::Background,
+    unit: "bytes",
+    least: 8.0,
+    strong: 45.0,
+    readouts: false,
+    absent: nowhere_absent,
+    scores,
+    says: |_, score| format!("what stands still has changed, by {score:.0} of 255"),
+};
+
+/// Noise that does not count, bytes.
+const NOISE: f32 = 8.0;
+/// The deepest shadow, over full light.
+const SHADOW: f32 = 0.5;
+/// Pixels around a body that its edge and the contact's shadow may change, 64ths of the picture.
+const AROUND: f32 = 2.0;
+/// Side of a patch, 64ths of the picture.
+const PATCH: usize = 4;
+
+fn scores(case: &Case, out: &mut Vec<Score>) {
+    let Some(film) = &case.tracks.film else {
+        return;
+    };
+    let size = film.size;
+    let base = base(case);
+    let patch = (PATCH * size / SIZE).max(2);
+    let step = (patch / 2).max(1);
+    let mut error = vec![0.0f32; size * size];
+    for t in case.imagined() {
+        let covered = covered(case, t);
+        let shaded = shaded(case, t);
+        for (i, p) in film.frames[t].chunks_exact(3).enumerate().take(size * size) {
+            error[i] = match &base[i] {
+                Some(b) if !covered[i] => {
+                    let may = shaded[i] || film.fixed[i].is_finite();
+                    (departure(p, b, may) - NOISE).max(0.0)
+                }
+                _ => 0.0,
+            };
+        }
+        let (mut worst, mut at) = (0.0f32, [0usize; 2]);
+        for y in (0..=size - patch).step_by(step) {
+            for x in (0..=size - patch).step_by(step) {
+                let rows = (y..y + patch).map(|r| &error[r * size + x..r * size + x + patch]);
+                let mean = rows.flatten().sum::<f32>() / (patch * patch) as f32;
+                if mean > worst {
+                    (worst, at) = (mean, [x, y]);
+                }
+            }
+        }
+        let bounds = [at[0], at[1], at[0] + patch, at[1] + patch].map(|v| v as u16);
+        out.push(case.whole_film(Law::Background, t, worst, bounds));
+    }
+}
+
+/// Root mean square distance of a pixel from its background, in shadow or not.
+fn departure(p: &[u8], base: &[f32; 3], shaded: bool) -> f32 {
+    let p: [f32; 3] = std::array::from_fn(|c| f32::from(p[c]));
+    let along: f32 = (0..3).map(|c| p[c] * base[c]).sum();
+    let long: f32 = base.iter().map(|b| b * b).sum();
+    let light = match shaded {
+        true => (along / long.max(1.0)).clamp(SHADOW, 1.0),
+        false => 1.0,
+    };
+    let d = (0..3)
+        .map(|c| (p[c] - light * base[c]).powi(2))
+        .sum::<f32>();
+    (d / 3.0).sqrt()
+}
+
+/// What each pixel shows where nothing covers it, as far as that is known.
+fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
+    let Some(film) = &case.tracks.film else {
+        return Vec::new();
+    };
+    let (n, plate) = (film.size * film.size, &case.world.plate);
+    let known = plate.len() == 3 * n && !case.world.drawn_elsewhere;
+    let drawn = |i: usize| -> [f32; 3] { std::array::from_fn(|c| f32::from(plate[3 * i + c])) };
+    let mut base: Vec<Option<[f32; 3]>> = vec![None; n];
+    for t in 0..case.tracks.reference.min(film.frames.len()) {
+        let covered = covered(case, t);
+        for (i, p) in film.frames[t].chunks_exact(3).enumerate().take(n) {
+            let p: [f32; 3] = std::array::from_fn(|c| f32::from(p[c]));
+            let brighter = base[i].is_none_or(|b| p.iter().sum::<f32>() > b.iter().sum::<f32>());
+            if !covered[i] && brighter {
+                base[i] = Some(p);
+            }
+        }
+    }
+    if !known {
+        return base;
+    }
+    for (i, b) in base.iter_mut().enumerate() {
+        let scene = drawn(i);
+        // A pixel that lay in shadow all the time is as bright as the scene has it.
+        let bytes = |v: &[f32; 3]| v.map(|c| c as u8);
+        let same = b.is_none_or(|b| departure(&bytes(&b), &scene, true) < 2.0 * NOISE);
+        if same {
+            *b = Some(scene);
+        }
+    }
+    base
+}
+
+/// Pixels that a body covers, with what is around it.
+fn covered(case: &Case, t: usize) -> Vec<bool> {
+    let Some(film) = &case.tracks.film else {
+        return Vec::new();
+    };
+    let size = film.size;
+    let reach = (AROUND * case.fine()).round() as usize;
+    let mut out = vec![false; size * size];
+    for (i, &label) in film.labels[t].iter().enumerate() {
+        if label == 0 || label == STRANGER {
+            continue;
+        }
+        let (x, y) = (i % size, i / size);
+        for r in y.saturating_sub(reach)..(y + reach + 1).min(size) {
+            out[r * size + x.saturating_sub(reach)..r * size + (x + reach + 1).min(size)]
+                .fill(true);
+        }
+    }
+    out
+}
+
+/// Pixels where a body may throw its shadow on the floor; all of them while some body is not seen.
+fn shaded(case: &Case, t: usize) -> Vec<bool> {
+    let Some(film) = &case.tracks.film else {
+        return Vec::new();
+    };
+    let (size, world) = (film.size, case.world);
+    let movers = world.scene.moving().len();
+    let all_seen = case.count() == movers && (0..movers).all(|n| case.at(n, t).is_seen());
+    if !all_seen {
+        return vec![true; size * size];
+    }
+    let mut out = vec![false; size * size];
+    let sun = world.scene.sun;
+    for n in 0..case.count() {
+        let s = case.at(n, t);
+        let Some(p) = s.place else { continue };
+        let reach = 1.5 * world.bodies[case.body(n)].bounding;
+        let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
+        // From the body itself to where its shadow lies.
+        for height in [p[1] + reach, (p[1] - reach).max(0.0)] {
+            let fall = height / -sun[1];
+            for corner in 0..4 {
+                let side = |bit: usize| {
+                    if corner >> bit & 1 == 0 {
+                        -reach
+                    } else {
+                        reach
+                    }
+                };
+                let q = [
+                    p[0] + sun[0] * fall + side(0),
+                    0.0,
+                    p[2] + sun[2] * fall + side(1),
+                ];
+                if let Some(q) = world.eye.project(q) {
+                    for i in 0..2 {
+                        low[i] = low[i].min(q[i]);
+                        high[i] = high[i].max(q[i]);
+                    }
+                }
+            }
+        }
+        let clamp = |v: f32| v.clamp(0.0, size as f32) as usize;
+        for y in clamp(low[1] - 2.0)..clamp(high[1] + 3.0) {
+            let (x0, x1) = (clamp(low[0] - 2.0), clamp(high[0] + 3.0));
+            if x0 < x1 {
+                out[y * size + x0..y * size + x1].fill(true);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,68 @@
+//! **A body does not jump from place to place.**
+//!
+//! Score: how far a body is from anywhere that it could have gone since the last frame, metres. Alone, that is
+//! where gravity, friction and damping take it; where something may have touched it, anywhere within what
+//! both speeds and restitution allow. A ball that was hidden comes out where its speed has taken it.
+//! Continuity of motion as in Spelke (1990).
+
+use super::{Case, Rule, Score, nowhere_absent};
+use crate::judge::motion::{length, minus};
+use crate::scene::{Law, Shape};
+
+pub(super) const RULE: Rule = Rule {
+    law: Law::Continuity,
+    unit: "m",
+    least: 0.02,
+    strong: 0.24,
+    readouts: true,
+    absent: nowhere_absent,
+    scores,
+    says: |name, score| {
+        let cm = 100.0 * score;
+        format!(
+            "`{name}` is {cm:.0} cm from anywhere that it could have gone in a tenth of a second"
+        )
+    },
+};
+
+/// Longest time that a body may be hidden, frames.
+const HIDDEN: usize = 14;
+
+fn scores(case: &Case, out: &mut Vec<Score>) {
+    for n in 0..case.count() {
+        for t in case.imagined() {
+            let jump = case.motion[n][t].jump.or_else(|| emerged(case, n, t));
+            if let Some(jump) = jump {
+                out.push(case.score(Law::Continuity, n, t, jump));
+            }
+        }
+    }
+}
+
+/// How far a ball that rolls alone is from where it should come out again, metres.
+fn emerged(case: &Case, n: usize, t: usize) -> Option<f32> {
+    let (world, body) = (case.world, case.body(n));
+    let known = &world.bodies[body];
+    let others = (0..world.bodies.len()).filter(|&o| o != body);
+    let alone = others.into_iter().all(|o| !world.may_touch(body, o));
+    let ball = matches!(known.shape, Shape::Ball { .. });
+    if !alone || !ball || !case.whole(n, t) || case.whole(n, t - 1) {
+        return None;
+    }
+    let floor = |k: usize| (case.at(n, k).at[1] - known.inscribed).abs() < 0.5 * known.inscribed;
+    let from = (1..t)
+        .rev()
+        .take(HIDDEN)
+        .find(|&k| case.whole(n, k) && case.whole(n, k - 1))?;
+    if !floor(from - 1) || !floor(t) {
+        return None;
+    }
+    let (a, b) = (case.at(n, from - 1).at, case.at(n, from).at);
+    let k = (t - from) as f32;
+    let gone = minus(case.at(n, t).at, b);
+    let v = minus(b, a);
+    let lost = (1.0 - known.damping.high * case.tracks.dt * k).max(0.0);
+    let (least, most) = (v.map(|x| x * k * lost), v.map(|x| x * k));
+    let off = length(minus(gone, most)).min(length(minus(gone, least)));
+    Some(2.0 * off / (k + 1.0))
+}

@@ -1,0 +1,46 @@
+//! **What nothing touches keeps its velocity, but for friction.**
+//!
+//! Score: how far the velocity of a body on the floor is from what friction and damping can make of the one
+//! before, m/s: a sliding body loses at most μ g dt, a rolling ball nothing but its damping. Occasion: it
+//! moves, is seen whole in three frames, and nothing else can have touched it. Newton's first law with
+//! Coulomb's friction, μ the greatest that the scene allows.
+
+use super::{Case, Rule, Score};
+use crate::judge::motion::{Footing, length};
+use crate::judge::world::World;
+use crate::scene::{Kind, Law};
+
+pub(super) const RULE: Rule = Rule {
+    law: Law::Inertia,
+    unit: "m/s",
+    least: 0.05,
+    strong: 0.4,
+    readouts: true,
+    absent,
+    scores,
+    says: |name, score| {
+        format!("`{name}` changed its velocity by {score:.2} m/s more than friction can, untouched")
+    },
+};
+
+/// Slower bodies rest, m/s.
+pub(super) const REST: f32 = 0.06;
+
+fn absent(world: &World) -> Option<String> {
+    let free = |b: &crate::judge::world::Known| b.kind == Kind::Dynamic && !b.jointed;
+    let none = !world.bodies.iter().any(free);
+    none.then(|| "no body moves but by a hand or on a hinge".to_string())
+}
+
+fn scores(case: &Case, out: &mut Vec<Score>) {
+    for n in 0..case.count() {
+        for t in case.imagined() {
+            let step = &case.motion[n][t];
+            if let (Footing::Floor, Some(off)) = (step.footing, step.off)
+                && length(step.before) > REST
+            {
+                out.push(case.score(Law::Inertia, n, t, off));
+            }
+        }
+    }
+}

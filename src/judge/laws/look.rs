@@ -1,0 +1,58 @@
+//! **A body stays sharp, opaque and of its own colour.**
+//!
+//! Score: the greatest of three departures, each over what calibration's paint allows. Opacity: how much less
+//! pure the colour inside the outline is than its paint (the background shines through). Brightness: how far
+//! outside of what shadow and full light leave. Softness: how much wider the outline's blur is than the
+//! eye's own samples make it. Occasion: the body is seen whole.
+
+use super::{Case, Rule, Score, nowhere_absent};
+use crate::judge::track::Look;
+use crate::scene::Law;
+
+pub(super) const RULE: Rule = Rule {
+    law: Law::Look,
+    unit: "departure of opacity, light or sharpness",
+    least: 0.08,
+    strong: 0.6,
+    readouts: false,
+    absent: nowhere_absent,
+    scores,
+    says: |name, score| {
+        let how = if score > 0.5 { "far from" } else { "unlike" };
+        format!("`{name}` is blurred, see-through or {how} its own paint")
+    },
+};
+
+/// Brightness that ambient light alone and full light give, over the lit paint's; a mark is darker.
+const LIGHT: [f32; 2] = [0.48, 1.02];
+const MARKED: f32 = 0.55;
+/// An outline of the eye's own samples is so soft at most; blur of a pixel doubles it.
+const SOFT: f32 = 1.1;
+/// Of so much excess softness counts as much as of opacity.
+const SOFTNESS: f32 = 0.3;
+/// Pixels inside that it takes to speak of colour, in a picture of 64.
+const INSIDE: f32 = 4.0;
+
+fn scores(case: &Case, out: &mut Vec<Score>) {
+    for n in 0..case.count() {
+        let marked = case.world.scene.bodies[case.body(n)].marked;
+        for t in case.imagined() {
+            if !case.whole(n, t) {
+                continue;
+            }
+            let score = departure(&case.at(n, t).look, case.fine(), marked);
+            out.push(case.score(Law::Look, n, t, score));
+        }
+    }
+}
+
+fn departure(look: &Look, fine: f32, marked: bool) -> f32 {
+    let soft = SOFTNESS * (look.softness - SOFT);
+    if look.inside < INSIDE * fine * fine {
+        return soft;
+    }
+    let least = if marked { LIGHT[0] * MARKED } else { LIGHT[0] };
+    let dark = least - look.light;
+    let bright = look.light - LIGHT[1];
+    (1.0 - look.opacity).abs().max(dark).max(bright).max(soft)
+}

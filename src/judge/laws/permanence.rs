@@ -1,0 +1,132 @@
+//! **A body that was seen does not vanish.**
+//!
+//! Score: the missing share of the area that other bodies, fixed ones in front and the border leave to be
+//! seen. A body that was hidden or left the picture is excused until it is seen again. Object permanence as
+//! in Spelke (1990) and IntPhys (Riochet et al. 2018).
+
+use super::{Case, Rule, Score, nowhere_absent};
+use crate::judge::track::Sighting;
+use crate::scene::Law;
+
+pub(super) const RULE: Rule = Rule {
+    law: Law::Permanence,
+    unit: "missing share of the visible area",
+    least: 0.3,
+    strong: 0.97,
+    readouts: false,
+    absent: nowhere_absent,
+    scores,
+    says: |name, score| match score {
+        s if s > 0.9 => format!("`{name}` vanished; a real body does not"),
+        s => format!(
+            "{:.0} % of `{name}` is missing; a real body does not vanish",
+            100.0 * s
+        ),
+    },
+};
+
+/// Share of the reference area under which a body counts as gone rather than small.
+pub(super) const GONE: f32 = 0.25;
+/// Bodies nearer than this to the border may be cut by it, 64ths of the picture.
+const BORDER: f32 = 2.0;
+/// A body covered by others over this share is not expected to be seen.
+const HIDDEN: f32 = 0.6;
+
+struct Memory<'a> {
+    last: &'a Sighting,
+    velocity: [f32; 2],
+    unseen: usize,
+    excused: bool,
+}
+
+fn scores(case: &Case, out: &mut Vec<Score>) {
+    for n in 0..case.count() {
+        let Some(area) = case.known_area[n] else {
+            continue;
+        };
+        let mut memory: Option<Memory> = None;
+        for t in 0..case.tracks.len() {
+            let now = case.at(n, t);
+            let seen = now.area > GONE * area && now.is_seen();
+            if let Some(m) = &memory
+                && t >= case.tracks.reference
+            {
+                let cut = near_border(case, m) || now.at_border;
+                let visible = 1.0 - covered(case, n, t, m);
+                if !cut && visible > 1.0 - HIDDEN && !m.excused {
+                    let expected = (area * visible).max(1.0);
+                    let mut s = case.score(Law::Permanence, n, t, 1.0 - now.area / expected);
+                    if !seen {
+                        s.bounds = m.last.bounds;
+                    }
+                    out.push(s);
+                }
+            }
+            memory = Some(match memory.take() {
+                Some(m) if !seen => {
+                    let hidden = near_border(case, &m) || covered(case, n, t, &m) > HIDDEN;
+                    Memory {
+                        excused: m.excused || hidden,
+                        unseen: m.unseen + 1,
+                        ..m
+                    }
+                }
+                before => {
+                    let velocity = match &before {
+                        Some(m) if m.unseen == 0 => [
+                            now.centroid[0] - m.last.centroid[0],
+                            now.centroid[1] - m.last.centroid[1],
+                        ],
+                        _ => [0.0; 2],
+                    };
+                    Memory {
+                        last: now,
+                        velocity,
+                        unseen: 0,
+                        excused: false,
+                    }
+                }
+            });
+        }
+    }
+}
+
+fn near_border(case: &Case, m: &Memory) -> bool {
+    let size = case.tracks.film.as_ref().map_or(0, |f| f.size) as f32;
+    let border = BORDER * case.fine();
+    let b = m.last.bounds;
+    let half = [
+        f32::from(b[2] - b[0]) * 0.5 + border,
+        f32::from(b[3] - b[1]) * 0.5 + border,
+    ];
+    let out = |p: [f32; 2]| (0..2).any(|i| p[i] < half[i] || p[i] > size - half[i]);
+    let c = m.last.centroid;
+    out(c) || out([c[0] + m.velocity[0], c[1] + m.velocity[1]])
+}
+
+/// Share of the body's last mask, moved on by its velocity, that other bodies or fixed ones in front cover.
+fn covered(case: &Case, n: usize, t: usize, m: &Memory) -> f32 {
+    let Some(film) = &case.tracks.film else {
+        return 0.0;
+    };
+    let side = film.size as isize;
+    let (dx, dy) = (
+        m.velocity[0].round() as isize,
+        m.velocity[1].round() as isize,
+    );
+    let far = m.last.place.map_or(0.0, |p| case.world.distance(p));
+    let far = far - 0.5 * case.world.bodies[case.body(n)].bounding;
+    let (mut all, mut hidden) = (0usize, 0usize);
+    for &i in &m.last.pixels {
+        let (x, y) = (i as isize % side + dx, i as isize / side + dy);
+        if !(0..side).contains(&x) || !(0..side).contains(&y) {
+            continue;
+        }
+        let at = (y * side + x) as usize;
+        let label = film.labels[t][at];
+        all += 1;
+        let other = label != 0 && label != n as u8 + 1 && label != crate::judge::see::STRANGER;
+        hidden += usize::from(other || film.fixed[at] < far);
+    }
+    hidden as f32 / all.max(1) as f32
+}

@@ -1,0 +1,366 @@
+//! What is known of a body's motion from frame to frame: what it stands on, whether anything can touch it,
+//! and how far its velocity is from what physics allows.
+//!
+//! Velocities are means over the time between two frames. A body is *alone* over two such times if the gaps
+//! to everything that could touch it are wider than what both could have gone.
+
+use super::track::{Sighting, Source, Tracks};
+use super::world::World;
+use crate::camera::SIZE;
+use crate::scene::{Kind, Shape};
+
+/// What holds a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Footing {
+    /// Not seen whole in all three frames.
+    #[default]
+    Unknown,
+    /// It flies and nothing is near.
+    Air,
+    /// It lies, slides or rolls on the floor and nothing else is near.
+    Floor,
+    /// It swings about a hinge and nothing else is near.
+    Hinge,
+    /// Something is near enough to touch it.
+    Touching,
+}
+
+/// A body between two frames, with the two before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step {
+    /// What holds it.
+    pub footing: Footing,
+    /// Mean velocity before and now along the plane's axes, m/s.
+    pub before: [f32; 2],
+    /// See `before`.
+    pub now: [f32; 2],
+    /// How far `now` is from what physics allows after `before`, m/s; `None` where anything may happen.
+    pub off: Option<f32>,
+    /// How far the body is from where it could be at all, metres.
+    pub jump: Option<f32>,
+    /// How fast anything near it moves, m/s.
+    pub neighbours: f32,
+    /// Whether anything is near enough to touch it.
+    pub near: bool,
+    /// Frames since anything was near.
+    pub alone_for: usize,
+}
+
+/// All bodies' motion, `[track][frame]`.
+pub type Motion = Vec<Vec<Step>>;
+
+/// What can touch must be nearer than this beside what it moves, 64ths of the picture.
+const MARGIN: f32 = 1.5;
+/// Speeds may be underestimated by so much where something bounced within the time of a frame.
+const HASTE: f32 = 1.2;
+
+/// Whether the centroid of a sighting is the body's own: seen whole, and in one piece.
+pub fn is_whole(tracks: &Tracks, s: &Sighting) -> bool {
+    match tracks.source {
+        Source::Readouts => s.is_seen(),
+        Source::Frames { .. } => {
+            let first = s.components.first().copied().unwrap_or(0.0);
+            s.is_seen() && !s.at_border && !s.beside && first > 0.85 * s.area
+        }
+    }
+}
+
+/// Length of a vector.
+pub fn length(v: [f32; 2]) -> f32 {
+    v[0].hypot(v[1])
+}
+
+/// Difference of two vectors.
+pub fn minus(a: [f32; 2], b: [f32; 2]) -> [f32; 2] {
+    [a[0] - b[0], a[1] - b[1]]
+}
+
+/// Distance of a point from a segment.
+fn from_segment(p: [f32; 2], a: [f32; 2], b: [f32; 2]) -> f32 {
+    let (d, e) = (minus(b, a), minus(p, a));
+    let long = d[0] * d[0] + d[1] * d[1];
+    let t = if long > 0.0 {
+        ((e[0] * d[0] + e[1] * d[1]) / long).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    length([e[0] - t * d[0], e[1] - t * d[1]])
+}
+
+/// Looks at all steps of all bodies.
+pub fn motion(world: &World, tracks: &Tracks) -> Motion {
+    let scout = Scout::new(world, tracks);
+    (0..tracks.tracks.len()).map(|n| scout.body(n)).collect()
+}
+
+/// Whether a fixed body is seen within so many pixels of the outline; without pictures it may be anywhere.
+pub fn wall_within(tracks: &Tracks, s: &Sighting, pixels: f32) -> bool {
+    let Some(film) = &tracks.film else {
+        return true;
+    };
+    let reach = pixels.ceil().clamp(1.0, film.size as f32) as usize;
+    let [x0, y0, x1, y1] = s.bounds.map(usize::from);
+    let columns = x0.saturating_sub(reach)..(x1 + reach).min(film.size);
+    let mut rows = y0.saturating_sub(reach)..(y1 + reach).min(film.size);
+    rows.any(|y| {
+        let row = &film.fixed[y * film.size..][columns.clone()];
+        row.iter().any(|d| d.is_finite())
+    })
+}
+
+struct Scout<'a> {
+    world: &'a World,
+    tracks: &'a Tracks<'a>,
+    /// Metres a 64th of the picture spans where each body is.
+    fine_m: Vec<f32>,
+}
+
+impl<'a> Scout<'a> {
+    fn new(world: &'a World, tracks: &'a Tracks<'a>) -> Self {
+        let scale = world.eye.size() as f32 / SIZE as f32;
+        let fine_m = tracks.tracks.iter().map(|t| {
+            let mut seen = t.sightings.iter().filter_map(|s| s.place);
+            let at = seen.next().unwrap_or(world.scene.bodies[t.body].position);
+            world.metres_per_pixel(at) * scale
+        });
+        Self {
+            world,
+            tracks,
+            fine_m: fine_m.collect(),
+        }
+    }
+
+    fn at(&self, n: usize, t: usize) -> &Sighting {
+        &self.tracks.tracks[n].sightings[t]
+    }
+
+    fn whole(&self, n: usize, t: usize) -> bool {
+        is_whole(self.tracks, self.at(n, t))
+    }
+
+    /// The last sighting up to frame `t`, and how old it is.
+    fn last_seen(&self, n: usize, t: usize) -> Option<(usize, &Sighting)> {
+        let back = (0..=t).rev().map(|k| (t - k, self.at(n, k)));
+        back.into_iter().find(|(_, s)| s.is_seen())
+    }
+
+    fn speed(&self, n: usize, t: usize) -> f32 {
+        if t == 0 {
+            return 0.0;
+        }
+        let (a, b) = (self.at(n, t - 1), self.at(n, t));
+        match a.is_seen() && b.is_seen() {
+            true => length(minus(b.at, a.at)) / self.tracks.dt,
+            false => 0.0,
+        }
+    }
+
+    /// Distance of two bodies' outlines, metres; less than nothing where they overlap.
+    fn gap(&self, n: usize, m: usize, t: usize) -> f32 {
+        let own = self.at(n, t);
+        let Some((age, other)) = self.last_seen(m, t) else {
+            return f32::MAX;
+        };
+        if let Source::Readouts = self.tracks.source {
+            let [a, b] = [n, m].map(|k| self.world.bodies[self.tracks.tracks[k].body].bounding);
+            return length(minus(own.at, other.at)) - a - b;
+        }
+        let apart = |axis: usize| {
+            let (a, b) = (own.bounds, other.bounds);
+            let (right, left) = (f32::from(b[axis]), f32::from(a[axis + 2]));
+            let (right2, left2) = (f32::from(a[axis]), f32::from(b[axis + 2]));
+            (right - left).max(right2 - left2)
+        };
+        let scale = self.world.eye.size() as f32 / SIZE as f32;
+        let pixels = apart(0).max(apart(1)) / scale - 3.0 * age as f32;
+        pixels * self.fine_m[n]
+    }
+
+    /// Distance from the floor, metres, of what is seen from the side.
+    fn height(&self, n: usize, t: usize) -> f32 {
+        let s = self.at(n, t);
+        let body = self.tracks.tracks[n].body;
+        let foot = [s.centroid[0], f32::from(s.bounds[3])];
+        self.world.place(body, foot).map_or(0.0, |(_, at)| at[1])
+    }
+
+    /// Whether a fixed body is within so many metres of the outline.
+    fn wall_within(&self, n: usize, t: usize, metres: f32) -> bool {
+        let scale = self.world.eye.size() as f32 / SIZE as f32;
+        wall_within(self.tracks, self.at(n, t), metres / self.fine_m[n] * scale)
+    }
+
+    /// Whether anything could have touched the body between frames `t - 1` and `t`, moving at most at
+    /// `speed`; and how fast what is near moves.
+    fn touched(&self, n: usize, t: usize, speed: f32) -> (bool, f32) {
+        let (body, dt) = (self.tracks.tracks[n].body, self.tracks.dt);
+        let margin = 2.0 * MARGIN * self.fine_m[n];
+        let (mut near, mut fastest) = (false, 0.0f32);
+        for (m, other) in self.tracks.tracks.iter().enumerate() {
+            if m == n || !self.world.may_touch(body, other.body) {
+                continue;
+            }
+            let is_hand = self.world.bodies[other.body].kind == Kind::Hand;
+            let theirs = match is_hand {
+                true => self.world.hand_speed * std::f32::consts::SQRT_2,
+                false => HASTE * self.speed(m, t).max(self.speed(m, t - 1)),
+            };
+            let gap = self.gap(n, m, t - 1) + self.gap(n, m, t);
+            if gap < (speed + theirs) * dt + margin {
+                near = true;
+                fastest = fastest.max(theirs);
+            }
+        }
+        if self.world.walls[body] {
+            let reach = 0.5 * (speed * dt + margin);
+            near |= self.wall_within(n, t - 1, reach) || self.wall_within(n, t, reach);
+        }
+        // What is not tracked may be anywhere.
+        near |= self.unseen_movers();
+        (near, fastest)
+    }
+
+    fn unseen_movers(&self) -> bool {
+        let tracked = |b: usize| self.tracks.tracks.iter().any(|t| t.body == b);
+        let bodies = &self.world.bodies;
+        (0..bodies.len()).any(|b| bodies[b].kind != Kind::Fixed && !tracked(b))
+    }
+
+    fn body(&self, n: usize) -> Vec<Step> {
+        let mut steps = vec![Step::default(); self.tracks.len()];
+        let mut alone_for = 0;
+        for t in 2..steps.len() {
+            steps[t] = self.step(n, t, alone_for);
+            alone_for = match steps[t].footing {
+                Footing::Air | Footing::Floor | Footing::Hinge => alone_for + 1,
+                Footing::Touching | Footing::Unknown => 0,
+            };
+            steps[t].alone_for = alone_for;
+        }
+        steps
+    }
+
+    fn step(&self, n: usize, t: usize, alone_for: usize) -> Step {
+        if !(t - 2..=t).all(|k| self.whole(n, k)) {
+            return Step::default();
+        }
+        let (world, dt) = (self.world, self.tracks.dt);
+        let body = self.tracks.tracks[n].body;
+        let known = &world.bodies[body];
+        let at: [[f32; 2]; 3] = std::array::from_fn(|k| self.at(n, t - 2 + k).at);
+        let velocity = |a: [f32; 2], b: [f32; 2]| minus(b, a).map(|d| d / dt);
+        let (before, now) = (velocity(at[0], at[1]), velocity(at[1], at[2]));
+        let earlier = if t >= 3 { self.speed(n, t - 2) } else { 0.0 };
+        let g = world.weight();
+        let own = HASTE * length(before).max(length(now)).max(earlier);
+        let (a, fast_a) = self.touched(n, t - 1, own);
+        let (b, fast_b) = self.touched(n, t, own);
+        let mut step = Step {
+            before,
+            now,
+            neighbours: fast_a.max(fast_b),
+            ..Step::default()
+        };
+        let near = a || b;
+        step.near = near;
+        let pull = match world.down {
+            true => [0.0; 2],
+            false => [0.0, 0.5 * (world.gravity.low + world.gravity.high) * dt],
+        };
+        let damped = |v: [f32; 2], c: f32| v.map(|x| x * (1.0 - c * dt).max(0.0));
+        let slowed = |c: f32| {
+            let v = damped(before, c);
+            [v[0] + pull[0], v[1] + pull[1]]
+        };
+        let kind = known.kind;
+        let flies = !world.down && self.flies(n, t, own + g * dt);
+        step.footing = match () {
+            () if near => Footing::Touching,
+            () if world.pivots[body].is_some() => Footing::Hinge,
+            () if known.jointed || kind == Kind::Hand => Footing::Touching,
+            () if flies => Footing::Air,
+            () if world.down || self.lies(n, t) => Footing::Floor,
+            () => Footing::Touching,
+        };
+        step.off = match step.footing {
+            Footing::Air => {
+                let (low, high) = (slowed(known.damping.high), slowed(known.damping.low));
+                Some(from_segment(now, low, high))
+            }
+            Footing::Floor => Some(self.slides(n, before, now, alone_for)),
+            Footing::Hinge => world.pivots[body].map(|p| self.swings(p, at, known.damping.high)),
+            Footing::Unknown | Footing::Touching => None,
+        };
+        step.jump = Some(match (step.off, kind) {
+            (_, Kind::Hand) => {
+                let most = world.hand_speed * std::f32::consts::SQRT_2;
+                (length(now) - most).max(0.0) * dt
+            }
+            (Some(off), _) => off * dt,
+            (None, _) => {
+                let most = (1.0 + known.restitution) * (length(before) + step.neighbours)
+                    + (1.0 + known.friction) * g * dt;
+                let turn = length(minus(now, before));
+                (turn - most).max(0.0) * dt
+            }
+        });
+        step
+    }
+
+    /// Whether the body surely flies over three frames that end at `t`.
+    fn flies(&self, n: usize, t: usize, speed: f32) -> bool {
+        let margin = MARGIN * self.fine_m[n];
+        let heights: [f32; 3] = std::array::from_fn(|k| self.height(n, t - 2 + k));
+        let free = |a: f32, b: f32| {
+            a > margin && b > margin && a + b > speed * self.tracks.dt + 2.0 * margin
+        };
+        free(heights[0], heights[1]) && free(heights[1], heights[2])
+    }
+
+    /// Whether it stays at one height over three frames that end at `t`, near the floor.
+    fn lies(&self, n: usize, t: usize) -> bool {
+        let reach = 1.0 * self.fine_m[n];
+        let low = self.height(n, t) < 2.0 * MARGIN * self.fine_m[n];
+        let at = |k: usize| self.at(n, k).at[1];
+        low && (at(t) - at(t - 1)).abs() < reach && (at(t - 1) - at(t - 2)).abs() < reach
+    }
+
+    /// How far a velocity is from what friction allows after another, m/s.
+    fn slides(&self, n: usize, before: [f32; 2], now: [f32; 2], alone_for: usize) -> f32 {
+        let (world, dt) = (self.world, self.tracks.dt);
+        let known = &world.bodies[self.tracks.tracks[n].body];
+        let speed = length(before);
+        let g = world.weight();
+        let brake = known.friction * g * dt;
+        // A ball slips until it rolls: that takes 2 v / 7 μ g (Coulomb friction on a solid ball).
+        let ball = matches!(known.shape, Shape::Ball { .. });
+        let slips = 2.0 * speed.max(0.3) / (7.0 * known.grip * g).max(1e-3) / dt;
+        let rolls = ball && alone_for as f32 > slips + 1.0;
+        if ball && !rolls {
+            // What spin it has from a collision is not seen.
+            return (length(minus(now, before)) - brake - known.damping.high * dt * speed).max(0.0);
+        }
+        let brake = if rolls { 0.0 } else { brake };
+        let least = (1.0 - brake / speed.max(1e-6) - known.damping.high * dt).max(0.0);
+        from_segment(now, before.map(|v| v * least), before)
+    }
+
+    /// How far the last of three places on a circle is from where gravity takes a pendulum, m/s.
+    fn swings(&self, (pivot, arm): ([f32; 2], f32), at: [[f32; 2]; 3], damping: f32) -> f32 {
+        let dt = self.tracks.dt;
+        let angle = at.map(|p| {
+            let d = minus(p, pivot);
+            libm::atan2f(d[0], -d[1])
+        });
+        let g = 0.5 * (self.world.gravity.low + self.world.gravity.high);
+        let wrap = |a: f32| libm::remainderf(a, std::f32::consts::TAU);
+        let (first, second) = (wrap(angle[1] - angle[0]), wrap(angle[2] - angle[1]));
+        let pull = g / arm * libm::sinf(angle[1]) * dt * dt;
+        let (low, high) = (first * (1.0 - damping * dt) + pull, first + pull);
+        let off = (low.min(high) - second)
+            .max(second - low.max(high))
+            .max(0.0);
+        let radial = (length(minus(at[2], pivot)) - arm).abs();
+        off.hypot(radial / arm) * arm / dt
+    }
+}
