@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use candle_core::Device;
-use parallax::model::facets::{Pixels, Plans, Surprise};
+use parallax::model::facets::{Pixels, Surprise};
 use parallax::model::generative::PixelDiffusionConfig;
 use parallax::model::hybrid::{DrawnConfig, DrawnLewm};
 use parallax::model::jepa::{LewmConfig, LewmModel};

@@ -6,6 +6,7 @@ mod baselines_are_fair;
 mod beliefs_are_measured;
 mod command_line;
 mod contestants_are_treated_alike;
+mod critics_choose;
 mod diffusion_imagines;
 mod diffusion_learns;
 mod doctor_says_what_is_there;
