@@ -8,12 +8,15 @@ use std::path::Path;
 use anyhow::Context as _;
 use candle_core::{Device, Tensor, backprop::GradStore};
 use parallax::model::cloning::Cloning;
+use parallax::model::folder;
 use parallax::model::generative::{
-    Autoencoder, Conditions, Denoiser, Dit, Imagination, Objective, Window,
+    Autoencoder, Conditions, Denoiser, Dit, Imagination, Objective, Patches, Window,
 };
+use parallax::model::hybrid::{DrawnConfig, Painter, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
 use parallax::model::jepa::{Lewm, Proposal, joint_loss};
 use parallax::model::nn::{Params, Rng};
+use parallax::train::drawn;
 use parallax::train::latent::{Examples, FrameBatch, Step, dynamics_loss, reconstruction_loss};
 use parallax::train::pixel::{Batch, DiffusionRecipe, Stage, loss as denoising_loss};
 use parallax::train::{Architecture, TrainConfig};
@@ -271,6 +274,65 @@ fn main() -> anyhow::Result<()> {
             keep(&mut out, "clean", &clean);
             let loss = denoising(&mut out, &net, &recipe, &bytes, &mut rng)?;
             gradients(&mut out, &params, "loss", &loss)?;
+        }
+        Architecture::DrawnLewm(_) => {
+            let c: DrawnConfig = folder::network(dir)?;
+            let lewm = Lewm::new(&c.lewm, &params.detached())?;
+            let painter = Painter::new(&c, params.pp("painter"))?;
+            let net = Denoiser::new(&c.denoiser, params.pp("denoiser"))?;
+            let (side, channels, m) = (c.denoiser.side(), c.denoiser.channels(), n / 2);
+            let start = rng.normal((m, c.lewm.history * c.lewm.latent_dim), &device)?;
+            let actions = rng.uniform(-1., 1., (m, 3, c.lewm.action_dim), &device)?;
+            let imagined = lewm.roll_out(&start, &actions, None)?;
+            keep(&mut out, "start", &start);
+            keep(&mut out, "actions", &actions);
+            keep(&mut out, "imagined", &imagined);
+            let z = imagined.narrow(1, 2, 1)?.squeeze(1)?.contiguous()?;
+            let patches = Patches::new(&c.denoiser);
+            let fold = |frames: std::ops::Range<usize>| -> anyhow::Result<(Vec<f32>, Tensor)> {
+                let mut folded = Vec::new();
+                for i in frames {
+                    patches.fold(&bytes[i * shape.1..(i + 1) * shape.1], &mut folded);
+                }
+                let maps = Tensor::from_vec(folded.clone(), (m, side, side, channels), &device)?;
+                Ok((folded, maps))
+            };
+            let (last, (clean, _)) = (fold(0..m)?.1, fold(m..n)?);
+            let x = rng.normal((m, side, side, channels), &device)?;
+            keep(&mut out, "x", &x);
+            let told = conditions(&painter, &z, &last)?;
+            keep(&mut out, "clean", &net.denoise(&x, 0.7, &told)?);
+            // One noise level each, every other pixel weighs 7.
+            let sigma: Vec<f32> = (0..m).map(|i| 0.3 + 0.4 * i as f32).collect();
+            let noise = rng.normal_vec(clean.len());
+            let (mut noisy, mut target, mut weight) = (Vec::new(), Vec::new(), Vec::new());
+            let len = c.denoiser.frame_len();
+            for (i, (y, z)) in clean.iter().zip(&noise).enumerate() {
+                let (sigma, unit) = (sigma[i / len], Denoiser::unit(&c.denoiser));
+                let factor = Denoiser::preconditioning(&c.denoiser, sigma);
+                let x = y + sigma * z / unit;
+                noisy.push(factor.input * x);
+                target.push((y - factor.skip * x) / factor.out);
+            }
+            for _ in 0..m {
+                patches.fold_weights(|p| if p % 2 == 0 { 7. } else { 1. }, &mut weight);
+            }
+            let maps = |v| Tensor::from_vec(v, (m, side, side, channels), &device);
+            let level = |s: &f32| Denoiser::preconditioning(&c.denoiser, *s).noise;
+            keep(&mut out, "sigma", &Tensor::from_slice(&sigma, m, &device)?);
+            keep(&mut out, "noise", &maps(noise)?);
+            let batch = drawn::Batch {
+                picks: Tensor::arange(0u32, m as u32, &device)?,
+                noise: Tensor::from_vec(sigma.iter().map(level).collect::<Vec<_>>(), m, &device)?,
+                noisy: maps(noisy)?,
+                target: maps(target)?,
+                weight: maps(weight)?,
+                start,
+                actions,
+                last,
+            };
+            let value = drawn::loss((&painter, &net), &z, &batch)?;
+            gradients(&mut out, &params, "loss", &value)?;
         }
         Architecture::LatentDiffusion(recipe) => {
             let c = &recipe.model;

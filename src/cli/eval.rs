@@ -2,6 +2,7 @@
 //! is missing or stale. docs/method.md says what results hold; their keys only grow.
 
 mod attributes;
+mod choose;
 mod control;
 mod dream;
 mod following;
@@ -47,6 +48,8 @@ enum Suite {
     Rollout(rollout::RolloutArgs),
     /// Whether a world is still there after 500 imagined steps under random actions
     Dream(dream::DreamArgs),
+    /// How near to reality the future is that surprises a JEPA least, among those that a model draws
+    Choose(choose::ChooseArgs),
     /// Whether a model does what the actions say
     Following(ClipArgs),
     /// What a model keeps of a body of a colour, size, velocity or shape that it has never seen
@@ -102,6 +105,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Why(a) => (&a.actor.subject.json, None),
         Suite::Rollout(a) => (&a.clips.subject.json, a.out.as_ref()),
         Suite::Dream(a) => (&a.subject.json, a.out.as_ref()),
+        Suite::Choose(a) => (&a.clips.subject.json, None),
         Suite::Following(a) => (&a.subject.json, None),
         Suite::Attributes(a) => (&a.subject.json, None),
         Suite::Probe(a) => (&a.subject.json, None),
@@ -121,6 +125,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Why(args) => why::evaluate(args, &writes)?,
         Suite::Rollout(args) => rollout::evaluate(args, &writes)?,
         Suite::Dream(args) => dream::evaluate(args, &writes)?,
+        Suite::Choose(args) => choose::evaluate(args, &writes)?,
         Suite::Following(args) => following::evaluate(args, &writes)?,
         Suite::Attributes(args) => attributes::evaluate(args, &writes)?,
         Suite::Probe(args) => probe::evaluate(args, &writes)?,

@@ -1,6 +1,7 @@
 //! Protocols, runs and the numbers that come out of them.
 
 pub mod attributes;
+pub mod choose;
 pub mod contest;
 pub mod control;
 pub mod dream;

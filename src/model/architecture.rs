@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::cloning::ClonedPolicy;
 use super::generative::{LatentDiffusion, PixelDiffusion};
+use super::hybrid::DrawnLewm;
 use super::jepa::LewmModel;
 use super::jepa::vjepa::VjepaModel;
 use super::steps_to_go::StepsToGo;
@@ -37,7 +38,7 @@ pub struct Architecture {
 }
 
 /// Every architecture there is.
-pub const ARCHITECTURES: [Architecture; 6] = [
+pub const ARCHITECTURES: [Architecture; 7] = [
     Architecture {
         id: "lewm",
         has_pixels: false,
@@ -75,6 +76,12 @@ pub const ARCHITECTURES: [Architecture; 6] = [
                 f.device,
             ))
         },
+    },
+    Architecture {
+        id: "drawn_lewm",
+        has_pixels: true,
+        control_floor: None,
+        load: |f| world(DrawnLewm::load(f.dir, f.card(), &f.network()?, f.device)),
     },
     Architecture {
         id: "cloning",

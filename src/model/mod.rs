@@ -19,6 +19,7 @@ pub mod folder;
 mod frame;
 pub mod generative;
 pub mod goal;
+pub mod hybrid;
 pub(crate) mod input;
 pub mod jepa;
 pub mod masked_clip;

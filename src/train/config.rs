@@ -4,6 +4,7 @@ use super::bounds::{Fault, within};
 use super::error::{TrainError, io};
 use super::recipe::Recipe;
 use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
+use super::recipes::drawn::DrawnRecipe;
 use super::recipes::latent::LatentRecipe;
 use super::recipes::lewm::LewmRecipe;
 use super::recipes::pixel::DiffusionRecipe;
@@ -50,6 +51,8 @@ pub enum Architecture {
     PixelDiffusion(DiffusionRecipe),
     /// An action-conditioned diffusion model in the latents of an autoencoder.
     LatentDiffusion(LatentRecipe),
+    /// A diffusion decoder of what a finished LeWM imagines: a hybrid.
+    DrawnLewm(DrawnRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
     /// A learned distance to a goal, for planners that imagine pixels.
@@ -64,6 +67,7 @@ impl Architecture {
             Self::VjepaAc(_) => "vjepa_ac",
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
+            Self::DrawnLewm(_) => "drawn_lewm",
             Self::Cloning(_) => "cloning",
             Self::StepsToGo(_) => "steps_to_go",
         }
@@ -80,6 +84,7 @@ impl Architecture {
             Self::VjepaAc(recipe) => Box::new(recipe.clone()),
             Self::PixelDiffusion(recipe) => Box::new(recipe.clone()),
             Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
+            Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
             Self::Cloning(recipe) => pairwise(recipe, Target::Action),
             Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
         }

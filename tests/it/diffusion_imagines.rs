@@ -29,13 +29,18 @@ pub fn awake_model() -> PixelDiffusion {
     };
     let params = Params::fresh(1, &Device::Cpu);
     let model = model(&config, &params);
+    wake(&params);
+    model
+}
+
+/// Moves every variable, also those that begin at zero: what does nothing tells nothing.
+pub fn wake(params: &Params) {
     let mut rng = Rng::seed(5);
     for (_, var) in params.vars() {
         let noise = (rng.normal(var.shape(), &Device::Cpu).unwrap() * 0.05).unwrap();
         var.set(&(var.as_detached_tensor() + noise).unwrap())
             .unwrap();
     }
-    model
 }
 
 fn context(frames: usize) -> Context {

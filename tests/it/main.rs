@@ -6,6 +6,7 @@ mod baselines_are_fair;
 mod beliefs_are_measured;
 mod command_line;
 mod contestants_are_treated_alike;
+mod critics_choose;
 mod diffusion_imagines;
 mod diffusion_learns;
 mod doctor_says_what_is_there;
@@ -24,6 +25,7 @@ mod films_are_read;
 mod golden_runs;
 mod golden_trainings;
 mod ground_truth_holds;
+mod hybrids_imagine;
 mod imagination_is_measured;
 mod imaginations_are_open;
 #[cfg(feature = "app")]

@@ -27,6 +27,7 @@ class Recipe:
     def __init__(self, text, config, path):
         self.text, self.config, self.path = text, config, str(path)
         ((self.kind, self.body),) = config["architecture"].items()
+        self.network = None
 
     @classmethod
     def load(cls, path, parallax=None):
@@ -44,8 +45,20 @@ class Recipe:
 
     @property
     def model(self):
-        """The architecture's sizes."""
-        return self.body["model"]
+        """The architecture's sizes; of a decoder, with those of the LeWM that it draws."""
+        if self.kind != "DrawnLewm":
+            return self.body["model"]
+        if self.network is None:
+            from . import ron, start
+
+            folder = start.folder_of(self.body["lewm"], f"{self.path}: lewm")
+            self.network = dict(lewm=ron.read(folder / "model.ron"), denoiser=self.body["denoiser"])
+        return self.network
+
+    @property
+    def action_dim(self):
+        """Components of an action that the experience is padded to."""
+        return (self.model["lewm"] if self.kind == "DrawnLewm" else self.model)["action_dim"]
 
     @property
     def folders(self):
@@ -59,7 +72,7 @@ class Recipe:
 
     def set(self, field, value):
         """Keeps a measured value, such as `sigma_data`: `model.ron` tells it, `train.ron` does not."""
-        self.model[field] = value
+        (self.model["denoiser"] if self.kind == "DrawnLewm" else self.model)[field] = value
 
 
 def fields_of(value, name=""):

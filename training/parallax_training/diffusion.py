@@ -91,7 +91,12 @@ class Unet(nn.Module):
     def loss(self, context, frame, heavy, sigma, z, offset, level, zc, actions):
         """EDM's loss. context `[B, K, H·W·3]` and frame `[B, H·W·3]` bytes, heavy `[B, H·W]`, noise levels
         `sigma` and `level: [B]`, normal `z: [B, S, S, C]` and `zc: [B, S, S, K·C]`, offset `[B, 3]`."""
-        b, s, p, sd, c = context.shape[0], self.side, self.c["patch"], self.sd, self.channels
+        past = self.fold(context) + zc * (level / self.sd)[:, None, None, None]
+        return self.loss_after(past, frame, heavy, sigma, z, offset, level, actions)
+
+    def loss_after(self, past, frame, heavy, sigma, z, offset, level, actions):
+        """As `loss`, of what the network sees beside the noisy frame: `past: [B, S, S, K·C]`."""
+        b, s, p, sd, c = len(frame), self.side, self.c["patch"], self.sd, self.channels
         y = self.fold(frame[:, None])
         shared = offset[:, None, None, None].expand(b, s, s, c // 3, 3).reshape(b, s, s, c)
         x = y + (sigma[:, None, None, None] * z + shared) / sd
@@ -102,7 +107,6 @@ class Unet(nn.Module):
         skip, out, cin = (
             v[:, None, None, None] for v in (sd * sd / total, (variance / total).sqrt(), sd / total.sqrt())
         )
-        past = self.fold(context) + zc * (level / sd)[:, None, None, None]
         f = self(x * cin, past, variance.log() / 8, level, actions)
         target = (y - skip * x) / out
         weight = heavy.reshape(b, s, p, s, p).permute(0, 1, 3, 2, 4).reshape(b, s, s, c // 3, 1)
@@ -120,9 +124,14 @@ class Unet(nn.Module):
 
     def imagine(self, context, actions, start, zc):
         """The next frame in bytes, as while imagining; `start` and `zc` standard normal."""
-        sd, c, given = self.sd, self.c, 0.0 if self.twin else self.c["context_noise"]
-        past = self.fold(context) + zc * (given / sd)
-        level = torch.full((context.shape[0],), given, device=context.device)
+        given = 0.0 if self.twin else self.c["context_noise"]
+        past = self.fold(context) + zc * (given / self.sd)
+        return self.sample(past, actions, start, given)
+
+    def sample(self, past, actions, start, given):
+        """A frame in bytes after `past: [B, S, S, K·C]`, in which there is noise of level `given`."""
+        sd, c = self.sd, self.c
+        level = torch.full((len(past),), given, device=past.device)
         x = start * ((0.0 if self.twin else c["sigma_max"]) / sd)
         for now, following in zip(self.levels, self.levels[1:], strict=False):
             keep = following / now

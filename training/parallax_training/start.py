@@ -22,6 +22,8 @@ def folder_of(name, field):
 
 def named(recipe):
     """The folder that a recipe starts from and the field that says so; none where weights are drawn."""
+    if recipe.kind == "DrawnLewm":
+        return recipe.body["lewm"], f"{recipe.path}: lewm"
     phase = recipe.body.get("training", {}) if recipe.kind == "PixelDiffusion" else recipe.body
     field = "training.start" if recipe.kind == "PixelDiffusion" else "start"
     return phase.get("start"), f"{recipe.path}: {field}"

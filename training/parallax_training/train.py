@@ -8,7 +8,7 @@ import time
 
 import torch
 
-from . import cloning, diffusion_phases, export, latent_phases, lewm_phases, start, vjepa_phases
+from . import cloning, diffusion_phases, drawn_phases, export, latent_phases, lewm_phases, start, vjepa_phases
 from .config import Recipe, fields_of
 from .experience import Experience
 from .loop import UNFINISHED, Run
@@ -19,6 +19,7 @@ RECIPES = {
     "VjepaAc": vjepa_phases,
     "PixelDiffusion": diffusion_phases,
     "LatentDiffusion": latent_phases,
+    "DrawnLewm": drawn_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }
@@ -186,7 +187,7 @@ def train(options):
         each[scene] = min(each[scene], recorded(folder, options.patience))
     masks = getattr(module, "MASKS", False)
     # A distance looks at no actions, whatever scenes have.
-    actions = 4 if recipe.kind == "StepsToGo" else recipe.model["action_dim"]
+    actions = 4 if recipe.kind == "StepsToGo" else recipe.action_dim
     exp = Experience(
         folders,
         each,

@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 from test_folder import by_the_program, changed
 from test_training import recipe_of
 
-from parallax_training import export
+from parallax_training import export, ron
 from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
 from parallax_training.diffusion import Unet
+from parallax_training.drawn import Drawn
 from parallax_training.latent import Autoencoder, Dit, dynamics_loss
 from parallax_training.layers import ResidualNet
 from parallax_training.lewm import Lewm, sigreg
@@ -129,6 +130,24 @@ def test_pixel_diffusion(parallax, fixture_of):
     clean = net.denoise(given["x"], 0.7, given["context"], given["levels"], given["actions"])
     assert torch.allclose(clean, given["clean"], **CLOSE)
     same_gradients(net, edm_loss(net, given), given)
+
+
+def test_drawn_lewm(parallax, fixture_of):
+    recipe, weights = opened("lewm-drawn", parallax)
+    network = ron.read(ROOT / "models" / "lewm-drawn" / "model.ron")
+    given, model = fixture_of("lewm-drawn"), Drawn(network)
+    fill(model, weights, without=("whitening", "proposal"))
+    imagined = model.imagine(given["start"], given["actions"])
+    assert torch.allclose(imagined, given["imagined"], **CLOSE)
+    frames, z, m = given["frames"].to(torch.uint8), given["imagined"][:, 2], len(given["start"])
+    past, summary = model.past(frames[:m], z), model.painter.summary(z)
+    clean = model.denoiser.denoise(given["x"], 0.7, past, torch.zeros(m), summary)
+    assert torch.allclose(clean, given["clean"], **CLOSE)
+    size = network["denoiser"]["size"]
+    heavy = torch.where(torch.arange(size * size) % 2 == 0, 7.0, 1.0).expand(m, -1)
+    offset = torch.zeros(m, 3)
+    loss = model.loss(z, frames[:m], frames[m : 2 * m], heavy, given["sigma"], given["noise"], offset)
+    same_gradients(model, loss, given)
 
 
 def test_latent_diffusion(parallax, fixture_of):

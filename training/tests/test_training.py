@@ -43,6 +43,14 @@ SMALL = {
         autoencoder: (pace: (length: Steps(4), batch: 8)),
         dynamics: (pace: (length: Steps(6), batch: 8), self_rolled_from: 0.5, self_rolled_steps: 2),
     ))""",
+    "DrawnLewm": """DrawnLewm((
+        lewm: "models/lewm-world",
+        denoiser: (
+            context: 2, actions: 4, action_dim: 4, context_noise: 0.0, width: 48, inner_width: 48,
+            inner_blocks: 1, heads: 2, embed: 32, nfe: 2,
+        ),
+        training: (pace: (length: Steps(6), batch: 8), steps: 6),
+    ))""",
     "Cloning": """Cloning((
         model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32), length: Steps(4), batch: 8,
     ))""",
@@ -120,7 +128,7 @@ def test_a_recipe_trains_in_steps_that_can_be_graphs(kind, head, parallax, episo
     recipe = recipe_of(tmp_path / "small", kind, head)
     run = train.train(options(parallax, recipe, episodes))
     assert all(run.steps.values())
-    assert checked or kind == "PixelDiffusion"
+    assert checked or kind in ("PixelDiffusion", "DrawnLewm")
     card = (recipe.parent / "card.ron").read_text()
     assert re.search(r"seeds 0-63", card)
     assert "python -m parallax_training" in card

@@ -246,7 +246,7 @@ impl<P: Predictor> JepaWorld<P> {
     }
 
     /// The latent `[1, D]` of a frame.
-    pub(super) fn encode(&self, frame: &Frame) -> Result<Tensor, ModelError> {
+    pub(in crate::model) fn encode(&self, frame: &Frame) -> Result<Tensor, ModelError> {
         self.check(frame)?;
         Ok(self.predictor.encode(frame)?)
     }
@@ -272,7 +272,7 @@ impl<P: Predictor> JepaWorld<P> {
     }
 
     /// ImaginedLatents latents as `[N, T, D]`, and as rows `[N·T, D]`.
-    pub(super) fn imagined<'r>(
+    pub(in crate::model) fn imagined<'r>(
         &self,
         rollouts: &'r Rollouts,
     ) -> Result<(&'r Tensor, Tensor), ModelError> {

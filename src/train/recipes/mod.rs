@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod cloning;
+pub mod drawn;
 pub mod latent;
 pub mod lewm;
 pub mod pace;
