@@ -469,11 +469,12 @@ fn a_body_farther_off_than_its_own_size_is_a_failure_although_no_law_is_broken()
     // A law that is broken comes before a distance.
     state.panes[0].rollouts[0].violations.push(Violation {
         law: Law::Duplication,
-        body: 0,
+        body: Some(0),
         first_frame: 5,
         last_frame: 5,
         severity: 0.5,
         boxes: vec![[1, 1, 4, 4]],
+        sentence: "`ball` became two".into(),
     });
     let broken = under(&state, 8);
     assert!(broken.line.contains("became two") && broken.law == Some(Law::Duplication));
