@@ -132,10 +132,12 @@ def test_pixel_diffusion(parallax, fixture_of):
     same_gradients(net, edm_loss(net, given), given)
 
 
-def test_drawn_lewm(parallax, fixture_of):
-    recipe, weights = opened("lewm-drawn", parallax)
-    network = ron.read(ROOT / "models" / "lewm-drawn" / "model.ron")
-    given, model = fixture_of("lewm-drawn"), Drawn(network)
+def test_drawn_lewm(parallax, fixture_of, episodes, tmp_path):
+    fast = ("batch: 8", "batch: 8, adamw: (lr: 0.01), warmup_steps: 1")
+    recipe = changed(recipe_of(tmp_path / "drawn", "DrawnLewm"), fast)
+    folder = by_the_program(parallax, recipe, episodes)
+    network, weights = ron.read(folder / "model.ron"), export.load_weights(folder)
+    given, model = fixture_of(str(folder)), Drawn(network)
     fill(model, weights, without=("whitening", "proposal"))
     imagined = model.imagine(given["start"], given["actions"])
     assert torch.allclose(imagined, given["imagined"], **CLOSE)
