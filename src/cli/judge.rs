@@ -6,6 +6,7 @@ mod film;
 mod picture;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::output::{self, Form};
 use super::world::WorldArgs;
 use super::wrong_use;
 use crate::eval::result::SCHEMA;
-use crate::judge::{Belief, CONTEXT_FRAMES, Judge, Verdict, beliefs};
+use crate::judge::{Belief, CONTEXT_FRAMES, Judge, Verdict, Violation, beliefs};
 use crate::scene::{self, Scene};
 use film::Film;
 
@@ -80,10 +81,29 @@ struct Judged<'a> {
     reference: usize,
     /// In one line.
     says: String,
-    #[serde(flatten)]
-    verdict: &'a Verdict,
+    /// The laws that were checked.
+    checked: Vec<&'static str>,
+    /// Those that were not, and why.
+    absent: BTreeMap<&'static str, &'a str>,
+    /// What was found, in the order of its first frame.
+    violations: Vec<Broken<'a>>,
     /// The constants of nature that the film believes in.
     beliefs: &'a [Belief],
+}
+
+/// One violation.
+#[derive(Serialize)]
+struct Broken<'a> {
+    law: &'static str,
+    /// The body's name; none where the film as a whole or its background is at fault.
+    body: Option<&'a str>,
+    /// Counted from 0, the first frame after the real ones.
+    first_frame: usize,
+    last_frame: usize,
+    severity: f32,
+    /// x0, y0, x1, y1 (exclusive) in pixels, one a frame.
+    boxes: &'a [[u16; 4]],
+    sentence: &'a str,
 }
 
 pub fn run(args: &JudgeArgs) -> Result<()> {
@@ -146,7 +166,11 @@ fn judge(args: &JudgeArgs, clip: &std::path::Path) -> Result<()> {
             frames: frames.len(),
             reference: args.reference,
             says: verdict.line(),
-            verdict: &verdict,
+            checked: verdict.checked.iter().map(|l| l.id()).collect(),
+            absent: (verdict.absent.iter())
+                .map(|(l, why)| (l.id(), why.as_str()))
+                .collect(),
+            violations: broken(&scene, &verdict),
             beliefs: &found,
         };
         let text = serde_json::to_string_pretty(&judged)? + "\n";
@@ -158,6 +182,19 @@ fn judge(args: &JudgeArgs, clip: &std::path::Path) -> Result<()> {
         println!("wrote {}", path.display());
     }
     Ok(())
+}
+
+fn broken<'a>(scene: &'a Scene, verdict: &'a Verdict) -> Vec<Broken<'a>> {
+    let one = |v: &'a Violation| Broken {
+        law: v.law.id(),
+        body: (v.body.and_then(|b| scene.bodies.get(b))).map(|b| b.name.as_str()),
+        first_frame: v.first_frame,
+        last_frame: v.last_frame,
+        severity: v.severity,
+        boxes: &v.boxes,
+        sentence: &v.sentence,
+    };
+    verdict.violations.iter().map(one).collect()
 }
 
 /// The constants that a film believes in, beside what the scene says of them.

@@ -24,6 +24,7 @@ use crate::stats::Rate;
 mod beside;
 mod calibrate;
 pub mod catalogue;
+mod faulty;
 mod found;
 mod frozen;
 mod inject;
@@ -34,8 +35,9 @@ pub mod validate;
 
 pub use beside::{Beside, BesideFound, beside};
 pub use calibrate::{RealClip, away, calibrate, greatest};
+pub use faulty::Faulty;
 pub use frozen::frozen_from_the_start;
-pub use inject::{Faulty, inject};
+pub use inject::inject;
 pub use probing::{calibrate_readouts, read};
 pub use truth::Truth;
 

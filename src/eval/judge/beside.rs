@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::REFERENCE;
 use super::catalogue::{Catalogue, Strength};
-use super::inject::{Faulty, inject};
+use super::faulty::Faulty;
+use super::inject::inject;
 use super::truth::Truth;
 use super::validate::{Caught, Fate, Left, fate_of, left, tally, verdict};
 use crate::camera::Eye;

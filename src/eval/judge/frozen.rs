@@ -1,6 +1,6 @@
 //! Films that stand still.
 
-use super::inject::Faulty;
+use super::faulty::Faulty;
 use super::paint;
 use super::truth::Truth;
 use crate::camera::Eye;

@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::catalogue::{Does, Fault, Strength};
+use super::faulty::Faulty;
 use super::paint;
 use super::truth::{Occasion, Truth, bounds, dot, fine, norm, sub};
 use crate::camera::{Eye, View};
@@ -15,21 +16,6 @@ use crate::sim::Reality;
 const TRIES: usize = 60;
 /// Bodies on the floor are no higher above it, metres.
 const ON_FLOOR_M: f32 = 0.02;
-
-/// A film with a fault in it.
-#[derive(Clone, Debug)]
-pub struct Faulty {
-    /// `[T]`, `[H, W, 3]` bytes each, the real ones before it included.
-    pub frames: Vec<Vec<u8>>,
-    /// First frame that shows it, counted from the first imagined one.
-    pub first: usize,
-    /// The body at fault; none where the film itself is.
-    pub body: Option<usize>,
-    /// Another body that takes part.
-    pub other: Option<usize>,
-    /// `[T]`: where it is to be seen, x0, y0, x1, y1 (exclusive); none where the picture is as it should be.
-    pub places: Vec<Vec<[u16; 4]>>,
-}
 
 impl Fault {
     /// Whether what is done at a frame shows in the next one only: the simulator has to take a step.

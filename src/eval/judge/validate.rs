@@ -14,9 +14,10 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::catalogue::{Catalogue, Fault, Strength};
+use super::faulty::Faulty;
 pub use super::found::{Caught, Left, Plan, SceneFound, Summary, Validation, summary};
 use super::frozen::frozen_from_the_start;
-use super::inject::{Faulty, inject};
+use super::inject::inject;
 use super::truth::{Truth, fine};
 use super::{CLIP, REFERENCE};
 use crate::camera::Eye;
@@ -296,7 +297,9 @@ pub fn scene(
             &laws.on,
             &mut found,
         )?;
-        found.frames_per_s = Some(speed(scene, &eye, &judge, plan.seed)?);
+        if judge.misfit().is_none() {
+            found.frames_per_s = Some(speed(scene, &eye, &judge, plan.seed)?);
+        }
     }
     Ok(found)
 }
