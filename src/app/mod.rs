@@ -270,7 +270,15 @@ fn window_camera(mut commands: Commands) {
 fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
     let session = &mut *session;
     for command in std::mem::take(&mut session.pending) {
-        session.session.apply(command);
+        match command {
+            Command::ExportPicture => {
+                session
+                    .export
+                    .begin(Wish::Picture, &mut session.session.state);
+            }
+            Command::ExportGif => session.export.begin(Wish::Gif, &mut session.session.state),
+            command => session.session.apply(command),
+        }
     }
     let start = Instant::now();
     session.session.poll();
@@ -351,8 +359,6 @@ fn draw(
                     };
                 }
             }
-            Command::ExportPicture => app.export.begin(Wish::Picture, &mut app.session.state),
-            Command::ExportGif => app.export.begin(Wish::Gif, &mut app.session.state),
             _ => app.pending.push(command),
         }
     }

@@ -52,11 +52,15 @@ pub(super) fn verdict_ui(ui: &mut Ui, state: &State, rect: Rect, verdict: &Verdi
         rect.width(),
     );
     // A large film has room for all of it.
-    job.wrap.max_rows = if rect.height() > 130.0 { 7 } else { 2 };
+    job.wrap.max_rows = match rect.height() {
+        h if h > 190.0 => 7,
+        h if h > 100.0 => 3,
+        _ => 2,
+    };
     rows.add(egui::Label::new(job)).on_hover_text(line);
     let rest = legible(ui.ctx(), &verdict.rest).into_owned();
     let text = egui::Label::new(RichText::new(&rest).color(s.weak));
-    let text = match rect.height() > 130.0 {
+    let text = match rect.height() > 100.0 {
         true => text.wrap(),
         false => text.truncate(),
     };

@@ -35,12 +35,9 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         time_ui(ui, state, out);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
-            match narrow {
-                true => pace_ui(ui, state),
-                false => {
-                    picks::picks_ui(ui, state, out);
-                    outside_ui(ui, state, out);
-                }
+            if !narrow {
+                picks::picks_ui(ui, state, out);
+                outside_ui(ui, state, out);
             }
         });
     });
