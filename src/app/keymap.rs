@@ -102,9 +102,9 @@ pub const TABLE: &[Entry] = &[
         Command::Live,
     ),
     key(
-        "Z",
+        "S",
         "Show: reality and imaginations together, around",
-        Key::Z,
+        Key::S,
         Command::Show,
     ),
     key("R", "Reset to the same seed", Key::R, Command::Reset),

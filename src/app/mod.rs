@@ -119,16 +119,15 @@ struct PrintTimings(bool);
 #[derive(Resource)]
 struct ToBeFitted(bool);
 
-/// Opens the window and runs until it is closed.
+/// Opens the window on a display that was found and runs until it is closed.
 ///
 /// # Errors
-/// In a sentence: no display or driver, threads that cannot be started, or an errand that failed.
-pub fn run(options: Options) -> Result<(), String> {
+/// In a sentence: no driver, threads that cannot be started, or an errand that failed.
+pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
     guard::install();
     graphics::keep_layers_quiet();
-    let display = display::find()?;
     let adapter = graphics::find()?;
-    let (width, height) = size(&options, &display, adapter.max_side)?;
+    let (width, height) = size(&options, display, adapter.max_side)?;
     let remembered = settings::place().filter(|_| options.remembers);
     let remembered = remembered.map(|path| (Settings::read(&path), path));
     let mut start = options.start.clone();
@@ -271,7 +270,15 @@ fn window_camera(mut commands: Commands) {
 fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
     let session = &mut *session;
     for command in std::mem::take(&mut session.pending) {
-        session.session.apply(command);
+        match command {
+            Command::ExportPicture => {
+                session
+                    .export
+                    .begin(Wish::Picture, &mut session.session.state);
+            }
+            Command::ExportGif => session.export.begin(Wish::Gif, &mut session.session.state),
+            command => session.session.apply(command),
+        }
     }
     let start = Instant::now();
     session.session.poll();
@@ -352,8 +359,6 @@ fn draw(
                     };
                 }
             }
-            Command::ExportPicture => app.export.begin(Wish::Picture, &mut app.session.state),
-            Command::ExportGif => app.export.begin(Wish::Gif, &mut app.session.state),
             _ => app.pending.push(command),
         }
     }

@@ -181,7 +181,13 @@ pub fn verdict(state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)
     }
     let Some((at, rollout)) = shown else {
         if state.stage == Stage::Preparing && !pane.busy && state.replay.is_none() {
-            return plain("Reality goes first…", "");
+            return match pane.rollouts.is_empty() {
+                true => plain("Reality goes first…", ""),
+                false => plain(
+                    "It has imagined",
+                    "The films begin when the other has, too.",
+                ),
+            };
         }
         return match pane.busy || state.playing {
             true => plain("Imagining…", ""),

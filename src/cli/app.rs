@@ -222,8 +222,6 @@ pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
 }
 
 fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
-    // Without a display nothing of this can be meant: said like any other wrong use, before anything begins.
-    crate::app::display::find().map_err(wrong_use)?;
     let mut script = Vec::new();
     for press in &args.press {
         script.push(crate::app::command::scripted(press).ok_or_else(|| {
@@ -238,13 +236,18 @@ fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
     script.sort_by(|a, b| f32::total_cmp(&a.0, &b.0));
     // What runs by itself neither depends on what a person left behind nor changes it.
     let remembers = args.shot.is_none() && !walks && args.press.is_empty();
-    run_app(Options {
-        start,
-        errand: Errand::new(args.shot, args.after, script, walks),
-        size: args.size,
-        timings: args.timings,
-        light: args.light,
-        remembers,
-    })
+    // Without a display nothing of this can be meant: said like any other wrong use, before anything begins.
+    let display = crate::app::display::find().map_err(wrong_use)?;
+    run_app(
+        &display,
+        Options {
+            start,
+            errand: Errand::new(args.shot, args.after, script, walks),
+            size: args.size,
+            timings: args.timings,
+            light: args.light,
+            remembers,
+        },
+    )
     .map_err(|e| anyhow!(e))
 }

@@ -13,7 +13,7 @@ const COST: f32 = 26.0;
 const VERDICT: f32 = 62.0;
 const SPACE: f32 = 5.0;
 /// Most of the height that is left over that goes to words.
-const MORE_WORDS: f32 = 30.0;
+const MORE_WORDS: f32 = 110.0;
 /// Least room for words beside a large picture.
 const BESIDE: f32 = 150.0;
 

@@ -2,19 +2,20 @@
 //! wrong with it and a bar of what thinking cost.
 
 use bevy_egui::egui::{
-    self, Align, Align2, Color32, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense,
-    Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetType, pos2, vec2,
+    self, Align, Align2, CornerRadius, FontId, Layout, Painter, Rect, RichText, Sense, Stroke,
+    StrokeKind, Ui, Vec2, WidgetType, pos2, vec2,
 };
 
 use super::super::command::Command;
 use super::super::state::{Camp, Film, MaskView, Pane, PaneStatus, Rollout, SAMPLES, State};
 use super::super::theme;
-use super::super::verdict::{Verdict, seconds, verdict};
+use super::super::verdict::{seconds, verdict};
 use super::super::view3d::Scenery;
 pub use super::cards::{Card, GAP, cards};
 use super::masked::{mask_view_ui, masked_ui, sum};
 use super::model_film::{self, Canvas, what_is_shown};
 use super::pictures::Pictures;
+use super::pieces::{dot, enlarge, inside, verdict_ui};
 use super::{legible, name, reality};
 
 /// Draws the films; returns the size of reality's picture in points, if it is there.
@@ -51,13 +52,6 @@ fn card_ground(painter: &Painter, state: &State, whole: Rect) {
     painter.rect_filled(whole, CornerRadius::same(8), s.card);
     let line = Stroke::new(1.0, s.line);
     painter.rect_stroke(whole, CornerRadius::same(8), line, StrokeKind::Inside);
-}
-
-/// A child of the panel in this rectangle.
-pub(super) fn inside(ui: &mut Ui, rect: Rect, layout: Layout) -> Ui {
-    let mut child = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
-    child.set_clip_rect(rect.expand(1.0).intersect(ui.clip_rect()));
-    child
 }
 
 /// What a camp is called, and what it does.
@@ -118,12 +112,6 @@ fn head_ui(
             ui.add(egui::Label::new(does).truncate());
         }
     });
-}
-
-/// A dot in a colour, before a title.
-pub(super) fn dot(ui: &mut Ui, colour: Color32) {
-    let (rect, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
-    ui.painter().circle_filled(rect.center(), 4.5, colour);
 }
 
 /// Picks another model for this film.
@@ -234,12 +222,6 @@ fn picture_ui(
     response.on_hover_text_at_pointer(hint);
 }
 
-/// A double click enlarges a film, and puts it back.
-pub(super) fn enlarge(state: &State, film: Film, out: &mut Vec<Command>) {
-    let is_large = state.enlarged == Some(film);
-    out.push(Command::Enlarge((!is_large).then_some(film)));
-}
-
 fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
     let colour = ui.visuals().error_fg_color;
     let stroke = Stroke::new(2.0, colour);
@@ -256,40 +238,6 @@ fn error_ui(ui: &mut Ui, rect: Rect, error: &str) {
     inner
         .label(RichText::new(error.as_str()).small())
         .on_hover_text(error);
-}
-
-/// The verdict in words; vermillion and with its law's mark where something is broken.
-pub(super) fn verdict_ui(ui: &mut Ui, state: &State, rect: Rect, verdict: &Verdict) {
-    let s = theme::surfaces(state.light);
-    let mut rows = inside(ui, rect, Layout::top_down(Align::Min));
-    rows.spacing_mut().item_spacing.y = 2.0;
-    let colour = match verdict.is_broken {
-        true => theme::broken(state.light),
-        false => s.text,
-    };
-    let sign = if verdict.is_broken { "✖ " } else { "" };
-    let line = format!("{sign}{}", legible(ui.ctx(), &verdict.line));
-    let size = match rect.size() {
-        s if s.x > 300.0 && s.y > 90.0 => 18.0,
-        s if s.x > 250.0 || s.y > 90.0 => 16.0,
-        _ => 14.0,
-    };
-    let mut job = egui::text::LayoutJob::simple(
-        line.clone(),
-        FontId::proportional(size),
-        colour,
-        rect.width(),
-    );
-    // A large film has room for all of it.
-    job.wrap.max_rows = if rect.height() > 130.0 { 7 } else { 2 };
-    rows.add(egui::Label::new(job)).on_hover_text(line);
-    let rest = legible(ui.ctx(), &verdict.rest).into_owned();
-    let text = egui::Label::new(RichText::new(&rest).color(s.weak));
-    let text = match rect.height() > 130.0 {
-        true => text.wrap(),
-        false => text.truncate(),
-    };
-    rows.add(text).on_hover_text(rest);
 }
 
 /// How long imagining took, as a bar beside that of the other model, and how it can be asked otherwise.

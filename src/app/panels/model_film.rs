@@ -65,7 +65,7 @@ pub(super) fn draw(
             && let Some(texture) =
                 pictures.soft(ui.ctx(), &pane.name, key, || square_image(&moment.rgb))
         {
-            painter.image(texture, rect, WHOLE, Color32::from_gray(70));
+            painter.image(texture, rect, WHOLE, Color32::WHITE.gamma_multiply(0.35));
         }
         return;
     };

@@ -12,10 +12,11 @@ use super::super::state::{Cursor, DriverChoice, Film, Grip, Stage, State};
 use super::super::theme;
 use super::super::verdict::{Verdict, length, seconds};
 use super::super::view3d::Scenery;
-use super::films::{Card, dot, enlarge, inside, verdict_ui};
+use super::cards::Card;
 use super::outline::{Gaze, dashed, probed_pose, solid_line};
 use super::paint::{WHOLE, stamp};
 use super::pictures::{Pictures, square_image};
+use super::pieces::{dot, enlarge, inside, verdict_ui};
 use super::{legible, name, touch};
 
 /// Draws the card of reality.

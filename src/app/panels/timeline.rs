@@ -267,7 +267,7 @@ fn compare_ui(ui: &mut Ui, state: &State, rect: Rect, out: &mut Vec<Command>) {
         pos2(rect.right() - wide, rect.bottom() - LEGEND),
         rect.right_bottom(),
     );
-    let mut row = super::films::inside(ui, row, Layout::right_to_left(Align::Center));
+    let mut row = super::pieces::inside(ui, row, Layout::right_to_left(Align::Center));
     row.spacing_mut().item_spacing.x = 3.0;
     row.spacing_mut().interact_size.y = LEGEND - 2.0;
     row.spacing_mut().button_padding = vec2(6.0, 1.0);

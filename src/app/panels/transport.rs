@@ -8,8 +8,8 @@ use super::super::command::{Command, keys_of};
 use super::super::state::{Cursor, Stage, State};
 use super::super::theme;
 use super::interventions::outside;
-use super::number::{figure, number_ui, whole};
-use super::{badge, name, top};
+use super::number::{figure, number_ui};
+use super::{badge, name, picks};
 
 /// Windows narrower than this, in points, have the controls in two rows.
 const NARROW: f32 = 1450.0;
@@ -35,12 +35,9 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         time_ui(ui, state, out);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
-            match narrow {
-                true => pace_ui(ui, state),
-                false => {
-                    top::picks_ui(ui, state, out);
-                    outside_ui(ui, state, out);
-                }
+            if !narrow {
+                picks::picks_ui(ui, state, out);
+                outside_ui(ui, state, out);
             }
         });
     });
@@ -51,7 +48,7 @@ pub fn transport_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             speed_ui(ui, state, out);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = 5.0;
-                top::picks_ui(ui, state, out);
+                picks::picks_ui(ui, state, out);
                 outside_ui(ui, state, out);
             });
         });
@@ -249,21 +246,6 @@ fn speed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             false => Err(format!("`{typed}` is not from {low} to {high}")),
         });
         out.push(asked.unwrap_or_else(|why| refused("Speed", &why)));
-    }
-}
-
-pub(super) fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
-    ui.label(RichText::new("Seed").color(weak));
-    let seed = state.record.seed.to_string();
-    if let Some(typed) = number_ui(ui, "Seed, number", &seed, &seed) {
-        out.push(match whole(&typed, u64::MAX) {
-            Ok(seed) => Command::Seed(seed),
-            Err(why) => refused("Seed", &why),
-        });
-    }
-    if ui.button("🎲").on_hover_text("Another seed (G)").clicked() {
-        out.push(Command::RollSeed);
     }
 }
 
