@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::output::{self, Form};
 use crate::cli::seed;
 use crate::cli::world::WorldArgs;
-use crate::eval::judge::catalogue::Catalogue;
+use crate::eval::judge::catalogue::{Catalogue, Strength};
 use crate::eval::judge::validate::{Caught, Left, Plan, SceneFound, Validation, scene, summary};
 use crate::eval::judge::{BesideFound, beside};
 use crate::eval::result::{SCHEMA, seeds_are};
@@ -260,8 +260,10 @@ fn print(name: &str, found: &SceneFound) {
         println!("  {what:<25} {}", flagged(left));
     }
     for (fault, by_strength) in &found.faults {
-        for (strength, one) in by_strength {
-            println!("  {fault:<25} {strength:<7} {}", caught(one));
+        for strength in Strength::ALL.map(Strength::id) {
+            if let Some(one) = by_strength.get(strength) {
+                println!("  {fault:<25} {strength:<7} {}", caught(one));
+            }
         }
     }
     for (edit, one) in &found.edits {

@@ -71,6 +71,11 @@ impl Fault {
         self.id.bytes().fold(0xCBF2_9CE4_8422_2325, step)
     }
 
+    /// Whether it begins where two bodies are about to touch: it then shows once they do.
+    pub(super) fn meets(&self) -> bool {
+        self.needs.iter().any(|n| matches!(n, Need::Meets { .. }))
+    }
+
     /// Whether it is one of the edits that a scene's file can ask for.
     pub fn is_edit(&self) -> bool {
         matches!(self.does, Does::Edit(_) | Does::Jump | Does::Recolours)
@@ -113,7 +118,10 @@ pub enum Does {
     /// Drawn turned about the vertical, or from the side about the line of sight.
     Turn,
     /// Painted partly in another colour.
-    Recolour,
+    Recolour {
+        /// The next on the circle of hues, or the one that is furthest.
+        next: bool,
+    },
     /// Two bodies painted partly in each other's colour.
     Swap,
     /// Drawn inside another body.

@@ -9,7 +9,7 @@ use super::faulty::Faulty;
 use super::paint;
 use super::truth::{Occasion, Truth, bounds, dot, fine, norm, sub};
 use crate::camera::{Eye, View};
-use crate::scene::{Colour, EditKind, Kind, Shape};
+use crate::scene::{Colour, EditKind, Kind, Shape, hue_of};
 use crate::sim::Reality;
 
 /// Tries for a place with room.
@@ -52,9 +52,11 @@ pub fn inject(
         Does::FreezeFilm => Some(injection.frozen()),
         Does::Dissolve => injection.dissolved(&mut rng),
         Does::Shift | Does::Shake | Does::Twin | Does::Sink => injection.moved(&mut rng),
-        Does::Resize { .. } | Does::Swell { .. } | Does::Turn | Does::Recolour | Does::Swap => {
-            Some(injection.changed(&mut rng))
-        }
+        Does::Resize { .. }
+        | Does::Swell { .. }
+        | Does::Turn
+        | Does::Recolour { .. }
+        | Does::Swap => Some(injection.changed(&mut rng)),
         Does::Blur | Does::Fade | Does::Squash | Does::Vanish => Some(injection.painted(&mut rng)),
         _ => injection.simulated(&mut rng),
     }
@@ -71,7 +73,12 @@ struct Injection<'a> {
 impl Injection<'_> {
     /// Frames as `draw` gives them from the occasion on; it is told the frame and says where it drew.
     fn film(&self, mut draw: impl FnMut(usize) -> (Vec<u8>, Vec<[u16; 4]>)) -> Faulty {
-        let Occasion { at, body, other } = self.occasion;
+        let Occasion {
+            at,
+            body,
+            other,
+            touch,
+        } = self.occasion;
         let later = usize::from(self.fault.starts_a_frame_later());
         let mut frames: Vec<Vec<u8>> = self.truth.frames();
         let mut places = vec![Vec::new(); frames.len()];
@@ -80,20 +87,27 @@ impl Injection<'_> {
         }
         Faulty {
             frames,
-            first: at + later - super::REFERENCE,
+            first: touch.map_or(at + later, |t| t.max(at + later)) - super::REFERENCE,
             body: (body != usize::MAX).then_some(body),
             other,
             places,
         }
     }
 
-    /// Where a body is at fault: where it is seen, and where it should be.
+    /// Where a body is at fault: where it is seen, where it should be, and what holds both; with another body,
+    /// that one, too.
     fn places(&self, t: usize, view: &View) -> Vec<[u16; 4]> {
-        let body = self.occasion.body;
-        [bounds(view, body), bounds(&self.truth.views[t], body)]
+        let Occasion { body, other, .. } = self.occasion;
+        let honest = &self.truth.views[t];
+        let mut places: Vec<[u16; 4]> = [bounds(view, body), bounds(honest, body)]
             .into_iter()
             .flatten()
-            .collect()
+            .collect();
+        if let [[a, b, c, d], [e, f, g, h]] = places[..] {
+            places.push([a.min(e), b.min(f), c.max(g), d.max(h)]);
+        }
+        places.extend(other.and_then(|o| bounds(view, o)));
+        places
     }
 
     fn frozen(&self) -> Faulty {
@@ -128,7 +142,9 @@ impl Injection<'_> {
 
     /// The body elsewhere, or there twice.
     fn moved(&self, rng: &mut ChaCha8Rng) -> Option<Faulty> {
-        let Occasion { at, body, other } = self.occasion;
+        let Occasion {
+            at, body, other, ..
+        } = self.occasion;
         let by = match self.fault.does {
             Does::Sink => self.into_other(other?)?,
             Does::Twin => {
@@ -291,9 +307,11 @@ impl Injection<'_> {
 
     /// The body as another: of another size, colour or turn.
     fn changed(&self, rng: &mut ChaCha8Rng) -> Faulty {
-        let Occasion { at, body, other } = self.occasion;
+        let Occasion {
+            at, body, other, ..
+        } = self.occasion;
         let amount = self.amount;
-        let colour = self.strange_colour(rng);
+        let colour = self.strange_colour();
         let turn = if rng.random::<bool>() {
             amount
         } else {
@@ -327,8 +345,7 @@ impl Injection<'_> {
                 }
             }
             let view = self.eye.look(&fork);
-            let mut places = self.places(t, &view);
-            places.extend(other.and_then(|o| bounds(&view, o)));
+            let places = self.places(t, &view);
             (
                 paint::mix(&view.rgb, &self.truth.views[t].rgb, share),
                 places,
@@ -371,7 +388,7 @@ impl Injection<'_> {
             Does::Jump => Some(self.shift(at, amount, rng)?),
             _ => None,
         };
-        let colour = self.strange_colour(rng);
+        let colour = self.strange_colour();
         let edit = match self.fault.does {
             Does::Speed => EditKind::Speed { factor: amount },
             Does::StopDead => EditKind::StopDead,
@@ -435,28 +452,20 @@ impl Injection<'_> {
         world.impulse(body, direction.map(|d| d * speed * mass));
     }
 
-    /// A colour that no body of the scene has, as far from this one's as can be.
-    fn strange_colour(&self, rng: &mut ChaCha8Rng) -> Colour {
+    /// A colour that no body of the scene has: the one whose hue is furthest from this one's, or nearest.
+    fn strange_colour(&self) -> Colour {
         let bodies = &self.truth.scene.bodies;
-        let free: Vec<Colour> = Colour::PALETTE
-            .into_iter()
-            .filter(|c| bodies.iter().all(|b| b.colour != *c))
-            .collect();
         let body = self.occasion.body.min(bodies.len() - 1);
-        let own = bodies[body].colour;
-        let far = |c: &Colour| {
-            let d: [f32; 3] =
-                std::array::from_fn(|i| f32::from(c.rgb()[i]) - f32::from(own.rgb()[i]));
-            norm(d)
+        let (own, _) = hue_of(bodies[body].colour.rgb());
+        let free = Colour::PALETTE
+            .into_iter()
+            .filter(|c| bodies.iter().all(|b| b.colour != *c));
+        let near = |c: &Colour| dot(own, hue_of(c.rgb()).0);
+        let found = match self.fault.does {
+            Does::Recolour { next: true } => free.max_by(|a, b| near(a).total_cmp(&near(b))),
+            _ => free.min_by(|a, b| near(a).total_cmp(&near(b))),
         };
-        let start = rng.random_range(0..free.len().max(1));
-        let picked = free.iter().cycle().skip(start).take(free.len().min(3));
-        let best = picked.max_by(|a, b| far(a).total_cmp(&far(b)));
-        best.copied().unwrap_or(if own == Colour::Grey {
-            Colour::Dark
-        } else {
-            Colour::Grey
-        })
+        found.unwrap_or(Colour::Grey)
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Occasion {
     pub body: usize,
     /// Another one that takes part.
     pub other: Option<usize>,
+    /// Frame in which they begin to touch, where they do.
+    pub touch: Option<usize>,
 }
 
 impl Truth {
@@ -158,15 +160,15 @@ impl Truth {
             && self.is_free(t, body)
     }
 
+    fn touch(&self, t: usize, a: usize, b: usize) -> bool {
+        self.states[t].contacts.contains(&(a.min(b), a.max(b)))
+    }
+
     /// A body that this one begins to touch two frames on, or one or three, and their speed towards each
     /// other now, 64ths of the picture a frame.
     fn meets(&self, eye: &Eye, t: usize, body: usize, fixed: bool) -> Option<(usize, f32)> {
         let bodies = &self.scene.bodies;
-        let touch = |t: usize, o: usize| {
-            self.states[t]
-                .contacts
-                .contains(&(body.min(o), body.max(o)))
-        };
+        let touch = |t: usize, o: usize| self.touch(t, body, o);
         let last = self.states.len() - 1;
         let meets = |&o: &usize| {
             let kind = bodies[o].kind == Kind::Fixed;
@@ -230,6 +232,7 @@ impl Truth {
                 at,
                 body: usize::MAX,
                 other: None,
+                touch: None,
             });
         }
         let mut all: Vec<(usize, usize)> = Self::begins(fault)
@@ -238,7 +241,14 @@ impl Truth {
         while !all.is_empty() {
             let (at, body) = all.swap_remove(rng.random_range(0..all.len()));
             if let Some(other) = self.suits(eye, tracked, fault, amount, at, body) {
-                return Some(Occasion { at, body, other });
+                let touch = (other.filter(|_| fault.meets()))
+                    .and_then(|o| (at + 1..self.states.len()).find(|&t| self.touch(t, body, o)));
+                return Some(Occasion {
+                    at,
+                    body,
+                    other,
+                    touch,
+                });
             }
         }
         None
@@ -286,7 +296,7 @@ impl Truth {
                 return None;
             }
         }
-        let meets = fault.needs.iter().any(|n| matches!(n, Need::Meets { .. }));
+        let meets = fault.meets();
         if !meets && self.pixels_moved(eye, at, body) < least {
             return None;
         }
