@@ -55,7 +55,7 @@ pub fn box_at(violation: &Violation, index: usize) -> Option<[u16; 4]> {
 fn body_name(state: &State, body: usize) -> &str {
     let scene = state.scene.as_ref();
     let body = scene.and_then(|s| s.bodies.get(body));
-    body.map_or("a body", |b| b.name.as_str())
+    body.map_or("body", |b| b.name.as_str())
 }
 
 fn sentence(state: &State, violation: &Violation) -> String {
@@ -67,7 +67,7 @@ fn sentence(state: &State, violation: &Violation) -> String {
         Law::Size => ("changed its size", "A real one keeps it."),
         Law::Interpenetration => ("went into another body", "Real bodies do not."),
     };
-    format!("{name} {happened}. {real}")
+    format!("The {name} {happened}. {real}")
 }
 
 /// The first and the last moment of a violation.
@@ -271,8 +271,8 @@ fn far_off(state: &State, pane: usize, rollout: &Rollout) -> Option<Finding> {
         let far = offs.iter().find(|o| is_far(state, o))?;
         let name = body_name(state, far.body);
         let sentence = match far.metres {
-            Some(m) => format!("{name} is {} from where it really is.", length(m)),
-            None => format!("{name} is gone, and in reality it is there."),
+            Some(m) => format!("The {name} is {} from where it really is.", length(m)),
+            None => format!("The {name} is gone, and in reality it is there."),
         };
         Some(Finding {
             pane,
