@@ -27,8 +27,8 @@ pub struct Laid {
     pub bottom: Rect,
 }
 
-/// Height of the panel at the bottom in a window so wide: the same for every scene, so that buttons stay where
-/// they are.
+/// Height of the panel at the bottom in a window so wide: the same for every scene, so that buttons stay
+/// where they are.
 pub fn bottom_height(window_width: f32) -> f32 {
     transport::height(window_width) + 4.0 + timeline::HEIGHT + 2.0 * MARGIN.1
 }

@@ -1,10 +1,10 @@
 //! The window: bevy draws reality in 3-D, egui everything else; neither knows physics or models.
 //!
-//! `session/` conducts workers and keeps `state.rs` (`pane.rs` is one model's part of it, `show.rs` what is on
-//! the screen, `slots.rs` which models), plain data that `panels/` draw and `command.rs` changes; `keymap.rs`
-//! is the one table of commands that have a name. `verdict.rs` says what is wrong with an imagination,
-//! `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs` first, then
-//! `layout.rs`.
+//! `session/` conducts workers and keeps `state.rs` (`pane.rs` is one model's part of it, `show.rs` what is
+//! on the screen, `slots.rs` which models), plain data that `panels/` draw and `command.rs` changes;
+//! `keymap.rs` is the one table of commands that have a name. `verdict.rs` says what is wrong with an
+//! imagination, `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs`
+//! first, then `layout.rs`.
 //!
 //! `window.rs` is what the window does besides drawing: how often, what it remembers, what is dropped on it.
 //! `export.rs` writes pictures and GIFs of the window, `settings.rs` remembers theme, scale and scene.

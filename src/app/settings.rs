@@ -19,8 +19,8 @@ pub struct Settings {
     pub scene: Option<String>,
 }
 
-/// Where they lie: `parallax/window.ron` in the folder for settings of the person at the machine; `None` where
-/// the system names none.
+/// Where they lie: `parallax/window.ron` in the folder for settings of the person at the machine; `None`
+/// where the system names none.
 pub fn place() -> Option<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
@@ -34,8 +34,8 @@ pub fn place() -> Option<PathBuf> {
 }
 
 impl Settings {
-    /// Reads them; a file that is not there or not readable is as if nothing was remembered, and says so in the
-    /// log.
+    /// Reads them; a file that is not there or not readable is as if nothing was remembered, and says so in
+    /// the log.
     pub fn read(path: &Path) -> Self {
         let Ok(text) = files::text(path) else {
             return Self::default();

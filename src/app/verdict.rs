@@ -55,19 +55,19 @@ pub fn box_at(violation: &Violation, index: usize) -> Option<[u16; 4]> {
 fn body_name(state: &State, body: usize) -> &str {
     let scene = state.scene.as_ref();
     let body = scene.and_then(|s| s.bodies.get(body));
-    body.map_or("a body", |b| b.name.as_str())
+    body.map_or("body", |b| b.name.as_str())
 }
 
-/// What happened, as the judge says it, with a capital.
+/// What happened, as the judge says it, as a sentence of its own.
 fn sentence(violation: &Violation) -> String {
     let plain = violation.sentence.replace('`', "");
+    let names_a_body = violation.sentence.starts_with('`') && !plain.starts_with("the ");
     let mut letters = plain.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
-    first + letters.as_str()
+    match (names_a_body, letters.next()) {
+        (true, _) => format!("The {plain}"),
+        (false, Some(first)) => first.to_uppercase().to_string() + letters.as_str(),
+        (false, None) => String::new(),
+    }
 }
 
 /// The first and the last moment of a violation.
@@ -262,8 +262,8 @@ fn far_off(state: &State, pane: usize, rollout: &Rollout) -> Option<Finding> {
         let far = offs.iter().find(|o| is_far(state, o))?;
         let name = body_name(state, far.body);
         let sentence = match far.metres {
-            Some(m) => format!("{name} is {} from where it really is.", length(m)),
-            None => format!("{name} is gone, and in reality it is there."),
+            Some(m) => format!("The {name} is {} from where it really is.", length(m)),
+            None => format!("The {name} is gone, and in reality it is there."),
         };
         Some(Finding {
             pane,

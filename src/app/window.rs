@@ -1,5 +1,5 @@
-//! What the window does besides drawing: how large it is, how often it draws, what it remembers, and files that
-//! are dropped on it.
+//! What the window does besides drawing: how large it is, how often it draws, what it remembers, and files
+//! that are dropped on it.
 
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ pub(super) fn fit_into_screen(
     }
 }
 
-/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file was
-/// saved. Without a graphics card every frame takes a core away from the models: fewer of them.
+/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file
+/// was saved. Without a graphics card every frame takes a core away from the models: fewer of them.
 pub(super) fn pace(
     view: Res<View3d>,
     session: NonSend<AppSession>,

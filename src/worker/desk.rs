@@ -35,7 +35,8 @@ pub struct Desk<Q, P> {
 }
 
 impl<Q: Send + 'static, P: Send + 'static> Desk<Q, P> {
-    /// Starts a worker, which stands back for the window. `make` builds its function, and builds it anew after a panic.
+    /// Starts a worker, which stands back for the window. `make` builds its function, and builds it anew
+    /// after a panic.
     ///
     /// # Errors
     /// The system's error if no thread can be started.

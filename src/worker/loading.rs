@@ -43,8 +43,8 @@ pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
 }
 
 /// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; those
-/// that know `scene` come first, and among them those that know the fewest others: they are what is looked at.
-/// The channel closes when all are done.
+/// that know `scene` come first, and among them those that know the fewest others: they are what is looked
+/// at. The channel closes when all are done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.

@@ -3,8 +3,8 @@
 /// How much less than the window's own thread a worker's thread gets, as `nice` counts.
 const NICE: i32 = 10;
 
-/// Lowers the priority of the thread that calls this, so that the window is drawn first; where the system does
-/// not let it, it stays as it is.
+/// Lowers the priority of the thread that calls this, so that the window is drawn first; where the system
+/// does not let it, it stays as it is.
 pub fn stand_back() {
     // On Linux a priority belongs to a thread, and without a process named it is that of the caller.
     #[cfg(target_os = "linux")]

@@ -190,7 +190,7 @@ fn violations_are_told_under_the_film_and_found_at_their_moment() {
             films::films_ui(ui, s, None, &mut pictures, out);
         },
         |h| {
-            h.get_by_label_contains("Cube vanished (0.9 s)");
+            h.get_by_label_contains("The cube vanished (0.9 s)");
         },
     );
     let found = verdict::findings(&state);

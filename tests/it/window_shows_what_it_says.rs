@@ -1,5 +1,5 @@
-//! The window's promises that need no window: nothing overflows or overlaps, time runs as it says, failures are
-//! found, and every command has a place.
+//! The window's promises that need no window: nothing overflows or overlaps, time runs as it says, failures
+//! are found, and every command has a place.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

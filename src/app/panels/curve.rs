@@ -1,4 +1,5 @@
-//! Distance to the goal over time: where it began, where it is, and what the goal allows, written at the curve.
+//! Distance to the goal over time: where it began, where it is, and what the goal allows, written at the
+//! curve.
 
 use bevy_egui::egui::{
     Align2, Color32, FontId, Rect, Sense, Shape, Stroke, Ui, WidgetType, pos2, vec2,
