@@ -82,12 +82,17 @@ impl Injection<'_> {
         let later = usize::from(self.fault.starts_a_frame_later());
         let mut frames: Vec<Vec<u8>> = self.truth.frames();
         let mut places = vec![Vec::new(); frames.len()];
+        let first = touch.map_or(at + later, |t| t.max(at + later));
         for t in at + later..frames.len() {
-            (frames[t], places[t]) = draw(t);
+            let (frame, shown) = draw(t);
+            frames[t] = frame;
+            if t >= first {
+                places[t] = shown;
+            }
         }
         Faulty {
             frames,
-            first: touch.map_or(at + later, |t| t.max(at + later)) - super::REFERENCE,
+            first: first - super::REFERENCE,
             body: (body != usize::MAX).then_some(body),
             other,
             places,
@@ -452,7 +457,8 @@ impl Injection<'_> {
         world.impulse(body, direction.map(|d| d * speed * mass));
     }
 
-    /// A colour that no body of the scene has: the one whose hue is furthest from this one's, or nearest.
+    /// A colour that no body of the scene has: the one whose hue is furthest from all of theirs, or the one
+    /// nearest to this body's.
     fn strange_colour(&self) -> Colour {
         let bodies = &self.truth.scene.bodies;
         let body = self.occasion.body.min(bodies.len() - 1);
@@ -461,9 +467,14 @@ impl Injection<'_> {
             .into_iter()
             .filter(|c| bodies.iter().all(|b| b.colour != *c));
         let near = |c: &Colour| dot(own, hue_of(c.rgb()).0);
+        let nearest = |c: &Colour| {
+            let hues = bodies.iter().filter(|b| b.colour.is_saturated());
+            let cosines = hues.map(|b| dot(hue_of(b.colour.rgb()).0, hue_of(c.rgb()).0));
+            cosines.fold(-1.0, f32::max)
+        };
         let found = match self.fault.does {
             Does::Recolour { next: true } => free.max_by(|a, b| near(a).total_cmp(&near(b))),
-            _ => free.min_by(|a, b| near(a).total_cmp(&near(b))),
+            _ => free.min_by(|a, b| nearest(a).total_cmp(&nearest(b))),
         };
         found.unwrap_or(Colour::Grey)
     }
