@@ -178,7 +178,7 @@ fn a_vanished_ball_is_named_with_its_frames_and_pixels() {
         } else {
             empty.clone()
         });
-        if t < 3 {
+        if t < 6 {
             reality.step();
         }
     }
