@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use crate::cli::output;
-use crate::eval::judge::{CALIBRATION_SEED, calibrate};
-use crate::judge::{Calibration, Setting};
-use crate::scene::{self, home};
+use crate::eval::judge::{CALIBRATION_SEED, calibrate, calibrate_readouts};
+use crate::judge::{Calibration, Readouts, SceneCalibration, Setting};
+use crate::model::registry;
+use crate::scene::{self, home, models_dir};
 use crate::system::files;
 
 /// Find each law's threshold on reality and write assets/judge.ron.
@@ -20,6 +21,10 @@ pub struct CalibrateArgs {
     /// Side of the eye's picture in pixels: 64, 96 or 128 [default: the scene's]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
+    /// Calibrate what this model's probes read instead, and write assets/judge-readouts.ron: reality is passed
+    /// through its encoder and probes
+    #[arg(long, value_name = "M", conflicts_with = "size")]
+    model: Option<String>,
 }
 
 fn counts() -> clap::builder::RangedU64ValueParser<u64> {
@@ -27,6 +32,9 @@ fn counts() -> clap::builder::RangedU64ValueParser<u64> {
 }
 
 pub fn run(args: &CalibrateArgs) -> Result<()> {
+    if let Some(model) = &args.model {
+        return readouts(args, model);
+    }
     let path = home().join("assets/judge.ron");
     output::test_folder("calibrate", files::folder_of(&path))?;
     let names = match &args.scene {
@@ -72,6 +80,51 @@ pub fn run(args: &CalibrateArgs) -> Result<()> {
         let mut all = Calibration::read(&path)?;
         all.seed = CALIBRATION_SEED;
         all.insert(scene, found);
+        let text = ron::ser::to_string_pretty(&all, ron::ser::PrettyConfig::default())?;
+        output::write(&path, (text + "\n").as_bytes())?;
+    }
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+fn print(found: &SceneCalibration) {
+    for (law, setting) in found {
+        let law = law.id();
+        match setting {
+            Setting::On {
+                threshold,
+                reality,
+                occasions,
+            } => {
+                let often = 100.0 * occasions;
+                println!(
+                    "  {law:<16} above {threshold:.3}; reality up to {reality:.3}, in {often:.0} % of clips"
+                );
+            }
+            Setting::Off { reason } => println!("  {law:<16} off: {reason}"),
+        }
+    }
+}
+
+/// What reality looks like through a model's probes, in the scenes that it knows.
+fn readouts(args: &CalibrateArgs, name: &str) -> Result<()> {
+    let path = home().join("assets/judge-readouts.ron");
+    output::test_folder("calibrate", files::folder_of(&path))?;
+    let dir = registry::find(&models_dir(), name)?;
+    let model = registry::load(&dir, &candle_core::Device::Cpu)?;
+    let scenes = match &args.scene {
+        Some(scene) => vec![scene.clone()],
+        None => model.card().scenes.clone(),
+    };
+    for scene in &scenes {
+        let scene = std::sync::Arc::new(scene::load(scene)?);
+        let weights = model.card().sha256.clone();
+        let found = calibrate_readouts(&scene, model.as_ref(), &weights, args.clips)?;
+        println!("{name} in {}", scene.name);
+        print(&found.laws);
+        let mut all = Readouts::read(&path)?;
+        let own = all.models.entry(name.to_string()).or_default();
+        own.insert(scene.name.clone(), found);
         let text = ron::ser::to_string_pretty(&all, ron::ser::PrettyConfig::default())?;
         output::write(&path, (text + "\n").as_bytes())?;
     }
