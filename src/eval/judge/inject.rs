@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::catalogue::{Does, Fault, Strength};
 use super::faulty::Faulty;
 use super::paint;
-use super::truth::{Occasion, Truth, bounds, dot, fine, norm, sub};
+use super::truth::{Occasion, Truth, bounds, direction, dot, fine, norm, sub};
 use crate::camera::{Eye, View};
 use crate::scene::{Colour, EditKind, Kind, Shape, hue_of};
 use crate::sim::Reality;
@@ -70,6 +70,9 @@ struct Injection<'a> {
     occasion: Occasion,
 }
 
+/// Two simulators that do the same draw bytes that are so much apart.
+const ROUNDING: u8 = 3;
+
 impl Injection<'_> {
     /// Frames as `draw` gives them from the occasion on; it is told the frame and says where it drew.
     fn film(&self, mut draw: impl FnMut(usize) -> (Vec<u8>, Vec<[u16; 4]>)) -> Faulty {
@@ -82,13 +85,24 @@ impl Injection<'_> {
         let later = usize::from(self.fault.starts_a_frame_later());
         let mut frames: Vec<Vec<u8>> = self.truth.frames();
         let mut places = vec![Vec::new(); frames.len()];
-        let first = touch.map_or(at + later, |t| t.max(at + later));
         for t in at + later..frames.len() {
             let (frame, shown) = draw(t);
             frames[t] = frame;
-            if t >= first {
-                places[t] = shown;
-            }
+            places[t] = shown;
+        }
+        // What is to show at a touch may show before it, if a third body is touched first.
+        let honest = &self.truth.views;
+        let differs = |t: &usize| {
+            let pairs = frames[*t].iter().zip(&honest[*t].rgb);
+            pairs.into_iter().any(|(a, b)| a.abs_diff(*b) > ROUNDING)
+        };
+        let first = match touch {
+            Some(t) => (at + later..t).find(differs).unwrap_or(t.max(at + later)),
+            None => at + later,
+        };
+        for t in at + later..first {
+            frames[t].clone_from(&honest[t].rgb);
+            places[t].clear();
         }
         Faulty {
             frames,
@@ -478,17 +492,4 @@ impl Injection<'_> {
         };
         found.unwrap_or(Colour::Grey)
     }
-}
-
-/// Unit vector along `d`; with a yaw, the nearest of the four face normals of a box turned so.
-fn direction(d: [f32; 2], yaw: Option<f32>) -> [f32; 2] {
-    let length = norm([d[0], d[1], 0.0]).max(1e-3);
-    let unit = [d[0] / length, d[1] / length];
-    let Some(yaw) = yaw else { return unit };
-    let (sin, cos) = (libm::sinf(yaw), libm::cosf(yaw));
-    let flat = |v: [f32; 2]| dot([v[0], v[1], 0.0], [unit[0], unit[1], 0.0]);
-    [[cos, -sin], [sin, cos], [-cos, sin], [-sin, -cos]]
-        .into_iter()
-        .max_by(|a, b| flat(*a).total_cmp(&flat(*b)))
-        .unwrap_or(unit)
 }

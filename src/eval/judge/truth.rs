@@ -398,3 +398,16 @@ fn unit(a: [f32; 3]) -> [f32; 3] {
     let length = norm(a).max(1e-6);
     a.map(|v| v / length)
 }
+
+/// Unit vector along `d`; with a yaw, the nearest of the four face normals of a box turned so.
+pub(super) fn direction(d: [f32; 2], yaw: Option<f32>) -> [f32; 2] {
+    let length = norm([d[0], d[1], 0.0]).max(1e-3);
+    let unit = [d[0] / length, d[1] / length];
+    let Some(yaw) = yaw else { return unit };
+    let (sin, cos) = (libm::sinf(yaw), libm::cosf(yaw));
+    let flat = |v: [f32; 2]| dot([v[0], v[1], 0.0], [unit[0], unit[1], 0.0]);
+    [[cos, -sin], [sin, cos], [-cos, sin], [-sin, -cos]]
+        .into_iter()
+        .max_by(|a, b| flat(*a).total_cmp(&flat(*b)))
+        .unwrap_or(unit)
+}
