@@ -178,7 +178,7 @@ fn compare(
         error_px: mean(&errors),
         psnr_db: mean(&psnr),
         survival: (seen + lost > 0).then(|| seen as f64 / (seen + lost) as f64),
-        is_clean: (!verdict.checked.is_empty()).then(|| verdict.violations.is_empty()),
+        is_clean: (!verdict.checked.is_empty()).then_some(verdict.violations.is_empty()),
     })
 }
 

@@ -54,8 +54,6 @@ const MARGIN: f32 = 1.5;
 /// Speeds may be underestimated by so much where something bounced within the time of a frame.
 const HASTE: f32 = 1.2;
 
-/// In real frames nothing flies so much unlike gravity, m/s, unless its height is not what it seems.
-const ASIDE: f32 = 0.3;
 /// Slower bodies rest, m/s.
 pub const REST: f32 = 0.06;
 /// What lies stays within so many 64ths of the picture.
@@ -197,11 +195,11 @@ impl<'a> Scout<'a> {
         wall_within(self.tracks, self.at(n, t), metres / self.fine_m[n] * scale)
     }
 
-    /// Whether anything could have touched the body between frames `t - 1` and `t`: it had the `speed` until
-    /// then, so all that counts is how near things were before, or are now. And how fast what is near moves.
+    /// Whether anything could have touched the body between frames `t - 1` and `t`, moving at most at
+    /// `speed`; and how fast what is near moves.
     fn touched(&self, n: usize, t: usize, speed: f32) -> (bool, f32) {
         let (body, dt) = (self.tracks.tracks[n].body, self.tracks.dt);
-        let margin = MARGIN * self.fine_m[n];
+        let margin = 2.0 * MARGIN * self.fine_m[n];
         let (mut near, mut fastest) = (false, 0.0f32);
         for (m, other) in self.tracks.tracks.iter().enumerate() {
             if m == n || !self.world.may_touch(body, other.body) {
@@ -217,15 +215,15 @@ impl<'a> Scout<'a> {
                     tip * HASTE * self.speed(m, t).max(self.speed(m, t - 1))
                 }
             };
-            let meets = self.gap(n, m, t - 1) < (speed + theirs) * dt + margin;
-            if meets || self.gap(n, m, t) < margin {
+            let gap = self.gap(n, m, t - 1) + self.gap(n, m, t);
+            if gap < (speed + theirs) * dt + margin {
                 near = true;
                 fastest = fastest.max(theirs);
             }
         }
         if self.world.walls[body] {
-            let reach = speed * dt + margin;
-            near |= self.wall_within(n, t - 1, reach) || self.wall_within(n, t, margin);
+            let reach = 0.5 * (speed * dt + margin);
+            near |= self.wall_within(n, t - 1, reach) || self.wall_within(n, t, reach);
         }
         // What is not tracked may be anywhere.
         near |= self.unseen_movers();
@@ -241,19 +239,14 @@ impl<'a> Scout<'a> {
     fn body(&self, n: usize) -> Vec<Step> {
         let mut steps = vec![Step::default(); self.tracks.len()];
         let mut alone_for = 0;
-        let mut aside = false;
-        for t in 2..steps.len() {
-            steps[t] = self.step(n, t, alone_for);
-            aside |= self.leaves_its_plane(n, t, &steps[t]);
-            // What rolls on the floor behind its plane looks as if it flew.
-            if aside && steps[t].footing == Footing::Air {
-                (steps[t].footing, steps[t].off) = (Footing::Touching, None);
-            }
-            alone_for = match steps[t].footing {
+        for (t, slot) in steps.iter_mut().enumerate().skip(2) {
+            let mut step = self.step(n, t, alone_for);
+            alone_for = match step.footing {
                 Footing::Air | Footing::Floor | Footing::Hinge => alone_for + 1,
                 Footing::Touching | Footing::Unknown => 0,
             };
-            steps[t].alone_for = alone_for;
+            step.alone_for = alone_for;
+            *slot = step;
         }
         steps
     }
@@ -270,14 +263,7 @@ impl<'a> Scout<'a> {
         let (before, now) = (velocity(at[0], at[1]), velocity(at[1], at[2]));
         let earlier = if t >= 3 { self.speed(n, t - 2) } else { 0.0 };
         let g = world.weight();
-        // What it does now is what is judged, so only what it did before says what it could reach.
-        let pulled = if world.down { 0.0 } else { g * dt };
-        let tip = if matches!(known.shape, Shape::Ball { .. }) {
-            1.0
-        } else {
-            1.5
-        };
-        let own = tip * HASTE * length(before).max(earlier) + pulled;
+        let own = HASTE * length(before).max(length(now)).max(earlier);
         let (a, fast_a) = self.touched(n, t - 1, own);
         let (b, fast_b) = self.touched(n, t, own);
         let mut step = Step {
@@ -298,7 +284,7 @@ impl<'a> Scout<'a> {
             [v[0] + pull[0], v[1] + pull[1]]
         };
         let kind = known.kind;
-        let flies = !world.down && self.flies(n, t, length(before));
+        let flies = !world.down && self.flies(n, t, own + g * dt);
         step.footing = match () {
             () if near => Footing::Touching,
             () if world.pivots[body].is_some() => Footing::Hinge,
@@ -330,21 +316,6 @@ impl<'a> Scout<'a> {
         step
     }
 
-    /// Whether a body has left its plane, as far as real frames tell, or may have: one with corners that came
-    /// down.
-    fn leaves_its_plane(&self, n: usize, t: usize, step: &Step) -> bool {
-        let known = &self.world.bodies[self.tracks.tracks[n].body];
-        if self.world.down || known.kind == Kind::Hand || known.jointed {
-            return false;
-        }
-        let cornered = !matches!(known.shape, Shape::Ball { .. });
-        let low =
-            |k: &usize| self.at(n, *k).is_seen() && self.height(n, *k) < MARGIN * self.fine_m[n];
-        let landed = cornered && (0..=t).any(|k| low(&k));
-        let unlike = step.footing == Footing::Air && step.off.is_some_and(|off| off > ASIDE);
-        landed || (t < self.tracks.reference && unlike)
-    }
-
     /// How far a body that something may touch is from where it could be, metres: gravity may or may not have
     /// pulled meanwhile, and contacts turn the velocities that meet, with restitution.
     fn contact_jump(&self, n: usize, t: usize, step: &Step, pull: [f32; 2]) -> f32 {
@@ -358,18 +329,14 @@ impl<'a> Scout<'a> {
         (from_segment(step.now, step.before, pulled) - most).max(0.0) * dt
     }
 
-    /// Whether the body surely flies over three frames that end at `t`: at the first two it was higher than it
-    /// could fall until the next. `speed` is taken where the fall before is not known.
+    /// Whether the body surely flies over three frames that end at `t`.
     fn flies(&self, n: usize, t: usize, speed: f32) -> bool {
-        let (margin, dt) = (MARGIN * self.fine_m[n], self.tracks.dt);
-        let sinks = |k: usize| match k.checked_sub(1).map(|j| (self.at(n, j), self.at(n, k))) {
-            Some((a, b)) if a.is_seen() => ((a.at[1] - b.at[1]) / dt).max(0.0),
-            _ => speed,
+        let margin = MARGIN * self.fine_m[n];
+        let heights: [f32; 3] = std::array::from_fn(|k| self.height(n, t - 2 + k));
+        let free = |a: f32, b: f32| {
+            a > margin && b > margin && a + b > speed * self.tracks.dt + 2.0 * margin
         };
-        let clear = |k: usize| {
-            self.height(n, k) > HASTE * (sinks(k) + self.world.weight() * dt) * dt + margin
-        };
-        clear(t - 2) && clear(t - 1) && self.height(n, t) > margin
+        free(heights[0], heights[1]) && free(heights[1], heights[2])
     }
 
     /// Whether it stays at one height over four frames that end at `t`, near the floor: a ball that still hops

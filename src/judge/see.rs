@@ -21,8 +21,6 @@ const BESIDE: f32 = 1.5;
 const LIT: f32 = 0.85;
 /// An outline so much longer than broad has a direction.
 const LONG: f32 = 1.35;
-/// How far a body's faint edge reaches beyond its mask, 64ths of the picture.
-const EDGE: f32 = 2.0;
 /// A fixed body that is drawn elsewhere for each seed is darker than any shadow on the floor.
 const DARK: f32 = 0.44;
 
@@ -202,14 +200,17 @@ impl Seer {
 
     fn sightings(&self, world: &World, size: usize, read: &Labels, fixed: &[f32]) -> Vec<Sighting> {
         let mut found: Vec<Sighting> = vec![Sighting::default(); self.bodies.len()];
-        let mut around = vec![[0u16; 4]; self.bodies.len()];
+        let mut around = vec![[u16::MAX, u16::MAX, 0u16, 0u16]; self.bodies.len()];
         for (i, &label) in read.label.iter().enumerate() {
             if label == 0 || label >= LEFT_OUT {
                 continue;
             }
             let s = &mut found[usize::from(label) - 1];
+            let (x, y) = ((i % size) as f32 + 0.5, (i / size) as f32 + 0.5);
             let m = read.amount[i];
             s.area += m;
+            s.centroid[0] += m * x;
+            s.centroid[1] += m * y;
             let (column, row) = ((i % size) as u16, (i / size) as u16);
             let grow = |b: &mut [u16; 4]| {
                 b[0] = b[0].min(column);
@@ -217,7 +218,7 @@ impl Seer {
                 b[2] = b[2].max(column + 1);
                 b[3] = b[3].max(row + 1);
             };
-
+            grow(&mut around[usize::from(label) - 1]);
             if m > 0.5 {
                 if s.pixels.is_empty() {
                     s.bounds = [u16::MAX, u16::MAX, 0, 0];
@@ -227,13 +228,13 @@ impl Seer {
             }
         }
         for (n, s) in found.iter_mut().enumerate() {
+            if s.area <= 0.0 {
+                continue;
+            }
+            s.centroid = [s.centroid[0] / s.area, s.centroid[1] / s.area];
             if s.pixels.is_empty() {
                 continue;
             }
-            // Where two other bodies meet, a pixel may have this one's hue: only the largest piece tells.
-            let (pieces, main) = components(size, s, n as u8 + 1, read);
-            s.components = pieces;
-            around[n] = piece(size, n as u8 + 1, read, main, s);
             let [x0, y0, x1, y1] = s.bounds.map(usize::from);
             s.at_border = x0 == 0 || y0 == 0 || x1 >= size || y1 >= size;
             if let Some((place, at)) = world.place(self.bodies[n], s.centroid) {
@@ -249,6 +250,7 @@ impl Seer {
                 false => far - 0.5 * known.bounding,
             };
             self.outline(n, size, read, (fixed, far), around[n], s);
+            s.components = components(size, s, n as u8 + 1, read);
         }
         found
     }
@@ -309,15 +311,13 @@ impl Seer {
                 }
             }
         }
-        let mass = s.moments.mass.max(1e-6);
-        let (xx, xy, yy) = (xx / mass, xy / mass, yy / mass);
+        let (xx, xy, yy) = (xx / s.area, xy / s.area, yy / s.area);
         let r2 = xx + yy;
         s.moments = Moments {
-            mass,
             xx,
             xy,
             yy,
-            r4: r4 / mass / (r2 * r2).max(1e-6),
+            r4: r4 / s.area / (r2 * r2).max(1e-6),
         };
         s.look = Look {
             opacity: if inside > 0.0 { purity / inside } else { 1.0 },
@@ -371,36 +371,8 @@ fn touches(size: usize, read: &Labels, own: u8, x: usize, y: usize, reach: usize
     })
 }
 
-/// Takes the centroid and the area of the largest piece, with its faint edge; returns the box they are in.
-fn piece(size: usize, own: u8, read: &Labels, main: [u16; 4], s: &mut Sighting) -> [u16; 4] {
-    let edge = (EDGE * size as f32 / SIZE as f32).round().max(1.0) as u16;
-    let most = size as u16;
-    let around = [
-        main[0].saturating_sub(edge),
-        main[1].saturating_sub(edge),
-        (main[2] + edge).min(most),
-        (main[3] + edge).min(most),
-    ];
-    let [x0, y0, x1, y1] = around.map(usize::from);
-    let (mut mass, mut sum) = (0.0f32, [0.0f32; 2]);
-    for y in y0..y1 {
-        for x in x0..x1 {
-            let i = y * size + x;
-            if read.label[i] == own {
-                let m = read.amount[i];
-                mass += m;
-                sum[0] += m * (x as f32 + 0.5);
-                sum[1] += m * (y as f32 + 0.5);
-            }
-        }
-    }
-    s.moments.mass = mass;
-    s.centroid = sum.map(|v| v / mass.max(1e-6));
-    around
-}
-
-/// Areas of the mask's connected parts, largest first, and the box around the largest.
-fn components(size: usize, s: &Sighting, own: u8, read: &Labels) -> (Vec<f32>, [u16; 4]) {
+/// Areas of the mask's connected parts, largest first.
+fn components(size: usize, s: &Sighting, own: u8, read: &Labels) -> Vec<f32> {
     let [x0, y0, x1, y1] = s.bounds.map(usize::from);
     let (w, h) = (x1 - x0, y1 - y0);
     let mut open = vec![false; w * h];
@@ -409,26 +381,17 @@ fn components(size: usize, s: &Sighting, own: u8, read: &Labels) -> (Vec<f32>, [
         open[(i / size - y0) * w + (i % size - x0)] = true;
     }
     let (mut areas, mut stack) = (Vec::new(), Vec::new());
-    let (mut main, mut greatest) = (s.bounds, 0.0f32);
     for start in 0..w * h {
         if !std::mem::take(&mut open[start]) {
             continue;
         }
         stack.push(start);
         let mut area = 0.0;
-        let mut around = [u16::MAX, u16::MAX, 0, 0];
         while let Some(k) = stack.pop() {
             let (x, y) = (k % w, k / w);
             let i = (y + y0) * size + x + x0;
             debug_assert_eq!(read.label[i], own);
             area += read.amount[i];
-            let (column, row) = ((x + x0) as u16, (y + y0) as u16);
-            around = [
-                around[0].min(column),
-                around[1].min(row),
-                around[2].max(column + 1),
-                around[3].max(row + 1),
-            ];
             for ny in y.saturating_sub(1)..(y + 2).min(h) {
                 for nx in x.saturating_sub(1)..(x + 2).min(w) {
                     if std::mem::take(&mut open[ny * w + nx]) {
@@ -438,12 +401,9 @@ fn components(size: usize, s: &Sighting, own: u8, read: &Labels) -> (Vec<f32>, [
             }
         }
         areas.push(area);
-        if area > greatest {
-            (greatest, main) = (area, around);
-        }
     }
     areas.sort_by(|a, b| b.total_cmp(a));
-    (areas, main)
+    areas
 }
 
 /// Where fixed bodies are seen, and how far those that are drawn for each seed are from where the file has

@@ -69,7 +69,7 @@ impl Silhouettes {
         if s.area < 12.0 * pixels {
             return None;
         }
-        let own = features(&s.moments, s.moments.mass, world.down);
+        let own = features(&s.moments, s.area, world.down);
         let distance = |o: &Outline| {
             let d = (0..4).map(|i| (WEIGHTS[i] * (own[i] - o.features[i])).powi(2));
             d.sum::<f32>().sqrt()

@@ -30,8 +30,6 @@ pub struct Look {
 /// The outline's moments about its centroid, px² and without unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
-    /// Area of the largest piece of the mask, of which these are the moments, px.
-    pub mass: f32,
     /// Mean of x², px².
     pub xx: f32,
     /// Mean of xy, px².

@@ -78,8 +78,6 @@ pub struct World {
     /// By body: the point it swings about along the plane's axes, and how far from it, metres.
     pub pivots: Vec<Option<([f32; 2], f32)>>,
     origin: [f32; 3],
-    /// By two bodies.
-    touch: Vec<Vec<bool>>,
 }
 
 /// The camera looks down if its line of sight falls more than so much of its length.
@@ -129,12 +127,6 @@ impl World {
                     others.any(|f| may_touch(scene, down, i, f))
                 })
                 .collect(),
-            touch: (0..scene.bodies.len())
-                .map(|a| {
-                    let others = 0..scene.bodies.len();
-                    others.map(|b| may_touch(scene, down, a, b)).collect()
-                })
-                .collect(),
             pivots: (0..scene.bodies.len())
                 .map(|i| pivot(scene, down, i))
                 .collect(),
@@ -144,7 +136,7 @@ impl World {
 
     /// Whether two bodies can ever touch: from the side, bodies in different planes cannot.
     pub fn may_touch(&self, a: usize, b: usize) -> bool {
-        self.touch[a][b]
+        may_touch(&self.scene, self.down, a, b)
     }
 
     /// Greatest downward pull, m/s².

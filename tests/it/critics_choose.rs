@@ -223,3 +223,13 @@ fn who_cannot_choose_is_refused_by_name() {
         "{said}"
     );
 }
+
+#[test]
+fn a_critic_that_is_not_there_is_named_before_anything_is_drawn() {
+    let mut command = assert_cmd::Command::cargo_bin("parallax").unwrap();
+    let asked =
+        "eval choose --scene push --model diffusion --critic nobody --futures 2 --episodes 1";
+    let said = command.args(asked.split(' ')).assert().failure();
+    let said = String::from_utf8_lossy(&said.get_output().stderr).to_string();
+    assert!(said.contains("nobody"), "{said}");
+}

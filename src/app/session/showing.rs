@@ -334,16 +334,11 @@ impl Session {
     /// Moves the cursor on while what was recorded plays.
     fn play_recording(&mut self) {
         let now = Instant::now();
-        let recorded = match (
-            self.state.replay.is_some(),
-            self.state.stage,
-            self.state.cursor,
-        ) {
-            (true, ..) => true,
-            (false, Stage::Showing, _) => true,
-            (false, Stage::Live, Cursor::At(_)) => true,
-            _ => false,
-        };
+        let recorded = self.state.replay.is_some()
+            || matches!(
+                (self.state.stage, self.state.cursor),
+                (Stage::Showing, _) | (Stage::Live, Cursor::At(_))
+            );
         if !recorded || !self.state.playing || self.state.dream.is_some() {
             self.player.until = now;
             return;

@@ -21,7 +21,7 @@ pub struct ChooseArgs {
     critic: String,
     /// Futures of each moment to choose from
     #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u8).range(2..=64))]
-    samples: u8,
+    futures: u8,
 }
 
 /// The critic, and what came of its choices.
@@ -40,7 +40,7 @@ pub fn evaluate(args: &ChooseArgs, writes: &Writes) -> Result<Measured> {
     let critic = registry::load_named(&models_dir(), &args.critic, &device)?;
     let bar = bar(clips, "choosing");
     let seeds = (subject.seed, clips);
-    let samples = usize::from(args.samples);
+    let samples = usize::from(args.futures);
     let found = choose::run(
         &scene,
         model.as_ref(),

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::catalogue::{Does, Fault, Strength};
 use super::faulty::Faulty;
 use super::paint;
-use super::truth::{Occasion, Truth, bounds, direction, dot, fine, norm, sub};
+use super::truth::{Occasion, Truth, bounds, direction, dot, fine, sub};
 use crate::camera::{Eye, View};
 use crate::scene::{Colour, EditKind, Kind, Shape, hue_of};
 use crate::sim::Reality;
@@ -165,7 +165,7 @@ impl Injection<'_> {
             at, body, other, ..
         } = self.occasion;
         let by = match self.fault.does {
-            Does::Sink => self.into_other(other?)?,
+            Does::Sink => self.sunk_into(other?)?,
             Does::Twin => {
                 let reach = self.truth.scene.bodies[body].shape.bounding_radius();
                 let place = self.truth.states[at].bodies[body].position;
@@ -291,7 +291,7 @@ impl Injection<'_> {
 
     /// From where the body is to where it is so deep in the other one, on the side that it comes from (a box:
     /// through its nearest face).
-    fn into_other(&self, other: usize) -> Option<[f32; 3]> {
+    fn sunk_into(&self, other: usize) -> Option<[f32; 3]> {
         let Occasion { at, body, .. } = self.occasion;
         let state = &self.truth.states[at];
         let (place, target) = (state.bodies[body].position, state.bodies[other].position);

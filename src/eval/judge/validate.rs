@@ -315,6 +315,9 @@ fn changed(scene: &Arc<Scene>, set: &[(String, f32)]) -> Result<Arc<Scene>, Stri
     Ok(Arc::new(changed))
 }
 
+/// What became of the faults of one clip, by number in the catalogue and strength, and of its frozen film.
+type ClipFates = (Vec<(usize, Strength, Fate)>, Option<Fate>);
+
 type Fates = BTreeMap<(usize, Strength), Vec<Fate>>;
 
 fn faults(
@@ -328,7 +331,7 @@ fn faults(
 ) -> Result<(), EpisodeError> {
     let tracked = &judge.tracker().bodies;
     let shows = |laws: &[Law]| laws.iter().any(|l| on.contains(l));
-    let one = |seed: u64| -> Result<(Vec<(usize, Strength, Fate)>, Option<Fate>), EpisodeError> {
+    let one = |seed: u64| -> Result<ClipFates, EpisodeError> {
         let truth = Truth::new(scene, eye, seed)?;
         let mut fates = Vec::new();
         for (n, fault) in catalogue.faults.iter().enumerate() {

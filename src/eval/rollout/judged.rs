@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CONTEXT, Clip, HORIZONS, STEPS};
+use super::clip::{CONTEXT, Clip, HORIZONS, STEPS};
 use crate::judge::accurate::{self, Accuracy, Place};
 use crate::judge::{Belief, Estimate, Judge, Verdict, beliefs};
 use crate::model::{Frames, ProbedStates};

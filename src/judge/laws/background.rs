@@ -49,10 +49,9 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                 Some(b) if !covered[i] => {
                     let fixed = film.fixed[i].is_finite();
                     // What is drawn elsewhere may have lain in shadow in all real frames.
-                    let drawn = case.world.drawn_elsewhere;
+                    let drawn = fixed && case.world.drawn_elsewhere;
                     let most = if drawn { 1.0 / SHADOW } else { 1.0 };
-                    let may = shaded[i] || fixed || drawn;
-                    (departure(p, b, may, most) - NOISE).max(0.0)
+                    (departure(p, b, shaded[i] || fixed, most) - NOISE).max(0.0)
                 }
                 _ => 0.0,
             };
@@ -109,11 +108,12 @@ fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
             }
         }
     }
-    // Where fixed bodies are drawn elsewhere, so are their shadows: the scene's picture does not hold.
-    if !known {
-        return base;
-    }
     for (i, b) in base.iter_mut().enumerate() {
+        let empty = film.fixed[i].is_infinite() && case.world.fixed[i].is_infinite();
+        // At the edge of a fixed body that is drawn elsewhere the scene's picture does not hold.
+        if !known && (!empty || b.is_none()) {
+            continue;
+        }
         let scene = drawn(i);
         // A pixel that lay in shadow all the time is as bright as the scene has it.
         let bytes = |v: &[f32; 3]| v.map(|c| c as u8);

@@ -41,7 +41,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 
 /// How far a ball that rolls alone is from where it should come out again, metres.
 fn emerged(case: &Case, n: usize, t: usize) -> Option<f32> {
-    if !case.from_frames() || t == 0 {
+    if !case.is_film() || t == 0 {
         return None;
     }
     let (world, body) = (case.world, case.body(n));

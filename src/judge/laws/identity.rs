@@ -63,26 +63,8 @@ fn recoloured(case: &Case, n: usize, t: usize) -> Option<f32> {
         return None;
     }
     let mask = &case.at(n, last).pixels;
-    // Another's colour is strange where that other is not.
-    let here = case.at(n, last);
-    let elsewhere = |label: u8| {
-        let m = usize::from(label).wrapping_sub(1);
-        if m == n || m >= case.count() {
-            return false;
-        }
-        let other = case.at(m, t);
-        let radius = |area: f32| (area / std::f32::consts::PI).sqrt();
-        let d = [
-            here.centroid[0] - other.centroid[0],
-            here.centroid[1] - other.centroid[1],
-        ];
-        let both = radius(here.area) + radius(other.moments.mass) + APART * case.fine();
-        d[0].hypot(d[1]) > both
-    };
-    let foreign: Vec<bool> = (0..=case.count()).map(|l| elsewhere(l as u8)).collect();
-    let strange = mask.iter().filter(|&&i| {
-        let label = film.labels[t][i as usize];
-        label == STRANGER || foreign.get(usize::from(label)).copied().unwrap_or(false)
-    });
+    let strange = mask
+        .iter()
+        .filter(|&&i| film.labels[t][i as usize] == STRANGER);
     Some(strange.count() as f32 / mask.len().max(1) as f32)
 }

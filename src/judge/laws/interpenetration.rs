@@ -69,7 +69,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 
 /// Enough of it is seen, and no border cuts it.
 fn shown(case: &Case, n: usize, s: &Sighting) -> bool {
-    if !case.from_frames() {
+    if !case.is_film() {
         return s.is_seen();
     }
     let known = case.known_area[n].unwrap_or(f32::MAX);
@@ -83,7 +83,7 @@ fn overlap(case: &Case, n: usize, m: usize, t: usize) -> Option<f32> {
     }
     let radius = |i: usize| case.world.bodies[case.body(i)].inscribed;
     let both = radius(n) + radius(m);
-    let mut deep = match case.from_frames() {
+    let mut deep = match case.is_film() {
         true => shortened(case, both, a, b)?,
         false => both - length(minus(a.at, b.at)),
     };

@@ -51,7 +51,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 /// What is inside of the outline tells of opacity and light whatever is beside the body; its edge tells of
 /// sharpness where nothing is.
 fn departure(look: &Look, fine: f32, marked: bool, whole: bool) -> Option<f32> {
-    let soft = whole.then(|| SOFTNESS * (look.softness - SOFT));
+    let soft = whole.then_some(SOFTNESS * (look.softness - SOFT));
     if look.inside < INSIDE * fine * fine {
         return soft;
     }

@@ -109,7 +109,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    pub fn from_frames(&self) -> bool {
+    pub fn is_film(&self) -> bool {
         matches!(self.tracks.source, Source::Frames { .. })
     }
 

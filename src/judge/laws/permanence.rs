@@ -31,13 +31,9 @@ pub(super) const GONE: f32 = 0.25;
 const BORDER: f32 = 2.0;
 /// A body covered by others over this share is not expected to be seen.
 const HIDDEN: f32 = 0.6;
-/// Longest that a body goes on as it was last seen whole, frames.
-const LONGEST: usize = 12;
 
 struct Memory<'a> {
     last: &'a Sighting,
-    /// The last frame that showed it whole, and its velocity there, pixels a frame.
-    whole: Option<(usize, [f32; 2])>,
     velocity: [f32; 2],
     unseen: usize,
     excused: bool,
@@ -56,9 +52,8 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                 && t >= case.tracks.reference
             {
                 let cut = near_border(case, m) || now.at_border;
-                let visible = 1.0 - covered(case, n, t, m).max(behind(case, n, t, m));
-                let behind_others = !seen && may_hide(case, n, t, m);
-                if !cut && visible > 1.0 - HIDDEN && !m.excused && !behind_others {
+                let visible = 1.0 - covered(case, n, t, m);
+                if !cut && visible > 1.0 - HIDDEN && !m.excused {
                     let expected = (area * visible).max(1.0);
                     let mut s = case.score(Law::Permanence, n, t, 1.0 - now.area / expected);
                     if !seen {
@@ -69,10 +64,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             }
             memory = Some(match memory.take() {
                 Some(m) if !seen => {
-                    let hidden = near_border(case, &m)
-                        || covered(case, n, t, &m) > HIDDEN
-                        || behind(case, n, t, &m) > HIDDEN
-                        || may_hide(case, n, t, &m);
+                    let hidden = near_border(case, &m) || covered(case, n, t, &m) > HIDDEN;
                     Memory {
                         excused: m.excused || hidden,
                         unseen: m.unseen + 1,
@@ -89,10 +81,6 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                     };
                     Memory {
                         last: now,
-                        whole: match case.whole(n, t) {
-                            true => Some((t, velocity)),
-                            false => before.and_then(|m| m.whole),
-                        },
                         velocity,
                         unseen: 0,
                         excused: false,
@@ -131,67 +119,20 @@ fn covered(case: &Case, n: usize, t: usize, m: &Memory) -> f32 {
     }
 }
 
-/// The same of its mask when it was last seen whole, moved on since: of what only an edge was seen lately,
-/// that edge tells little.
-fn behind(case: &Case, n: usize, t: usize, m: &Memory) -> f32 {
-    match m.whole {
-        Some((from, v)) if t - from <= LONGEST => {
-            let k = (t - from) as f32;
-            hidden_share(case, n, t, case.at(n, from), [v[0] * k, v[1] * k])
-        }
-        _ => 0.0,
-    }
-}
-
 fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
-    hidden_share(case, n, t, m.last, [m.velocity[0], m.velocity[1] + fallen])
-}
-
-/// Whether something in another plane, or something fixed in front, is near enough to what was last seen of the
-/// body that it may hide it: it may have bounced or turned meanwhile.
-fn may_hide(case: &Case, n: usize, t: usize, m: &Memory) -> bool {
     let Some(film) = &case.tracks.film else {
-        return false;
+        return 0.0;
     };
+    let side = film.size as isize;
+    let v = [m.velocity[0], m.velocity[1] + fallen];
+    let (dx, dy) = (v[0].round() as isize, v[1].round() as isize);
     let known = &case.world.bodies[case.body(n)];
     let far = match (known.wanders, m.last.place) {
         (true, _) => f32::MAX,
         (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
     };
-    let speed = m.velocity[0].hypot(m.velocity[1]);
-    let reach = ((m.unseen + 1) as f32 * speed + 3.0 * case.fine()).ceil() as usize;
-    let [x0, y0, x1, y1] = m.last.bounds.map(usize::from);
-    let columns = x0.saturating_sub(reach)..(x1 + reach).min(film.size);
-    let mut rows = y0.saturating_sub(reach)..(y1 + reach).min(film.size);
-    rows.any(|y| {
-        columns.clone().any(|x| {
-            let i = y * film.size + x;
-            let other = match film.labels[t][i] {
-                0 | crate::judge::see::STRANGER => false,
-                label => match case.tracks.tracks.get(usize::from(label) - 1) {
-                    Some(track) => !case.world.may_touch(case.body(n), track.body),
-                    None => true,
-                },
-            };
-            other || film.fixed[i] < far
-        })
-    })
-}
-
-/// Share of a sighting's mask, moved by so many pixels, that something in front covers in frame `t`.
-fn hidden_share(case: &Case, n: usize, t: usize, seen: &Sighting, by: [f32; 2]) -> f32 {
-    let Some(film) = &case.tracks.film else {
-        return 0.0;
-    };
-    let side = film.size as isize;
-    let (dx, dy) = (by[0].round() as isize, by[1].round() as isize);
-    let known = &case.world.bodies[case.body(n)];
-    let far = match (known.wanders, seen.place) {
-        (true, _) => f32::MAX,
-        (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
-    };
     let (mut all, mut hidden) = (0usize, 0usize);
-    for &i in &seen.pixels {
+    for &i in &m.last.pixels {
         let (x, y) = (i as isize % side + dx, i as isize / side + dy);
         if !(0..side).contains(&x) || !(0..side).contains(&y) {
             continue;

@@ -48,7 +48,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
 fn still(case: &Case, t: usize) -> bool {
     let moved = |n: usize| {
         let (a, b) = (case.at(n, t - 1), case.at(n, t));
-        let d = match case.from_frames() {
+        let d = match case.is_film() {
             true => length(minus(a.centroid, b.centroid)) / case.fine(),
             false => 50.0 * length(minus(a.at, b.at)),
         };
