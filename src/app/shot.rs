@@ -66,8 +66,9 @@ impl Errand {
     }
 }
 
-/// Seconds that a step of the walk may take before it counts as failed.
-const PATIENCE_S: f32 = 45.0;
+/// Seconds that a step of the walk may take before it counts as failed: models think at a low priority, so that they
+/// are slow where something else computes beside them.
+const PATIENCE_S: f32 = 300.0;
 
 /// What a step of the walk is compared with.
 #[derive(Clone, Debug, Default)]

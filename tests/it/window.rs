@@ -61,7 +61,7 @@ fn the_window_plays_every_scene_and_its_picture_is_not_blank() {
         .arg(&shot)
         .env("DISPLAY", &display.name)
         .env_remove("WAYLAND_DISPLAY")
-        .timeout(Duration::from_secs(900))
+        .timeout(Duration::from_secs(3000))
         .assert()
         .success();
     let picture = image::open(&shot).unwrap().to_rgb8();
