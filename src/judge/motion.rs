@@ -21,6 +21,8 @@ pub enum Footing {
     Floor,
     /// It swings about a hinge and nothing else is near.
     Hinge,
+    /// It slides or rolls straight along something fixed, high above the floor, and nothing that moves is near.
+    Slope,
     /// Something is near enough to touch it.
     Touching,
 }
@@ -56,6 +58,12 @@ const HASTE: f32 = 1.2;
 
 /// Slower bodies rest, m/s.
 pub const REST: f32 = 0.06;
+/// Points of a way that are looked at.
+const WAYPOINTS: usize = 4;
+/// Departures from a steady change of velocity count so much: they are differences of three velocities.
+const STEADY: f32 = 0.5;
+/// What moves straight leaves its line by no more than this share of its way.
+const STRAIGHT: f32 = 0.12;
 /// What lies stays within so many 64ths of the picture.
 const LEVEL: f32 = 0.6;
 
@@ -111,6 +119,17 @@ pub fn wall_within(tracks: &Tracks, s: &Sighting, pixels: f32) -> bool {
         let row = &film.fixed[y * film.size..][columns.clone()];
         row.iter().any(|d| d.is_finite())
     })
+}
+
+/// What is near enough to a body to have touched it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Near {
+    /// Something that moves.
+    mover: bool,
+    /// Something fixed.
+    wall: bool,
+    /// How fast what is near moves, m/s.
+    fastest: f32,
 }
 
 struct Scout<'a> {
@@ -195,39 +214,102 @@ impl<'a> Scout<'a> {
         wall_within(self.tracks, self.at(n, t), metres / self.fine_m[n] * scale)
     }
 
-    /// Whether anything could have touched the body between frames `t - 1` and `t`, moving at most at
-    /// `speed`; and how fast what is near moves.
-    fn touched(&self, n: usize, t: usize, speed: f32) -> (bool, f32) {
+    /// What could have touched the body between frames `t - 1` and `t`. Until something touches it, it moves
+    /// at no more than `reach`, as before; seen to move at `speed`, its way to what it touched and on from
+    /// there is no longer than that (`None`: where it came to is not to be trusted). `ways` are what it may go
+    /// in that time until then, pixels.
+    fn touched(
+        &self,
+        n: usize,
+        t: usize,
+        reach: f32,
+        speed: Option<f32>,
+        ways: &[[f32; 2]],
+    ) -> Near {
         let (body, dt) = (self.tracks.tracks[n].body, self.tracks.dt);
         let margin = 2.0 * MARGIN * self.fine_m[n];
-        let (mut near, mut fastest) = (false, 0.0f32);
+        let mut found = Near::default();
         for (m, other) in self.tracks.tracks.iter().enumerate() {
             if m == n || !self.world.may_touch(body, other.body) {
                 continue;
             }
             let is_hand = self.world.bodies[other.body].kind == Kind::Hand;
-            let theirs = match is_hand {
+            let theirs = |k: usize| match is_hand {
                 true => self.world.hand_speed * std::f32::consts::SQRT_2,
                 false => {
                     // The tip of what topples is faster than its middle.
                     let ball = matches!(self.world.bodies[other.body].shape, Shape::Ball { .. });
                     let tip = if ball { 1.0 } else { 2.0 };
-                    tip * HASTE * self.speed(m, t).max(self.speed(m, t - 1))
+                    tip * HASTE * self.speed(m, k).max(self.speed(m, k.saturating_sub(1)))
                 }
             };
-            let gap = self.gap(n, m, t - 1) + self.gap(n, m, t);
-            if gap < (speed + theirs) * dt + margin {
-                near = true;
-                fastest = fastest.max(theirs);
+            let before = self.gap(n, m, t - 1);
+            // In the picture's first frame nothing is known of how it came there.
+            let came = theirs(t - 1).max(if t < 3 { theirs(t) } else { 0.0 });
+            let comes = before < (reach + came) * dt + 0.5 * margin;
+            let meets = speed.is_none_or(|speed| {
+                before + self.gap(n, m, t) < (speed + theirs(t)) * dt + margin
+            });
+            if comes && meets && self.on_way(n, m, t, ways) {
+                found.mover = true;
+                found.fastest = found.fastest.max(theirs(t));
             }
         }
         if self.world.walls[body] {
-            let reach = 0.5 * (speed * dt + margin);
-            near |= self.wall_within(n, t - 1, reach) || self.wall_within(n, t, reach);
+            let within = |t: usize, metres: f32| self.wall_within(n, t, metres);
+            let meets = speed.is_none_or(|speed| {
+                let reach = 0.5 * (speed * dt + margin);
+                within(t - 1, reach) || within(t, reach)
+            });
+            found.wall = meets && within(t - 1, reach * dt + 0.5 * margin);
         }
         // What is not tracked may be anywhere.
-        near |= self.unseen_movers();
-        (near, fastest)
+        found.mover |= self.unseen_movers();
+        found
+    }
+
+    /// Whether a body comes near another on one of its straight ways from frame `t - 1` on, pixels, while the
+    /// other one goes to where it is seen in frame `t`.
+    fn on_way(&self, n: usize, m: usize, t: usize, ways: &[[f32; 2]]) -> bool {
+        let (a, from, to) = (self.at(n, t - 1), self.at(m, t - 1), self.at(m, t));
+        let film = matches!(self.tracks.source, Source::Frames { .. });
+        if !film || !a.is_seen() || !from.is_seen() || !to.is_seen() {
+            return true;
+        }
+        let ball = |k: usize| {
+            let known = &self.world.bodies[self.tracks.tracks[k].body];
+            matches!(known.shape, Shape::Ball { .. })
+        };
+        let scale = self.world.eye.size() as f32 / SIZE as f32;
+        let both = ball(n) && ball(m) && self.whole(n, t - 1) && self.whole(m, t - 1);
+        let wide = |s: &Sighting| 0.5 * (f32::from(s.bounds[2]) - f32::from(s.bounds[0]));
+        // What has corners may turn them to the other.
+        let room = scale * if both { MARGIN } else { 2.0 * MARGIN };
+        ways.iter().any(|way| {
+            (0..=WAYPOINTS).any(|k| {
+                let u = k as f32 / WAYPOINTS as f32;
+                let own = way.map(|d| u * d);
+                let gap = if both {
+                    let other: [f32; 2] = std::array::from_fn(|i| {
+                        from.centroid[i] + u * (to.centroid[i] - from.centroid[i])
+                    });
+                    let d = [0, 1].map(|i| a.centroid[i] + own[i] - other[i]);
+                    length(d) - wide(a) - wide(from)
+                } else {
+                    let apart = |axis: usize| {
+                        let side = |k: usize| {
+                            let (p, q) = (f32::from(from.bounds[k]), f32::from(to.bounds[k]));
+                            p + u * (q - p)
+                        };
+                        let low = f32::from(a.bounds[axis]) + own[axis];
+                        let high = f32::from(a.bounds[axis + 2]) + own[axis];
+                        (side(axis) - high).max(low - side(axis + 2))
+                    };
+                    apart(0).max(apart(1))
+                };
+                gap < room
+            })
+        })
     }
 
     fn unseen_movers(&self) -> bool {
@@ -242,7 +324,7 @@ impl<'a> Scout<'a> {
         for (t, slot) in steps.iter_mut().enumerate().skip(2) {
             let mut step = self.step(n, t, alone_for);
             alone_for = match step.footing {
-                Footing::Air | Footing::Floor | Footing::Hinge => alone_for + 1,
+                Footing::Air | Footing::Floor | Footing::Hinge | Footing::Slope => alone_for + 1,
                 Footing::Touching | Footing::Unknown => 0,
             };
             step.alone_for = alone_for;
@@ -252,7 +334,7 @@ impl<'a> Scout<'a> {
     }
 
     fn step(&self, n: usize, t: usize, alone_for: usize) -> Step {
-        if !(t - 2..=t).all(|k| self.whole(n, k)) {
+        if !(t - 2..t).all(|k| self.whole(n, k)) || !self.at(n, t).is_seen() {
             return Step::default();
         }
         let (world, dt) = (self.world, self.tracks.dt);
@@ -263,16 +345,23 @@ impl<'a> Scout<'a> {
         let (before, now) = (velocity(at[0], at[1]), velocity(at[1], at[2]));
         let earlier = if t >= 3 { self.speed(n, t - 2) } else { 0.0 };
         let g = world.weight();
-        let own = HASTE * length(before).max(length(now)).max(earlier);
-        let (a, fast_a) = self.touched(n, t - 1, own);
-        let (b, fast_b) = self.touched(n, t, own);
+        let fall = if world.down { 0.0 } else { g * dt };
+        let reach = HASTE * length(before).max(earlier) + fall;
+        let own = HASTE * length(now).max(length(before)).max(earlier);
+        let whole = self.whole(n, t);
+        let way = |k: usize| minus(self.at(n, k).centroid, self.at(n, k - 1).centroid);
+        let seen = t >= 3 && self.at(n, t - 3).is_seen();
+        let earlier_way = if seen { way(t - 2) } else { way(t - 1) };
+        let a = self.touched(n, t - 1, reach, Some(reach), &[way(t - 1), earlier_way]);
+        let b = self.touched(n, t, reach, whole.then_some(own), &[way(t - 1), [0.0; 2]]);
         let mut step = Step {
             before,
             now,
-            neighbours: fast_a.max(fast_b),
+            neighbours: a.fastest.max(b.fastest),
             ..Step::default()
         };
-        let near = a || b;
+        let mover = a.mover || b.mover;
+        let near = mover || a.wall || b.wall;
         step.near = near;
         let pull = match world.down {
             true => [0.0; 2],
@@ -284,8 +373,20 @@ impl<'a> Scout<'a> {
             [v[0] + pull[0], v[1] + pull[1]]
         };
         let kind = known.kind;
-        let flies = !world.down && self.flies(n, t, own + g * dt);
+        if !whole {
+            step.near = true;
+            step.jump = self.partly_seen(n, t, &step, pull, near);
+            return step;
+        }
+        // It may have bounced since.
+        let fell = self.earlier(n, t).map_or(earlier, |v| v[1].abs());
+        let down = HASTE * before[1].abs().max(fell) + 2.0 * g * dt;
+        let flies = !world.down && self.flies(n, t, down);
+        let slope = (near && !mover)
+            .then(|| self.on_slope(n, t, down))
+            .flatten();
         step.footing = match () {
+            () if slope.is_some() => Footing::Slope,
             () if near => Footing::Touching,
             () if world.pivots[body].is_some() => Footing::Hinge,
             () if known.jointed || kind == Kind::Hand => Footing::Touching,
@@ -301,7 +402,13 @@ impl<'a> Scout<'a> {
                 let (low, high) = (slowed(known.damping.high), slowed(known.damping.low));
                 Some(from_segment(now, low, high))
             }
-            Footing::Floor => Some(self.slides(n, before, now, alone_for)),
+            Footing::Floor => {
+                let off = self.slides(n, before, now, alone_for);
+                // Two frames alone before tell what friction there is.
+                let steady = (alone_for >= 1).then(|| self.unsteady(n, t)).flatten();
+                Some(off.max(STEADY * steady.unwrap_or(0.0)))
+            }
+            Footing::Slope => slope.map(|off| STEADY * off),
             Footing::Hinge => world.pivots[body].map(|p| self.swings(p, at, known.damping.high)),
             Footing::Unknown | Footing::Touching => None,
         };
@@ -349,6 +456,59 @@ impl<'a> Scout<'a> {
             .map(|k| self.at(n, k).at[1]);
         let (least, most) = heights.fold((f32::MAX, f32::MIN), |(l, h), y| (l.min(y), h.max(y)));
         low && most - least < LEVEL * self.fine_m[n]
+    }
+
+    /// How far a body that is partly hidden now, or next to something, is from where it could be, metres: what
+    /// is seen of it lies within its outline.
+    fn partly_seen(&self, n: usize, t: usize, step: &Step, pull: [f32; 2], near: bool) -> Option<f32> {
+        let known = &self.world.bodies[self.tracks.tracks[n].body];
+        if near || known.jointed || known.wanders || known.kind != Kind::Dynamic {
+            return None;
+        }
+        let (before, now) = (self.at(n, t - 1), self.at(n, t));
+        let shown = (now.area / before.area.max(1.0)).clamp(0.05, 1.0);
+        let hidden = known.bounding * ((1.0 - shown) / shown).min(1.0);
+        let off = match self.world.down {
+            true => self.slides(n, step.before, step.now, 0) * self.tracks.dt,
+            false => self.contact_jump(n, t, step, pull),
+        };
+        Some((off - hidden - self.fine_m[n]).max(0.0))
+    }
+
+    /// The velocity between frames `t - 3` and `t - 2`, if the body is seen whole there.
+    fn earlier(&self, n: usize, t: usize) -> Option<[f32; 2]> {
+        let whole = t >= 3 && self.whole(n, t - 3) && self.whole(n, t - 2);
+        let (a, b) = (self.at(n, t.checked_sub(3)?), self.at(n, t - 2));
+        whole.then(|| minus(b.at, a.at).map(|d| d / self.tracks.dt))
+    }
+
+    /// How far a velocity is from a change as before, or a smaller one, m/s: friction and slopes pull with the
+    /// same force until the body stands, or rolls.
+    fn unsteady(&self, n: usize, t: usize) -> Option<f32> {
+        let dt = self.tracks.dt;
+        let first = self.earlier(n, t)?;
+        let at: [[f32; 2]; 3] = std::array::from_fn(|k| self.at(n, t - 2 + k).at);
+        let before = minus(at[1], at[0]).map(|d| d / dt);
+        let now = minus(at[2], at[1]).map(|d| d / dt);
+        let on = [2.0 * before[0] - first[0], 2.0 * before[1] - first[1]];
+        Some(from_segment(now, before, on))
+    }
+
+    /// The same for what has moved straight along something fixed, and high above the floor.
+    fn on_slope(&self, n: usize, t: usize, down: f32) -> Option<f32> {
+        if self.world.down || self.world.bodies[self.tracks.tracks[n].body].kind != Kind::Dynamic {
+            return None;
+        }
+        let first = self.earlier(n, t)?;
+        let dt = self.tracks.dt;
+        let before = minus(self.at(n, t - 1).at, self.at(n, t - 2).at).map(|d| d / dt);
+        let margin = 2.0 * MARGIN * self.fine_m[n];
+        let cross = first[0] * before[1] - first[1] * before[0];
+        let straight = cross.abs() < STRAIGHT * length(first) * length(before);
+        let along = (t - 3..t).all(|k| self.wall_within(n, k, margin));
+        let high = self.height(n, t - 1) > down * dt + margin;
+        let moves = length(first) > 2.0 * REST && length(before) > length(first);
+        (straight && along && high && moves).then(|| self.unsteady(n, t)).flatten()
     }
 
     /// How far a velocity is from what friction allows after another, m/s.

@@ -8,12 +8,10 @@ use crate::camera::Eye;
 /// A film that stands still from its first imagined frame on; `None` where reality does, too.
 pub fn frozen_from_the_start(truth: &Truth, eye: &Eye) -> Option<Faulty> {
     let last = truth.states.len() - 1;
-    let moved = |b: usize, range: std::ops::RangeInclusive<usize>| {
-        range.map(|t| truth.pixels_moved(eye, t, b)).sum::<f32>()
-    };
     let bodies = truth.scene.bodies.len();
-    let before = (0..bodies).any(|b| moved(b, 1..=super::REFERENCE - 1) >= 2.0);
-    let after = (0..bodies).any(|b| moved(b, super::REFERENCE..=last) >= 4.0);
+    let soon = (super::REFERENCE + 3).min(last);
+    let before = (0..bodies).any(|b| truth.seen_to_move(eye, b, 1..=super::REFERENCE - 1) >= 2.0);
+    let after = (0..bodies).any(|b| truth.seen_to_move(eye, b, super::REFERENCE..=soon) >= 3.0);
     (before && after).then(|| hold(truth, super::REFERENCE, last + 1 - super::REFERENCE))
 }
 

@@ -4,18 +4,16 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::catalogue::{Does, Fault, Strength};
+use super::catalogue::{Does, Fault, Need, Strength};
 use super::faulty::Faulty;
 use super::paint;
-use super::truth::{Occasion, Truth, bounds, direction, dot, fine, sub};
+use super::truth::{ON_FLOOR_M, Occasion, Truth, bounds, direction, dot, fine, sub};
 use crate::camera::{Eye, View};
 use crate::scene::{Colour, EditKind, Kind, Shape, hue_of};
 use crate::sim::Reality;
 
 /// Tries for a place with room.
 const TRIES: usize = 60;
-/// Bodies on the floor are no higher above it, metres.
-const ON_FLOOR_M: f32 = 0.02;
 
 impl Fault {
     /// Whether what is done at a frame shows in the next one only: the simulator has to take a step.
@@ -165,6 +163,8 @@ impl Injection<'_> {
             at, body, other, ..
         } = self.occasion;
         let by = match self.fault.does {
+            // From the side one body may be behind the other.
+            Does::Sink if !self.truth.scene.is_seen_from_above() => return None,
             Does::Sink => self.sunk_into(other?)?,
             Does::Twin => {
                 let reach = self.truth.scene.bodies[body].shape.bounding_radius();
@@ -437,6 +437,9 @@ impl Injection<'_> {
             EditKind::Hover { steps } => steps as usize,
             _ => usize::MAX,
         };
+        if self.fault.needs.contains(&Need::Free) && !self.is_told(&world) {
+            return None;
+        }
         // What shows at once is drawn before the simulator takes a step.
         let mut now = at;
         Some(self.film(|t| {
@@ -452,6 +455,25 @@ impl Injection<'_> {
             let places = self.places(t, &view);
             (view.rgb, places)
         }))
+    }
+
+    /// Whether a step on the body is still seen whole and nothing has touched it: what it hits or where it
+    /// goes may explain everything else.
+    fn is_told(&self, world: &Reality) -> bool {
+        let Occasion { at, body, .. } = self.occasion;
+        let mut world = world.fork();
+        world.act(&self.truth.actions[at]);
+        world.step();
+        let state = world.measure();
+        let touched = state.contacts.iter().any(|&(a, b)| a == body || b == body);
+        let view = self.eye.look(&world);
+        let border = (2.0 * fine(self.eye)) as u16;
+        let size = view.size as u16;
+        let inside = bounds(&view, body).is_some_and(|[x0, y0, x1, y1]| {
+            x0 >= border && y0 >= border && x1 + border <= size && y1 + border <= size
+        });
+        let count = |v: &View| (v.ids.iter()).filter(|&&id| usize::from(id) == body + 1).count();
+        !touched && inside && 10 * count(&view) >= 8 * count(&self.truth.views[at])
     }
 
     /// Changes the body's velocity by so many 64ths of the picture a frame, in the plane of motion.

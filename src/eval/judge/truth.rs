@@ -17,6 +17,8 @@ use crate::sim::{Reality, State};
 const NEAR_M: f32 = 0.03;
 /// A body in flight is so far above the floor, metres.
 const ABOVE_M: f32 = 0.03;
+/// A body on the floor is no higher above it, metres.
+pub(super) const ON_FLOOR_M: f32 = 0.02;
 /// Pixels of a picture of 64 that a body shows at least.
 const SEEN: f32 = 12.0;
 /// Share of a body that is seen where it is seen whole.
@@ -119,21 +121,41 @@ impl Truth {
         moved.unwrap_or(0.0) / fine(eye)
     }
 
+    /// How far a body moves in the picture through some frames, 64ths of the picture; 0 where it is not seen.
+    pub(super) fn seen_to_move(
+        &self,
+        eye: &Eye,
+        body: usize,
+        frames: std::ops::RangeInclusive<usize>,
+    ) -> f32 {
+        let shows = |t: usize| {
+            let ids = self.views[t].ids.iter();
+            let count = ids.filter(|&&id| usize::from(id) == body + 1).count();
+            count as f32 >= SEEN * fine(eye) * fine(eye)
+        };
+        let seen = frames.clone().all(|t| shows(t) && (t == 0 || shows(t - 1)));
+        let moved = || frames.clone().map(|t| self.pixels_moved(eye, t, body)).sum();
+        if seen { moved() } else { 0.0 }
+    }
+
     /// Frames from one before `t` to two after it.
     fn around(&self, t: usize) -> std::ops::RangeInclusive<usize> {
         t.saturating_sub(1)..=(t + 2).min(self.states.len() - 1)
     }
 
-    /// Whether no other body that moves is near in space around frame `t`.
+    /// Whether no other body is near in space around frame `t`, and the body stays on the floor or off it.
     fn is_free(&self, t: usize, body: usize) -> bool {
-        let bodies = &self.scene.bodies;
-        let others = |o: &usize| *o != body && bodies[*o].kind != Kind::Fixed;
-        self.around(t).all(|t| {
-            self.states[t].held != Some(body)
-                && (0..bodies.len())
-                    .filter(others)
-                    .all(|o| self.are_apart(t, body, o))
-        })
+        let others = |o: &usize| *o != body;
+        let lies = |t: usize| self.low(t, body) < ON_FLOOR_M;
+        let floor = |t: usize| self.scene.is_seen_from_above() || lies(t);
+        let steady = self.around(t).all(floor) || !self.around(t).any(lies);
+        steady
+            && self.around(t).all(|t| {
+                self.states[t].held != Some(body)
+                    && (0..self.scene.bodies.len())
+                        .filter(others)
+                        .all(|o| self.are_apart(t, body, o))
+            })
     }
 
     fn is_jointed(&self, body: usize) -> bool {
@@ -194,12 +216,7 @@ impl Truth {
     fn moves(&self, eye: &Eye, t: usize) -> bool {
         let moved = |range: std::ops::RangeInclusive<usize>| {
             (0..self.scene.bodies.len())
-                .map(|b| {
-                    range
-                        .clone()
-                        .map(|t| self.pixels_moved(eye, t, b))
-                        .sum::<f32>()
-                })
+                .map(|b| self.seen_to_move(eye, b, range.clone()))
                 .fold(0.0, f32::max)
         };
         let last = self.states.len() - 1;
@@ -301,7 +318,10 @@ impl Truth {
             return None;
         }
         let alone = !fault.needs.contains(&Need::Alone) || self.is_alone(eye, at, body);
-        (alone && self.is_whole(eye, at, body)).then_some(other)
+        // Whoever speaks of a velocity has seen the body before.
+        let moved = fault.needs.contains(&Need::Free) || fault.needs.contains(&Need::Flying);
+        let first = if moved { at.saturating_sub(2) } else { at };
+        (alone && (first..=at).all(|t| self.is_whole(eye, t, body))).then_some(other)
     }
 
     fn needs_force(&self, fault: &Fault) -> bool {

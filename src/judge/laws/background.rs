@@ -8,6 +8,7 @@
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::camera::SIZE;
 use crate::judge::see::STRANGER;
+use crate::judge::world::World;
 use crate::scene::Law;
 
 pub(super) const RULE: Rule = Rule {
@@ -178,48 +179,82 @@ fn from_line(p: [f32; 2], a: [f32; 2], b: [f32; 2]) -> f32 {
     (e[0] - t * d[0]).hypot(e[1] - t * d[1])
 }
 
+/// Whether a body that is not seen was last seen inside of the picture: it is behind something.
+fn was_hidden(case: &Case, n: usize, t: usize) -> bool {
+    let last = (0..=t).rev().map(|k| case.at(n, k)).find(|s| s.is_seen());
+    last.is_some_and(|s| !s.at_border)
+}
+
+/// Where the line from the eye through a point meets the plane at `z`.
+fn at_depth(world: &World, p: [f32; 3], z: f32) -> [f32; 3] {
+    let eye = world.eye_position();
+    let along = (z - eye[2]) / (p[2] - eye[2]);
+    match along.is_finite() && along > 0.0 {
+        true => std::array::from_fn(|i| eye[i] + along * (p[i] - eye[i])),
+        false => p,
+    }
+}
+
 /// Pixels where a body may throw its shadow on the floor; all of them while some body is not seen.
 fn shaded(case: &Case, t: usize) -> Vec<bool> {
     let Some(film) = &case.tracks.film else {
         return Vec::new();
     };
     let (size, world) = (film.size, case.world);
+    // What is hidden or not tracked may throw its shadow anywhere.
     let movers = world.scene.moving().len();
     let told = |n: usize| {
         let s = case.at(n, t);
-        s.is_seen() && !s.at_border && !world.bodies[case.body(n)].wanders
+        match world.down {
+            true => s.is_seen() || !was_hidden(case, n, t),
+            false => s.is_seen() && !s.at_border,
+        }
     };
-    let all_seen = case.count() == movers && (0..movers).all(told);
-    if !all_seen {
+    if case.count() != movers || !(0..movers).all(told) {
         return vec![true; size * size];
     }
     let mut out = vec![false; size * size];
     let sun = world.scene.sun;
     for n in 0..case.count() {
         let s = case.at(n, t);
-        let Some(p) = s.place else { continue };
-        let reach = 2.0 * world.bodies[case.body(n)].bounding + ASIDE;
+        let known = &world.bodies[case.body(n)];
+        let cut = if s.at_border || !s.is_seen() { 2.0 } else { 1.0 };
+        let own = match world.down {
+            true => 1.2 * known.bounding + 0.3 * ASIDE,
+            false => 2.0 * known.bounding + ASIDE,
+        };
+        let reach = cut * own;
+        let seen = (0..=t).rev().find_map(|k| case.at(n, k).place);
+        if !s.is_seen() {
+            // Outside of the picture: its shadow comes in no further than it is long.
+            let height = known.plane + reach;
+            let long = reach + height * sun[0].hypot(sun[2]) / -sun[1];
+            let band = (long / world.metres_per_pixel([0.0; 3])).ceil() as usize;
+            for (i, o) in out.iter_mut().enumerate() {
+                let (x, y) = (i % size, i / size);
+                *o |= x.min(y).min(size - 1 - x).min(size - 1 - y) < band;
+            }
+        }
+        let Some(p) = s.place.or(seen) else { continue };
+        let depths = [known.depth.low, 0.5 * (known.depth.low + known.depth.high), known.depth.high];
+        let far = if world.down { vec![p] } else { depths.map(|z| at_depth(world, p, z)).to_vec() };
         let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
         // From the body itself to where its shadow lies.
-        for height in [p[1] + reach, (p[1] - reach).max(0.0)] {
-            let fall = height / -sun[1];
-            for corner in 0..4 {
-                let side = |bit: usize| {
-                    if corner >> bit & 1 == 0 {
-                        -reach
-                    } else {
-                        reach
-                    }
-                };
-                let q = [
-                    p[0] + sun[0] * fall + side(0),
-                    0.0,
-                    p[2] + sun[2] * fall + side(1),
-                ];
-                if let Some(q) = world.eye.project(q) {
-                    for i in 0..2 {
-                        low[i] = low[i].min(q[i]);
-                        high[i] = high[i].max(q[i]);
+        for p in far.into_iter().chain([p]) {
+            for height in [p[1] + reach, (p[1] - reach).max(0.0)] {
+                let fall = height / -sun[1];
+                for corner in 0..4 {
+                    let side = |bit: usize| if corner >> bit & 1 == 0 { -reach } else { reach };
+                    let q = [
+                        p[0] + sun[0] * fall + side(0),
+                        0.0,
+                        p[2] + sun[2] * fall + side(1),
+                    ];
+                    if let Some(q) = world.eye.project(q) {
+                        for i in 0..2 {
+                            low[i] = low[i].min(q[i]);
+                            high[i] = high[i].max(q[i]);
+                        }
                     }
                 }
             }

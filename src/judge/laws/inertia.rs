@@ -33,7 +33,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         for t in case.imagined() {
             let step = &case.motion[n][t];
-            if let (Footing::Floor, Some(off)) = (step.footing, step.off)
+            if let (Footing::Floor | Footing::Slope, Some(off)) = (step.footing, step.off)
                 && length(step.before) > REST
             {
                 out.push(case.score(Law::Inertia, n, t, off));

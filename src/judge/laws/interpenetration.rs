@@ -82,6 +82,10 @@ fn overlap(case: &Case, n: usize, m: usize, t: usize) -> Option<f32> {
         return None;
     }
     let radius = |i: usize| case.world.bodies[case.body(i)].inscribed;
+    // Of a shape with notches nothing is sure to be inside.
+    if radius(n) == 0.0 || radius(m) == 0.0 {
+        return None;
+    }
     let both = radius(n) + radius(m);
     let mut deep = match case.is_film() {
         true => shortened(case, both, a, b)?,
@@ -137,6 +141,9 @@ fn in_wall(case: &Case, n: usize, t: usize) -> Option<f32> {
         return None;
     }
     let radius = case.world.bodies[case.body(n)].inscribed;
+    if radius == 0.0 {
+        return None;
+    }
     let shift = case.tracks.film.as_ref()?.shifted;
     let before = case.at(n, t - 1);
     let mut deepest: Option<f32> = None;

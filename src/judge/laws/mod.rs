@@ -51,18 +51,23 @@ pub(super) struct Case<'a> {
     pub tracks: &'a Tracks<'a>,
     pub motion: Motion,
     pub silhouettes: &'a Silhouettes,
-    /// By track: its area in the real frames, pixels, if one of them shows it whole.
+    /// By track: its area in the real frames, pixels, if one of them shows it whole; else in the first frame
+    /// that does.
     pub known_area: Vec<Option<f32>>,
 }
 
 impl<'a> Case<'a> {
     pub fn new(world: &'a World, silhouettes: &'a Silhouettes, tracks: &'a Tracks<'a>) -> Self {
         let real = |t: &super::track::Track| {
-            let first = &t.sightings[..tracks.reference.min(t.sightings.len())];
+            let (first, others) = t.sightings.split_at(tracks.reference.min(t.sightings.len()));
             let whole = first
                 .iter()
                 .filter(|s| s.is_seen() && !s.at_border && s.area > 4.0);
-            whole.map(|s| s.area).reduce(f32::max)
+            let later = || others.iter().find(|s| motion::is_whole(tracks, s));
+            whole
+                .map(|s| s.area)
+                .reduce(f32::max)
+                .or_else(|| later().map(|s| s.area))
         };
         Self {
             motion: motion::motion(world, tracks),

@@ -29,12 +29,19 @@ pub(super) const RULE: Rule = Rule {
 pub(super) const GONE: f32 = 0.25;
 /// Bodies nearer than this to the border may be cut by it, 64ths of the picture.
 const BORDER: f32 = 2.0;
+/// A hidden body may be so far from where its last motion takes it, 64ths of the picture.
+const ROOM: f32 = 1.0;
+/// The same for one that was cut already, so that its middle was not seen.
+const CUT_ROOM: f32 = 5.0;
+/// Who shows so much is seen whole.
+const SHOWN: f32 = 0.9;
 /// A body covered by others over this share is not expected to be seen.
 const HIDDEN: f32 = 0.6;
 
 struct Memory<'a> {
     last: &'a Sighting,
     velocity: [f32; 2],
+    whole: bool,
     unseen: usize,
     excused: bool,
 }
@@ -54,7 +61,9 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                 let cut = near_border(case, m) || now.at_border;
                 let visible = 1.0 - covered(case, n, t, m);
                 if !cut && visible > 1.0 - HIDDEN && !m.excused {
-                    let expected = (area * visible).max(1.0);
+                    // What was cut before may stay so.
+                    let own = if m.whole { area } else { area.min(m.last.area) };
+                    let expected = (own * visible).max(1.0);
                     let mut s = case.score(Law::Permanence, n, t, 1.0 - now.area / expected);
                     if !seen {
                         s.bounds = m.last.bounds;
@@ -72,7 +81,10 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                     }
                 }
                 before => {
+                    let whole = case.whole(n, t) || shows_all(case, n, now);
+                    // The middle of what is left to be seen is slower than the body.
                     let velocity = match &before {
+                        Some(m) if m.unseen == 0 && !whole => m.velocity,
                         Some(m) if m.unseen == 0 => [
                             now.centroid[0] - m.last.centroid[0],
                             now.centroid[1] - m.last.centroid[1],
@@ -81,6 +93,7 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                     };
                     Memory {
                         last: now,
+                        whole,
                         velocity,
                         unseen: 0,
                         excused: false,
@@ -89,6 +102,12 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             });
         }
     }
+}
+
+/// Whether nothing is cut off from a body that something is beside: it shows what its shape shows at least.
+fn shows_all(case: &Case, n: usize, s: &Sighting) -> bool {
+    let least = case.silhouettes.area(case.world, case.body(n), s);
+    !s.at_border && least.is_some_and(|[low, _]| s.area > SHOWN * low)
 }
 
 fn near_border(case: &Case, m: &Memory) -> bool {
@@ -123,6 +142,9 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
     let Some(film) = &case.tracks.film else {
         return 0.0;
     };
+    if m.last.pixels.is_empty() {
+        return 1.0;
+    }
     let side = film.size as isize;
     let v = [m.velocity[0], m.velocity[1] + fallen];
     let (dx, dy) = (v[0].round() as isize, v[1].round() as isize);
@@ -131,17 +153,27 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
         (true, _) => f32::MAX,
         (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
     };
-    let (mut all, mut hidden) = (0usize, 0usize);
-    for &i in &m.last.pixels {
-        let (x, y) = (i as isize % side + dx, i as isize / side + dy);
-        if !(0..side).contains(&x) || !(0..side).contains(&y) {
-            continue;
-        }
+    // Where exactly it would be is known to a pixel or two.
+    let room = if m.whole && !known.wanders { ROOM } else { CUT_ROOM };
+    let room = (room * case.fine()).round() as isize;
+    let inside = |x: isize, y: isize| (0..side).contains(&x) && (0..side).contains(&y);
+    let hides = |x: isize, y: isize| {
         let at = (y * side + x) as usize;
         let label = film.labels[t][at];
-        all += 1;
         let other = label != 0 && label != n as u8 + 1 && label != crate::judge::see::STRANGER;
-        hidden += usize::from(other || film.fixed[at] < far);
-    }
-    hidden as f32 / all.max(1) as f32
+        other || film.fixed[at] < far
+    };
+    let share = |ax: isize, ay: isize| {
+        let (mut all, mut hidden) = (0usize, 0usize);
+        for &i in &m.last.pixels {
+            let (x, y) = (i as isize % side + dx + ax, i as isize / side + dy + ay);
+            if inside(x, y) {
+                all += 1;
+                hidden += usize::from(hides(x, y));
+            }
+        }
+        hidden as f32 / all.max(1) as f32
+    };
+    let shifts = (-room..=room).flat_map(|y| (-room..=room).map(move |x| (x, y)));
+    shifts.map(|(x, y)| share(x, y)).fold(0.0, f32::max)
 }

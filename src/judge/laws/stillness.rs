@@ -7,13 +7,13 @@
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::judge::motion::{length, minus};
-use crate::scene::{Kind, Law};
+use crate::scene::{ActionSpace, Kind, Law};
 
 pub(super) const RULE: Rule = Rule {
     law: Law::Stillness,
     unit: "m/s",
     least: 0.06,
-    strong: 0.25,
+    strong: 0.45,
     readouts: true,
     absent: nowhere_absent,
     scores,
@@ -24,6 +24,8 @@ pub(super) const RULE: Rule = Rule {
 const SAME: f32 = 0.25;
 /// Centroids that move less stand still, 64ths of the picture.
 const STILL: f32 = 0.08;
+/// A hand may be at its bound where it is so near to it, share of its room.
+const AT_BOUND: f32 = 0.2;
 /// Frames that have to be alike.
 const RUN: usize = 2;
 
@@ -83,7 +85,8 @@ fn unexplained(case: &Case, t: usize, run: usize) -> f32 {
         }
         let off = (stop + 1..=t).filter_map(|k| case.motion[n][k].off);
         worst = off.fold(worst, f32::max);
-        if stop >= 1 && case.whole(n, stop) && case.whole(n, stop - 1) {
+        let shown = |k: usize| case.at(n, k).is_seen() && !case.at(n, k).at_border;
+        if stop >= 1 && shown(stop) && shown(stop - 1) {
             speeds.push(length(minus(case.at(n, stop).at, case.at(n, stop - 1).at)) / dt);
         }
     }
@@ -96,7 +99,7 @@ fn told(case: &Case, n: usize, t: usize, run: usize) -> f32 {
     let Some(actions) = case.tracks.actions else {
         return 0.0;
     };
-    let clear = |k: usize| !case.motion[n][k].near && !case.at(n, k).at_border;
+    let clear = |k: usize| case.at(n, k).is_seen() && !case.at(n, k).at_border;
     let planar = case.world.scene.actions.planar_bounds();
     let wish = |k: usize| {
         let Some(a) = actions.get(k - 1) else {
@@ -106,18 +109,20 @@ fn told(case: &Case, n: usize, t: usize, run: usize) -> f32 {
         let step = |i: usize| {
             let a = a.get(i).copied().unwrap_or(0.0).clamp(-1.0, 1.0);
             let by = a * case.world.hand_speed * case.tracks.dt;
-            match planar {
-                Some((low, high)) if case.world.down => {
+            match (planar, &case.world.scene.actions) {
+                (Some((low, high)), _) if case.world.down => {
                     (s.at[i] + by).clamp(low[i], high[i]) - s.at[i]
                 }
-                _ => by,
+                // From the side its distance is not known, and so its place only about.
+                (_, ActionSpace::Spatial { low, high, .. }) => {
+                    let room = AT_BOUND * (high[i] - low[i]);
+                    let inside = s.at[i] > low[i] + room && s.at[i] < high[i] - room;
+                    if inside { by } else { 0.0 }
+                }
+                _ => 0.0,
             }
         };
-        // In space each axis may be at its bound.
-        match case.world.down {
-            true => length([step(0), step(1)]),
-            false => 0.0,
-        }
+        length([step(0), step(1)])
     };
     let steps = t + 1 - run..=t;
     match steps.clone().all(clear) {
