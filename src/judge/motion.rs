@@ -247,9 +247,8 @@ impl<'a> Scout<'a> {
             // In the picture's first frame nothing is known of how it came there.
             let came = theirs(t - 1).max(if t < 3 { theirs(t) } else { 0.0 });
             let comes = before < (reach + came) * dt + 0.5 * margin;
-            let meets = speed.is_none_or(|speed| {
-                before + self.gap(n, m, t) < (speed + theirs(t)) * dt + margin
-            });
+            let meets = speed
+                .is_none_or(|speed| before + self.gap(n, m, t) < (speed + theirs(t)) * dt + margin);
             if comes && meets && self.on_way(n, m, t, ways) {
                 found.mover = true;
                 found.fastest = found.fastest.max(theirs(t));
@@ -460,7 +459,14 @@ impl<'a> Scout<'a> {
 
     /// How far a body that is partly hidden now, or next to something, is from where it could be, metres: what
     /// is seen of it lies within its outline.
-    fn partly_seen(&self, n: usize, t: usize, step: &Step, pull: [f32; 2], near: bool) -> Option<f32> {
+    fn partly_seen(
+        &self,
+        n: usize,
+        t: usize,
+        step: &Step,
+        pull: [f32; 2],
+        near: bool,
+    ) -> Option<f32> {
         let known = &self.world.bodies[self.tracks.tracks[n].body];
         if near || known.jointed || known.wanders || known.kind != Kind::Dynamic {
             return None;
@@ -508,7 +514,9 @@ impl<'a> Scout<'a> {
         let along = (t - 3..t).all(|k| self.wall_within(n, k, margin));
         let high = self.height(n, t - 1) > down * dt + margin;
         let moves = length(first) > 2.0 * REST && length(before) > length(first);
-        (straight && along && high && moves).then(|| self.unsteady(n, t)).flatten()
+        (straight && along && high && moves)
+            .then(|| self.unsteady(n, t))
+            .flatten()
     }
 
     /// How far a velocity is from what friction allows after another, m/s.

@@ -472,7 +472,11 @@ impl Injection<'_> {
         let inside = bounds(&view, body).is_some_and(|[x0, y0, x1, y1]| {
             x0 >= border && y0 >= border && x1 + border <= size && y1 + border <= size
         });
-        let count = |v: &View| (v.ids.iter()).filter(|&&id| usize::from(id) == body + 1).count();
+        let count = |v: &View| {
+            (v.ids.iter())
+                .filter(|&&id| usize::from(id) == body + 1)
+                .count()
+        };
         !touched && inside && 10 * count(&view) >= 8 * count(&self.truth.views[at])
     }
 

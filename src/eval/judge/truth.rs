@@ -134,7 +134,12 @@ impl Truth {
             count as f32 >= SEEN * fine(eye) * fine(eye)
         };
         let seen = frames.clone().all(|t| shows(t) && (t == 0 || shows(t - 1)));
-        let moved = || frames.clone().map(|t| self.pixels_moved(eye, t, body)).sum();
+        let moved = || {
+            frames
+                .clone()
+                .map(|t| self.pixels_moved(eye, t, body))
+                .sum()
+        };
         if seen { moved() } else { 0.0 }
     }
 

@@ -218,7 +218,11 @@ fn shaded(case: &Case, t: usize) -> Vec<bool> {
     for n in 0..case.count() {
         let s = case.at(n, t);
         let known = &world.bodies[case.body(n)];
-        let cut = if s.at_border || !s.is_seen() { 2.0 } else { 1.0 };
+        let cut = if s.at_border || !s.is_seen() {
+            2.0
+        } else {
+            1.0
+        };
         let own = match world.down {
             true => 1.2 * known.bounding + 0.3 * ASIDE,
             false => 2.0 * known.bounding + ASIDE,
@@ -236,15 +240,29 @@ fn shaded(case: &Case, t: usize) -> Vec<bool> {
             }
         }
         let Some(p) = s.place.or(seen) else { continue };
-        let depths = [known.depth.low, 0.5 * (known.depth.low + known.depth.high), known.depth.high];
-        let far = if world.down { vec![p] } else { depths.map(|z| at_depth(world, p, z)).to_vec() };
+        let depths = [
+            known.depth.low,
+            0.5 * (known.depth.low + known.depth.high),
+            known.depth.high,
+        ];
+        let far = if world.down {
+            vec![p]
+        } else {
+            depths.map(|z| at_depth(world, p, z)).to_vec()
+        };
         let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
         // From the body itself to where its shadow lies.
         for p in far.into_iter().chain([p]) {
             for height in [p[1] + reach, (p[1] - reach).max(0.0)] {
                 let fall = height / -sun[1];
                 for corner in 0..4 {
-                    let side = |bit: usize| if corner >> bit & 1 == 0 { -reach } else { reach };
+                    let side = |bit: usize| {
+                        if corner >> bit & 1 == 0 {
+                            -reach
+                        } else {
+                            reach
+                        }
+                    };
                     let q = [
                         p[0] + sun[0] * fall + side(0),
                         0.0,

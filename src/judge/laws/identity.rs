@@ -40,7 +40,9 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             for m in 0..n {
                 let shown = |i: usize, k: usize| {
                     let s = case.at(i, k);
-                    s.is_seen() && !s.at_border && s.pixels.len() as f32 > SEEN * case.fine().powi(2)
+                    s.is_seen()
+                        && !s.at_border
+                        && s.pixels.len() as f32 > SEEN * case.fine().powi(2)
                 };
                 if !(t - 1..=t).all(|k| shown(n, k) && shown(m, k)) {
                     continue;
@@ -100,7 +102,10 @@ fn came(case: &Case, m: usize, last: usize, t: usize, pixel: u32) -> bool {
     }
     let v = (s.centroid[0] - before.centroid[0]).hypot(s.centroid[1] - before.centroid[1]);
     let room = NEAR * case.fine() + 1.5 * v * (t - last) as f32;
-    let p = [(pixel as usize % size) as f32 + 0.5, (pixel as usize / size) as f32 + 0.5];
+    let p = [
+        (pixel as usize % size) as f32 + 0.5,
+        (pixel as usize / size) as f32 + 0.5,
+    ];
     let b = s.bounds.map(f32::from);
     (0..2).all(|i| p[i] > b[i] - room && p[i] < b[i + 2] + room)
 }

@@ -59,7 +59,9 @@ pub(super) struct Case<'a> {
 impl<'a> Case<'a> {
     pub fn new(world: &'a World, silhouettes: &'a Silhouettes, tracks: &'a Tracks<'a>) -> Self {
         let real = |t: &super::track::Track| {
-            let (first, others) = t.sightings.split_at(tracks.reference.min(t.sightings.len()));
+            let (first, others) = t
+                .sightings
+                .split_at(tracks.reference.min(t.sightings.len()));
             let whole = first
                 .iter()
                 .filter(|s| s.is_seen() && !s.at_border && s.area > 4.0);

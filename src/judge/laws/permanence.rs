@@ -154,7 +154,11 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
         (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
     };
     // Where exactly it would be is known to a pixel or two.
-    let room = if m.whole && !known.wanders { ROOM } else { CUT_ROOM };
+    let room = if m.whole && !known.wanders {
+        ROOM
+    } else {
+        CUT_ROOM
+    };
     let room = (room * case.fine()).round() as isize;
     let inside = |x: isize, y: isize| (0..side).contains(&x) && (0..side).contains(&y);
     let hides = |x: isize, y: isize| {
