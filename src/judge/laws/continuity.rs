@@ -2,7 +2,8 @@
 //!
 //! Score: how far a body is from anywhere that it could have gone since the last frame, metres. Alone, that is
 //! where gravity, friction and damping take it; where something may have touched it, anywhere within what
-//! both speeds and restitution allow. A ball that was hidden comes out where its speed has taken it.
+//! both speeds and restitution allow; where it is not seen whole, within the reach of the fastest thing
+//! around. A ball that was hidden comes out where its speed has taken it.
 //! Continuity of motion as in Spelke (1990).
 
 use super::{Case, Rule, Score, nowhere_absent};
@@ -31,12 +32,42 @@ const HIDDEN: usize = 14;
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         for t in case.imagined() {
-            let jump = case.motion[n][t].jump.or_else(|| emerged(case, n, t));
+            let step = case.motion[n][t].jump;
+            let jump = step
+                .or_else(|| emerged(case, n, t))
+                .or_else(|| afar(case, n, t));
             if let Some(jump) = jump {
                 out.push(case.score(Law::Continuity, n, t, jump));
             }
         }
     }
+}
+
+/// How far a body that is not seen whole is from where the fastest thing around could have sent it, metres:
+/// its middle may be three quarters of its breadth from the middle of what is seen.
+fn afar(case: &Case, n: usize, t: usize) -> Option<f32> {
+    if !case.is_film() || t < 2 || !case.at(n, t).is_seen() || !case.at(n, t - 1).is_seen() {
+        return None;
+    }
+    let (world, dt) = (case.world, case.tracks.dt);
+    let known = &world.bodies[case.body(n)];
+    let speed = |m: usize, k: usize| {
+        let (a, b) = (case.at(m, k - 1), case.at(m, k));
+        let both = a.is_seen() && b.is_seen();
+        if both {
+            length(minus(b.at, a.at)) / dt
+        } else {
+            0.0
+        }
+    };
+    let hand = world.hand_speed * std::f32::consts::SQRT_2;
+    let before =
+        (t.saturating_sub(3).max(1)..t).flat_map(|k| (0..case.count()).map(move |m| (m, k)));
+    let fastest = before.map(|(m, k)| speed(m, k)).fold(hand, f32::max);
+    let falls = if world.down { 0.0 } else { world.weight() * dt };
+    let most = (1.0 + known.restitution) * fastest + falls;
+    let gone = length(minus(case.at(n, t).at, case.at(n, t - 1).at));
+    Some((gone - most * dt - 1.5 * known.bounding).max(0.0))
 }
 
 /// How far a ball that rolls alone is from where it should come out again, metres.

@@ -33,6 +33,8 @@ const BORDER: f32 = 2.0;
 const ROOM: f32 = 1.0;
 /// The same for one that was cut already, so that its middle was not seen.
 const CUT_ROOM: f32 = 5.0;
+/// What hides a body is nearer by so much of its reach: what it lies on is not.
+const IN_FRONT: f32 = 1.5;
 /// Who shows so much is seen whole.
 const SHOWN: f32 = 0.9;
 /// A body covered by others over this share is not expected to be seen.
@@ -41,6 +43,8 @@ const HIDDEN: f32 = 0.6;
 struct Memory<'a> {
     last: &'a Sighting,
     velocity: [f32; 2],
+    /// How fast the middle of what was seen of it moved, pixels a frame.
+    drift: f32,
     whole: bool,
     unseen: usize,
     excused: bool,
@@ -91,8 +95,14 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                         ],
                         _ => [0.0; 2],
                     };
+                    let drift = match &before {
+                        Some(m) if m.unseen == 0 => (now.centroid[0] - m.last.centroid[0])
+                            .hypot(now.centroid[1] - m.last.centroid[1]),
+                        _ => CUT_ROOM,
+                    };
                     Memory {
                         last: now,
+                        drift,
                         whole,
                         velocity,
                         unseen: 0,
@@ -151,7 +161,7 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
     let known = &case.world.bodies[case.body(n)];
     let far = match (known.wanders, m.last.place) {
         (true, _) => f32::MAX,
-        (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - 0.5 * known.bounding,
+        (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - IN_FRONT * known.bounding,
     };
     // Where exactly it would be is known to a pixel or two.
     let room = if m.whole && !known.wanders {
