@@ -43,8 +43,6 @@ const HIDDEN: f32 = 0.6;
 struct Memory<'a> {
     last: &'a Sighting,
     velocity: [f32; 2],
-    /// How fast the middle of what was seen of it moved, pixels a frame.
-    drift: f32,
     whole: bool,
     unseen: usize,
     excused: bool,
@@ -95,14 +93,8 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                         ],
                         _ => [0.0; 2],
                     };
-                    let drift = match &before {
-                        Some(m) if m.unseen == 0 => (now.centroid[0] - m.last.centroid[0])
-                            .hypot(now.centroid[1] - m.last.centroid[1]),
-                        _ => CUT_ROOM,
-                    };
                     Memory {
                         last: now,
-                        drift,
                         whole,
                         velocity,
                         unseen: 0,
