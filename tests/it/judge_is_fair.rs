@@ -21,32 +21,27 @@ const CLIPS: u64 = 30;
 
 /// Where the judge is known to catch fewer faults than it should: scene, side of the picture, law. Each must
 /// still fall short, so that whoever mends one takes it off this list.
-const SHORT: [(&str, usize, Law); 25] = [
-    ("collide3", SIZE, Law::Continuity),
+const SHORT: [(&str, usize, Law); 20] = [
+    ("container", SIZE, Law::Continuity),
     ("container", SIZE, Law::Duplication),
     ("container", SIZE, Law::Permanence),
     ("dominoes", SIZE, Law::Interpenetration),
-    ("fall", SIZE, Law::Continuity),
-    ("gather", SIZE, Law::Continuity),
-    ("jelly", SIZE, Law::Continuity),
+    ("dominoes", SIZE, Law::Permanence),
     ("jelly", SIZE, Law::Interpenetration),
     ("jelly", SIZE, Law::Size),
-    ("occluder", SIZE, Law::Continuity),
     ("occluder", SIZE, Law::Interpenetration),
+    ("occluder", SIZE, Law::Permanence),
     ("projectile", SIZE, Law::Interpenetration),
-    ("push", SIZE, Law::Continuity),
-    ("push_t", SIZE, Law::Continuity),
-    ("push_t", SIZE, Law::Interpenetration),
     ("ramp", SIZE, Law::Continuity),
     ("ramp", SIZE, Law::Interpenetration),
     ("ramp", SIZE, Law::Size),
-    ("reach", SIZE, Law::Continuity),
     ("reach", SIZE, Law::Interpenetration),
     ("spin", SIZE, Law::Interpenetration),
     ("stack", SIZE, Law::Continuity),
-    ("strike", SIZE, Law::Continuity),
+    ("stack", SIZE, Law::Permanence),
     ("tower", SIZE, Law::Continuity),
     ("tower", SIZE, Law::Permanence),
+    ("reach", 128, Law::Interpenetration),
 ];
 
 /// Where a law is judged but none of these clips gives occasion for its fault.
@@ -115,9 +110,7 @@ fn larger_pictures_of_reality_are_left_alone_too_where_they_were_calibrated() {
             result.calibrated && flagged.low <= 0.01,
             "{name} at {size}: {flagged:?}"
         );
-        // Jumps of bodies that are not seen whole are caught in some 40 to 70 % of these clips only.
-        let told = |law: &&String| law.as_str() != Law::Continuity.id();
-        for law in result.detection_rate.keys().filter(told) {
+        for law in result.detection_rate.keys() {
             let caught = &result.detection_rate[law];
             let wrong = caught.as_ref().and_then(|c| complaint(name, size, law, c));
             assert_eq!(wrong, None);
