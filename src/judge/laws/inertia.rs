@@ -2,7 +2,9 @@
 //!
 //! Score: how far the velocity of a body on the floor is from what friction and damping can make of the one
 //! before, m/s: a sliding body loses at most μ g dt, a rolling ball nothing but its damping. Occasion: it
-//! moves, is seen whole in three frames, and nothing else can have touched it. Newton's first law with
+//! moves, is seen whole in three frames, and nothing else can have touched it.
+//! Friction and slopes pull steadily, so half of the departure from the change of velocity before counts as
+//! well. Newton's first law with
 //! Coulomb's friction, μ the greatest that the scene allows.
 
 use super::{Case, Rule, Score};
