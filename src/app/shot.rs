@@ -165,15 +165,19 @@ impl Walk {
                 return (is_scrub && is_lost).then(|| step.command.clone());
             }
         }
+        let before = Before {
+            driver: Some(state.driver.clone()),
+            light: state.light,
+            newest: state.newest(),
+        };
         let steps = self.steps.get_or_insert_with(|| steps(state.scenes.len()));
-        self.current = steps.pop_front().map(|step| {
-            let before = Before {
-                driver: Some(state.driver.clone()),
-                light: state.light,
-                newest: state.newest(),
-            };
-            (step, before, now)
-        });
+        // A command that turns a thing over would undo what it is for where that is so already: a model that is
+        // loaded between "dream" and "wake" must not begin to dream at the second.
+        let is_needless = |s: &Step| s.command == Command::ToggleDream && (s.done)(state, &before);
+        while steps.front().is_some_and(is_needless) {
+            steps.pop_front();
+        }
+        self.current = steps.pop_front().map(|step| (step, before, now));
         self.over = self.current.is_none();
         self.current.as_ref().map(|(step, ..)| step.command.clone())
     }
