@@ -17,6 +17,8 @@ pub enum Footing {
     Unknown,
     /// It flies and nothing is near.
     Air,
+    /// It flies, may meet the floor, and nothing else is near.
+    Hop,
     /// It lies, slides or rolls on the floor and nothing else is near.
     Floor,
     /// It swings about a hinge and nothing else is near.
@@ -64,6 +66,8 @@ const WAYPOINTS: usize = 4;
 const STEADY: f32 = 0.5;
 /// What moves straight leaves its line by no more than this share of its way.
 const STRAIGHT: f32 = 0.12;
+/// What falls goes on as before within this share of its speed.
+const FALLS: f32 = 0.1;
 /// What lies stays within so many 64ths of the picture.
 const LEVEL: f32 = 0.6;
 
@@ -324,7 +328,7 @@ impl<'a> Scout<'a> {
             let mut step = self.step(n, t, alone_for);
             alone_for = match step.footing {
                 Footing::Air | Footing::Floor | Footing::Hinge | Footing::Slope => alone_for + 1,
-                Footing::Touching | Footing::Unknown => 0,
+                Footing::Hop | Footing::Touching | Footing::Unknown => 0,
             };
             step.alone_for = alone_for;
             *slot = step;
@@ -384,6 +388,8 @@ impl<'a> Scout<'a> {
         let slope = (near && !mover)
             .then(|| self.on_slope(n, t, down))
             .flatten();
+        let hop = (!near && !world.down).then(|| self.hops(n, t, before[1], now[1], down));
+        let hop = hop.flatten();
         step.footing = match () {
             () if slope.is_some() => Footing::Slope,
             () if near => Footing::Touching,
@@ -394,6 +400,7 @@ impl<'a> Scout<'a> {
             () if known.wanders => Footing::Touching,
             () if flies => Footing::Air,
             () if world.down || self.lies(n, t) => Footing::Floor,
+            () if hop.is_some() => Footing::Hop,
             () => Footing::Touching,
         };
         step.off = match step.footing {
@@ -408,6 +415,7 @@ impl<'a> Scout<'a> {
                 Some(off.max(STEADY * steady.unwrap_or(0.0)))
             }
             Footing::Slope => slope.map(|off| STEADY * off),
+            Footing::Hop => hop,
             Footing::Hinge => world.pivots[body].map(|p| self.swings(p, at, known.damping.high)),
             Footing::Unknown | Footing::Touching => None,
         };
@@ -416,8 +424,8 @@ impl<'a> Scout<'a> {
                 let most = world.hand_speed * std::f32::consts::SQRT_2;
                 (length(now) - most).max(0.0) * dt
             }
-            (Some(off), _) => off * dt,
-            (None, _) => self.contact_jump(n, t, &step, pull),
+            (Some(off), _) if step.footing != Footing::Hop => off * dt,
+            _ => self.contact_jump(n, t, &step, pull),
         });
         step
     }
@@ -433,6 +441,50 @@ impl<'a> Scout<'a> {
         let most = (1.0 + e) * (length(step.before) + step.neighbours) + e * falls;
         let pulled = [step.before[0] + pull[0], step.before[1] + pull[1]];
         (from_segment(step.now, step.before, pulled) - most).max(0.0) * dt
+    }
+
+    /// How far the vertical velocity of a body that only the floor can touch is from what gravity and one bounce
+    /// make of the one before, m/s. Where it may have bounced before, only that it falls too fast counts.
+    fn hops(&self, n: usize, t: usize, before: f32, now: f32, down: f32) -> Option<f32> {
+        let (world, dt) = (self.world, self.tracks.dt);
+        let known = &world.bodies[self.tracks.tracks[n].body];
+        let margin = MARGIN * self.fine_m[n];
+        let heights = [self.height(n, t - 2), self.height(n, t - 1)];
+        let g = 0.5 * (world.gravity.low + world.gravity.high);
+        if known.kind != Kind::Dynamic || g >= 0.0 {
+            return None;
+        }
+        let high = heights.iter().all(|&h| h > margin);
+        let clear = high && heights[0] + heights[1] > down * dt + 2.0 * margin;
+        let falls = |v: [f32; 2]| {
+            before < g * dt && (before - v[1] - g * dt).abs() < FALLS * (1.0 + before.abs())
+        };
+        // Floors only push up: nothing falls faster than free.
+        let flown = before + g * dt;
+        if !clear && !self.earlier(n, t).is_some_and(falls) {
+            return Some((flown - now).max(0.0));
+        }
+        let ball = matches!(known.shape, Shape::Ball { .. });
+        // Corners come down as the body turns, and turning may become flight.
+        let (corner, e) = match ball {
+            true => (0.0, known.restitution),
+            false => (known.bounding - known.inscribed, 1.0),
+        };
+        let slack = 0.5 * (margin + corner);
+        let speed = before + 0.5 * g * dt;
+        // Metres above the floor after a bounce, at most; `None` if it does not come so far down.
+        let after = |height: f32| {
+            let impact = (speed * speed - 2.0 * g * height).sqrt();
+            let rest = dt - (-speed - impact) / g;
+            (rest > 0.0).then(|| (e * impact * rest + 0.5 * g * rest * rest).max(0.0))
+        };
+        let (low, high) = ((heights[1] - slack).max(0.0), heights[1] + slack);
+        let bounced = after(low).map(|up| {
+            let [least, most] = [-high / dt, (up - low) / dt];
+            (least - now).max(now - most).max(0.0)
+        });
+        let free = after(high).is_none().then_some((now - flown).abs());
+        bounced.into_iter().chain(free).reduce(f32::min)
     }
 
     /// Whether the body surely flies over three frames that end at `t`.

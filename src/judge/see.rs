@@ -269,6 +269,7 @@ impl Seer {
         let fine = size as f32 / SIZE as f32;
         let (mut xx, mut xy, mut yy, mut r4) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
         let (mut partial, mut edge) = (0usize, 0usize);
+        let mut core = 0.0f32;
         let (mut inside, mut purity, mut light) = (0.0f32, 0.0f32, 0.0f32);
         let (mut marks, mut mark_x, mut mark_y) = (0.0f32, 0.0f32, 0.0f32);
         let [x0, y0, x1, y1] = around.map(usize::from);
@@ -292,6 +293,7 @@ impl Seer {
                 if m <= 0.5 {
                     continue;
                 }
+                core += m;
                 let inner = x > 0
                     && y > 0
                     && x + 1 < size
@@ -322,6 +324,7 @@ impl Seer {
         s.look = Look {
             opacity: if inside > 0.0 { purity / inside } else { 1.0 },
             softness: partial as f32 / edge.max(1) as f32,
+            core: core / s.area,
             light: if inside > 0.0 { light / inside } else { 1.0 },
             inside,
         };

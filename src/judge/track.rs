@@ -21,6 +21,8 @@ pub struct Look {
     pub opacity: f32,
     /// Pixels that are neither body nor background, over pixels of the outline: it grows with blur.
     pub softness: f32,
+    /// Share of the body's area in pixels that show little else: less when it is blurred away.
+    pub core: f32,
     /// Brightness inside over that of the fully lit paint.
     pub light: f32,
     /// Pixels inside the outline that `opacity` and `light` are means of.

@@ -165,6 +165,19 @@ impl World {
         Some((p, [p[0], p[1]]))
     }
 
+    /// The point that a pixel shows, so many metres from the camera; on the floor where that is infinite. `None`
+    /// in the sky.
+    pub fn shown(&self, pixel: [f32; 2], away: f32) -> Option<[f32; 3]> {
+        if away.is_infinite() {
+            return self.eye.unproject(pixel, 0.0);
+        }
+        let o = self.origin;
+        let below = self.eye.unproject(pixel, o[1] - 1.0);
+        let on = below.or_else(|| self.eye.unproject(pixel, o[1] + 1.0))?;
+        let long = self.distance(on);
+        Some(std::array::from_fn(|i| o[i] + away / long * (on[i] - o[i])))
+    }
+
     /// Where the camera stands.
     pub fn eye_position(&self) -> [f32; 3] {
         self.origin

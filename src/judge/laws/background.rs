@@ -8,7 +8,7 @@
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::camera::SIZE;
 use crate::judge::see::STRANGER;
-use crate::judge::world::World;
+use crate::judge::world::{Range, World};
 use crate::scene::Law;
 
 pub(super) const RULE: Rule = Rule {
@@ -38,21 +38,26 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
         return;
     };
     let size = film.size;
-    let base = base(case);
+    let (base, dim) = base(case);
     let patch = (PATCH * size / SIZE).max(2);
     let step = (patch / 2).max(1);
     let mut error = vec![0.0f32; size * size];
     for t in case.imagined() {
         let covered = covered(case, t);
-        let shaded = shaded(case, t);
+        let shade = Shade::new(case, t);
         for (i, p) in film.frames[t].chunks_exact(3).enumerate().take(size * size) {
             error[i] = match &base[i] {
                 Some(b) if !covered[i] => {
-                    let fixed = film.fixed[i].is_finite();
-                    // What is drawn elsewhere may have lain in shadow in all real frames.
-                    let drawn = fixed && case.world.drawn_elsewhere;
-                    let most = if drawn { 1.0 / SHADOW } else { 1.0 };
-                    (departure(p, b, shaded[i] || fixed, most) - NOISE).max(0.0)
+                    let away = film.fixed[i];
+                    let drawn = away.is_finite() && case.world.drawn_elsewhere;
+                    let most = if drawn || dim[i] { 1.0 / SHADOW } else { 1.0 };
+                    let plain = departure(p, b, false, most);
+                    let changes = drawn || dim[i] || shade.reaches(case, i, size, away);
+                    let off = match plain > NOISE && changes {
+                        true => departure(p, b, true, most),
+                        false => plain,
+                    };
+                    (off - NOISE).max(0.0)
                 }
                 _ => 0.0,
             };
@@ -87,18 +92,20 @@ fn departure(p: &[u8], base: &[f32; 3], shaded: bool, most: f32) -> f32 {
     (d / 3.0).sqrt()
 }
 
-/// What each pixel shows where nothing covers it, as far as that is known.
-fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
+/// What each pixel shows where nothing covers it, as far as that is known, and whether it may have lain in shadow
+/// then, so that it can become brighter.
+fn base(case: &Case) -> (Vec<Option<[f32; 3]>>, Vec<bool>) {
     let Some(film) = &case.tracks.film else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let (n, plate) = (film.size * film.size, &case.world.plate);
     if plate.len() != 3 * n {
-        return vec![None; n];
+        return (vec![None; n], vec![true; n]);
     }
     let known = !case.world.drawn_elsewhere;
     let drawn = |i: usize| -> [f32; 3] { std::array::from_fn(|c| f32::from(plate[3 * i + c])) };
     let mut base: Vec<Option<[f32; 3]>> = vec![None; n];
+    let mut dim = vec![false; n];
     for t in 0..case.tracks.reference.min(film.frames.len()) {
         let covered = covered(case, t);
         for (i, p) in film.frames[t].chunks_exact(3).enumerate().take(n) {
@@ -116,14 +123,19 @@ fn base(case: &Case) -> Vec<Option<[f32; 3]>> {
             continue;
         }
         let scene = drawn(i);
-        // A pixel that lay in shadow all the time is as bright as the scene has it.
         let bytes = |v: &[f32; 3]| v.map(|c| c as u8);
-        let same = b.is_none_or(|b| departure(&bytes(&b), &scene, true, 1.0) < 2.0 * NOISE);
-        if same {
-            *b = Some(scene);
+        let like = |shaded: bool| {
+            b.is_none_or(|b| departure(&bytes(&b), &scene, shaded, 1.0) < 2.0 * NOISE)
+        };
+        match (known, like(false)) {
+            // It may lie in the shadow of a fixed body, which stays, or of another, which goes.
+            (false, false) => dim[i] = like(true),
+            // A pixel that lay in shadow all the time is as bright as the scene has it.
+            _ if like(true) => *b = Some(scene),
+            _ => {}
         }
     }
-    base
+    (base, dim)
 }
 
 /// Pixels that a body covers, with what is around it.
@@ -195,95 +207,83 @@ fn at_depth(world: &World, p: [f32; 3], z: f32) -> [f32; 3] {
     }
 }
 
-/// Pixels where a body may throw its shadow on the floor; all of them while some body is not seen.
-fn shaded(case: &Case, t: usize) -> Vec<bool> {
-    let Some(film) = &case.tracks.film else {
-        return Vec::new();
-    };
-    let (size, world) = (film.size, case.world);
-    // What is hidden or not tracked may throw its shadow anywhere.
-    let movers = world.scene.moving().len();
-    let told = |n: usize| {
-        let s = case.at(n, t);
-        match world.down {
-            true => s.is_seen() || !was_hidden(case, n, t),
-            false => s.is_seen() && !s.at_border,
+/// Where bodies may throw their shadows in a frame.
+#[derive(Default)]
+struct Shade {
+    /// Anywhere: some body is hidden, or cut, or not tracked.
+    anywhere: bool,
+    /// Within so many pixels of the border: a body outside of the picture throws its shadow in.
+    band: usize,
+    /// Centres and radii of balls that hold the bodies, metres.
+    casters: Vec<([f32; 3], f32)>,
+}
+
+impl Shade {
+    fn new(case: &Case, t: usize) -> Self {
+        let world = case.world;
+        let movers = world.scene.moving().len();
+        let told = |n: usize| {
+            let s = case.at(n, t);
+            let known = &world.bodies[case.body(n)];
+            match world.down {
+                true => s.is_seen() || !was_hidden(case, n, t),
+                // How far away it is must be known.
+                false if known.wanders && known.depth.spread() == 0.0 => false,
+                false => s.is_seen() && !s.at_border,
+            }
+        };
+        let mut shade = Self {
+            anywhere: case.count() != movers || !(0..movers).all(told),
+            ..Self::default()
+        };
+        if shade.anywhere {
+            return shade;
         }
-    };
-    if case.count() != movers || !(0..movers).all(told) {
-        return vec![true; size * size];
+        for n in 0..case.count() {
+            let s = case.at(n, t);
+            let known = &world.bodies[case.body(n)];
+            let cut = s.at_border || !s.is_seen();
+            let own = match world.down {
+                true => 1.2 * known.bounding + 0.3 * ASIDE,
+                false => 2.0 * known.bounding + ASIDE,
+            };
+            let reach = if cut { 2.0 * own } else { own };
+            let seen = (0..=t).rev().find_map(|k| case.at(n, k).place);
+            if !s.is_seen() {
+                let sun = world.scene.sun;
+                let height = known.plane + reach;
+                let long = reach + height * sun[0].hypot(sun[2]) / -sun[1];
+                let band = (long / world.metres_per_pixel([0.0; 3])).ceil() as usize;
+                shade.band = shade.band.max(band);
+            }
+            let Some(p) = s.place.or(seen) else { continue };
+            shade.casters.push((p, reach));
+            if !world.down {
+                let Range { low, high } = known.depth;
+                let between = reach + 0.25 * known.depth.spread();
+                let depths = [low, 0.5 * (low + high), high].map(|z| at_depth(world, p, z));
+                shade.casters.extend(depths.map(|p| (p, between)));
+            }
+        }
+        shade
     }
-    let mut out = vec![false; size * size];
-    let sun = world.scene.sun;
-    for n in 0..case.count() {
-        let s = case.at(n, t);
-        let known = &world.bodies[case.body(n)];
-        let cut = if s.at_border || !s.is_seen() {
-            2.0
-        } else {
-            1.0
-        };
-        let own = match world.down {
-            true => 1.2 * known.bounding + 0.3 * ASIDE,
-            false => 2.0 * known.bounding + ASIDE,
-        };
-        let reach = cut * own;
-        let seen = (0..=t).rev().find_map(|k| case.at(n, k).place);
-        if !s.is_seen() {
-            // Outside of the picture: its shadow comes in no further than it is long.
-            let height = known.plane + reach;
-            let long = reach + height * sun[0].hypot(sun[2]) / -sun[1];
-            let band = (long / world.metres_per_pixel([0.0; 3])).ceil() as usize;
-            for (i, o) in out.iter_mut().enumerate() {
-                let (x, y) = (i % size, i / size);
-                *o |= x.min(y).min(size - 1 - x).min(size - 1 - y) < band;
-            }
+
+    /// Whether what a pixel shows may lie in shadow: the line from there to the sun passes a ball.
+    fn reaches(&self, case: &Case, i: usize, size: usize, away: f32) -> bool {
+        let (world, sun) = (case.world, case.world.scene.sun);
+        let (x, y) = (i % size, i / size);
+        if self.anywhere || x.min(y).min(size - 1 - x).min(size - 1 - y) < self.band {
+            return true;
         }
-        let Some(p) = s.place.or(seen) else { continue };
-        let depths = [
-            known.depth.low,
-            0.5 * (known.depth.low + known.depth.high),
-            known.depth.high,
-        ];
-        let far = if world.down {
-            vec![p]
-        } else {
-            depths.map(|z| at_depth(world, p, z)).to_vec()
+        let Some(point) = world.shown([x as f32 + 0.5, y as f32 + 0.5], away) else {
+            return false;
         };
-        let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
-        // From the body itself to where its shadow lies.
-        for p in far.into_iter().chain([p]) {
-            for height in [p[1] + reach, (p[1] - reach).max(0.0)] {
-                let fall = height / -sun[1];
-                for corner in 0..4 {
-                    let side = |bit: usize| {
-                        if corner >> bit & 1 == 0 {
-                            -reach
-                        } else {
-                            reach
-                        }
-                    };
-                    let q = [
-                        p[0] + sun[0] * fall + side(0),
-                        0.0,
-                        p[2] + sun[2] * fall + side(1),
-                    ];
-                    if let Some(q) = world.eye.project(q) {
-                        for i in 0..2 {
-                            low[i] = low[i].min(q[i]);
-                            high[i] = high[i].max(q[i]);
-                        }
-                    }
-                }
-            }
-        }
-        let clamp = |v: f32| v.clamp(0.0, size as f32) as usize;
-        for y in clamp(low[1] - 2.0)..clamp(high[1] + 3.0) {
-            let (x0, x1) = (clamp(low[0] - 2.0), clamp(high[0] + 3.0));
-            if x0 < x1 {
-                out[y * size + x0..y * size + x1].fill(true);
-            }
-        }
+        let long = (sun[0] * sun[0] + sun[1] * sun[1] + sun[2] * sun[2]).sqrt();
+        self.casters.iter().any(|(p, reach)| {
+            let d: [f32; 3] = std::array::from_fn(|k| p[k] - point[k]);
+            let along = -(0..3).map(|k| d[k] * sun[k]).sum::<f32>() / long;
+            let square = d.iter().map(|v| v * v).sum::<f32>();
+            along >= -reach && square - along * along <= reach * reach
+        })
     }
-    out
 }

@@ -2,7 +2,8 @@
 //!
 //! Score: how far the velocity of a body in the air is from the one before, changed by the scene's gravity and
 //! by no more than its damping, m/s; of a body on a hinge, from what gravity does to a pendulum. Both as set.
-//! Occasion: the body is seen whole in three frames and nothing can have touched it. Galileo (1638); the
+//! Where it may meet the floor, any bounce up to the scene's restitution is allowed.
+//! Occasion: the body is seen whole in three frames and nothing else can have touched it. Galileo (1638); the
 //! pendulum's equation θ'' = -g/l sin θ, with differences over 0.1 s.
 
 use super::{Case, Rule, Score, WANDERS};
@@ -36,7 +37,9 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         for t in case.imagined() {
             let step = &case.motion[n][t];
-            if let (Footing::Air | Footing::Hinge, Some(off)) = (step.footing, step.off) {
+            if let (Footing::Air | Footing::Hop | Footing::Hinge, Some(off)) =
+                (step.footing, step.off)
+            {
                 out.push(case.score(Law::FreeFlight, n, t, off));
             }
         }

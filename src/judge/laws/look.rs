@@ -1,10 +1,10 @@
 //! **A body stays sharp, opaque and of its own colour.**
 //!
-//! Score: the greatest of three departures, each over what calibration's paint allows. Opacity: how much less
+//! Score: the greatest of four departures, each over what calibration's paint allows. Opacity: how much less
 //! pure the colour inside the outline is than its paint (the background shines through). Brightness: how far
 //! outside of what shadow and full light leave. Softness: how much wider the outline's blur is than the
 //! eye's own samples make it. Occasion: enough of it is
-//! seen; for sharpness, all of it.
+//! seen; for sharpness, all of it. Of what is blurred away, too few pixels show nothing else.
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::judge::track::Look;
@@ -31,6 +31,9 @@ const MARKED: f32 = 0.55;
 const SOFT: f32 = 1.1;
 /// Of so much excess softness counts as much as of opacity.
 const SOFTNESS: f32 = 0.3;
+/// Share of a body's area that is in pixels of its own, if so much of it is seen.
+const CORE: f32 = 0.8;
+const SHOWN: f32 = 0.6;
 /// Pixels inside that it takes to speak of colour, in a picture of 64.
 const INSIDE: f32 = 4.0;
 
@@ -38,10 +41,14 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {
         let marked = case.world.scene.bodies[case.body(n)].marked;
         for t in case.imagined() {
-            let whole = case.whole(n, t);
-            if case.at(n, t).is_seen()
-                && let Some(score) = departure(&case.at(n, t).look, case.fine(), marked, whole)
-            {
+            let (whole, s) = (case.whole(n, t), case.at(n, t));
+            let seen = s.is_seen();
+            let inside = seen.then(|| departure(&s.look, case.fine(), marked, whole));
+            // Of what shows enough of itself, some pixels show nothing else.
+            let shown = case.known_area[n].is_some_and(|area| s.area > SHOWN * area);
+            let washed = shown.then_some(CORE - s.look.core);
+            let score = inside.flatten().into_iter().chain(washed).reduce(f32::max);
+            if let Some(score) = score {
                 out.push(case.score(Law::Look, n, t, score));
             }
         }

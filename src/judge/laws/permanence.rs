@@ -33,6 +33,9 @@ const BORDER: f32 = 2.0;
 const ROOM: f32 = 1.0;
 /// The same for one that was cut already, so that its middle was not seen.
 const CUT_ROOM: f32 = 5.0;
+/// An outline is the same within so many 64ths of the picture, and this share of its area.
+const STILL: f32 = 0.5;
+const SAME: f32 = 0.1;
 /// What hides a body is nearer by so much of its reach: what it lies on is not.
 const IN_FRONT: f32 = 1.5;
 /// Who shows so much is seen whole.
@@ -44,6 +47,8 @@ struct Memory<'a> {
     last: &'a Sighting,
     velocity: [f32; 2],
     whole: bool,
+    /// Whether its outline stayed where it was.
+    still: bool,
     unseen: usize,
     excused: bool,
 }
@@ -93,9 +98,12 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
                         ],
                         _ => [0.0; 2],
                     };
+                    let still =
+                        matches!(&before, Some(m) if m.unseen == 0 && is_still(case, m.last, now));
                     Memory {
                         last: now,
                         whole,
+                        still,
                         velocity,
                         unseen: 0,
                         excused: false,
@@ -104,6 +112,14 @@ fn scores(case: &Case, out: &mut Vec<Score>) {
             });
         }
     }
+}
+
+/// Whether a body shows the same outline as before: what is seen of it moves with it.
+fn is_still(case: &Case, before: &Sighting, now: &Sighting) -> bool {
+    let near = |a: f32, b: f32| (a - b).abs() <= STILL * case.fine();
+    let sides = (0..4).all(|k| near(f32::from(before.bounds[k]), f32::from(now.bounds[k])));
+    let centre = (0..2).all(|k| near(before.centroid[k], now.centroid[k]));
+    sides && centre && (now.area - before.area).abs() < SAME * before.area
 }
 
 /// Whether nothing is cut off from a body that something is beside: it shows what its shape shows at least.
@@ -129,7 +145,8 @@ fn near_border(case: &Case, m: &Memory) -> bool {
 /// the greater of with and without gravity's pull.
 fn covered(case: &Case, n: usize, t: usize, m: &Memory) -> f32 {
     let (world, dt) = (case.world, case.tracks.dt);
-    let fallen = match (world.down, m.last.place) {
+    // What rests is held.
+    let fallen = match (world.down || m.still, m.last.place) {
         (false, Some(p)) => world.weight() * dt * dt / world.metres_per_pixel(p),
         _ => 0.0,
     };
@@ -148,6 +165,8 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
         return 1.0;
     }
     let side = film.size as isize;
+    let mut own = vec![false; film.size * film.size];
+    m.last.pixels.iter().for_each(|&i| own[i as usize] = true);
     let v = [m.velocity[0], m.velocity[1] + fallen];
     let (dx, dy) = (v[0].round() as isize, v[1].round() as isize);
     let known = &case.world.bodies[case.body(n)];
@@ -156,7 +175,7 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
         (false, place) => place.map_or(0.0, |p| case.world.distance(p)) - IN_FRONT * known.bounding,
     };
     // Where exactly it would be is known to a pixel or two.
-    let room = if m.whole && !known.wanders {
+    let room = if (m.whole && !known.wanders) || m.still {
         ROOM
     } else {
         CUT_ROOM
@@ -167,7 +186,9 @@ fn covered_at(case: &Case, n: usize, t: usize, m: &Memory, fallen: f32) -> f32 {
         let at = (y * side + x) as usize;
         let label = film.labels[t][at];
         let other = label != 0 && label != n as u8 + 1 && label != crate::judge::see::STRANGER;
-        other || film.fixed[at] < far
+        // What it was just seen before is behind it.
+        let behind = m.unseen == 0 && own[at];
+        other || (film.fixed[at] < far && !behind)
     };
     let share = |ax: isize, ay: isize| {
         let (mut all, mut hidden) = (0usize, 0usize);
