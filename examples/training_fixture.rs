@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor, backprop::GradStore};
 use parallax::model::cloning::Cloning;
 use parallax::model::folder;
 use parallax::model::generative::{
-    Autoencoder, Conditions, Denoiser, Dit, Imagination, Objective, Patches, Window,
+    Autoencoder, Conditions, Denoiser, Dit, Eye, Imagination, Objective, Patches, Window,
 };
 use parallax::model::hybrid::{DrawnConfig, Painter, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
@@ -350,11 +350,12 @@ fn main() -> anyhow::Result<()> {
                 "decoded",
                 &Tensor::from_vec(pictures, shape, &device)?,
             );
-            let folded = coder.fold(&bytes)?;
+            let folded = coder.look(&bytes)?;
             let (side, channels) = (c.side(), c.channels());
             let batch = FrameBatch {
                 weight: folded.ones_like()?,
                 noise: Tensor::zeros((n, side, side, channels), folded.dtype(), &device)?,
+                seen: folded.clone(),
                 folded,
             };
             let loss = reconstruction_loss(&coder, &batch, recipe.autoencoder.squared_weight)?;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::cloning::ClonedPolicy;
 use super::generative::{LatentDiffusion, PixelDiffusion};
-use super::hybrid::DrawnLewm;
+use super::hybrid::{DrawnLewm, TokenDiffusion};
 use super::jepa::LewmModel;
 use super::jepa::vjepa::VjepaModel;
 use super::steps_to_go::StepsToGo;
@@ -38,7 +38,7 @@ pub struct Architecture {
 }
 
 /// Every architecture there is.
-pub const ARCHITECTURES: [Architecture; 7] = [
+pub const ARCHITECTURES: [Architecture; 8] = [
     Architecture {
         id: "lewm",
         has_pixels: false,
@@ -82,6 +82,19 @@ pub const ARCHITECTURES: [Architecture; 7] = [
         has_pixels: true,
         control_floor: None,
         load: |f| world(DrawnLewm::load(f.dir, f.card(), &f.network()?, f.device)),
+    },
+    Architecture {
+        id: "token_diffusion",
+        has_pixels: true,
+        control_floor: None,
+        load: |f| {
+            world(TokenDiffusion::load(
+                f.dir,
+                f.card(),
+                &f.network()?,
+                f.device,
+            ))
+        },
     },
     Architecture {
         id: "cloning",

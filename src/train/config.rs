@@ -8,6 +8,7 @@ use super::recipes::drawn::DrawnRecipe;
 use super::recipes::latent::LatentRecipe;
 use super::recipes::lewm::LewmRecipe;
 use super::recipes::pixel::DiffusionRecipe;
+use super::recipes::tokens::TokenRecipe;
 use super::recipes::vjepa::VjepaRecipe;
 use crate::system::files;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub enum Architecture {
     LatentDiffusion(LatentRecipe),
     /// A diffusion decoder of what a finished LeWM imagines: a hybrid.
     DrawnLewm(DrawnRecipe),
+    /// A latent diffusion over a finished V-JEPA's patch tokens: a hybrid.
+    TokenDiffusion(TokenRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
     /// A learned distance to a goal, for planners that imagine pixels.
@@ -68,6 +71,7 @@ impl Architecture {
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
             Self::DrawnLewm(_) => "drawn_lewm",
+            Self::TokenDiffusion(_) => "token_diffusion",
             Self::Cloning(_) => "cloning",
             Self::StepsToGo(_) => "steps_to_go",
         }
@@ -85,6 +89,7 @@ impl Architecture {
             Self::PixelDiffusion(recipe) => Box::new(recipe.clone()),
             Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
             Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
+            Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Cloning(recipe) => pairwise(recipe, Target::Action),
             Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
         }

@@ -45,6 +45,6 @@ pub use recipes::cloning::CloningRecipe;
 pub use recipes::lewm::{JointPhase, LewmRecipe, PredictorPhase};
 pub use recipes::pace::Pace;
 pub use recipes::vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
-pub use recipes::{drawn, latent, pixel};
+pub use recipes::{drawn, latent, pixel, tokens};
 pub use schedule::Length;
 pub use training::{run, run_on};

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor, Var};
 use parallax::episode::Dataset;
 use parallax::model::facets::{Latents, Pixels, Plans, Surprise};
 use parallax::model::generative::{
-    Autoencoder, AutoencoderConfig, Imagination, LatentDiffusion, LatentDiffusionConfig, Objective,
+    Autoencoder, AutoencoderConfig, Eye, Imagination, LatentDiffusion, LatentDiffusionConfig, Objective,
     Window, flow,
 };
 use parallax::model::nn::{AdamW, Params, Rng, ops};

@@ -22,8 +22,8 @@ pub use config::PixelDiffusionConfig;
 pub use denoiser::Denoiser;
 pub(crate) use input::interleave;
 pub use latent::{
-    Autoencoder, AutoencoderConfig, Dit, Imagination, LatentDiffusion, LatentDiffusionConfig,
-    LatentSampler, Window, channel_scale, flow,
+    Autoencoder, AutoencoderConfig, Dit, Eye, Imagination, LatentDecoder, LatentDiffusion,
+    LatentDiffusionConfig, LatentSampler, Window, channel_scale, flow,
 };
 pub use objective::Objective;
 pub use patches::Patches;

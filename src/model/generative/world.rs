@@ -130,6 +130,11 @@ pub trait Sampler: Send + Sync + Sized + 'static {
     /// Whether a picture loses something when it is encoded and drawn again.
     fn has_own_latents(&self) -> bool;
 
+    /// Whether planners measure distances in the model's own space unless they choose another metric.
+    fn plans_in_latents(&self) -> bool {
+        false
+    }
+
     /// Multiply-adds.
     fn work(&self) -> Work;
 }
@@ -371,7 +376,8 @@ impl<S: Sampler> Plans for GenerativeWorld<S> {
     ) -> Result<Vec<f32>, ModelError> {
         let imagined = rollouts.get::<ImaginedFrames>(&self.card.name)?;
         self.inputs().check("goal", &goal.frame)?;
-        if matches!(metric, Metric::Latents) {
+        let is_own = matches!(metric, Metric::Own) && self.sampler.plans_in_latents();
+        if is_own || matches!(metric, Metric::Latents) {
             return self.sampler.errors(&imagined.frames, &goal.frame);
         }
         let usual = &self.sampler.layout().hue_motion;

@@ -5,11 +5,15 @@
 //!
 //! `config.rs` names the choices, `painter.rs` turns a latent into a map that the decoder sees, `world.rs` is
 //! the [`WorldModel`](crate::model::WorldModel).
+//!
+//! [`TokenDiffusion`] (`tokens/`) is a diffusion in latents whose latents are a frozen V-JEPA's tokens.
 
 mod config;
 mod painter;
+mod tokens;
 mod world;
 
 pub use config::{DrawnConfig, check_decoder};
 pub use painter::Painter;
+pub use tokens::{Projection, TokenDiffusion, TokenDiffusionConfig, TokenEye, check_diffusion};
 pub use world::{DrawnLewm, conditions};

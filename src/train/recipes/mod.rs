@@ -7,4 +7,5 @@ pub mod latent;
 pub mod lewm;
 pub mod pace;
 pub mod pixel;
+pub mod tokens;
 pub mod vjepa;

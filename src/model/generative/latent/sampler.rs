@@ -1,44 +1,46 @@
-//! Diffusion in latents: autoencoder and transformer as a sampler of a world model.
+//! Diffusion in latents: eye and transformer as a sampler of a world model.
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::{Autoencoder, Dit, Imagination, LatentDiffusionConfig};
+use super::{Autoencoder, Dit, Eye, Imagination};
 use crate::model::generative::world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
 use crate::model::nn::{Params, Rng};
 use crate::model::{Cancel, Frame, ModelError};
 
 /// Action-conditioned diffusion in the latents of a frozen autoencoder (GAIA-2 in kind, arXiv 2503.20523).
-pub type LatentDiffusion = GenerativeWorld<LatentSampler>;
+pub type LatentDiffusion = GenerativeWorld<LatentSampler<Autoencoder>>;
 
-/// Draws the next frame's standardised latent.
-pub struct LatentSampler {
-    autoencoder: Autoencoder,
+/// Draws the next frame's standardised latent, as an eye sees frames.
+pub struct LatentSampler<E: Eye> {
+    config: E::Config,
+    eye: E,
     imagination: Imagination,
     device: Device,
 }
 
-impl Sampler for LatentSampler {
-    type Config = LatentDiffusionConfig;
+impl<E: Eye> Sampler for LatentSampler<E> {
+    type Config = E::Config;
 
-    fn check(config: &LatentDiffusionConfig) -> Result<(), (&'static str, String)> {
-        config.check()
+    fn check(config: &E::Config) -> Result<(), (&'static str, String)> {
+        E::check(config)
     }
 
-    fn new(config: &LatentDiffusionConfig, params: &Params) -> candle_core::Result<Self> {
+    fn new(config: &E::Config, params: &Params) -> candle_core::Result<Self> {
         Ok(Self {
-            autoencoder: Autoencoder::new(config, params.pp("autoencoder"))?,
-            imagination: Imagination::new(config, params.pp("dynamics"))?,
+            eye: E::of(config, params)?,
+            imagination: Imagination::new(E::latents(config), params.pp("dynamics"))?,
             device: params.device().clone(),
+            config: config.clone(),
         })
     }
 
-    fn config(&self) -> &LatentDiffusionConfig {
-        self.imagination.config()
+    fn config(&self) -> &E::Config {
+        &self.config
     }
 
     fn layout(&self) -> Layout {
-        let config = self.config();
+        let config = self.imagination.config();
         Layout {
             size: config.size,
             side: config.side(),
@@ -55,8 +57,8 @@ impl Sampler for LatentSampler {
 
     fn encode(&self, frames: &[Frame]) -> Result<Vec<Vec<f32>>, ModelError> {
         let bytes: Vec<u8> = frames.iter().flat_map(|f| f.data.iter().copied()).collect();
-        let latents = self.autoencoder.encode(&bytes)?;
-        let each = latents.chunks_exact(self.config().latent_len());
+        let latents = self.eye.encode(&bytes)?;
+        let each = latents.chunks_exact(self.imagination.config().latent_len());
         Ok(each.map(<[f32]>::to_vec).collect())
     }
 
@@ -81,17 +83,17 @@ impl Sampler for LatentSampler {
     }
 
     fn draw(&self, imagined: &[f32]) -> Result<Vec<u8>, ModelError> {
-        Ok(self.autoencoder.decode(imagined)?)
+        Ok(self.eye.decode(imagined)?)
     }
 
     /// Of standardised latents, number by number.
     fn errors(&self, imagined: &[f32], real: &Frame) -> Result<Vec<f32>, ModelError> {
-        let real = self.autoencoder.encode(&real.data)?;
+        let real = self.eye.encode(&real.data)?;
         let error = |z: &[f32]| {
             let total: f32 = z.iter().zip(&real).map(|(a, b)| (a - b) * (a - b)).sum();
             total / z.len().max(1) as f32
         };
-        let each = imagined.par_chunks(self.config().latent_len());
+        let each = imagined.par_chunks(self.imagination.config().latent_len());
         Ok(each.map(error).collect())
     }
 
@@ -101,19 +103,23 @@ impl Sampler for LatentSampler {
         last: &Frame,
         _history: &dyn Fn() -> Result<History, ModelError>,
     ) -> Result<Vec<f32>, ModelError> {
-        Ok(self.autoencoder.encode(&last.data)?)
+        Ok(self.eye.encode(&last.data)?)
     }
 
     fn has_own_latents(&self) -> bool {
         true
     }
 
+    fn plans_in_latents(&self) -> bool {
+        E::PLANS_IN_LATENTS
+    }
+
     /// Encoding is the encoder's, dynamics the transformer's, rendering the decoder's.
     fn work(&self) -> Work {
-        let (encoder, decoder) = Autoencoder::multiply_adds(self.config());
+        let (encoder, decoder) = E::multiply_adds(&self.config);
         Work {
             encode: encoder,
-            dynamics: Dit::multiply_adds(self.config()),
+            dynamics: Dit::multiply_adds(self.imagination.config()),
             dynamics_of_picture: 0.0,
             picture: decoder,
         }

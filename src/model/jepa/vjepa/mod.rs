@@ -6,12 +6,13 @@
 //! clip: so nothing is ever drawn, and what cannot be foreseen need not be encoded. `masks.rs` hides blocks
 //! of space, as deep as the clip, so that nothing can be copied from the frame before.
 //!
-//! Then the target encoder stays as it is, and a predictor of its *maps* of patch tokens learns what
-//! actions do (`predictor.rs`). Planning compares imagined maps with the goal's (`planning.rs`).
+//! Then the target encoder stays as it is (`maps.rs`), and a predictor of its *maps* of patch tokens learns
+//! what actions do (`predictor.rs`). Planning compares imagined maps with the goal's (`planning.rs`).
 //! `summary.rs` makes a few numbers of a map, for probes.
 
 mod config;
 mod encoder;
+mod maps;
 mod masked;
 mod masks;
 mod planning;
@@ -20,8 +21,9 @@ mod summary;
 
 pub use config::{TUBELET, VjepaConfig};
 pub use encoder::{TubeletEncoder, positions, tubelets};
+pub use maps::FrameMaps;
 pub use masked::{ClipBatch, MaskedJepa};
 pub use masks::{Blocks, LONG, Mask, SHORT};
 pub use planning::{VjepaModel, VjepaPredictor};
 pub use predictor::ActionJepa;
-pub use summary::Summary;
+pub use summary::{Summary, principal};

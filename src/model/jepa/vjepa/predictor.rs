@@ -1,21 +1,17 @@
 //! The second stage: the frozen encoder's map of a frame, and how actions change it.
 
-use super::config::{TUBELET, VjepaConfig};
-use super::encoder::{TubeletEncoder, positions, tubelets};
+use super::config::VjepaConfig;
+use super::encoder::positions;
+use super::maps::FrameMaps;
 use crate::model::nn::{LayerNorm, Linear, Params, PreNormBlock, ops};
-use candle_core::{D, Device, Result, Tensor, bail};
-
-/// Frames encoded at a time.
-const CHUNK: usize = 64;
+use candle_core::{D, Device, Result, Tensor};
 
 /// A map of a frame: its tokens' layer-normalised embeddings, squares of `merge × merge` tokens side by
 /// side, so that `[N, map]` is also `[N, squares, merge²·width]` and nothing need be turned round between
 /// encoding, predicting and comparing.
 pub struct ActionJepa {
     config: VjepaConfig,
-    encoder: TubeletEncoder,
-    /// Cells of the grid in the map's order.
-    order: Tensor,
+    maps: FrameMaps,
     input: Linear,
     positions: Tensor,
     blocks: Vec<PreNormBlock>,
@@ -28,14 +24,6 @@ impl ActionJepa {
     pub fn new(config: &VjepaConfig, p: &Params) -> Result<Self> {
         let (c, w, q) = (config, config.predictor_width, p.pp("predictor"));
         let (side, square) = (c.grid() / c.merge, c.merge * c.merge * c.width);
-        let order: Vec<u32> = (0..c.cells())
-            .map(|i| {
-                let (square, within) = (i / (c.merge * c.merge), i % (c.merge * c.merge));
-                let row = square / side * c.merge + within / c.merge;
-                let column = square % side * c.merge + within % c.merge;
-                (row * c.grid() + column) as u32
-            })
-            .collect();
         let actions = c.frameskip * c.action_dim;
         let block = |i| {
             let p = q.pp(format!("blocks.{i}"));
@@ -43,8 +31,7 @@ impl ActionJepa {
         };
         let shape = (1, side * side, w);
         Ok(Self {
-            encoder: TubeletEncoder::new(config, &p.pp("target").detached())?,
-            order: Tensor::from_vec(order, c.cells(), p.device())?,
+            maps: FrameMaps::new(config, c.merge, p)?,
             input: Linear::new(c.history * square + actions, w, q.pp("in"))?,
             positions: Tensor::from_vec(positions(1, side, w), shape, p.device())?,
             blocks: (0..c.predictor_layers).map(block).collect::<Result<_>>()?,
@@ -64,31 +51,9 @@ impl ActionJepa {
         self.positions.device()
     }
 
-    /// Maps `[N, map]` of frames `[N, H, W, 3]` as bytes. As in the paper, a frame is encoded as the
-    /// tubelet of itself twice.
+    /// Maps `[N, map]` of frames `[N, H, W, 3]` as bytes.
     pub fn encode_frames(&self, frames: &[u8]) -> Result<Tensor> {
-        let (c, size) = (&self.config, self.config.image_size.pow(2) * 3);
-        if !frames.len().is_multiple_of(size) {
-            bail!("frames: {} bytes are not whole frames", frames.len());
-        }
-        let mut maps = Vec::new();
-        for chunk in frames.chunks(CHUNK * size) {
-            let n = chunk.len() / size;
-            let mut rows = Vec::new();
-            for frame in chunk.chunks_exact(size) {
-                tubelets(c, &[frame; TUBELET], &mut rows);
-            }
-            let rows = Tensor::from_vec(rows, (n * c.cells(), ()), self.device())?;
-            let places: Vec<u32> = (0..n).flat_map(|_| 0..c.cells() as u32).collect();
-            let places = Tensor::from_vec(places, n * c.cells(), self.device())?;
-            let x = self.encoder.forward(&rows, &places, n)?;
-            let x = x.index_select(&self.order, 1)?;
-            maps.push(ops::layer_norm(&x, None, None, 1e-5)?.reshape((n, c.map_len()))?);
-        }
-        match maps.is_empty() {
-            true => Tensor::zeros((0, c.map_len()), candle_core::DType::F32, self.device()),
-            false => Tensor::cat(&maps, 0),
-        }
+        self.maps.encode_frames(frames)
     }
 
     /// The next maps `[N, map]` from the last `z: [N, history·map]`, oldest first, an imagined step apart,
@@ -180,14 +145,15 @@ impl ActionJepa {
     /// Floating-point operations (two a multiply-add) of encoding one frame and of predicting one map.
     pub fn flops(&self) -> (f64, f64) {
         let c = &self.config;
-        let (cells, d, w) = (c.cells(), c.width, c.predictor_width);
-        let squares = cells / (c.merge * c.merge);
-        let square = c.merge * c.merge * d;
-        let embed = 2. * (cells * TUBELET * c.patch * c.patch * 3 * d) as f64;
-        let encode = embed + c.layers as f64 * PreNormBlock::flops(cells, d, c.mlp_width);
+        let w = c.predictor_width;
+        let squares = c.cells() / (c.merge * c.merge);
+        let square = c.merge * c.merge * c.width;
         let inputs = c.history * square + c.frameskip * c.action_dim;
         let ends = 2. * (squares * w * (inputs + square)) as f64;
         let inner = PreNormBlock::flops(squares, w, c.predictor_mlp_width);
-        (encode, ends + c.predictor_layers as f64 * inner)
+        (
+            FrameMaps::flops(c),
+            ends + c.predictor_layers as f64 * inner,
+        )
     }
 }

@@ -35,33 +35,11 @@ impl Summary {
         })
     }
 
-    /// Mean and leading directions of maps `[M, map]`, by subspace iteration from a fixed start; also the
-    /// share of variance they hold.
+    /// Mean and leading directions of maps `[M, map]`; also the share of variance they hold.
     pub fn of(maps: &Tensor, components: usize) -> Result<(Self, f64)> {
-        let (rows, map) = maps.dims2()?;
-        let k = components.min(rows.saturating_sub(1)).max(1);
         let mean = maps.mean_keepdim(0)?;
-        let centred = maps.broadcast_sub(&mean)?;
-        let turned = centred.t()?.contiguous()?;
-        let mut rng = Rng::seed(0x5E_17);
-        let mut basis = rng.normal((map, k), &Device::Cpu)?;
-        basis = orthonormal(&basis)?;
-        for _ in 0..ROUNDS {
-            basis = orthonormal(&turned.matmul(&centred.matmul(&basis)?)?)?;
-        }
-        let held = f64::from(
-            centred
-                .matmul(&basis)?
-                .sqr()?
-                .sum_all()?
-                .to_scalar::<f32>()?,
-        );
-        let all = f64::from(centred.sqr()?.sum_all()?.to_scalar::<f32>()?);
-        if k < components {
-            let rest = Tensor::zeros((map, components - k), basis.dtype(), basis.device())?;
-            basis = Tensor::cat(&[basis, rest], 1)?;
-        }
-        Ok((Self { mean, basis }, held / all.max(1e-12)))
+        let (basis, held) = principal(&maps.broadcast_sub(&mean)?, components)?;
+        Ok((Self { mean, basis }, held))
     }
 
     /// Writes it into the weights.
@@ -80,6 +58,36 @@ impl Summary {
     pub fn read_difference(&self, deltas: &Tensor) -> Result<Tensor> {
         deltas.matmul(&self.basis)
     }
+}
+
+/// Leading directions `[n, components]` of centred rows `[M, n]`, by subspace iteration from a fixed start,
+/// and the share of their variance that these hold. Columns for which there are too few rows are zero.
+///
+/// # Errors
+/// Those of the tensor library.
+pub fn principal(centred: &Tensor, components: usize) -> Result<(Tensor, f64)> {
+    let (rows, map) = centred.dims2()?;
+    let k = components.min(rows.saturating_sub(1)).max(1);
+    let turned = centred.t()?.contiguous()?;
+    let mut rng = Rng::seed(0x5E_17);
+    let mut basis = rng.normal((map, k), &Device::Cpu)?;
+    basis = orthonormal(&basis)?;
+    for _ in 0..ROUNDS {
+        basis = orthonormal(&turned.matmul(&centred.matmul(&basis)?)?)?;
+    }
+    let held = f64::from(
+        centred
+            .matmul(&basis)?
+            .sqr()?
+            .sum_all()?
+            .to_scalar::<f32>()?,
+    );
+    let all = f64::from(centred.sqr()?.sum_all()?.to_scalar::<f32>()?);
+    if k < components {
+        let rest = Tensor::zeros((map, components - k), basis.dtype(), basis.device())?;
+        basis = Tensor::cat(&[basis, rest], 1)?;
+    }
+    Ok((basis, held / all.max(1e-12)))
 }
 
 /// Gram-Schmidt over the columns of `[n, k]`, twice for accuracy; a column that depends on earlier ones

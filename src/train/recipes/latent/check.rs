@@ -1,4 +1,4 @@
-//! The autoencoder on held-back episodes: whole pictures, moving bodies, and where the judge's tracker sees
+//! The way from frames to latents and back on held-back episodes: whole pictures, moving bodies, and where the judge's tracker sees
 //! them.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::episode::Dataset;
 use crate::judge::{Tracker, object_error, psnr_db};
 use crate::model::ModelError;
-use crate::model::generative::Autoencoder;
+use crate::model::generative::Eye;
 use crate::train::data::sampling::{bytes_of, frames_of};
 use crate::train::data::targets::moving_ids;
 
@@ -28,12 +28,12 @@ pub struct Reconstruction {
     pub survival: f64,
 }
 
-/// Measures an autoencoder on frames of `episodes`, by name of scene.
+/// Measures an eye on frames of `episodes`, by name of scene.
 ///
 /// # Errors
 /// [`ModelError::Tensor`].
 pub fn check_autoencoder(
-    autoencoder: &Autoencoder,
+    eye: &impl Eye,
     data: &Dataset,
     episodes: &[usize],
 ) -> Result<BTreeMap<String, Reconstruction>, ModelError> {
@@ -49,7 +49,7 @@ pub fn check_autoencoder(
             continue;
         }
         let bytes = bytes_of(data, &picked);
-        let again = autoencoder.decode(&autoencoder.encode(&bytes)?)?;
+        let again = eye.decode(&eye.encode(&bytes)?)?;
         let tracker = Tracker::new(described);
         let (mut all, mut foreground, mut errors, mut lost) = (vec![], vec![], vec![], 0usize);
         for (&i, again) in picked

@@ -6,7 +6,7 @@ use half::f16;
 
 use crate::episode::Dataset;
 use crate::model::ModelError;
-use crate::model::generative::{Autoencoder, LatentDiffusionConfig, channel_scale};
+use crate::model::generative::{Autoencoder, Eye, LatentDiffusionConfig, channel_scale};
 use crate::system::Stop;
 use crate::train::clock::Clock;
 use crate::train::data::sampling::bytes_of;
@@ -40,7 +40,7 @@ pub fn measure_scale(data: &Dataset, autoencoder: &Autoencoder) -> Result<(), Mo
     let mut all = Vec::new();
     let picked: Vec<usize> = (0..data.len()).step_by(stride).collect();
     for chunk in picked.chunks(CHUNK) {
-        let frames = autoencoder.fold(&bytes_of(data, chunk))?;
+        let frames = autoencoder.look(&bytes_of(data, chunk))?;
         all.push(autoencoder.squeeze(&frames)?.detach());
     }
     let all = Tensor::cat(&all, 0)?;
@@ -55,12 +55,12 @@ impl Encoded {
     /// [`TrainError::Tensor`].
     pub fn new(
         data: &Dataset,
-        autoencoder: &Autoencoder,
+        eye: &impl Eye,
         config: &LatentDiffusionConfig,
     ) -> Result<Self, TrainError> {
         let all: Vec<usize> = (0..data.episodes.len()).collect();
         let clock = Clock::start(None, &Stop::new());
-        Self::of(data, &all, autoencoder, config, &clock)
+        Self::of(data, &all, eye, config, &clock)
     }
 
     /// Encodes the frames of some episodes.
@@ -70,12 +70,12 @@ impl Encoded {
     pub(super) fn of(
         data: &Dataset,
         episodes: &[usize],
-        autoencoder: &Autoencoder,
+        eye: &impl Eye,
         config: &LatentDiffusionConfig,
         clock: &Clock,
     ) -> Result<Self, TrainError> {
         let shape = (config.latent_len(), GROUP);
-        let encode = |bytes: &[u8]| autoencoder.encode(bytes);
+        let encode = |bytes: &[u8]| eye.encode(bytes);
         let latents = Stored::encode(data, episodes, shape, clock, encode)?;
         let cells = config.side() * config.side();
         let mut moves = vec![false; data.len() * cells];

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::recipe::AutoencoderPhase;
 use crate::episode::Dataset;
 use crate::model::ModelError;
-use crate::model::generative::Autoencoder;
+use crate::model::generative::Eye;
 use crate::model::nn::Rng;
 use crate::train::data::targets::moving_ids;
 
@@ -13,6 +13,8 @@ use crate::train::data::targets::moving_ids;
 pub struct FrameBatch {
     /// `[B, 2S, 2S, 3p²]`, folded, in [-1, 1].
     pub folded: Tensor,
+    /// What the eye [looked](Eye::look) at.
+    pub seen: Tensor,
     /// The same shape: weight of each value.
     pub weight: Tensor,
     /// `[B, S, S, C]`: noise to add to the latents.
@@ -49,14 +51,14 @@ impl<'a> Frames<'a> {
     /// [`ModelError::Tensor`] if the tensor library fails.
     pub fn draw(
         &self,
-        autoencoder: &Autoencoder,
+        eye: &impl Eye,
         phase: &AutoencoderPhase,
         latent: (usize, usize),
         step: u64,
         device: &Device,
     ) -> Result<FrameBatch, ModelError> {
         let mut rng = Rng::stream(self.seed, step);
-        let b = phase.pace.batch;
+        let (b, decoder) = (phase.pace.batch, eye.decoder());
         let (mut bytes, mut weight) = (Vec::new(), Vec::new());
         for _ in 0..b {
             let (frame, scene) = self.frames[rng.below(self.frames.len())];
@@ -66,14 +68,15 @@ impl<'a> Frames<'a> {
                 true => phase.foreground_weight,
                 false => 1.0,
             };
-            autoencoder.patches().fold_weights(weigh, &mut weight);
+            decoder.patches().fold_weights(weigh, &mut weight);
         }
-        let folded = autoencoder.fold(&bytes)?;
+        let folded = decoder.fold(&bytes)?;
         let (side, channels) = latent;
         let noise = rng.normal((b, side, side, channels), device)?;
         Ok(FrameBatch {
             weight: Tensor::from_vec(weight, folded.shape(), device)?,
             folded,
+            seen: eye.look(&bytes)?,
             noise: (noise * f64::from(phase.latent_noise))?,
         })
     }
@@ -85,12 +88,11 @@ impl<'a> Frames<'a> {
 /// # Errors
 /// [`ModelError::Tensor`].
 pub fn reconstruction_loss(
-    autoencoder: &Autoencoder,
+    eye: &impl Eye,
     batch: &FrameBatch,
     squared_weight: f32,
 ) -> Result<Tensor, ModelError> {
-    let latents = (autoencoder.squeeze(&batch.folded)? + &batch.noise)?;
-    let error = (autoencoder.expand(&latents)? - &batch.folded)?;
+    let error = (eye.redraw(&batch.seen, &batch.noise)? - &batch.folded)?;
     let error = match squared_weight {
         0.0 => error.abs()?,
         s => (error.abs()? + (error.sqr()? * f64::from(s))?)?,

@@ -113,27 +113,41 @@ impl LatentRecipe {
     /// Field name, and what was found and expected.
     pub fn check(&self) -> Result<(), Fault> {
         bounds::inside("model", self.model.check())?;
-        self.autoencoder.pace.check("autoencoder.pace")?;
-        self.dynamics.pace.check("dynamics.pace")?;
-        let (a, d) = (&self.autoencoder, &self.dynamics);
-        for (phase, weight) in [
-            ("autoencoder", a.foreground_weight),
-            ("dynamics", d.foreground_weight),
-        ] {
-            let field = format!("{phase}.foreground_weight");
-            bounds::positive(field, f64::from(weight), 1e6)?;
-        }
-        within("autoencoder.squared_weight", a.squared_weight, 0.0..=1e3)?;
-        within("autoencoder.latent_noise", a.latent_noise, 0.0..=1.0)?;
-        within("dynamics.level_mean", d.level_mean, -20.0..=20.0)?;
-        within("dynamics.level_std", d.level_std, 0.0..=20.0)?;
-        within("dynamics.level_full_share", d.level_full_share, 0.0..=1.0)?;
-        within("dynamics.context_level_max", d.context_level_max, 0.0..=1.0)?;
-        d.rolling().check("dynamics")
+        self.autoencoder.check("autoencoder")?;
+        self.dynamics.check("dynamics")
+    }
+}
+
+impl AutoencoderPhase {
+    /// The first field that makes no sense; `phase` is its name in `train.ron`.
+    pub(in crate::train::recipes) fn check(&self, phase: &str) -> Result<(), Fault> {
+        self.pace.check(&format!("{phase}.pace"))?;
+        let weight = format!("{phase}.foreground_weight");
+        bounds::positive(weight, f64::from(self.foreground_weight), 1e6)?;
+        let squared = format!("{phase}.squared_weight");
+        within(squared, self.squared_weight, 0.0..=1e3)?;
+        within(
+            format!("{phase}.latent_noise"),
+            self.latent_noise,
+            0.0..=1.0,
+        )
     }
 }
 
 impl DynamicsPhase {
+    /// The first field that makes no sense; `phase` is its name in `train.ron`.
+    pub(in crate::train::recipes) fn check(&self, phase: &str) -> Result<(), Fault> {
+        self.pace.check(&format!("{phase}.pace"))?;
+        let at = |field: &str| format!("{phase}.{field}");
+        let weight = f64::from(self.foreground_weight);
+        bounds::positive(at("foreground_weight"), weight, 1e6)?;
+        within(at("level_mean"), self.level_mean, -20.0..=20.0)?;
+        within(at("level_std"), self.level_std, 0.0..=20.0)?;
+        within(at("level_full_share"), self.level_full_share, 0.0..=1.0)?;
+        within(at("context_level_max"), self.context_level_max, 0.0..=1.0)?;
+        self.rolling().check(phase)
+    }
+
     /// Its last part.
     pub(super) fn rolling(&self) -> Rolling {
         Rolling {
