@@ -7,6 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+# Of recipes that go on from another architecture: the field that names its folder, and the sizes of their own.
+HYBRIDS = {"DrawnLewm": ("lewm", "denoiser"), "TokenDiffusion": ("jepa", "diffusion")}
+
 
 def program(given=None):
     """The `parallax` binary: the one given, `$PARALLAX`, the last build, or the one on the path."""
@@ -45,20 +48,22 @@ class Recipe:
 
     @property
     def model(self):
-        """The architecture's sizes; of a decoder, with those of the LeWM that it draws."""
-        if self.kind != "DrawnLewm":
+        """The architecture's sizes; of a hybrid, with those of the finished model that it goes on from."""
+        if self.kind not in HYBRIDS:
             return self.body["model"]
         if self.network is None:
             from . import ron, start
 
-            folder = start.folder_of(self.body["lewm"], f"{self.path}: lewm")
-            self.network = dict(lewm=ron.read(folder / "model.ron"), denoiser=self.body["denoiser"])
+            finished, own = HYBRIDS[self.kind]
+            folder = start.folder_of(self.body[finished], f"{self.path}: {finished}")
+            self.network = {finished: ron.read(folder / "model.ron"), own: self.body[own]}
         return self.network
 
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        return (self.model["lewm"] if self.kind == "DrawnLewm" else self.model)["action_dim"]
+        sizes = {"DrawnLewm": lambda m: m["lewm"], "TokenDiffusion": lambda m: m["diffusion"]}
+        return sizes.get(self.kind, lambda m: m)(self.model)["action_dim"]
 
     @property
     def folders(self):
@@ -72,7 +77,8 @@ class Recipe:
 
     def set(self, field, value):
         """Keeps a measured value, such as `sigma_data`: `model.ron` tells it, `train.ron` does not."""
-        (self.model["denoiser"] if self.kind == "DrawnLewm" else self.model)[field] = value
+        own = HYBRIDS.get(self.kind, (None, None))[1]
+        (self.model[own] if own else self.model)[field] = value
 
 
 def fields_of(value, name=""):

@@ -58,23 +58,51 @@ class Decoder(nn.Module):
         return self.out(F.silu(x).float())
 
 
-class Autoencoder(nn.Module):
-    """Frames to latents and back, and the scale of the latents."""
+class Eye(nn.Module):
+    """What a diffusion in latents sees and draws with: frames to standardised latents, and back."""
 
     def __init__(self, c):
         super().__init__()
         a = c["autoencoder"]
         self.c, self.patch, self.side = c, a["patch"], c["size"] // a["patch"]
-        folded = 3 * a["patch"] ** 2
-        self.encoder, self.decoder, self.dtype = Encoder(a, folded), Decoder(a, folded), torch.float32
-        self.register_buffer("mean", torch.zeros(a["channels"]))
-        self.register_buffer("deviation", torch.ones(a["channels"]))
+        self.folded, self.dtype = 3 * a["patch"] ** 2, torch.float32
 
     def fold(self, frames):
         """`[N, 2S, 2S, 3p²]` in [-1, 1] of frames `[N, H·W·3]` as bytes."""
         s, p = self.side, self.patch
         x = frames.reshape(-1, s, p, s, p, 3).permute(0, 1, 3, 2, 4, 5)
         return x.reshape(-1, s, s, 3 * p * p).float() / 127.5 - 1
+
+    def unfold(self, x):
+        """Frames `[N, H·W·3]` as bytes, the way back."""
+        s, p = self.side, self.patch
+        x = ((x + 1) * 127.5).round().clamp(0, 255).reshape(-1, s, s, p, p, 3)
+        return x.permute(0, 1, 3, 2, 4, 5).reshape(len(x), -1).to(torch.uint8)
+
+    def learned(self):
+        """What learns."""
+        return list(self.parameters())
+
+    def loss(self, frames, weight, noise, squared, latents=None):
+        """Weighted mean of |e| + s e²; weight `[N, H·W]`, noise of the latents `[N, S, S, C]`. An eye that
+        does not learn to see is given the latents of the frames."""
+        folded = self.fold(frames)
+        error = self.redraw(folded if latents is None else latents, noise) - folded
+        error = (error.abs() + squared * error * error).reshape(*error.shape[:3], -1, 3)
+        s, p = self.side, self.patch
+        weight = weight.reshape(-1, s, p, s, p).permute(0, 1, 3, 2, 4).reshape(-1, s, s, p * p, 1)
+        return (error * weight).mean()
+
+
+class Autoencoder(Eye):
+    """Frames to latents and back, and the scale of the latents."""
+
+    def __init__(self, c):
+        super().__init__(c)
+        a = c["autoencoder"]
+        self.encoder, self.decoder = Encoder(a, self.folded), Decoder(a, self.folded)
+        self.register_buffer("mean", torch.zeros(a["channels"]))
+        self.register_buffer("deviation", torch.ones(a["channels"]))
 
     def encode(self, frames):
         """Standardised latents `[N, S·S·C]`."""
@@ -83,19 +111,11 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents):
         """Frames `[N, H·W·3]` as bytes of standardised latents `[N, S, S, C]`."""
-        s, p = self.side, self.patch
-        x = self.decoder((latents * self.deviation + self.mean).clamp(-1, 1))
-        x = ((x + 1) * 127.5).round().clamp(0, 255).reshape(-1, s, s, p, p, 3)
-        return x.permute(0, 1, 3, 2, 4, 5).reshape(len(x), -1).to(torch.uint8)
+        return self.unfold(self.decoder((latents * self.deviation + self.mean).clamp(-1, 1)))
 
-    def loss(self, frames, weight, noise, squared):
-        """Weighted mean of |e| + s e²; weight `[N, H·W]`, noise of the latents `[N, S, S, C]`."""
-        folded = self.fold(frames)
-        error = self.decoder((self.encoder(folded.to(self.dtype)) + noise).to(self.dtype)) - folded
-        error = (error.abs() + squared * error * error).reshape(*error.shape[:3], -1, 3)
-        s, p = self.side, self.patch
-        weight = weight.reshape(-1, s, p, s, p).permute(0, 1, 3, 2, 4).reshape(-1, s, s, p * p, 1)
-        return (error * weight).mean()
+    def redraw(self, folded, noise):
+        """Folded frames, drawn again from their own latents."""
+        return self.decoder((self.encoder(folded.to(self.dtype)) + noise).to(self.dtype))
 
 
 class DitBlock(nn.Module):

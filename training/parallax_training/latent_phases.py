@@ -24,7 +24,6 @@ RESERVE = 12.0
 def train(run, exp):
     """Trains both phases; returns the tensors and what the card says of them."""
     body, c = run.recipe.body, run.recipe.model
-    twin = c["objective"] == "Regression"
     run.recipe.set("hue_motion", hue_motion(exp))
     earlier = start.model(run.recipe, ARCHITECTURE)
     coder, net = Autoencoder(c).to(run.device), Dit(c).to(run.device)
@@ -36,40 +35,50 @@ def train(run, exp):
     lengths = [body["autoencoder"]["pace"]["length"], body["dynamics"]["pace"]["length"]]
     run.plan(lengths[1:] if earlier else lengths)
     if not earlier:  # an autoencoder that was trained before stays as it is
-        reconstruct(run, exp, coder, averages[0])
+        reconstruct(run, exp, coder, averages[0], body["autoencoder"], "autoencoder")
         with torch.no_grad():  # the autoencoder as it ships
             for p in averages[0].parameters():
                 p.copy_(p.half().float())
         measure_scale(exp, averages[0])
     exp.freeze()
     stored = Stored(exp, averages[0], c)
-    imagine(run, exp, net, averages[1], stored)
+    imagine(run, exp, net, averages[1], stored, c)
     tensors = {f"autoencoder.{k}": v.detach() for k, v in averages[0].state_dict().items()}
     tensors.update({f"dynamics.{k}": v.detach() for k, v in averages[1].state_dict().items()})
-    how = (
-        "the regression twin: one evaluation, mean squared error"
-        if twin
-        else "flow matching with x-prediction"
-    )
     return tensors, dict(
         parameters=sum(p.numel() for m in averages for p in m.parameters()),
-        notes=f"{run.frames_seen} frames trained on in both phases. Differs from GAIA-2 (arXiv 2503.20523): "
-        "one camera, an autoencoder of single frames, "
-        f"{net.side**2} tokens a frame, a window of {c['context']} context frames that enters cell by "
-        "cell in place of attention over time, each with a "
-        f"noise level of its own; {how}; moving bodies weighted "
-        f"{body['dynamics']['foreground_weight']:g}-fold, the last part "
-        "of the training on the model's own latents.",
+        notes=notes(
+            run,
+            net,
+            "Differs from GAIA-2 (arXiv 2503.20523): one camera, an autoencoder of single frames",
+        ),
     )
 
 
-def reconstruct(run, exp, coder, average):
-    """The autoencoder on single frames."""
-    p, pace = run.recipe.body["autoencoder"], run.recipe.body["autoencoder"]["pace"]
-    opt = AdamW(coder.parameters(), pace["adamw"], pace["clip"], run.world)
-    opt.follow(list(average.parameters()), pace["ema"])
+def notes(run, net, differs):
+    """What the card says, `differs` at its beginning."""
+    how = (
+        "the regression twin: one evaluation, mean squared error"
+        if net.twin
+        else "flow matching with x-prediction"
+    )
+    return (
+        f"{run.frames_seen} frames trained on in both phases. {differs}, {net.side**2} tokens a frame, a "
+        f"window of {net.c['context']} context frames that enters cell by cell in place of attention over "
+        f"time, each with a noise level of its own; {how}; moving bodies weighted "
+        f"{run.recipe.body['dynamics']['foreground_weight']:g}-fold, the last part of the training on the "
+        "model's own latents."
+    )
+
+
+def reconstruct(run, exp, coder, average, p, name, stored=None):
+    """Frames to latents and back, on single frames; of an eye that does not learn to see the latents are
+    stored."""
+    pace = p["pace"]
+    opt = AdamW(coder.learned(), pace["adamw"], pace["clip"], run.world)
+    opt.follow(average.learned(), pace["ema"])
     coder.dtype = torch.bfloat16 if run.device.type == "cuda" else torch.float32
-    places, checks = Places(exp, held=False), Places(exp, held=True)
+    places, checks = Places(exp, held=False), Places(exp, held=True, before=1)
     b, s, c = pace["batch"], coder.side // 2, coder.c["autoencoder"]["channels"]
     uniform, fill = run.uniform(b)
     noise, fill_noise = run.normal(b, s, s, c)
@@ -83,6 +92,7 @@ def reconstruct(run, exp, coder, average):
             weight,
             p["latent_noise"] * run.world.share(noise),
             p.get("squared_weight", 0.0),
+            stored and stored.of(rows),
         )
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
@@ -95,14 +105,21 @@ def reconstruct(run, exp, coder, average):
         rows = checks.spread(256)
         if not len(rows):
             return {}
-        true = exp.bytes_at(rows)
+        true, before = exp.bytes_at(rows), exp.bytes_at(rows - 1)
         z = average.encode(true).reshape(len(rows), s, s, c)
-        error = (average.decode(z).float() - true.float()).square().mean().clamp(min=1e-6)
-        return dict(reconstruction_psnr=(10 * torch.log10(255**2 / error)).item())
+        # Where something moves or moved: there a copy of the frame before is wrong.
+        heavy = exp.moving_at(rows) | exp.moving_at(rows - 1)
+        found = {}
+        for said, frames in (("reconstruction", average.decode(z)), ("copied", before)):
+            error = (frames.float() - true.float()).square().reshape(len(rows), -1, 3).mean(2)
+            own = (error * heavy).sum() / heavy.sum().clamp(min=1)
+            for what, e in ((f"{said}_psnr", error.mean()), (f"{said}_psnr_of_bodies", own)):
+                found[what] = (10 * torch.log10(255**2 / e.clamp(min=1e-6))).item()
+        return found
 
     run.train(
         Phase(
-            "autoencoder",
+            name,
             pace["length"],
             opt,
             draw,
@@ -151,9 +168,9 @@ class Stored:
         )
 
 
-def imagine(run, exp, net, average, stored):
+def imagine(run, exp, net, average, stored, c):
     """The dynamics, and its tail on own latents."""
-    p, pace, c = run.recipe.body["dynamics"], run.recipe.body["dynamics"]["pace"], run.recipe.model
+    p, pace = run.recipe.body["dynamics"], run.recipe.body["dynamics"]["pace"]
     opt = AdamW(net.parameters(), pace["adamw"], pace["clip"], run.world)
     opt.follow(list(average.parameters()), pace["ema"])
     k, b, most = c["context"], pace["batch"], max(p["self_rolled_steps"], 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from . import export, ron
+from .config import HYBRIDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,8 +23,9 @@ def folder_of(name, field):
 
 def named(recipe):
     """The folder that a recipe starts from and the field that says so; none where weights are drawn."""
-    if recipe.kind == "DrawnLewm":
-        return recipe.body["lewm"], f"{recipe.path}: lewm"
+    if recipe.kind in HYBRIDS:
+        field = HYBRIDS[recipe.kind][0]
+        return recipe.body[field], f"{recipe.path}: {field}"
     phase = recipe.body.get("training", {}) if recipe.kind == "PixelDiffusion" else recipe.body
     field = "training.start" if recipe.kind == "PixelDiffusion" else "start"
     return phase.get("start"), f"{recipe.path}: {field}"

@@ -8,7 +8,17 @@ import time
 
 import torch
 
-from . import cloning, diffusion_phases, drawn_phases, export, latent_phases, lewm_phases, start, vjepa_phases
+from . import (
+    cloning,
+    diffusion_phases,
+    drawn_phases,
+    export,
+    latent_phases,
+    lewm_phases,
+    start,
+    tokens_phases,
+    vjepa_phases,
+)
 from .config import Recipe, fields_of
 from .experience import Experience
 from .loop import UNFINISHED, Run
@@ -20,6 +30,7 @@ RECIPES = {
     "PixelDiffusion": diffusion_phases,
     "LatentDiffusion": latent_phases,
     "DrawnLewm": drawn_phases,
+    "TokenDiffusion": tokens_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }
