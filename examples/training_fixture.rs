@@ -12,7 +12,7 @@ use parallax::model::folder;
 use parallax::model::generative::{
     Autoencoder, Conditions, Denoiser, Dit, Eye, Imagination, Objective, Patches, Window,
 };
-use parallax::model::hybrid::{DrawnConfig, Painter, conditions};
+use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
 use parallax::model::jepa::{Lewm, Proposal, joint_loss};
 use parallax::model::nn::{Params, Rng};
@@ -177,6 +177,55 @@ fn imagining(out: &mut Tensors, net: &Imagination, rng: &mut Rng) -> anyhow::Res
     })?)
 }
 
+/// What an eye makes of frames and back, and what the dynamics says in its latents, with both losses. The
+/// loss of what the eye draws has no noise, and `squared_weight` beside the absolute error.
+fn latents<E: Eye>(
+    out: &mut Tensors,
+    config: &E::Config,
+    squared_weight: f32,
+    (params, bytes): (&Params, &[u8]),
+    rng: &mut Rng,
+) -> anyhow::Result<()> {
+    let (c, device) = (E::latents(config), Device::Cpu);
+    let eye = E::of(config, params)?;
+    let latents = eye.encode(bytes)?;
+    let pictures = eye.decode(&latents)?;
+    let (side, channels) = (c.side(), c.channels());
+    let n = latents.len() / c.latent_len();
+    let shape = (n, c.latent_len());
+    keep(out, "latents", &Tensor::from_vec(latents, shape, &device)?);
+    let pictures = Tensor::from_vec(pictures, (n, c.frame_len()), &device)?;
+    keep(out, "decoded", &pictures);
+    let folded = eye.decoder().fold(bytes)?;
+    let batch = FrameBatch {
+        weight: folded.ones_like()?,
+        noise: Tensor::zeros((n, side, side, channels), folded.dtype(), &device)?,
+        seen: eye.look(bytes)?,
+        folded,
+    };
+    let loss = reconstruction_loss(&eye, &batch, squared_weight)?;
+    gradients(out, params, "loss", &loss)?;
+    let net = Dit::new(c, params.pp("dynamics"))?;
+    let window = Window {
+        context: rng.normal((2, side, side, channels * c.context), &device)?,
+        context_levels: rng.uniform(0., 0.4, (2, c.context), &device)?,
+        actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
+    };
+    let (noisy, level) = (
+        rng.normal((2, side, side, channels), &device)?,
+        Tensor::new(&[0.3f32, 1.], &device)?,
+    );
+    keep(out, "noisy", &noisy);
+    keep(out, "level", &level);
+    keep(out, "context", &window.context);
+    keep(out, "levels", &window.context_levels);
+    keep(out, "actions", &window.actions);
+    keep(out, "said", &net.forward(&noisy, &level, &window)?);
+    let net = Imagination::new(c, params.pp("dynamics"))?;
+    let loss = imagining(out, &net, rng)?;
+    gradients(out, params, "dynamics_loss", &loss)
+}
+
 fn main() -> anyhow::Result<()> {
     parallax::model::nn::quiet_candle_threads();
     let mut args = std::env::args().skip(1);
@@ -335,50 +384,15 @@ fn main() -> anyhow::Result<()> {
             gradients(&mut out, &params, "loss", &value)?;
         }
         Architecture::LatentDiffusion(recipe) => {
-            let c = &recipe.model;
-            let coder = Autoencoder::new(c, params.pp("autoencoder"))?;
-            let latents = coder.encode(&bytes)?;
-            let pictures = coder.decode(&latents)?;
-            let len = latents.len() / n;
-            keep(
-                &mut out,
-                "latents",
-                &Tensor::from_vec(latents, (n, len), &device)?,
-            );
-            keep(
-                &mut out,
-                "decoded",
-                &Tensor::from_vec(pictures, shape, &device)?,
-            );
-            let folded = coder.look(&bytes)?;
-            let (side, channels) = (c.side(), c.channels());
-            let batch = FrameBatch {
-                weight: folded.ones_like()?,
-                noise: Tensor::zeros((n, side, side, channels), folded.dtype(), &device)?,
-                seen: folded.clone(),
-                folded,
-            };
-            let loss = reconstruction_loss(&coder, &batch, recipe.autoencoder.squared_weight)?;
-            gradients(&mut out, &params, "loss", &loss)?;
-            let net = Dit::new(c, params.pp("dynamics"))?;
-            let window = Window {
-                context: rng.normal((2, side, side, channels * c.context), &device)?,
-                context_levels: rng.uniform(0., 0.4, (2, c.context), &device)?,
-                actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
-            };
-            let (noisy, level) = (
-                rng.normal((2, side, side, channels), &device)?,
-                Tensor::new(&[0.3f32, 1.], &device)?,
-            );
-            keep(&mut out, "noisy", &noisy);
-            keep(&mut out, "level", &level);
-            keep(&mut out, "context", &window.context);
-            keep(&mut out, "levels", &window.context_levels);
-            keep(&mut out, "actions", &window.actions);
-            keep(&mut out, "said", &net.forward(&noisy, &level, &window)?);
-            let net = Imagination::new(c, params.pp("dynamics"))?;
-            let loss = imagining(&mut out, &net, &mut rng)?;
-            gradients(&mut out, &params, "dynamics_loss", &loss)?;
+            let squared = recipe.autoencoder.squared_weight;
+            let given = (&params, bytes.as_slice());
+            latents::<Autoencoder>(&mut out, &recipe.model, squared, given, &mut rng)?;
+        }
+        Architecture::TokenDiffusion(recipe) => {
+            let config: TokenDiffusionConfig = folder::network(dir)?;
+            let squared = recipe.decoder.squared_weight;
+            let given = (&params, bytes.as_slice());
+            latents::<TokenEye>(&mut out, &config, squared, given, &mut rng)?;
         }
     }
     candle_core::safetensors::save(&out, &to)?;

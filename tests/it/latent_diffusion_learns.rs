@@ -7,8 +7,8 @@ use candle_core::{Device, Tensor, Var};
 use parallax::episode::Dataset;
 use parallax::model::facets::{Latents, Pixels, Plans, Surprise};
 use parallax::model::generative::{
-    Autoencoder, AutoencoderConfig, Eye, Imagination, LatentDiffusion, LatentDiffusionConfig, Objective,
-    Window, flow,
+    Autoencoder, AutoencoderConfig, Eye, Imagination, LatentDiffusion, LatentDiffusionConfig,
+    Objective, Window, flow,
 };
 use parallax::model::nn::{AdamW, Params, Rng, ops};
 use parallax::model::{

@@ -63,6 +63,7 @@ mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;
 mod template_is_complete;
+mod tokens_are_imagined;
 mod trainings_keep_their_order;
 mod vandal;
 mod vjepa_trains;

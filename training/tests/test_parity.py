@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from conftest import ROOT
 from safetensors.torch import load_file
 from test_folder import by_the_program, changed
-from test_training import recipe_of
+from test_training import options, recipe_of
 
-from parallax_training import export, ron
+from parallax_training import export, ron, train
 from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
 from parallax_training.diffusion import Unet
@@ -18,6 +18,7 @@ from parallax_training.drawn import Drawn
 from parallax_training.latent import Autoencoder, Dit, dynamics_loss
 from parallax_training.layers import ResidualNet
 from parallax_training.lewm import Lewm, sigreg
+from parallax_training.tokens import TokenEye
 from parallax_training.vjepa import Vjepa
 
 CLOSE = dict(rtol=1e-4, atol=1e-4)
@@ -152,24 +153,57 @@ def test_drawn_lewm(parallax, fixture_of, episodes, tmp_path):
     same_gradients(model, loss, given)
 
 
+def same_in_latents(eye, net, given, prefix, squared, learns_to_see):
+    """An eye sees and draws, and its dynamics imagines, as the program's; so do their losses."""
+    with torch.no_grad():
+        z = eye.encode(given["frames"])
+        assert torch.allclose(z, given["latents"], **CLOSE)
+        side, n = eye.side // 2, len(z)
+        cells = given["latents"].reshape(n, side, side, -1)
+        assert (eye.decode(cells).int() - given["decoded"].int()).abs().max() <= 1
+        said = net(given["noisy"], given["level"], given["context"], given["levels"], given["actions"])
+        assert torch.allclose(said, given["said"], **CLOSE)
+    seen = None if learns_to_see else cells
+    loss = eye.loss(given["frames"], torch.ones(n, 64 * 64), torch.zeros(()), squared, seen)
+    same_gradients(eye, loss, given, prefix)
+    same_gradients(net, latent_loss(net, given), given, "dynamics.", "dynamics_loss")
+
+
 def test_latent_diffusion(parallax, fixture_of):
     recipe, weights = opened("latent-diffusion", parallax)
-    given = fixture_of("latent-diffusion")
     coder, net = Autoencoder(recipe.model), Dit(recipe.model)
     fill(coder, weights, "autoencoder.")
     fill(net, weights, "dynamics.")
-    with torch.no_grad():
-        z = coder.encode(given["frames"])
-        assert torch.allclose(z, given["latents"], **CLOSE)
-        side, n = coder.side // 2, len(z)
-        pictures = coder.decode(given["latents"].reshape(n, side, side, -1))
-        assert (pictures.int() - given["decoded"].int()).abs().max() <= 1
-        said = net(given["noisy"], given["level"], given["context"], given["levels"], given["actions"])
-        assert torch.allclose(said, given["said"], **CLOSE)
     squared = recipe.body["autoencoder"].get("squared_weight", 0.0)
-    loss = coder.loss(given["frames"], torch.ones(n, 64 * 64), torch.zeros(()), squared)
-    same_gradients(coder, loss, given, "autoencoder.")
-    same_gradients(net, latent_loss(net, given), given, "dynamics.", "dynamics_loss")
+    same_in_latents(coder, net, fixture_of("latent-diffusion"), "autoencoder.", squared, True)
+
+
+def test_token_diffusion(parallax, fixture_of, episodes, tmp_path):
+    fast = ("batch: 8", "batch: 8, adamw: (lr: 0.01), warmup_steps: 1")
+    recipe = changed(recipe_of(tmp_path / "tokens", "TokenDiffusion"), fast)
+    folder = by_the_program(parallax, recipe, episodes)
+    c, weights = ron.read(folder / "model.ron"), export.load_weights(folder)
+    eye, net = TokenEye(c), Dit(c["diffusion"])
+    fill(eye, {k.removeprefix("tokens."): v for k, v in weights.items()}, without="dynamics")
+    fill(net, weights, "dynamics.")
+    shipped = export.load_weights(ROOT / "models/vjepa-ac")
+    for name, value in eye.target.state_dict().items():
+        assert torch.equal(value, shipped[f"target.{name}"]), name
+    same_in_latents(eye, net, fixture_of(str(folder)), "tokens.", 0.0, False)
+
+
+def test_the_jepas_encoder_is_as_it_shipped(parallax, episodes, tmp_path):
+    """After a training by this package, to the bit."""
+    recipe = recipe_of(tmp_path / "tokens", "TokenDiffusion")
+    train.train(options(parallax, recipe, episodes))
+    found, shipped = (
+        load_file(f / "model.safetensors") for f in (recipe.parent, ROOT / "models/vjepa-ac")
+    )
+    names = [name for name in shipped if name.startswith("target.")]
+    assert len(names) > 8
+    assert sorted(names) == sorted(n for n in found if n.startswith("target."))
+    for name in names:
+        assert torch.equal(found[name], shipped[name]), name
 
 
 def test_twins_and_merged_tokens(parallax, fixture_of, episodes, tmp_path):

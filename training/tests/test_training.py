@@ -51,6 +51,15 @@ SMALL = {
         ),
         training: (pace: (length: Steps(6), batch: 8), steps: 6),
     ))""",
+    "TokenDiffusion": """TokenDiffusion((
+        jepa: "models/vjepa-ac",
+        diffusion: (
+            autoencoder: (width: 16, inner_width: 16, encoder_blocks: 0, channels: 8), width: 32, layers: 1,
+            heads: 2, local: 1, hidden: 32, embed: 32, nfe: 2,
+        ),
+        decoder: (pace: (length: Steps(4), batch: 8)),
+        dynamics: (pace: (length: Steps(6), batch: 8), self_rolled_from: 0.5, self_rolled_steps: 2),
+    ))""",
     "Cloning": """Cloning((
         model: (encoder_channels: (8, 8, 8), encoder_hidden: 32, width: 32), length: Steps(4), batch: 8,
     ))""",
