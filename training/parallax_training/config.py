@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# Of recipes that go on from another architecture: the field that names its folder, and the sizes of their own.
+# Of recipes that go on from another kind of model: the field that names its folder, and their own sizes.
 HYBRIDS = {"DrawnLewm": ("lewm", "denoiser"), "TokenDiffusion": ("jepa", "diffusion")}
 
 

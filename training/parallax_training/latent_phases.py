@@ -168,8 +168,8 @@ class Stored:
         )
 
 
-def imagine(run, exp, net, average, stored, c):
-    """The dynamics, and its tail on own latents."""
+def imagine(run, exp, net, average, stored, c, export=None):
+    """The dynamics, and its tail on own latents; `export` writes what there is on the way."""
     p, pace = run.recipe.body["dynamics"], run.recipe.body["dynamics"]["pace"]
     opt = AdamW(net.parameters(), pace["adamw"], pace["clip"], run.world)
     opt.follow(list(average.parameters()), pace["ema"])
@@ -300,5 +300,6 @@ def imagine(run, exp, net, average, stored, c):
             measure,
             at=at,
             graph=False,
+            export=export,
         )
     )

@@ -1,5 +1,5 @@
-"""How a diffusion over a finished V-JEPA's tokens is trained: the projection of the tokens, then the two phases
-of a latent diffusion; the networks are in `tokens.py` and `latent.py`."""
+"""How a diffusion over a finished V-JEPA's tokens is trained: the projection of the tokens, then the two
+phases of a latent diffusion; the networks are in `tokens.py` and `latent.py`."""
 
 import copy
 
@@ -37,19 +37,34 @@ def train(run, exp):
     # Every frame is encoded once: nothing of seeing learns.
     stored = Stored(exp, averages[0], d)
     reconstruct(run, exp, eye, averages[0], body["decoder"], "decoder", stored)
-    imagine(run, exp, net, averages[1], stored, d)
-    tensors = {f"dynamics.{k}": v.detach() for k, v in averages[1].state_dict().items()}
-    tensors.update(averages[0].tensors())
-    differs = (
-        f"Over {d['autoencoder']['channels']} principal components ({100 * share:.1f} % of the variance at a "
-        f"place) of the {c['jepa']['width']} channels of a frozen V-JEPA 2-AC's tokens (arXiv 2506.09985), "
-        "where GAIA-2 (arXiv 2503.20523) has an autoencoder's latents; decoder trained afterwards on the same "
-        "tokens; one camera"
+    channels, width = d["autoencoder"]["channels"], c["jepa"]["width"]
+
+    def tensors():
+        named = {f"dynamics.{k}": v.detach() for k, v in averages[1].state_dict().items()}
+        return {**named, **averages[0].tensors()}
+
+    def about():
+        differs = (
+            f"Over {channels} principal components ({100 * share:.1f} % of the variance at a place) of the "
+            f"{width} channels of a frozen V-JEPA 2-AC's tokens (arXiv 2506.09985), where GAIA-2 (arXiv "
+            "2503.20523) has an autoencoder's latents; decoder trained afterwards on the same "
+            "tokens; one camera"
+        )
+        return dict(
+            parameters=sum(p.numel() for m in averages for p in m.parameters()),
+            notes=notes(run, net, differs),
+        )
+
+    imagine(
+        run,
+        exp,
+        net,
+        averages[1],
+        stored,
+        d,
+        export=lambda: run.export(tensors(), about(), unfinished=True),
     )
-    return tensors, dict(
-        parameters=sum(p.numel() for m in averages for p in m.parameters()),
-        notes=notes(run, net, differs),
-    )
+    return tensors(), about()
 
 
 @torch.no_grad()

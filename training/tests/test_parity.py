@@ -196,9 +196,7 @@ def test_the_jepas_encoder_is_as_it_shipped(parallax, episodes, tmp_path):
     """After a training by this package, to the bit."""
     recipe = recipe_of(tmp_path / "tokens", "TokenDiffusion")
     train.train(options(parallax, recipe, episodes))
-    found, shipped = (
-        load_file(f / "model.safetensors") for f in (recipe.parent, ROOT / "models/vjepa-ac")
-    )
+    found, shipped = (load_file(f / "model.safetensors") for f in (recipe.parent, ROOT / "models/vjepa-ac"))
     names = [name for name in shipped if name.startswith("target.")]
     assert len(names) > 8
     assert sorted(names) == sorted(n for n in found if n.startswith("target."))
