@@ -3,11 +3,13 @@
 use bevy_egui::egui::{Event, Key};
 
 pub use super::keymap::{Entry, TABLE, keys_of};
-use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView};
+use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
+    /// Show this screen.
+    Screen(Screen),
     /// Play or pause.
     TogglePlay,
     /// Pause and take one control step.

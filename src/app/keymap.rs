@@ -3,7 +3,7 @@
 use bevy_egui::egui::Key;
 
 use super::command::Command;
-use super::state::{Compare, Dock, DriverChoice, Film};
+use super::state::{Compare, Dock, DriverChoice, Film, Screen};
 
 /// A command by its name: keys, what it does, in words.
 pub struct Entry {
@@ -209,6 +209,12 @@ pub const TABLE: &[Entry] = &[
     named(
         "The opening: one minute that plays by itself",
         Command::Opening,
+    ),
+    key(
+        "F2",
+        "Explore: reality and the films beside it",
+        Key::F2,
+        Command::Screen(Screen::Explore),
     ),
     named("What was measured", Command::Dock(Dock::Measured)),
     named("Failures of this episode", Command::Dock(Dock::Findings)),

@@ -8,7 +8,8 @@ use super::command::Command;
 use super::panels::{
     banners, dream, films, overlay, pictures::Pictures, rail, timeline, toasts, top, transport,
 };
-use super::state::{Act, State};
+use super::screens;
+use super::state::{Act, Screen, State};
 use super::theme;
 use super::view3d::Scenery;
 
@@ -58,6 +59,9 @@ pub fn window_ui(
         .frame(bar)
         .show(&mut root, |ui| top::top_ui(ui, state, out));
     banners::banners_ui(&mut root, state, out);
+    if state.screen != Screen::Explore {
+        return screen_ui(&mut root, state, pictures, out);
+    }
     let below = Frame::new()
         .fill(s.card)
         .inner_margin(Margin::symmetric(MARGIN.0 as i8, MARGIN.1 as i8));
@@ -105,13 +109,53 @@ pub fn window_ui(
             (view, room)
         })
         .inner;
-    overlay::shortcuts_ui(ctx, state, out);
-    overlay::palette_ui(ctx, state, out);
-    toasts::toasts_ui(ctx, state, bottom.height(), column.map(|c| c.width()));
+    over_all_ui(ctx, state, bottom.height(), column.map(|c| c.width()), out);
     Laid {
         view_size,
         films: room,
         rail: column,
         bottom,
+    }
+}
+
+/// What lies over every screen.
+fn over_all_ui(
+    ctx: &egui::Context,
+    state: &State,
+    above: f32,
+    column: Option<f32>,
+    out: &mut Vec<Command>,
+) {
+    overlay::shortcuts_ui(ctx, state, out);
+    overlay::palette_ui(ctx, state, out);
+    toasts::toasts_ui(ctx, state, above, column);
+}
+
+/// A screen beside Explore: it has all of the room.
+fn screen_ui(
+    root: &mut Ui,
+    state: &State,
+    pictures: &mut Pictures,
+    out: &mut Vec<Command>,
+) -> Laid {
+    let ctx = root.ctx().clone();
+    let frame = Frame::new()
+        .fill(theme::surfaces(state.light).base)
+        .inner_margin(Margin::same(films::GAP as i8));
+    let room = CentralPanel::default()
+        .frame(frame)
+        .show(root, |ui| {
+            let room = ui.available_rect_before_wrap();
+            screens::screen_ui(ui, state, pictures, out);
+            room
+        })
+        .inner;
+    over_all_ui(&ctx, state, 0.0, None, out);
+    let whole = ctx.content_rect();
+    Laid {
+        view_size: vec2(64.0, 64.0),
+        films: room,
+        rail: None,
+        bottom: Rect::from_min_max(whole.left_bottom(), whole.right_bottom()),
     }
 }

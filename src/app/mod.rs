@@ -6,6 +6,8 @@
 //! imagination, `figures.rs` what was measured. Bevy systems only move data between the two. Read `state.rs`
 //! first, then `layout.rs`.
 //!
+//! `screens/` are the screens beside the first, each a module of its own.
+//!
 //! `window.rs` is what the window does besides drawing: how often, what it remembers, what is dropped on it.
 //! `export.rs` writes pictures and GIFs of the window, `settings.rs` remembers theme, scale and scene.
 //!
@@ -26,6 +28,7 @@ pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
+pub mod screens;
 pub mod session;
 pub mod settings;
 pub mod shot;
@@ -328,14 +331,18 @@ fn draw(
     let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
         let drives = state.driver == state::DriverChoice::Keyboard || state.dream.is_some();
-        let driving = drives && state.has_actions();
+        let on_films = state.screen == screens::Screen::Explore;
+        let driving = drives && state.has_actions() && on_films;
         let shown = state.shown();
         ctx.input(|i| {
             let events = match was_typing {
                 true => command::after_typing(&i.events),
                 false => &i.events,
             };
-            command::from_keys(events, driving, shown, &mut commands);
+            let mut meant = Vec::new();
+            command::from_keys(events, driving, shown, &mut meant);
+            let screen = state.screen;
+            commands.extend(meant.into_iter().filter_map(|c| screens::of_key(screen, c)));
             if driving {
                 held = command::held_action(i);
             }

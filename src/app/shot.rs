@@ -212,7 +212,10 @@ pub fn run_errand(
     let now = elapsed - errand.began.unwrap_or(0.0);
     while errand.script.front().is_some_and(|(at, _)| *at <= now) {
         if let Some((_, command)) = errand.script.pop_front() {
-            session.pending.push(command);
+            let screen = session.state.screen;
+            session
+                .pending
+                .extend(super::screens::of_key(screen, command));
         }
     }
     if errand.walks && !walk.over {

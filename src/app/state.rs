@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::figures::Measured;
 pub use super::pane::*;
+pub use super::screens::Screen;
 pub use super::show::*;
 use super::timing::Timers;
 use crate::camera::Eye;
@@ -196,6 +197,8 @@ pub struct State {
     pub eye: Option<Arc<Eye>>,
     /// Finds bodies in the eye's pictures of that scene.
     pub tracker: Option<Arc<Tracker>>,
+    /// What fills the window.
+    pub screen: Screen,
     /// Whether time goes on.
     pub playing: bool,
     /// What time does.
@@ -308,6 +311,7 @@ impl Default for State {
             scene: None,
             eye: None,
             tracker: None,
+            screen: Screen::default(),
             playing: true,
             stage: Stage::default(),
             range: None,

@@ -3,11 +3,15 @@
 use bevy_egui::egui::{self, Align, Button, FontId, Layout, RichText, Ui, WidgetType};
 
 use super::super::command::{Command, keys_of};
-use super::super::state::{Act, Dock, DriverChoice, Stage, State};
+use super::super::screens::tabs_ui;
+use super::super::state::{Act, Dock, DriverChoice, Screen, Stage, State};
 use super::super::theme;
 use super::super::verdict::{camp_word, focused, seconds};
 use super::transport::pace_ui;
 use super::{legible, name};
+
+/// Windows at least so wide have room for all switches in a row, in points.
+const ALL_SWITCHES: f32 = 1500.0;
 
 /// Height of the strip, in points.
 pub const HEIGHT: f32 = 52.0;
@@ -15,6 +19,10 @@ pub const HEIGHT: f32 = 52.0;
 /// What is seen, in a sentence or two; the second is what matters.
 pub fn sentence(state: &State) -> (String, String) {
     let say = |a: &str, b: &str| (a.to_string(), b.to_string());
+    match state.screen {
+        Screen::Explore => {}
+        other => return say(&format!("{}.", other.meaning()), "Esc leads back."),
+    }
     if let Some(dream) = &state.dream {
         let a = format!("This world exists only in what {} imagines.", dream.model);
         return (a, "You drive it; nothing real comes in.".into());
@@ -100,7 +108,12 @@ pub fn sentence(state: &State) -> (String, String) {
 pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ui.horizontal_centered(|ui| {
         ui.add_space(2.0);
-        ui.label(RichText::new("Parallax").heading().strong());
+        let width = ui.ctx().content_rect().width();
+        if width > 1100.0 {
+            ui.label(RichText::new("Parallax").heading().strong());
+            ui.add_space(4.0);
+        }
+        tabs_ui(ui, state, out);
         ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 5.0;
@@ -170,10 +183,13 @@ fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let text = if wide { "Commands" } else { "…" };
     let on = state.show_palette;
     switch(ui, text, "Commands", on, hint, Command::TogglePalette);
+    if state.screen != Screen::Explore {
+        return;
+    }
+    if ui.ctx().content_rect().width() < ALL_SWITCHES {
+        return panels_menu_ui(ui, state, out);
+    }
     for dock in Dock::ALL.into_iter().rev() {
-        if dock == Dock::Measured && !super::rail::is_wide(ui.ctx().content_rect().width()) {
-            continue;
-        }
         let on = state.dock == dock;
         switch(
             ui,
@@ -184,6 +200,32 @@ fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             Command::Dock(dock),
         );
     }
+    dream_ui(ui, state, out);
+    pace_ui(ui, state);
+}
+
+/// What stands at the right, and dreaming, in a list: narrow windows have no room for a row of them.
+fn panels_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    let wide = super::rail::is_wide(ui.ctx().content_rect().width());
+    let menu = ui.menu_button("Panels ⏷", |ui| {
+        ui.set_min_width(150.0);
+        for dock in Dock::ALL {
+            if dock == Dock::Measured && !wide {
+                continue;
+            }
+            let row = Button::selectable(state.dock == dock, dock.words());
+            if ui.add(row).on_hover_text(dock.meaning()).clicked() {
+                out.push(Command::Dock(dock));
+            }
+        }
+        ui.separator();
+        dream_ui(ui, state, out);
+    });
+    let response = menu.response.on_hover_text("What stands at the right");
+    name(&response, WidgetType::ComboBox, "Panels");
+}
+
+fn dream_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let able = state.scene_panes().any(|(_, p)| p.can_dream());
     let dream = Button::new("Dream").selected(state.dream.is_some());
     let dream = ui
@@ -192,8 +234,5 @@ fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         .on_disabled_hover_text("No video model is ready for this scene");
     if dream.clicked() {
         out.push(Command::ToggleDream);
-    }
-    if ui.ctx().content_rect().width() > 1000.0 {
-        pace_ui(ui, state);
     }
 }

@@ -11,7 +11,9 @@ use crate::worker::{RealityOrder, Replay};
 impl Session {
     /// Does what a person asked for.
     pub fn apply(&mut self, command: Command) {
+        self.go_where_it_belongs(&command);
         match command {
+            Command::Screen(screen) => self.show_screen(screen),
             Command::Dream(index) => self.dream_in(index),
             Command::ToggleDream => self.toggle_dream(),
             Command::DreamAgain => self.dream_again(),
@@ -161,6 +163,9 @@ impl Session {
         let state = &mut self.state;
         if std::mem::take(&mut state.show_palette) || std::mem::take(&mut state.show_shortcuts) {
             return;
+        }
+        if state.screen != Screen::Explore {
+            return self.show_screen(Screen::Explore);
         }
         if state.enlarged.take().is_some() {
             return;

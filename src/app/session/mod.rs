@@ -5,7 +5,7 @@
 //! for failures, `opening.rs` plays the first minute, `dreaming.rs` lets a person drive an imagination,
 //! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs`
 //! keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
-//! reality, `replays.rs` shows what was recorded.
+//! reality, `replays.rs` shows what was recorded, `screens.rs` goes from screen to screen.
 
 mod applying;
 mod dreaming;
@@ -17,6 +17,7 @@ mod masking;
 mod opening;
 mod replays;
 mod scenes;
+mod screens;
 mod seeking;
 mod showing;
 
@@ -95,6 +96,8 @@ pub struct Session {
     replays: Desk<Replay, Replayed>,
     replays_shown: u64,
     player: showing::Player,
+    /// Whether Explore played when another screen was opened.
+    rested: bool,
     /// Seeds that were looked through for a failure.
     hunted: u32,
     /// Frames of the window that were drawn; without a window nothing is ever unseen.
@@ -131,6 +134,7 @@ impl Session {
             replays: Desk::open("replaying", replaying)?,
             replays_shown: 0,
             player: showing::Player::default(),
+            rested: false,
             hunted: 0,
             drawn: 0,
             figures: Some(read_figures(&scene::models_dir())?),

@@ -1,0 +1,162 @@
+//! The screens: Explore, and whole screens beside it. Each is a small module here: plain data in the state, a
+//! function that draws it, and what its keys mean.
+//!
+//! To add a screen: a variant of [`Screen`], its words here, its data as a field of the state, a line in
+//! [`screen_ui`] and in [`of_key`], its name in [`Screen::TABS`], and its key in `keymap.rs`. A screen that shows
+//! nothing yet has no tab: a command that asks for it is answered with a word.
+
+use bevy_egui::egui::{Button, RichText, Ui, WidgetType};
+
+use super::command::{Command, keys_of};
+use super::panels::{name, pictures::Pictures};
+use super::state::State;
+
+/// What fills the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Screen {
+    /// Reality and what models imagine of it, beside each other.
+    #[default]
+    Explore,
+    /// What went wrong, the worst first.
+    Gallery,
+    /// Several controllers at the same task.
+    Race,
+    /// Impossible events, and who is surprised by them.
+    Surprise,
+}
+
+impl Screen {
+    /// The screens that have a tab, in their order: those that show something.
+    pub const TABS: &[Screen] = &[Screen::Explore];
+
+    /// In a word.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Screen::Explore => "Explore",
+            Screen::Gallery => "Gallery",
+            Screen::Race => "Race",
+            Screen::Surprise => "Surprise",
+        }
+    }
+
+    /// What it shows, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Screen::Explore => "Reality, and beside it what each model imagines of it",
+            Screen::Gallery => "What the models got wrong, the worst first",
+            Screen::Race => "Several controllers at the same task, each in its own reality",
+            Screen::Surprise => "Impossible events, and which model is surprised by them",
+        }
+    }
+
+    /// Whether it has a tab.
+    pub fn is_open(self) -> bool {
+        Self::TABS.contains(&self)
+    }
+}
+
+/// Draws a screen other than Explore in the room below the strip at the top.
+pub fn screen_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
+    let _ = (ui, pictures, out);
+    match state.screen {
+        Screen::Explore | Screen::Gallery | Screen::Race | Screen::Surprise => {}
+    }
+}
+
+/// Whether a command is the same on every screen.
+pub fn is_everywhere(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Screen(_)
+            | Command::ToggleShortcuts
+            | Command::TogglePalette
+            | Command::Close
+            | Command::ToggleTheme
+            | Command::ToggleFullscreen
+            | Command::Zoom(_)
+            | Command::ExportPicture
+            | Command::Complain(_)
+            | Command::Say(_)
+            | Command::DismissError
+            | Command::DismissFault
+    )
+}
+
+/// Whether a command can be carried out on a screen beside Explore; all others lead back there.
+pub fn stays(command: &Command) -> bool {
+    is_everywhere(command)
+}
+
+/// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen has
+/// a use for them.
+pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
+    match screen {
+        Screen::Explore => Some(command),
+        _ if is_everywhere(&command) => Some(command),
+        _ => None,
+    }
+}
+
+/// Draws the tabs of all screens that there are.
+pub fn tabs_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
+    ui.spacing_mut().item_spacing.x = 3.0;
+    for &screen in Screen::TABS {
+        let on = state.screen == screen;
+        let text = RichText::new(screen.words());
+        let text = if on { text.strong() } else { text };
+        let response = ui.add(Button::new(text).selected(on));
+        name(&response, WidgetType::Button, screen.words());
+        let command = Command::Screen(screen);
+        let hint = format!("{}{}", screen.meaning(), keys_of(&command));
+        if response.on_hover_text(hint).clicked() {
+            out.push(command);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::command::TABLE;
+
+    #[test]
+    fn every_screen_with_a_tab_has_a_key_and_no_other_has_one() {
+        for screen in [
+            Screen::Explore,
+            Screen::Gallery,
+            Screen::Race,
+            Screen::Surprise,
+        ] {
+            let opens = Command::Screen(screen);
+            let keys: Vec<_> = (TABLE.iter())
+                .filter(|e| e.command.as_ref() == Some(&opens))
+                .collect();
+            assert_eq!(keys.len(), usize::from(screen.is_open()), "{screen:?}");
+            assert!(keys.iter().all(|e| e.key.is_some()), "{screen:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_the_films_do_nothing_on_other_screens_and_keys_of_the_window_work_everywhere() {
+        let films = [
+            Command::TogglePlay,
+            Command::Reset,
+            Command::NextFailure,
+            Command::ToggleDream,
+        ];
+        for command in films {
+            assert_eq!(of_key(Screen::Gallery, command.clone()), None);
+            assert_eq!(
+                of_key(Screen::Explore, command.clone()),
+                Some(command.clone())
+            );
+        }
+        for command in [
+            Command::Close,
+            Command::ToggleTheme,
+            Command::Screen(Screen::Explore),
+        ] {
+            assert_eq!(of_key(Screen::Gallery, command.clone()), Some(command));
+        }
+    }
+}
