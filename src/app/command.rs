@@ -3,6 +3,7 @@
 use bevy_egui::egui::{Event, Key};
 
 pub use super::keymap::{Entry, TABLE, keys_of};
+use super::screens::gallery;
 use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen};
 
 /// One thing to do.
@@ -10,6 +11,8 @@ use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, 
 pub enum Command {
     /// Show this screen.
     Screen(Screen),
+    /// Something in the gallery.
+    Gallery(gallery::Do),
     /// Play or pause.
     TogglePlay,
     /// Pause and take one control step.

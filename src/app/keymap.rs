@@ -216,6 +216,12 @@ pub const TABLE: &[Entry] = &[
         Key::F2,
         Command::Screen(Screen::Explore),
     ),
+    key(
+        "F3",
+        "Gallery: what the models got wrong, the worst first",
+        Key::F3,
+        Command::Screen(Screen::Gallery),
+    ),
     named("What was measured", Command::Dock(Dock::Measured)),
     named("Failures of this episode", Command::Dock(Dock::Findings)),
     ctrl(

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::figures::Measured;
 pub use super::pane::*;
 pub use super::screens::Screen;
+use super::screens::gallery::Gallery;
 pub use super::show::*;
 use super::timing::Timers;
 use crate::camera::Eye;
@@ -199,6 +200,8 @@ pub struct State {
     pub tracker: Option<Arc<Tracker>>,
     /// What fills the window.
     pub screen: Screen,
+    /// What went wrong so far, and in the shipped report.
+    pub gallery: Gallery,
     /// Whether time goes on.
     pub playing: bool,
     /// What time does.
@@ -312,6 +315,7 @@ impl Default for State {
             eye: None,
             tracker: None,
             screen: Screen::default(),
+            gallery: Gallery::default(),
             playing: true,
             stage: Stage::default(),
             range: None,

@@ -52,14 +52,14 @@ pub fn box_at(violation: &Violation, index: usize) -> Option<[u16; 4]> {
     violation.boxes.get(at).copied()
 }
 
-fn body_name(state: &State, body: usize) -> &str {
+pub(super) fn body_name(state: &State, body: usize) -> &str {
     let scene = state.scene.as_ref();
     let body = scene.and_then(|s| s.bodies.get(body));
     body.map_or("body", |b| b.name.as_str())
 }
 
 /// What happened, as the judge says it, as a sentence of its own.
-fn sentence(violation: &Violation) -> String {
+pub(super) fn sentence(violation: &Violation) -> String {
     let plain = violation.sentence.replace('`', "");
     let names_a_body = violation.sentence.starts_with('`') && !plain.starts_with("the ");
     let mut letters = plain.chars();
@@ -71,7 +71,7 @@ fn sentence(violation: &Violation) -> String {
 }
 
 /// The first and the last moment of a violation.
-fn span(rollout: &Rollout, violation: &Violation) -> (usize, usize) {
+pub(super) fn span(rollout: &Rollout, violation: &Violation) -> (usize, usize) {
     let skip = rollout.imagined.frameskip.max(1);
     let at = |frame: usize| rollout.branch + (frame + 1) * skip;
     (at(violation.first_frame), at(violation.last_frame))
@@ -118,7 +118,7 @@ pub fn offsets(state: &State, rollout: &Rollout, k: usize) -> Vec<Off> {
     .collect()
 }
 
-fn own_size(state: &State, body: usize) -> f32 {
+pub(super) fn own_size(state: &State, body: usize) -> f32 {
     let body = state.scene.as_ref().and_then(|s| s.bodies.get(body));
     body.map_or(f32::INFINITY, |b| b.shape.size() * b.size)
 }
@@ -254,7 +254,7 @@ pub fn findings(state: &State) -> Vec<Finding> {
 }
 
 /// The first moment at which a body is farther off than its own size.
-fn far_off(state: &State, pane: usize, rollout: &Rollout) -> Option<Finding> {
+pub(super) fn far_off(state: &State, pane: usize, rollout: &Rollout) -> Option<Finding> {
     let known = state.newest().saturating_sub(rollout.branch);
     let reach = rollout.imagined.steps.min(known);
     (1..=reach).find_map(|k| {

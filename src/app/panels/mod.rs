@@ -11,7 +11,7 @@ pub mod interventions;
 mod masked;
 mod model_film;
 pub mod number;
-mod outline;
+pub(super) mod outline;
 pub mod overlay;
 pub mod paint;
 mod picks;

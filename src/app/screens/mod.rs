@@ -5,6 +5,8 @@
 //! [`screen_ui`] and in [`of_key`], its name in [`Screen::TABS`], and its key in `keymap.rs`. A screen that shows
 //! nothing yet has no tab: a command that asks for it is answered with a word.
 
+pub mod gallery;
+
 use bevy_egui::egui::{Button, RichText, Ui, WidgetType};
 
 use super::command::{Command, keys_of};
@@ -27,7 +29,7 @@ pub enum Screen {
 
 impl Screen {
     /// The screens that have a tab, in their order: those that show something.
-    pub const TABS: &[Screen] = &[Screen::Explore];
+    pub const TABS: &[Screen] = &[Screen::Explore, Screen::Gallery];
 
     /// In a word.
     pub const fn words(self) -> &'static str {
@@ -57,9 +59,9 @@ impl Screen {
 
 /// Draws a screen other than Explore in the room below the strip at the top.
 pub fn screen_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
-    let _ = (ui, pictures, out);
     match state.screen {
-        Screen::Explore | Screen::Gallery | Screen::Race | Screen::Surprise => {}
+        Screen::Gallery => gallery::panel::gallery_ui(ui, state, pictures, out),
+        Screen::Explore | Screen::Race | Screen::Surprise => {}
     }
 }
 
@@ -84,15 +86,18 @@ pub fn is_everywhere(command: &Command) -> bool {
 
 /// Whether a command can be carried out on a screen beside Explore; all others lead back there.
 pub fn stays(command: &Command) -> bool {
-    is_everywhere(command)
+    is_everywhere(command) || matches!(command, Command::Gallery(_))
 }
 
 /// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen has
 /// a use for them.
 pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
-    match screen {
-        Screen::Explore => Some(command),
+    match (screen, &command) {
+        (Screen::Explore, _) => Some(command),
         _ if is_everywhere(&command) => Some(command),
+        (Screen::Gallery, Command::Scene(place)) => {
+            Some(Command::Gallery(gallery::Do::OpenPlace(*place)))
+        }
         _ => None,
     }
 }

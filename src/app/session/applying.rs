@@ -14,6 +14,7 @@ impl Session {
         self.go_where_it_belongs(&command);
         match command {
             Command::Screen(screen) => self.show_screen(screen),
+            Command::Gallery(what) => self.do_in_gallery(what),
             Command::Dream(index) => self.dream_in(index),
             Command::ToggleDream => self.toggle_dream(),
             Command::DreamAgain => self.dream_again(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Session;
+use crate::app::screens::gallery::Still;
 use crate::app::state::*;
 use crate::judge::{CONTEXT_FRAMES, Violation};
 use crate::model::{Context, Frame, Frames, Sampling, WorldModel};
@@ -88,7 +89,12 @@ impl Dreamer {
     }
 
     /// What was found: marks of the newest frame, and every violation that was not known before.
-    fn hear_judge(&mut self, violations: &[Violation], dream: &mut Dream) {
+    fn hear_judge(
+        &mut self,
+        violations: &[Violation],
+        dream: &mut Dream,
+    ) -> Vec<(usize, Violation, Still)> {
+        let mut fresh = Vec::new();
         let newest = violations.iter().map(|v| v.last_frame).max();
         let end = self.film.len().saturating_sub(CONTEXT_FRAMES + 2);
         let marked = violations.iter().filter(|v| v.last_frame >= end);
@@ -106,9 +112,24 @@ impl Dreamer {
             let known = self.broken.get(&(v.law, v.body)).copied();
             if known.is_none_or(|k| first > k + 1) {
                 *dream.found.entry(v.law).or_default() += 1;
+                fresh.push((first, v.clone(), self.still(v, dream.steps)));
             }
             let end = self.broken.entry((v.law, v.body)).or_default();
             *end = last.max(*end);
+        }
+        fresh
+    }
+
+    /// A picture of a violation, in the middle of it; `steps` have been dreamt since.
+    fn still(&self, v: &Violation, steps: usize) -> Still {
+        let at = (v.first_frame + v.last_frame) / 2;
+        let ago = steps.saturating_sub(self.judged_from + at);
+        let frame = (self.film.len().checked_sub(1 + ago)).and_then(|i| self.film.get(i));
+        Still {
+            size: frame.map_or(0, |f| f.size),
+            imagined: frame.map(|f| f.data.clone()),
+            mark: v.boxes.get(at - v.first_frame).copied(),
+            ..Still::default()
         }
     }
 }
@@ -206,8 +227,25 @@ impl Session {
         self.state.dream = None;
     }
 
+    /// Takes in what the judge says of the dream.
+    fn hear_dream_judge(&mut self) {
+        let report = self.dream_judge.poll();
+        let (Some(dream), Some(dreamer)) = (&mut self.state.dream, &mut self.dreamer) else {
+            return;
+        };
+        match report.map(|r| r.result) {
+            Some(Ok(verdict)) => {
+                let fresh = dreamer.hear_judge(&verdict.violations, dream);
+                self.exhibit_dreamt(fresh);
+            }
+            Some(Err(e)) => tracing::warn!("{}: its dream was not judged: {e}", dream.model),
+            None => {}
+        }
+    }
+
     /// Takes in the step that was dreamt, and asks for the next with the action held now.
     pub(super) fn dream_on(&mut self) {
+        self.hear_dream_judge();
         let report = self.dreams.poll();
         let (Some(dream), Some(dreamer)) = (&mut self.state.dream, &mut self.dreamer) else {
             return;
@@ -243,11 +281,6 @@ impl Session {
                     dream.paused = true;
                 }
             }
-        }
-        match self.dream_judge.poll().map(|r| r.result) {
-            Some(Ok(verdict)) => dreamer.hear_judge(&verdict.violations, dream),
-            Some(Err(e)) => tracing::warn!("{}: its dream was not judged: {e}", dream.model),
-            None => {}
         }
         if let (false, Some(scene)) = (self.dream_judge.is_busy(), self.state.scene.clone())
             && dream.steps > dreamer.judged_to

@@ -16,7 +16,8 @@ const MAX_ROLLOUTS: usize = 64;
 impl Session {
     pub(super) fn hear_imaginations(&mut self) {
         let (episode, scene) = (self.state.record.episode, self.state.scene.clone());
-        for pane in &mut self.state.panes {
+        let mut judged = Vec::new();
+        for (index, pane) in self.state.panes.iter_mut().enumerate() {
             let Some(back) = self.backstage.get_mut(&pane.name) else {
                 continue;
             };
@@ -79,11 +80,15 @@ impl Session {
                         Ok(verdict) => {
                             rollout.checked = verdict.checked.len();
                             rollout.violations = verdict.violations;
+                            judged.push((index, branch));
                         }
                         Err(e) => tracing::warn!("{}: not judged: {e}", pane.name),
                     }
                 }
             }
+        }
+        for (index, branch) in judged {
+            self.exhibit(index, branch);
         }
     }
 

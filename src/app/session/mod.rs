@@ -3,13 +3,14 @@
 //!
 //! `applying.rs` does what a person asked for, `showing.rs` lets time run on the screen, `seeking.rs` looks
 //! for failures, `opening.rs` plays the first minute, `dreaming.rs` lets a person drive an imagination,
-//! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `imagining.rs`
-//! keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
+//! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `gallery.rs`
+//! keeps what went wrong and goes back to it, `imagining.rs` keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
 //! reality, `replays.rs` shows what was recorded, `screens.rs` goes from screen to screen.
 
 mod applying;
 mod dreaming;
 mod driving;
+mod gallery;
 mod hands;
 mod imagining;
 mod loading;
@@ -29,6 +30,7 @@ use crossbeam_channel::Receiver;
 
 use super::command::Command;
 use super::figures::{Measured, read_figures};
+use super::screens::gallery::{Fault, shipped};
 use super::state::*;
 use crate::judge::Verdict;
 use crate::model::{MaskedClip, WorldModel};
@@ -100,6 +102,12 @@ pub struct Session {
     rested: bool,
     /// Seeds that were looked through for a failure.
     hunted: u32,
+    /// The model and the kind of failure that is looked for; `None`: any.
+    hunts: Option<(String, Fault)>,
+    /// The entry of the gallery whose moment is waited for.
+    seek: Option<gallery::Seek>,
+    /// The shipped report, while it is read.
+    report: Option<Receiver<shipped::Read>>,
     /// Frames of the window that were drawn; without a window nothing is ever unseen.
     drawn: u64,
     figures: Option<Receiver<Measured>>,
@@ -136,6 +144,9 @@ impl Session {
             player: showing::Player::default(),
             rested: false,
             hunted: 0,
+            hunts: None,
+            seek: None,
+            report: Some(shipped::begin(&scene::models_dir())?),
             drawn: 0,
             figures: Some(read_figures(&scene::models_dir())?),
             heard: Instant::now(),
@@ -219,6 +230,8 @@ impl Session {
         self.mask_clips();
         self.go_on_showing();
         self.hunt_on();
+        self.seek_on();
+        self.hear_report();
         self.open_on();
         if let Some(measured) = self.figures.as_ref().and_then(|f| f.try_recv().ok()) {
             self.state.measured = Some(Arc::new(measured));
@@ -248,6 +261,8 @@ impl Session {
         let runs = state.playing && !state.record.moments.is_empty();
         runs || state.loading
             || self.figures.is_some()
+            || self.report.is_some()
+            || self.seek.is_some()
             || state.record.moments.is_empty() && !state.note_is_error
             || state.dream.as_ref().is_some_and(|d| !d.paused)
             || state.panes.iter().any(|p| p.busy)

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::showing::SLOW;
+use crate::app::screens::gallery::Fault;
 use crate::app::state::*;
 use crate::app::verdict::{Finding, findings};
 
@@ -34,6 +35,7 @@ impl Session {
             return self.state.say("No further failure in this recording");
         }
         self.state.hunting = true;
+        self.hunts = None;
         self.hunted = 0;
         self.state.enlarged = None;
         self.state.playing = true;
@@ -52,6 +54,28 @@ impl Session {
         if self.state.stage == Stage::Preparing && self.state.record.moments.is_empty() {
             self.restart(self.state.record.seed);
         }
+    }
+
+    /// Looks through seeds, from the one shown on, for a failure of this kind by this model.
+    pub(super) fn hunt_for(&mut self, model: String, fault: Fault) {
+        self.hunts = Some((model, fault));
+        self.hunted = 0;
+        self.state.hunting = true;
+        self.state.enlarged = None;
+        self.state.playing = true;
+    }
+
+    /// Whether this is what is looked for.
+    fn is_hunted(&self, finding: &Finding) -> bool {
+        let Some((model, fault)) = &self.hunts else {
+            return true;
+        };
+        let law = match fault {
+            Fault::Law(law) => Some(*law),
+            Fault::Place | Fault::Goal => None,
+        };
+        let pane = self.state.panes.get(finding.pane);
+        pane.is_some_and(|p| p.name == *model) && finding.law == law
     }
 
     fn hunt_in_next_seed(&mut self) {
@@ -85,7 +109,8 @@ impl Session {
         if !self.is_judged() {
             return;
         }
-        match findings(&self.state).into_iter().next() {
+        let mut all = findings(&self.state).into_iter();
+        match all.find(|f| self.is_hunted(f)) {
             Some(first) => {
                 self.state.hunting = false;
                 self.look_at_failure(first.pane, first.moment);

@@ -31,7 +31,7 @@ pub(super) struct Player {
     /// How often the clip has played.
     rounds: u32,
     /// Whether an episode was asked for that has not begun yet.
-    awaits: bool,
+    pub(super) awaits: bool,
 }
 
 impl Default for Player {
