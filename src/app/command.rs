@@ -3,7 +3,7 @@
 use bevy_egui::egui::{Event, Key};
 
 pub use super::keymap::{Entry, TABLE, keys_of};
-use super::screens::gallery;
+use super::screens::{gallery, surprise};
 use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen};
 
 /// One thing to do.
@@ -13,6 +13,8 @@ pub enum Command {
     Screen(Screen),
     /// Something in the gallery.
     Gallery(gallery::Do),
+    /// Something on the Surprise screen.
+    Surprise(surprise::Do),
     /// Play or pause.
     TogglePlay,
     /// Pause and take one control step.

@@ -3,6 +3,7 @@
 use bevy_egui::egui::Key;
 
 use super::command::Command;
+use super::screens::surprise;
 use super::state::{Compare, Dock, DriverChoice, Film, Screen};
 
 /// A command by its name: keys, what it does, in words.
@@ -221,6 +222,16 @@ pub const TABLE: &[Entry] = &[
         "Gallery: what the models got wrong, the worst first",
         Key::F3,
         Command::Screen(Screen::Gallery),
+    ),
+    key(
+        "F5",
+        "Surprise: impossible events, and which film is real",
+        Key::F5,
+        Command::Screen(Screen::Surprise),
+    ),
+    named(
+        "Spot the fake: which of two films is real?",
+        Command::Surprise(surprise::Do::Mode(surprise::Mode::Spot)),
     ),
     named("What was measured", Command::Dock(Dock::Measured)),
     named("Failures of this episode", Command::Dock(Dock::Findings)),

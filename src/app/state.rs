@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::figures::Measured;
 pub use super::pane::*;
 pub use super::screens::Screen;
-use super::screens::gallery::Gallery;
+use super::screens::{gallery::Gallery, surprise::Surprise};
 pub use super::show::*;
 use super::timing::Timers;
 use crate::camera::Eye;
@@ -202,6 +202,8 @@ pub struct State {
     pub screen: Screen,
     /// What went wrong so far, and in the shipped report.
     pub gallery: Gallery,
+    /// Impossible events, and the game of the fake.
+    pub surprise: Surprise,
     /// Whether time goes on.
     pub playing: bool,
     /// What time does.
@@ -316,6 +318,7 @@ impl Default for State {
             tracker: None,
             screen: Screen::default(),
             gallery: Gallery::default(),
+            surprise: Surprise::default(),
             playing: true,
             stage: Stage::default(),
             range: None,

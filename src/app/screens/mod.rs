@@ -6,6 +6,7 @@
 //! nothing yet has no tab: a command that asks for it is answered with a word.
 
 pub mod gallery;
+pub mod surprise;
 
 use bevy_egui::egui::{Button, RichText, Ui, WidgetType};
 
@@ -29,7 +30,7 @@ pub enum Screen {
 
 impl Screen {
     /// The screens that have a tab, in their order: those that show something.
-    pub const TABS: &[Screen] = &[Screen::Explore, Screen::Gallery];
+    pub const TABS: &[Screen] = &[Screen::Explore, Screen::Gallery, Screen::Surprise];
 
     /// In a word.
     pub const fn words(self) -> &'static str {
@@ -61,7 +62,8 @@ impl Screen {
 pub fn screen_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
     match state.screen {
         Screen::Gallery => gallery::panel::gallery_ui(ui, state, pictures, out),
-        Screen::Explore | Screen::Race | Screen::Surprise => {}
+        Screen::Surprise => surprise::watch::surprise_ui(ui, state, pictures, out),
+        Screen::Explore | Screen::Race => {}
     }
 }
 
@@ -86,7 +88,7 @@ pub fn is_everywhere(command: &Command) -> bool {
 
 /// Whether a command can be carried out on a screen beside Explore; all others lead back there.
 pub fn stays(command: &Command) -> bool {
-    is_everywhere(command) || matches!(command, Command::Gallery(_))
+    is_everywhere(command) || matches!(command, Command::Gallery(_) | Command::Surprise(_))
 }
 
 /// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen has
@@ -98,6 +100,19 @@ pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
         (Screen::Gallery, Command::Scene(place)) => {
             Some(Command::Gallery(gallery::Do::OpenPlace(*place)))
         }
+        (Screen::Surprise, command) => of_key_in_surprise(command).map(Command::Surprise),
+        _ => None,
+    }
+}
+
+fn of_key_in_surprise(command: &Command) -> Option<surprise::Do> {
+    use surprise::Do;
+    match command {
+        Command::Scene(n) => Some(Do::Number(*n)),
+        Command::TogglePlay => Some(Do::Play),
+        Command::Step => Some(Do::Step(1)),
+        Command::StepBack => Some(Do::Step(-1)),
+        Command::RollSeed => Some(Do::Another),
         _ => None,
     }
 }

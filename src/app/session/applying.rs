@@ -15,6 +15,7 @@ impl Session {
         match command {
             Command::Screen(screen) => self.show_screen(screen),
             Command::Gallery(what) => self.do_in_gallery(what),
+            Command::Surprise(what) => self.do_in_surprise(what),
             Command::Dream(index) => self.dream_in(index),
             Command::ToggleDream => self.toggle_dream(),
             Command::DreamAgain => self.dream_again(),

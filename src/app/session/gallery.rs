@@ -38,7 +38,7 @@ impl Session {
     }
 
     /// The name under which the picker lists the scene shown.
-    fn scene_listed(&self) -> String {
+    pub(super) fn scene_listed(&self) -> String {
         let listed = self.state.scenes.get(self.state.scene_index);
         let scene = self.state.scene.as_ref();
         let name = listed.map(|s| s.name.clone());

@@ -5,7 +5,8 @@
 //! for failures, `opening.rs` plays the first minute, `dreaming.rs` lets a person drive an imagination,
 //! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `gallery.rs`
 //! keeps what went wrong and goes back to it, `imagining.rs` keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
-//! reality, `replays.rs` shows what was recorded, `screens.rs` goes from screen to screen.
+//! reality, `replays.rs` shows what was recorded, `screens.rs` goes from screen to screen,
+//! `surprising.rs` shows impossible events.
 
 mod applying;
 mod dreaming;
@@ -21,6 +22,7 @@ mod scenes;
 mod screens;
 mod seeking;
 mod showing;
+mod surprising;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use crossbeam_channel::Receiver;
 use super::command::Command;
 use super::figures::{Measured, read_figures};
 use super::screens::gallery::{Fault, shipped};
+use super::screens::surprise::work::{Done, Work, surprising as surprise_work};
 use super::state::*;
 use crate::judge::Verdict;
 use crate::model::{MaskedClip, WorldModel};
@@ -106,6 +109,12 @@ pub struct Session {
     hunts: Option<(String, Fault)>,
     /// The entry of the gallery whose moment is waited for.
     seek: Option<gallery::Seek>,
+    /// Films of impossible events, and what models make of them.
+    surprising: Desk<Work, Done>,
+    /// Since when the picture of the Surprise screen is shown.
+    shown_since: Instant,
+    /// Pairs of its game in a row that came to nothing.
+    pairs_failed: u64,
     /// The shipped report, while it is read.
     report: Option<Receiver<shipped::Read>>,
     /// Frames of the window that were drawn; without a window nothing is ever unseen.
@@ -146,6 +155,9 @@ impl Session {
             hunted: 0,
             hunts: None,
             seek: None,
+            surprising: Desk::open("judge-surprise", || surprise_work)?,
+            shown_since: Instant::now(),
+            pairs_failed: 0,
             report: Some(shipped::begin(&scene::models_dir())?),
             drawn: 0,
             figures: Some(read_figures(&scene::models_dir())?),
@@ -232,6 +244,7 @@ impl Session {
         self.hunt_on();
         self.seek_on();
         self.hear_report();
+        self.surprise_on();
         self.open_on();
         if let Some(measured) = self.figures.as_ref().and_then(|f| f.try_recv().ok()) {
             self.state.measured = Some(Arc::new(measured));
@@ -263,6 +276,7 @@ impl Session {
             || self.figures.is_some()
             || self.report.is_some()
             || self.seek.is_some()
+            || self.surprise_moves()
             || state.record.moments.is_empty() && !state.note_is_error
             || state.dream.as_ref().is_some_and(|d| !d.paused)
             || state.panes.iter().any(|p| p.busy)

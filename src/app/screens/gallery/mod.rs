@@ -10,6 +10,7 @@ mod still;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::app::screens::surprise::Measured;
 use crate::app::state::DriverChoice;
 use crate::app::theme;
 use crate::model::Camp;
@@ -220,6 +221,8 @@ pub struct Gallery {
     pub is_read: bool,
     /// Results of the report that could not be read, in words.
     pub problems: Vec<String>,
+    /// How often models were more surprised by an impossible event, by model, scene and event.
+    pub surprises: Measured,
     /// Verdicts of the judge in this session, with or without anything wrong.
     pub judged: usize,
     /// Whose entries are shown; nobody's choice: the session's, as soon as it has any.
@@ -261,6 +264,7 @@ impl Gallery {
             self.report.push(Arc::new(entry));
         }
         self.problems = read.problems;
+        self.surprises = read.surprises;
         self.is_read = true;
     }
 

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use serde_json::Value;
 
 use super::{Entry, Fault, Origin, Shipped};
+use crate::app::screens::surprise::{Event, Measured};
 use crate::camera::Eye;
 use crate::model::{Camp, Card, registry};
 use crate::report::stored::Stored;
@@ -25,6 +26,8 @@ const LEAST_SHARE: f64 = 0.015;
 pub struct Read {
     /// What went wrong.
     pub entries: Vec<Entry>,
+    /// How often models were more surprised by an impossible event.
+    pub surprises: Measured,
     /// Results that could not be read, in words.
     pub problems: Vec<String>,
 }
@@ -55,7 +58,7 @@ pub fn read(models: &Path) -> Read {
     for entry in registry::scan(models) {
         let camp = entry.card.as_ref().ok().map(|c: &Card| c.camp);
         for scene in &scenes {
-            for suite in ["rollout", "control"] {
+            for suite in ["rollout", "control", "surprise"] {
                 let file = entry.dir.join("eval").join(format!("{suite}-{scene}.json"));
                 let stored = match Stored::load(&file) {
                     Ok(Some(stored)) => stored,
@@ -74,6 +77,10 @@ pub fn read(models: &Path) -> Read {
                 };
                 read.entries.extend(match suite {
                     "control" => of.goals(),
+                    "surprise" => {
+                        read.surprises.extend(of.surprises());
+                        Vec::new()
+                    }
                     _ => of.laws().into_iter().chain(of.place()).collect(),
                 });
             }
@@ -175,6 +182,18 @@ impl Of<'_> {
             ))
         };
         Law::ALL.into_iter().filter_map(of).collect()
+    }
+
+    /// How often impossible events surprised it more than the same without.
+    fn surprises(&self) -> Measured {
+        let ids = Event::ALL.into_iter().filter_map(Event::id);
+        ids.filter_map(|id| {
+            let share = self.number(&format!("breaks.{id}.model.paired.rate"))?;
+            let pairs = self.stored.at(&format!("breaks.{id}.pairs"));
+            let key = (self.model.to_string(), self.scene.to_string(), id);
+            Some((key, (share, pairs.and_then(Value::as_u64)?)))
+        })
+        .collect()
     }
 
     /// How far off bodies are.
