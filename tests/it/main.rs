@@ -59,6 +59,8 @@ mod replay_is_bit_identical;
 mod rollouts_are_measured_rightly;
 mod rooms_stand_in_order;
 mod scenes_are_checked;
+#[cfg(feature = "app")]
+mod screens_show_what_they_say;
 mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;

@@ -16,7 +16,7 @@ use crate::app::panels::pictures::Pictures;
 use crate::app::panels::{legible, name};
 use crate::app::state::State;
 use crate::app::theme;
-use crate::app::verdict::{camp_word, seconds};
+use crate::app::verdict::seconds;
 
 /// Least width of a card, in points.
 const LEAST_WIDTH: f32 = 500.0;
@@ -421,8 +421,7 @@ fn words_of(ui: &Ui, painter: &Painter, state: &State, rect: Rect, entry: &Entry
         4.0,
         theme::camp_colour(entry.camp),
     );
-    let camp = entry.camp.map_or("Model", camp_word);
-    let text = legible(ui.ctx(), &format!("{camp} · {}", place(entry))).into_owned();
+    let text = legible(ui.ctx(), &place(entry)).into_owned();
     let font = FontId::proportional(11.5);
     let mut job = egui::text::LayoutJob::simple_singleline(text, font, s.weak);
     job.wrap.max_width = rect.width() - 14.0;

@@ -164,12 +164,12 @@ impl Of<'_> {
             let share = self.number(&format!("violations.broken_clips.{id}.rate"));
             let value = match share {
                 Some(share) => format!("in {:.0} % of clips", share * 100.0),
-                None => format!("{} in 100 pictures of a body", rounded(often)),
+                None => format!("{} %", rounded(often)),
             };
             let clips = clips.map_or(String::new(), |n| format!(" ({n} clips)"));
             let sentence = match share {
                 Some(_) => format!("It happens {value}{clips}"),
-                None => format!("It happens in {value}{clips}"),
+                None => format!("{value} of all pictures of a body show it{clips}"),
             };
             // A law that is broken in every fifth picture is as bad as it gets.
             let severity = share.unwrap_or((often / 20.0).min(1.0));
