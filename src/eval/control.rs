@@ -222,63 +222,174 @@ pub fn follow_episode(
     pilot: &mut Pilot,
     seed: u64,
     goals: GoalKind,
+    watch: impl FnMut(Moment),
+) -> Result<End, EvalError> {
+    follow_until(scene, eye, pilot, seed, goals, &Cancel::new(), watch)
+}
+
+/// As [`follow_episode`], and ends when it is cancelled.
+///
+/// # Errors
+/// As [`run_episode`]; [`ModelError::Cancelled`] where it was.
+pub fn follow_until(
+    scene: &Arc<Scene>,
+    eye: &Eye,
+    pilot: &mut Pilot,
+    seed: u64,
+    goals: GoalKind,
+    cancel: &Cancel,
     mut watch: impl FnMut(Moment),
 ) -> Result<End, EvalError> {
-    let instance = TaskInstance::with_goals(scene, eye, seed, goals)?;
-    let mut reality = instance.reality.fork();
-    pilot.reset(seed);
-    let dim = scene.actions.dim();
-    let mut context = Context::default();
-    let solved_at_start = instance.is_solved(&reality);
-    let (mut steps, mut success) = (0, solved_at_start);
-    let (mut decision_ms, mut model_steps) = (Vec::new(), Vec::new());
-    while !success && steps < instance.task.budget_steps {
-        let frame = Frame::new(eye.size(), eye.look(&reality).rgb);
-        context.frames.push(frame);
-        context.keep(SIGHT_FRAMES);
-        let looked = pilot.will_look();
+    let mut running = Running::begin(scene, eye, pilot, seed, goals)?;
+    while !running.is_over() {
+        cancel.check()?;
+        let decided = running.decide(pilot, cancel)?;
+        watch(Moment {
+            instance: &running.instance,
+            reality: &running.reality,
+            sight: &decided.sight,
+            pilot,
+            planned: decided.planned,
+        });
+        running.take(decided.action);
+    }
+    Ok(running.end())
+}
+
+/// An episode that runs: whoever holds it decides and takes an action in turn until it is over.
+pub struct Running<'a> {
+    eye: &'a Eye,
+    /// Start and goal.
+    pub instance: TaskInstance,
+    /// Reality as it is now.
+    pub reality: Reality,
+    /// What was seen and done.
+    context: Context,
+    /// Whether the present moment was looked at.
+    has_looked: bool,
+    result: EpisodeResult,
+}
+
+/// A decision that was made in an episode.
+pub struct Decided {
+    /// The action to take, `[A]`.
+    pub action: Vec<f32>,
+    /// What the controller saw.
+    pub sight: Sight,
+    /// Whether it planned anew for this action.
+    pub planned: bool,
+    /// Milliseconds that it took.
+    pub ms: f64,
+}
+
+impl<'a> Running<'a> {
+    /// Sets the task of a seed, and lets the controller forget what was before.
+    ///
+    /// # Errors
+    /// [`EvalError::Task`] if the task cannot be set.
+    pub fn begin(
+        scene: &Arc<Scene>,
+        eye: &'a Eye,
+        pilot: &mut Pilot,
+        seed: u64,
+        goals: GoalKind,
+    ) -> Result<Self, EvalError> {
+        let instance = TaskInstance::with_goals(scene, eye, seed, goals)?;
+        let reality = instance.reality.fork();
+        pilot.reset(seed);
+        let solved_at_start = instance.is_solved(&reality);
+        Ok(Self {
+            eye,
+            result: EpisodeResult {
+                seed,
+                success: solved_at_start,
+                steps: 0,
+                final_distance_m: instance.distance(&reality),
+                solved_at_start,
+                decision_ms: Vec::new(),
+                model_steps: Vec::new(),
+            },
+            instance,
+            reality,
+            context: Context::default(),
+            has_looked: false,
+        })
+    }
+
+    /// How it stands.
+    pub fn so_far(&self) -> &EpisodeResult {
+        &self.result
+    }
+
+    /// Whether the goal is reached or the task's budget of control steps is spent.
+    pub fn is_over(&self) -> bool {
+        let EpisodeResult { success, steps, .. } = self.result;
+        success || steps >= self.instance.task.budget_steps
+    }
+
+    /// What the eye sees now; it looks once a moment.
+    pub fn look(&mut self) -> &Frame {
+        let Self { eye, reality, .. } = self;
+        if !std::mem::replace(&mut self.has_looked, true) {
+            let frame = Frame::new(eye.size(), eye.look(reality).rgb);
+            self.context.frames.push(frame);
+            self.context.keep(SIGHT_FRAMES);
+        }
+        let newest = self.context.frames.len() - 1;
+        &self.context.frames[newest]
+    }
+
+    /// Lets the controller decide on the next action, which is not yet taken.
+    ///
+    /// # Errors
+    /// [`ModelError`] of the controller; [`ModelError::Cancelled`] where it was.
+    pub fn decide(&mut self, pilot: &mut Pilot, cancel: &Cancel) -> Result<Decided, ModelError> {
+        self.look();
+        let planned = pilot.will_look();
         let sight = Sight {
-            context: context.clone(),
-            goal: instance.goal.clone(),
-            dim,
+            context: self.context.clone(),
+            goal: self.instance.goal.clone(),
+            dim: self.reality.scene().actions.dim(),
         };
         let truth = pilot.knows_truth().then(|| Truth {
-            reality: reality.fork(),
-            goal: instance.goal_state.clone(),
+            reality: self.reality.fork(),
+            goal: self.instance.goal_state.clone(),
         });
         let start = Instant::now();
-        let action = pilot.decide(&sight, || truth, &Cancel::new())?;
-        if looked {
-            decision_ms.push(start.elapsed().as_secs_f64() * 1e3);
-            model_steps.extend(pilot.plan().map(|p| p.model_steps));
+        let action = pilot.decide(&sight, || truth, cancel)?;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        if planned {
+            self.result.decision_ms.push(ms);
+            let plan = pilot.plan().map(|p| p.model_steps);
+            self.result.model_steps.extend(plan);
         }
-        watch(Moment {
-            instance: &instance,
-            reality: &reality,
-            sight: &sight,
-            pilot,
-            planned: looked,
-        });
-        reality.act(&action);
-        reality.step();
-        context.actions.push(action);
-        steps += 1;
-        success = instance.is_solved(&reality);
+        Ok(Decided {
+            action,
+            sight,
+            planned,
+            ms,
+        })
     }
-    let final_distance_m = instance.distance(&reality);
-    let result = EpisodeResult {
-        seed,
-        success,
-        steps,
-        final_distance_m,
-        solved_at_start,
-        decision_ms,
-        model_steps,
-    };
-    Ok(End {
-        result,
-        instance,
-        reality,
-        context,
-    })
+
+    /// One control step with this action.
+    pub fn take(&mut self, action: Vec<f32>) {
+        self.look();
+        self.reality.act(&action);
+        self.reality.step();
+        self.context.actions.push(action);
+        self.has_looked = false;
+        self.result.steps += 1;
+        self.result.success = self.instance.is_solved(&self.reality);
+        self.result.final_distance_m = self.instance.distance(&self.reality);
+    }
+
+    /// How it ended.
+    pub fn end(self) -> End {
+        End {
+            result: self.result,
+            instance: self.instance,
+            reality: self.reality,
+            context: self.context,
+        }
+    }
 }

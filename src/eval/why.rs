@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::contest::Contest;
 use super::control::{self, End, EpisodeResult, EvalError};
 use crate::camera::Eye;
-use crate::model::{Metric, Sampling, WorldModel};
+use crate::model::{Cancel, Metric, Sampling, WorldModel};
 use crate::planner::{Budget, CostShape, Mpc, OracleMpc, Pilot, Planner};
 use crate::stats::{Mean, Rate, Spread};
 use crate::task::TaskError;
@@ -193,6 +193,35 @@ pub fn run(
     suspect: Suspect,
     mut progress: impl FnMut(&EpisodeResult),
 ) -> Result<WhyResult, EvalError> {
+    run_until(contest, suspect, &Cancel::new(), |stage| {
+        if let Stage::Ran(episode) = stage {
+            progress(episode);
+        }
+    })
+}
+
+/// How far an episode is looked into.
+pub enum Stage<'a> {
+    /// The planner acts again: control steps so far, and at most.
+    Acts(u32, u32),
+    /// It has run the episode.
+    Ran(&'a EpisodeResult),
+    /// Some of its decisions are carried out on forks of reality: which one, of how many.
+    Examines(usize, usize),
+    /// A search with the true cost runs the same episode: control steps so far, and at most.
+    Searches(u32, u32),
+}
+
+/// As [`run`], and ends when it is cancelled.
+///
+/// # Errors
+/// As [`run`]; [`ModelError::Cancelled`](crate::model::ModelError::Cancelled) where it was.
+pub fn run_until(
+    contest: &Contest,
+    suspect: Suspect,
+    cancel: &Cancel,
+    mut progress: impl FnMut(Stage),
+) -> Result<WhyResult, EvalError> {
     let scene = &contest.scene;
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let task = scene.task.as_ref();
@@ -217,8 +246,11 @@ pub fn run(
 
     let (mut cases, mut solved, mut counted) = (Vec::new(), Vec::new(), 0);
     for seed in contest.seeds.clone() {
-        let (mut kept, mut decided) = (Vec::new(), 0);
-        let end = control::follow_episode(scene, &eye, &mut pilot, seed, contest.goals, |now| {
+        let (mut kept, mut decided, mut acted) = (Vec::new(), 0, 0);
+        let goals = contest.goals;
+        let end = control::follow_until(scene, &eye, &mut pilot, seed, goals, cancel, |now| {
+            acted += 1;
+            progress(Stage::Acts(acted, steps as u32));
             if !now.planned {
                 return;
             }
@@ -234,7 +266,7 @@ pub fn run(
             }
             decided += 1;
         })?;
-        progress(&end.result);
+        progress(Stage::Ran(&end.result));
         if end.result.solved_at_start {
             continue;
         }
@@ -251,18 +283,24 @@ pub fn run(
             continue;
         }
         let goal = &end.instance.goal_state;
-        let decisions: Result<Vec<Examined>, _> = kept
-            .iter()
-            .map(|d| d.examine(goal, shape, &senses))
-            .collect();
-        let other = control::follow_episode(scene, &eye, &mut oracle, seed, contest.goals, |_| {})?;
+        let mut decisions: Vec<Examined> = Vec::new();
+        for decision in &kept {
+            cancel.check()?;
+            progress(Stage::Examines(decisions.len() + 1, kept.len()));
+            decisions.push(decision.examine(goal, shape, &senses)?);
+        }
+        let mut acted = 0;
+        let other = control::follow_until(scene, &eye, &mut oracle, seed, goals, cancel, |_| {
+            acted += 1;
+            progress(Stage::Searches(acted, steps as u32));
+        })?;
         if other.result.success {
             solved.extend(measured_at(&other, &senses)?);
         }
         cases.push(Case {
             episode: end.result,
             perfect_ranking: other.result.success,
-            decisions: decisions?,
+            decisions,
         });
     }
     let bounds = Bounds {
