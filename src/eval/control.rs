@@ -59,6 +59,48 @@ pub struct ControlResult {
     pub per_episode: Vec<EpisodeResult>,
 }
 
+impl ControlResult {
+    /// Of these episodes.
+    pub fn of(results: Vec<EpisodeResult>) -> ControlResult {
+        let counted: Vec<&EpisodeResult> = results.iter().filter(|r| !r.solved_at_start).collect();
+        let successes = counted.iter().filter(|r| r.success).count();
+        let ms: Vec<f64> = results
+            .iter()
+            .flat_map(|r| r.decision_ms.iter().copied())
+            .collect();
+        let imagined: Vec<usize> = results
+            .iter()
+            .flat_map(|r| r.model_steps.iter().copied())
+            .collect();
+        let steps: Vec<f64> = counted
+            .iter()
+            .filter(|r| r.success)
+            .map(|r| f64::from(r.steps))
+            .collect();
+        let nothing_counts = format!(
+            "all {} episodes began solved, so none counts",
+            results.len()
+        );
+        let latency = || {
+            Some(Latency {
+                median: quantile(&ms, 0.5)?,
+                p99: quantile(&ms, 0.99)?,
+            })
+        };
+        ControlResult {
+            decision_model_steps: (!imagined.is_empty())
+                .then(|| imagined.iter().sum::<usize>() as f64 / imagined.len() as f64),
+            not_measured: counted.is_empty().then_some(nothing_counts),
+            steps_to_success: Spread::of(&steps),
+            success: Rate::wilson(successes, counted.len()),
+            episodes: counted.len(),
+            excluded_solved_at_start: results.len() - counted.len(),
+            decision_ms: latency(),
+            per_episode: results,
+        }
+    }
+}
+
 /// Milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -134,42 +176,7 @@ pub fn run(
         progress(&result);
         results.push(result);
     }
-    let counted: Vec<&EpisodeResult> = results.iter().filter(|r| !r.solved_at_start).collect();
-    let successes = counted.iter().filter(|r| r.success).count();
-    let ms: Vec<f64> = results
-        .iter()
-        .flat_map(|r| r.decision_ms.iter().copied())
-        .collect();
-    let imagined: Vec<usize> = results
-        .iter()
-        .flat_map(|r| r.model_steps.iter().copied())
-        .collect();
-    let steps: Vec<f64> = counted
-        .iter()
-        .filter(|r| r.success)
-        .map(|r| f64::from(r.steps))
-        .collect();
-    let nothing_counts = format!(
-        "all {} episodes began solved, so none counts",
-        results.len()
-    );
-    let latency = || {
-        Some(Latency {
-            median: quantile(&ms, 0.5)?,
-            p99: quantile(&ms, 0.99)?,
-        })
-    };
-    Ok(ControlResult {
-        decision_model_steps: (!imagined.is_empty())
-            .then(|| imagined.iter().sum::<usize>() as f64 / imagined.len() as f64),
-        not_measured: counted.is_empty().then_some(nothing_counts),
-        steps_to_success: Spread::of(&steps),
-        success: Rate::wilson(successes, counted.len()),
-        episodes: counted.len(),
-        excluded_solved_at_start: results.len() - counted.len(),
-        decision_ms: latency(),
-        per_episode: results,
-    })
+    Ok(ControlResult::of(results))
 }
 
 /// Runs one episode in closed loop until success or the task's budget.

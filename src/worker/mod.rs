@@ -5,11 +5,13 @@
 //! one between model steps. Channels are bounded, a panic becomes an error in the report and the worker
 //! starts afresh, and each worker measures its own time. Whoever asks never waits: reports are polled. Read
 //! `desk.rs` first, then `reality/mod.rs`, the thread that owns the ground truth (`reality/hands.rs` is
-//! what people do to it); `watching.rs` looks after the scene's file; the others are plain functions behind
+//! what people do to it); `watching.rs` looks after the scene's file;
+//! `race/` runs several controllers beside each other, each in a world of its own; the others are plain functions behind
 //! a desk.
 
 mod desk;
 mod dreaming;
+mod explaining;
 mod imagination;
 mod judging;
 mod loading;
@@ -18,6 +20,7 @@ mod news;
 mod planning;
 mod preview;
 mod priority;
+mod race;
 mod reality;
 mod replaying;
 mod solid;
@@ -25,6 +28,7 @@ mod watching;
 
 pub use desk::{Desk, Report};
 pub use dreaming::{DreamStep, Dreamt, dreaming};
+pub use explaining::{Explain, Explained, Looked, Progress, explaining};
 pub use imagination::{Imagine, Imagined, imagination, places};
 pub use judging::{JudgeRollout, judging};
 pub use loading::{Loaded, load_models, offered_models};
@@ -35,6 +39,10 @@ pub use news::{
 pub use planning::{Decision, Driver, PlanRequest, planning};
 pub use preview::{ENERGY_SIDE, Energy, LatentPath, Preview, principal};
 pub use priority::stand_back;
+pub use race::{
+    Course, Doing, FILM_SIDE, Finish, Heat, LaneNews, LaneStep, Maker, Plans, Race, SetUp,
+    setting_up,
+};
 pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
 pub use solid::Solid;
@@ -42,7 +50,7 @@ pub use watching::{Watch, watch};
 
 /// Whether a thread of this name is a worker: what goes wrong there is reported to whoever asked.
 pub fn is_worker(thread: &str) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         "reality",
         "planning",
         "loading",
@@ -52,8 +60,10 @@ pub fn is_worker(thread: &str) -> bool {
         "fonts",
         "figures",
         "judge-dream",
+        "setting-up",
+        "explaining",
     ];
-    const KINDS: [&str; 4] = ["model-", "imagine-", "judge-", "mask-"];
+    const KINDS: [&str; 5] = ["model-", "imagine-", "judge-", "mask-", "race-"];
     NAMES.contains(&thread) || KINDS.iter().any(|kind| thread.starts_with(kind))
 }
 

@@ -52,6 +52,7 @@ mod physics_matches_textbook;
 mod planners_reach_goals;
 mod planners_search_alike;
 mod plans_are_their_own;
+mod races_are_evaluations;
 mod reality_is_disturbed;
 mod recordings_are_broken_off;
 mod recordings_replay;

@@ -22,7 +22,7 @@ use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Metric, Sampling, WorldModel, registry};
-use crate::planner::{Budget, Mpc, OracleMpc, Pilot, Random, Reflex};
+use crate::planner::{Budget, OracleMpc, Pilot, Random, Reflex};
 use crate::scene::{Scene, models_dir};
 use crate::stats::Rate;
 
@@ -187,24 +187,9 @@ fn contestant(args: &ActorArgs, scene: &Arc<Scene>, name: &str) -> Result<Contes
         }
         Trained::World(model) => model,
     };
-    let sha256 = Some(model.card().sha256.clone());
     let plans = suspect(args, name, model)?;
-    let mut cost = plans.model.cost(plans.sampling);
-    if let Metric::Learned(learned) = &plans.metric {
-        cost.rendering_flops += learned.flops();
-    }
     let planning = planning(args, &plans);
-    let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
-        .minimising(plans.metric)
-        .sampling(plans.sampling);
-    let mpc = if plans.warm { mpc } else { mpc.cold() };
-    Ok(Contestant {
-        name: name.into(),
-        pilot: Pilot::Sighted(Box::new(mpc)),
-        planning,
-        cost: Some(cost),
-        sha256,
-    })
+    Ok(Contestant::planning(name, plans, planning))
 }
 
 /// A model, and how it was asked to plan.
