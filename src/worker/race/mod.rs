@@ -26,7 +26,7 @@ use crate::task::{GoalKind, TaskError, TaskInstance};
 /// Milliseconds of a control step.
 const STEP_MS: f64 = 1e3 / CONTROL_HZ as f64;
 /// Side of the films' pictures in pixels: the eye's own view, finer than models see it.
-pub const FILM_SIDE: usize = 160;
+pub const FILM_SIDE: usize = 96;
 
 /// What is raced on.
 #[derive(Clone)]
