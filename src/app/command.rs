@@ -3,7 +3,7 @@
 use bevy_egui::egui::{Event, Key};
 
 pub use super::keymap::{Entry, TABLE, keys_of};
-use super::screens::{gallery, surprise};
+use super::screens::{gallery, race, surprise};
 use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen};
 
 /// One thing to do.
@@ -15,6 +15,8 @@ pub enum Command {
     Gallery(gallery::Do),
     /// Something on the Surprise screen.
     Surprise(surprise::Do),
+    /// Something in the race.
+    Race(race::Do),
     /// Play or pause.
     TogglePlay,
     /// Pause and take one control step.

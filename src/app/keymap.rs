@@ -3,7 +3,7 @@
 use bevy_egui::egui::Key;
 
 use super::command::Command;
-use super::screens::surprise;
+use super::screens::{race, surprise};
 use super::state::{Compare, Dock, DriverChoice, Film, Screen};
 
 /// A command by its name: keys, what it does, in words.
@@ -223,6 +223,14 @@ pub const TABLE: &[Entry] = &[
         Key::F3,
         Command::Screen(Screen::Gallery),
     ),
+    key(
+        "F4",
+        "Race: several controllers at the same task",
+        Key::F4,
+        Command::Screen(Screen::Race),
+    ),
+    named("Start the race", Command::Race(race::Do::Start)),
+    named("Twenty races", Command::Race(race::Do::Series)),
     key(
         "F5",
         "Surprise: impossible events, and which film is real",

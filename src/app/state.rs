@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::figures::Measured;
 pub use super::pane::*;
 pub use super::screens::Screen;
-use super::screens::{gallery::Gallery, surprise::Surprise};
+use super::screens::{gallery::Gallery, race::RaceState, surprise::Surprise};
 pub use super::show::*;
 use super::timing::Timers;
 use crate::camera::Eye;
@@ -204,6 +204,8 @@ pub struct State {
     pub gallery: Gallery,
     /// Impossible events, and the game of the fake.
     pub surprise: Surprise,
+    /// The race.
+    pub race: RaceState,
     /// Whether time goes on.
     pub playing: bool,
     /// What time does.
@@ -319,6 +321,7 @@ impl Default for State {
             screen: Screen::default(),
             gallery: Gallery::default(),
             surprise: Surprise::default(),
+            race: RaceState::default(),
             playing: true,
             stage: Stage::default(),
             range: None,

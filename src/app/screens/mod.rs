@@ -6,6 +6,7 @@
 //! nothing yet has no tab: a command that asks for it is answered with a word.
 
 pub mod gallery;
+pub mod race;
 pub mod surprise;
 
 use bevy_egui::egui::{Button, RichText, Ui, WidgetType};
@@ -30,7 +31,12 @@ pub enum Screen {
 
 impl Screen {
     /// The screens that have a tab, in their order: those that show something.
-    pub const TABS: &[Screen] = &[Screen::Explore, Screen::Gallery, Screen::Surprise];
+    pub const TABS: &[Screen] = &[
+        Screen::Explore,
+        Screen::Gallery,
+        Screen::Race,
+        Screen::Surprise,
+    ];
 
     /// In a word.
     pub const fn words(self) -> &'static str {
@@ -63,7 +69,8 @@ pub fn screen_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut 
     match state.screen {
         Screen::Gallery => gallery::panel::gallery_ui(ui, state, pictures, out),
         Screen::Surprise => surprise::watch::surprise_ui(ui, state, pictures, out),
-        Screen::Explore | Screen::Race => {}
+        Screen::Race => race::panel::race_ui(ui, state, pictures, out),
+        Screen::Explore => {}
     }
 }
 
@@ -88,7 +95,11 @@ pub fn is_everywhere(command: &Command) -> bool {
 
 /// Whether a command can be carried out on a screen beside Explore; all others lead back there.
 pub fn stays(command: &Command) -> bool {
-    is_everywhere(command) || matches!(command, Command::Gallery(_) | Command::Surprise(_))
+    let own = matches!(
+        command,
+        Command::Gallery(_) | Command::Race(_) | Command::Surprise(_)
+    );
+    is_everywhere(command) || own
 }
 
 /// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen has
@@ -100,7 +111,19 @@ pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
         (Screen::Gallery, Command::Scene(place)) => {
             Some(Command::Gallery(gallery::Do::OpenPlace(*place)))
         }
+        (Screen::Race, command) => of_key_in_race(command).map(Command::Race),
         (Screen::Surprise, command) => of_key_in_surprise(command).map(Command::Surprise),
+        _ => None,
+    }
+}
+
+fn of_key_in_race(command: &Command) -> Option<race::Do> {
+    use race::Do;
+    match command {
+        Command::TogglePlay => Some(Do::Toggle),
+        Command::Reset => Some(Do::Start),
+        Command::Step => Some(Do::NextSeed),
+        Command::RollSeed => Some(Do::RollSeed),
         _ => None,
     }
 }

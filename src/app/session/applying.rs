@@ -16,6 +16,7 @@ impl Session {
             Command::Screen(screen) => self.show_screen(screen),
             Command::Gallery(what) => self.do_in_gallery(what),
             Command::Surprise(what) => self.do_in_surprise(what),
+            Command::Race(what) => self.do_in_race(what),
             Command::Dream(index) => self.dream_in(index),
             Command::ToggleDream => self.toggle_dream(),
             Command::DreamAgain => self.dream_again(),

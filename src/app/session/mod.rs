@@ -17,6 +17,7 @@ mod imagining;
 mod loading;
 mod masking;
 mod opening;
+mod race;
 mod replays;
 mod scenes;
 mod screens;
@@ -115,6 +116,8 @@ pub struct Session {
     shown_since: Instant,
     /// Pairs of its game in a row that came to nothing.
     pairs_failed: u64,
+    /// What the race has behind it.
+    racing: race::Conductor,
     /// The shipped report, while it is read.
     report: Option<Receiver<shipped::Read>>,
     /// Frames of the window that were drawn; without a window nothing is ever unseen.
@@ -152,6 +155,7 @@ impl Session {
             replays_shown: 0,
             player: showing::Player::default(),
             rested: false,
+            racing: race::Conductor::open()?,
             hunted: 0,
             hunts: None,
             seek: None,
@@ -235,6 +239,7 @@ impl Session {
         let runs = self.state.playing && self.state.stage != Stage::Showing;
         let waited = self.heard.elapsed() > NOTICED && self.state.has_actions();
         self.state.thinks = runs && waited && !self.state.record.moments.is_empty();
+        self.race_on();
         self.track_reality();
         self.hear_imaginations();
         self.dream_on();
@@ -289,6 +294,8 @@ impl Session {
             || state.grip.is_some()
             || state.exporting.is_some()
             || !state.toasts.is_empty()
+            || self.racing.is_busy()
+            || state.screen == Screen::Race && state.race.plays()
     }
 
     /// Finds the bodies in the pictures of the moments that are new.

@@ -20,6 +20,9 @@ impl Session {
             self.rest();
         }
         self.state.screen = screen;
+        if screen == Screen::Race {
+            self.open_race();
+        }
         if screen == Screen::Explore {
             self.go_on_exploring();
         }
