@@ -21,7 +21,7 @@ const CLIPS: u64 = 30;
 
 /// Where the judge is known to catch fewer faults than it should: scene, side of the picture, law. Each must
 /// still fall short, so that whoever mends one takes it off this list.
-const SHORT: [(&str, usize, Law); 20] = [
+const SHORT: [(&str, usize, Law); 19] = [
     ("container", SIZE, Law::Continuity),
     ("container", SIZE, Law::Duplication),
     ("container", SIZE, Law::Permanence),
@@ -40,7 +40,6 @@ const SHORT: [(&str, usize, Law); 20] = [
     ("stack", SIZE, Law::Continuity),
     ("stack", SIZE, Law::Permanence),
     ("tower", SIZE, Law::Continuity),
-    ("tower", SIZE, Law::Permanence),
     ("reach", 128, Law::Interpenetration),
 ];
 
