@@ -18,6 +18,7 @@
 pub mod command;
 pub mod convert;
 pub mod display;
+pub mod driver;
 pub mod export;
 pub mod figures;
 pub mod fonts;
@@ -28,6 +29,7 @@ pub mod keys;
 pub mod layout;
 pub mod pane;
 pub mod panels;
+pub mod screen;
 pub mod screens;
 pub mod session;
 pub mod settings;
@@ -331,7 +333,7 @@ fn draw(
     let mut held = [0.0; 4];
     if !ctx.egui_wants_keyboard_input() {
         let drives = state.driver == state::DriverChoice::Keyboard || state.dream.is_some();
-        let on_films = state.screen == screens::Screen::Explore;
+        let on_films = state.screen == screen::Screen::Explore;
         let driving = drives && state.has_actions() && on_films;
         let shown = state.shown();
         ctx.input(|i| {

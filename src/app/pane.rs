@@ -292,3 +292,13 @@ pub struct MaskedShown {
     /// The clip.
     pub clip: Arc<MaskedClip>,
 }
+
+/// What a camp is called under people who have never heard of it.
+pub const fn camp_word(camp: Camp) -> &'static str {
+    match camp {
+        Camp::Generative => "Video model",
+        Camp::Jepa => "JEPA",
+        Camp::Hybrid => "Hybrid",
+        _ => "Model",
+    }
+}

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use super::driver::DriverChoice;
 use super::figures::Measured;
 pub use super::pane::*;
-pub use super::screens::Screen;
+pub use super::screen::Screen;
 use super::screens::{gallery::Gallery, race::RaceState, surprise::Surprise};
 pub use super::show::*;
 use super::timing::Timers;
@@ -19,19 +20,6 @@ use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
 pub const HORIZON: usize = 20;
 /// Futures of one action sequence that show its spread.
 pub const SAMPLES: usize = 6;
-
-/// Who drives, as it is picked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DriverChoice {
-    /// Planning in the imagination of the model of that name.
-    Planner(String),
-    /// Planning in a fork of reality.
-    Oracle,
-    /// Random actions.
-    Random,
-    /// The person at the keyboard.
-    Keyboard,
-}
 
 /// One entry of the controller picker.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! What is wrong with an imagination, in words: how far off it is, and which law it broke. The only place of
 //! the window that reads what the judge found.
 
-use super::state::{Camp, Imagination, Pane, PaneStatus, Rollout, Stage, State};
+pub use super::pane::camp_word;
+use super::state::{Imagination, Pane, PaneStatus, Rollout, Stage, State};
 use crate::judge::Violation;
 use crate::scene::Law;
 use crate::sim::CONTROL_HZ;
@@ -150,16 +151,6 @@ fn off_in_words(state: &State, offs: &[Off]) -> Option<(String, bool)> {
         Some(m) => format!("{name} {} off", length(m)),
     };
     Some((words, is_far(state, worst)))
-}
-
-/// What a camp is called under people who have never heard of it.
-pub const fn camp_word(camp: Camp) -> &'static str {
-    match camp {
-        Camp::Generative => "Video model",
-        Camp::Jepa => "JEPA",
-        Camp::Hybrid => "Hybrid",
-        _ => "Model",
-    }
 }
 
 /// Seconds of a moment, for people.

@@ -9,11 +9,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::control::{self, ControlResult, EpisodeResult, EvalError, Regret};
-use super::why::Suspect;
 use crate::camera::Eye;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Cost, Metric, architecture, registry};
-use crate::planner::{Budget, Mpc, OracleMpc, Pilot, Random};
+use crate::model::{Cost, architecture, registry};
+use crate::planner::{Budget, OracleMpc, Pilot, Random};
 use crate::scene::{GoalSampler, Scene};
 use crate::stats::Rate;
 use crate::task::{GoalKind, TaskError};
@@ -55,28 +54,6 @@ pub struct Contestant {
     pub cost: Option<Cost>,
     /// Its weights, if it was learned.
     pub sha256: Option<String>,
-}
-
-impl Contestant {
-    /// A model that plans.
-    pub fn planning(name: &str, plans: Suspect, planning: Planning) -> Contestant {
-        let sha256 = Some(plans.model.card().sha256.clone());
-        let mut cost = plans.model.cost(plans.sampling);
-        if let Metric::Learned(learned) = &plans.metric {
-            cost.rendering_flops += learned.flops();
-        }
-        let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
-            .minimising(plans.metric)
-            .sampling(plans.sampling);
-        let mpc = if plans.warm { mpc } else { mpc.cold() };
-        Contestant {
-            name: name.into(),
-            pilot: Pilot::Sighted(Box::new(mpc)),
-            planning,
-            cost: Some(cost),
-            sha256,
-        }
-    }
 }
 
 /// What a contest is compared on.

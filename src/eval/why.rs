@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::contest::Contest;
+use super::contest::{Contest, Contestant, Planning};
 use super::control::{self, End, EpisodeResult, EvalError};
 use crate::camera::Eye;
 use crate::model::{Cancel, Metric, Sampling, WorldModel};
@@ -49,6 +49,28 @@ pub struct Suspect {
     pub sampling: Sampling,
     /// Whether a search begins with what is left of the last plan.
     pub warm: bool,
+}
+
+impl Contestant {
+    /// A model that plans.
+    pub fn planning(name: &str, plans: Suspect, planning: Planning) -> Contestant {
+        let sha256 = Some(plans.model.card().sha256.clone());
+        let mut cost = plans.model.cost(plans.sampling);
+        if let Metric::Learned(learned) = &plans.metric {
+            cost.rendering_flops += learned.flops();
+        }
+        let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
+            .minimising(plans.metric)
+            .sampling(plans.sampling);
+        let mpc = if plans.warm { mpc } else { mpc.cold() };
+        Contestant {
+            name: name.into(),
+            pilot: Pilot::Sighted(Box::new(mpc)),
+            planning,
+            cost: Some(cost),
+            sha256,
+        }
+    }
 }
 
 /// How much was looked at.

@@ -15,7 +15,7 @@ use crate::worker::{Moment, Solid};
 const EDGE_POINTS: usize = 40;
 
 /// From the world into a rectangle of the window.
-pub(in crate::app) struct Gaze<'a> {
+pub struct Gaze<'a> {
     /// Where a point is seen; `None` behind the camera.
     pub project: &'a dyn Fn(Vec3) -> Option<Pos2>,
     /// Across the line of sight, to the right and up.
@@ -60,14 +60,14 @@ impl Gaze<'_> {
 }
 
 /// Where the eye sees a point of the world, in the rectangle of its picture.
-pub(in crate::app) fn through_eye(eye: &Eye, rect: Rect, point: Vec3) -> Option<Pos2> {
+pub fn through_eye(eye: &Eye, rect: Rect, point: Vec3) -> Option<Pos2> {
     let [x, y] = eye.project(point.to_array())?;
     let side = eye.size().max(1) as f32;
     Some(rect.lerp_inside(vec2(x / side, y / side)))
 }
 
 /// To the right and up, as the scene's eye has it.
-pub(in crate::app) fn across_eye(scene: &Scene) -> (Vec3, Vec3) {
+pub fn across_eye(scene: &Scene) -> (Vec3, Vec3) {
     let camera = &scene.camera;
     let away = Vec3::from(camera.target) - Vec3::from(scene.camera_position());
     let forward = away.normalize_or(Vec3::NEG_Y);
@@ -81,7 +81,7 @@ pub(in crate::app) fn across_eye(scene: &Scene) -> (Vec3, Vec3) {
 
 /// A body that probes read out of latents, as it would stand there: pose (x, z, yaw), at the height that it
 /// has in the scene.
-pub(in crate::app) fn probed_pose(height: f32, [x, z, yaw]: [f32; 3]) -> Option<BodyState> {
+pub fn probed_pose(height: f32, [x, z, yaw]: [f32; 3]) -> Option<BodyState> {
     (x.is_finite() && z.is_finite()).then(|| {
         let yaw = if yaw.is_finite() { yaw } else { 0.0 };
         BodyState {
@@ -93,7 +93,7 @@ pub(in crate::app) fn probed_pose(height: f32, [x, z, yaw]: [f32; 3]) -> Option<
 }
 
 /// A dashed line around what is true, legible on light and dark ground.
-pub(in crate::app) fn dashed(painter: &Painter, edge: &[Pos2], colour: Color32) {
+pub fn dashed(painter: &Painter, edge: &[Pos2], colour: Color32) {
     if edge.len() < 2 {
         return;
     }

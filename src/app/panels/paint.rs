@@ -13,14 +13,14 @@ use crate::scene::Law;
 pub const ROW: f32 = 26.0;
 
 /// All of a texture.
-pub(in crate::app) const WHOLE: Rect = Rect {
+pub const WHOLE: Rect = Rect {
     min: pos2(0.0, 0.0),
     max: pos2(1.0, 1.0),
 };
 
 /// The mark of a broken law around what broke it: a box, and the law's shape outside of its corner, so that
 /// nothing of what it shows is covered.
-pub(in crate::app) fn violation_box(painter: &Painter, rect: Rect, outline: Rect, law: Law) {
+pub fn violation_box(painter: &Painter, rect: Rect, outline: Rect, law: Law) {
     let under = Stroke::new(4.0, Color32::from_black_alpha(140));
     painter.rect_stroke(outline, 2.0, under, StrokeKind::Middle);
     let line = Stroke::new(2.0, theme::BAD);
@@ -43,7 +43,7 @@ pub(super) fn row_ui(ui: &mut Ui, content: impl FnOnce(&mut Ui)) {
 }
 
 /// A word in the upper left corner of a picture that shows no evidence.
-pub(in crate::app) fn corner_label(painter: &Painter, rect: Rect, text: &str) {
+pub fn corner_label(painter: &Painter, rect: Rect, text: &str) {
     let galley = painter.layout_no_wrap(text.into(), FontId::proportional(11.5), Color32::WHITE);
     let ground = Rect::from_min_size(
         rect.left_top() + vec2(6.0, 6.0),
@@ -54,7 +54,7 @@ pub(in crate::app) fn corner_label(painter: &Painter, rect: Rect, text: &str) {
 }
 
 /// A number that changes with what is drawn.
-pub(in crate::app) fn stamp(of: &impl Hash) -> u64 {
+pub fn stamp(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()

@@ -1,7 +1,7 @@
 //! The screens: Explore, and whole screens beside it. Each is a small module here: plain data in the state, a
 //! function that draws it, and what its keys mean.
 //!
-//! To add a screen: a variant of [`Screen`], its words here, its data as a field of the state, a line in
+//! To add a screen: a variant of [`Screen`], its words there, its data as a field of the state, a line in
 //! [`screen_ui`] and in [`of_key`], its name in [`Screen::TABS`], and its key in `keymap.rs`. A screen that shows
 //! nothing yet has no tab: a command that asks for it is answered with a word.
 
@@ -13,56 +13,8 @@ use bevy_egui::egui::{Button, RichText, Ui, WidgetType};
 
 use super::command::{Command, keys_of};
 use super::panels::{name, pictures::Pictures};
+use super::screen::Screen;
 use super::state::State;
-
-/// What fills the window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Screen {
-    /// Reality and what models imagine of it, beside each other.
-    #[default]
-    Explore,
-    /// What went wrong, the worst first.
-    Gallery,
-    /// Several controllers at the same task.
-    Race,
-    /// Impossible events, and who is surprised by them.
-    Surprise,
-}
-
-impl Screen {
-    /// The screens that have a tab, in their order: those that show something.
-    pub const TABS: &[Screen] = &[
-        Screen::Explore,
-        Screen::Gallery,
-        Screen::Race,
-        Screen::Surprise,
-    ];
-
-    /// In a word.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Screen::Explore => "Explore",
-            Screen::Gallery => "Gallery",
-            Screen::Race => "Race",
-            Screen::Surprise => "Surprise",
-        }
-    }
-
-    /// What it shows, in a sentence.
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Screen::Explore => "Reality, and beside it what each model imagines of it",
-            Screen::Gallery => "What the models got wrong, the worst first",
-            Screen::Race => "Several controllers at the same task, each in its own reality",
-            Screen::Surprise => "Impossible events, and which model is surprised by them",
-        }
-    }
-
-    /// Whether it has a tab.
-    pub fn is_open(self) -> bool {
-        Self::TABS.contains(&self)
-    }
-}
 
 /// Draws a screen other than Explore in the room below the strip at the top.
 pub fn screen_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {

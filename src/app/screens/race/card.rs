@@ -5,7 +5,8 @@ use bevy_egui::egui::{
     Stroke, Ui, UiBuilder, WidgetType, pos2, vec2,
 };
 
-use super::{Do, LANES, Lamp, Lane, Why, panel, words};
+use super::entrants::Entrant;
+use super::{Do, LANES, Lamp, Lane, RaceState, Why, words};
 use crate::app::command::Command;
 use crate::app::panels::paint::stamp;
 use crate::app::panels::pictures::{Pictures, frame_image};
@@ -87,7 +88,7 @@ fn head_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<
             false => full.clone(),
         };
         let menu = ui.menu_button(RichText::new(format!("{shown} ⏷")).strong(), |ui| {
-            if let Some(picked) = panel::pick_ui(ui, race, Some(&lane.name)) {
+            if let Some(picked) = pick_ui(ui, race, Some(&lane.name)) {
                 out.push(Command::Race(Do::Swap(index, picked)));
             }
         });
@@ -286,4 +287,29 @@ fn text_ui(ui: &mut Ui, text: &str, colour: Color32, hint: &str) {
     let mut job = egui::text::LayoutJob::simple(text, font, colour, room.x);
     job.wrap.max_rows = ((room.y / 16.0) as usize).clamp(1, 5);
     ui.add(egui::Label::new(job)).on_hover_text(hint);
+}
+
+/// A list of who can take part; what was picked.
+pub(super) fn pick_ui(ui: &mut Ui, race: &RaceState, current: Option<&str>) -> Option<String> {
+    let mut picked = None;
+    ui.set_min_width(300.0);
+    for entrant in &race.entrants {
+        let Entrant {
+            name: own, kind, ..
+        } = entrant;
+        let label = legible(ui.ctx(), &format!("{kind} · {own}")).into_owned();
+        let button = Button::selectable(current == Some(own), label);
+        let response = ui.add_enabled(entrant.problem.is_none(), button);
+        let about = legible(ui.ctx(), &entrant.about).into_owned();
+        let response = response.on_hover_text(about);
+        let response = match &entrant.problem {
+            Some(problem) => response.on_disabled_hover_text(problem),
+            None => response,
+        };
+        if response.clicked() {
+            picked = Some(own.clone());
+            ui.close();
+        }
+    }
+    picked
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::pane::{Pane, PaneStatus};
-use crate::app::verdict::camp_word;
+use crate::app::pane::{Pane, PaneStatus, camp_word};
 use crate::eval::contest::{Contestant, Planning, trained_floors};
 use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;

@@ -5,7 +5,6 @@ use bevy_egui::egui::{
     WidgetType, pos2, vec2,
 };
 
-use super::entrants::Entrant;
 use super::{Do, LANES, RaceState, SERIES, card, table};
 use crate::app::command::Command;
 use crate::app::panels::number::{number_ui, whole};
@@ -166,7 +165,7 @@ fn add_ui(ui: &mut Ui, race: &RaceState, out: &mut Vec<Command>) {
     let has_room = race.lanes.len() < LANES.1;
     ui.add_enabled_ui(has_room, |ui| {
         let menu = ui.menu_button("+ Add", |ui| {
-            if let Some(picked) = pick_ui(ui, race, None) {
+            if let Some(picked) = card::pick_ui(ui, race, None) {
                 out.push(Command::Race(Do::Add(picked)));
             }
         });
@@ -176,31 +175,6 @@ fn add_ui(ui: &mut Ui, race: &RaceState, out: &mut Vec<Command>) {
         let response = response.on_disabled_hover_text("Six lanes are the most");
         name(&response, WidgetType::ComboBox, "Add a controller");
     });
-}
-
-/// A list of who can take part; what was picked.
-pub(super) fn pick_ui(ui: &mut Ui, race: &RaceState, current: Option<&str>) -> Option<String> {
-    let mut picked = None;
-    ui.set_min_width(300.0);
-    for entrant in &race.entrants {
-        let Entrant {
-            name: own, kind, ..
-        } = entrant;
-        let label = legible(ui.ctx(), &format!("{kind} · {own}")).into_owned();
-        let button = Button::selectable(current == Some(own), label);
-        let response = ui.add_enabled(entrant.problem.is_none(), button);
-        let about = legible(ui.ctx(), &entrant.about).into_owned();
-        let response = response.on_hover_text(about);
-        let response = match &entrant.problem {
-            Some(problem) => response.on_disabled_hover_text(problem),
-            None => response,
-        };
-        if response.clicked() {
-            picked = Some(own.clone());
-            ui.close();
-        }
-    }
-    picked
 }
 
 fn goal_ui(ui: &mut Ui, state: &State, rect: Rect, pictures: &mut Pictures) {
