@@ -68,6 +68,8 @@ const STEADY: f32 = 0.5;
 const STRAIGHT: f32 = 0.12;
 /// What falls goes on as before within this share of its speed.
 const FALLS: f32 = 0.1;
+/// What lies on something is no further from it than so much of its inscribed radius.
+const LIES: f32 = 1.1;
 /// What lies stays within so many 64ths of the picture.
 const LEVEL: f32 = 0.6;
 
@@ -264,7 +266,8 @@ impl<'a> Scout<'a> {
                 let reach = 0.5 * (speed * dt + margin);
                 within(t - 1, reach) || within(t, reach)
             });
-            found.wall = meets && within(t - 1, reach * dt + 0.5 * margin);
+            let near = || within(t - 1, reach * dt + 0.5 * margin);
+            found.wall = meets && near() && self.wall_on_way(n, t, ways);
         }
         // What is not tracked may be anywhere.
         found.mover |= self.unseen_movers();
@@ -311,6 +314,40 @@ impl<'a> Scout<'a> {
                     apart(0).max(apart(1))
                 };
                 gap < room
+            })
+        })
+    }
+
+    /// Whether a fixed body is seen where a body comes on one of its ways from frame `t - 1` on, or lower, as it
+    /// falls meanwhile.
+    fn wall_on_way(&self, n: usize, t: usize, ways: &[[f32; 2]]) -> bool {
+        let (Some(film), s) = (&self.tracks.film, self.at(n, t - 1)) else {
+            return true;
+        };
+        let scale = self.world.eye.size() as f32 / SIZE as f32;
+        let room = 2.0 * MARGIN * scale;
+        let falls = match self.world.down {
+            true => 0.0,
+            false => self.world.weight() * self.tracks.dt.powi(2) / self.fine_m[n] * scale,
+        };
+        let end = film.size as f32;
+        let any = |[x0, y0, x1, y1]: [f32; 4]| {
+            let pixels = |low: f32, high: f32| low.clamp(0.0, end) as usize..high.clamp(0.0, end) as usize;
+            pixels(y0, y1).any(|y| {
+                let row = &film.fixed[y * film.size..][pixels(x0, x1)];
+                row.iter().any(|d| d.is_finite())
+            })
+        };
+        let b = s.bounds.map(f32::from);
+        ways.iter().any(|way| {
+            (0..=WAYPOINTS).any(|k| {
+                let u = k as f32 / WAYPOINTS as f32;
+                any([
+                    b[0] + u * way[0] - room,
+                    b[1] + u * way[1] - room,
+                    b[2] + u * way[0] + room,
+                    b[3] + u * (way[1] + falls) + room,
+                ])
             })
         })
     }
@@ -385,9 +422,11 @@ impl<'a> Scout<'a> {
         let fell = self.earlier(n, t).map_or(earlier, |v| v[1].abs());
         let down = HASTE * before[1].abs().max(fell) + 2.0 * g * dt;
         let flies = !world.down && self.flies(n, t, down);
-        let slope = (near && !mover)
-            .then(|| self.on_slope(n, t, down))
-            .flatten();
+        let slope = (near && !mover).then(|| {
+            let ledge = self.on_ledge(n, t);
+            ledge.or_else(|| self.on_slope(n, t, down).map(|off| STEADY * off))
+        });
+        let slope = slope.flatten();
         let hop = (!near && !world.down).then(|| self.hops(n, t, before[1], now[1], down));
         let hop = hop.flatten();
         step.footing = match () {
@@ -414,7 +453,7 @@ impl<'a> Scout<'a> {
                 let steady = (alone_for >= 1).then(|| self.unsteady(n, t)).flatten();
                 Some(off.max(STEADY * steady.unwrap_or(0.0)))
             }
-            Footing::Slope => slope.map(|off| STEADY * off),
+            Footing::Slope => slope,
             Footing::Hop => hop,
             Footing::Hinge => world.pivots[body].map(|p| self.swings(p, at, known.damping.high)),
             Footing::Unknown | Footing::Touching => None,
@@ -569,6 +608,51 @@ impl<'a> Scout<'a> {
         (straight && along && high && moves)
             .then(|| self.unsteady(n, t))
             .flatten()
+    }
+
+    /// How far the velocity of a body that slides or rolls down the upper side of a fixed box is from what
+    /// gravity and friction along it make of the one before, m/s. Coulomb: friction is at most μ times what
+    /// presses, and only what moves away from the box or into it presses otherwise.
+    fn on_ledge(&self, n: usize, t: usize) -> Option<f32> {
+        let (world, dt) = (self.world, self.tracks.dt);
+        let known = &world.bodies[self.tracks.tracks[n].body];
+        let margin = MARGIN * self.fine_m[n];
+        if known.kind != Kind::Dynamic || known.jointed || known.wanders || world.down {
+            return None;
+        }
+        let at: [[f32; 2]; 3] = std::array::from_fn(|k| self.at(n, t - 2 + k).at);
+        let [before, now] = [0, 1].map(|k| minus(at[k + 1], at[k]).map(|d| d / dt));
+        let dot = |a: [f32; 2], b: [f32; 2]| a[0] * b[0] + a[1] * b[1];
+        let g = 0.5 * (world.gravity.low + world.gravity.high);
+        let body = self.tracks.tracks[n].body;
+        world.ledges.iter().find_map(|ledge| {
+            let up = [-ledge.along[1], ledge.along[0]];
+            let from = |p: [f32; 2]| minus(p, ledge.middle);
+            let ahead = [at[1][0] + before[0] * dt, at[1][1] + before[1] * dt];
+            let on = |p: [f32; 2]| dot(from(p), ledge.along).abs() < ledge.half - known.bounding;
+            let lies = |p: [f32; 2]| dot(from(p), up) < known.inscribed * LIES + margin;
+            let steady = dot(before, up).abs() < STRAIGHT * length(before) + 0.5 * margin / dt;
+            let holds = world.may_touch(body, ledge.body)
+                && steady
+                && [at[0], at[1], ahead].into_iter().all(on)
+                && ahead[1] > known.bounding + margin
+                && [at[0], at[1]].into_iter().all(lies);
+            if !holds {
+                return None;
+            }
+            let (speed, pull) = (dot(before, ledge.along), g * ledge.along[1] * dt);
+            let brake = known.friction * g.abs() * ledge.along[0] * dt + known.damping.high * dt * speed.abs();
+            // Friction brakes until the body stands; it pushes only what slips while it turns.
+            let free = speed + pull;
+            let held = free.signum() * (free.abs() - brake).max(0.0);
+            let off = |v: f32| {
+                let allowed = [v * ledge.along[0], v * ledge.along[1]];
+                minus(now, allowed)
+            };
+            let nearest = dot(now, ledge.along).clamp(held.min(free), held.max(free));
+            let [along, across] = [ledge.along, up].map(|axis| dot(off(nearest), axis));
+            Some(along.hypot(STEADY * across))
+        })
     }
 
     /// How far a velocity is from what friction allows after another, m/s.

@@ -3,7 +3,7 @@
 
 use super::track::{Film, Look, Moments, Sighting, Source, Track, Tracks};
 use super::tracker::{CHROMA_FLOOR, CHROMA_RISE, HUE_COSINE, Tracker};
-use super::world::World;
+use super::world::{Known, World};
 use crate::camera::SIZE;
 use crate::scene::{Shape, hue_of};
 
@@ -15,6 +15,8 @@ const LEFT_OUT: u8 = 254;
 const BLURRED: [f32; 2] = [0.2, 0.8];
 /// Under this brightness a pixel of a marked body, over its lit paint, is its mark's.
 const MARK: f32 = 0.57;
+/// A ball that shows so much of its disc is hidden by nothing.
+const WHOLE_DISC: f32 = 0.96;
 /// Two masks are beside each other within so many 64ths of the picture.
 const BESIDE: f32 = 1.5;
 /// Brightness that a body commonly has, over its fully lit paint's.
@@ -246,6 +248,7 @@ impl Seer {
             let far = s.place.map_or(f32::INFINITY, |p| world.distance(p));
             let known = &world.bodies[self.bodies[n]];
             let far = match known.wanders {
+                _ if shows_all(world, known, s) => f32::MIN,
                 true => f32::MAX,
                 false => far - 0.5 * known.bounding,
             };
@@ -360,6 +363,16 @@ fn share(purity: f32, paint: &Paint, background: f32) -> f32 {
     let q = purity.clamp(0.0, 1.0);
     let own = LIT * (paint.rgb[0] + paint.rgb[1] + paint.rgb[2]) / 3.0;
     q * background / (q * background + (1.0 - q) * own).max(1e-3)
+}
+
+/// Whether a ball of known size shows its whole disc, so that nothing fixed hides a part of it.
+fn shows_all(world: &World, known: &Known, s: &Sighting) -> bool {
+    let (Shape::Ball { radius }, Some(place)) = (&known.shape, s.place) else {
+        return false;
+    };
+    let pixels = radius / world.metres_per_pixel(place);
+    let disc = std::f32::consts::PI * pixels * pixels;
+    known.size.spread() == 0.0 && !known.wanders && s.area > WHOLE_DISC * disc
 }
 
 /// Whether a pixel within `reach` of this one is the body's.

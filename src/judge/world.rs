@@ -50,6 +50,19 @@ pub struct Known {
     pub wanders: bool,
 }
 
+/// The upper side of a fixed box, as the camera sees it from the side.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledge {
+    /// The body.
+    pub body: usize,
+    /// Its middle along the plane's axes, metres.
+    pub middle: [f32; 2],
+    /// Unit vector along it, to the right.
+    pub along: [f32; 2],
+    /// Half of its length, metres.
+    pub half: f32,
+}
+
 /// Everything that laws ask the scene.
 pub struct World {
     /// The scene.
@@ -77,6 +90,8 @@ pub struct World {
     pub walls: Vec<bool>,
     /// By body: the point it swings about along the plane's axes, and how far from it, metres.
     pub pivots: Vec<Option<([f32; 2], f32)>>,
+    /// Seen from the side: upper sides of fixed boxes that stand where the file has them.
+    pub ledges: Vec<Ledge>,
     origin: [f32; 3],
 }
 
@@ -130,6 +145,12 @@ impl World {
             pivots: (0..scene.bodies.len())
                 .map(|i| pivot(scene, down, i))
                 .collect(),
+            ledges: match down {
+                true => Vec::new(),
+                false => (0..scene.bodies.len())
+                    .filter_map(|i| ledge(scene, i))
+                    .collect(),
+            },
             eye,
         })
     }
@@ -356,6 +377,28 @@ fn pivot(scene: &Scene, down: bool, body: usize) -> Option<([f32; 2], f32)> {
     let at = [home[0] + joint.anchor_a[0], home[1] + joint.anchor_a[1]];
     let arm = joint.anchor_b[0].hypot(joint.anchor_b[1]);
     (!down && along_sight && arm > 0.0).then_some((at, arm))
+}
+
+/// The upper side of a fixed box that is turned about the line of sight alone and always stands in one place.
+fn ledge(scene: &Scene, body: usize) -> Option<Ledge> {
+    let b = &scene.bodies[body];
+    let Shape::Cuboid { half } = b.shape else {
+        return None;
+    };
+    let prefix = format!("{}.", b.name);
+    let moved = scene.randomise.iter().any(|r| r.target.starts_with(&prefix));
+    let set = scene.interventions.iter().any(|(t, _)| t.starts_with(&prefix));
+    let turned = b.yaw != 0.0 || b.pitch != 0.0;
+    if b.kind != Kind::Fixed || moved || set || turned {
+        return None;
+    }
+    let (sin, cos) = (libm::sinf(b.roll.to_radians()), libm::cosf(b.roll.to_radians()));
+    Some(Ledge {
+        body,
+        middle: [b.position[0] - sin * half[1], b.position[1] + cos * half[1]],
+        along: [cos, sin],
+        half: half[0],
+    })
 }
 
 /// The picture of what never moves, and where it shows fixed bodies.

@@ -151,6 +151,38 @@ fn a_film_that_freezes_while_balls_roll_breaks_stillness() {
 }
 
 #[test]
+fn what_rolls_down_a_slope_does_not_stand_at_once() {
+    // Coulomb: on a slope of 25 degrees friction takes at most g (μ cos 25° - sin 25°) < 0.8 m/s² from a speed.
+    let ramp = scene("ramp");
+    let (mut told, mut rolling) = (0, 0);
+    for seed in 0..24 {
+        let clip = RealClip::new(&ramp, SEED + seed).unwrap();
+        let tracks = Judge::new(&ramp);
+        let views = clip.views();
+        let Some(tracks) = tracks.tracks(SIZE, REFERENCE, &views, None) else {
+            continue;
+        };
+        let ball = tracks.tracks.iter().find(|t| ramp.bodies[t.body].name == "ball").unwrap();
+        let at = REFERENCE + 1;
+        let [a, b] = [at - 1, at].map(|t| &ball.sightings[t]);
+        // On the slope: its middle is well above the floor and it goes down and to the right.
+        if !a.is_seen() || !b.is_seen() || b.at[1] < 0.2 || (b.at[0] - a.at[0]) / tracks.dt < 0.6 {
+            continue;
+        }
+        rolling += 1;
+        let honest = judged(&ramp, REFERENCE, &clip.frames);
+        let inertia = |v: &Verdict| v.violations.iter().any(|v| v.law == Law::Inertia);
+        assert!(!inertia(&honest), "seed {seed}: {honest:?}");
+        let mut frames = clip.frames.clone();
+        let held = frames[at].clone();
+        frames[at + 1..].fill(held);
+        told += usize::from(inertia(&judged(&ramp, REFERENCE, &frames)));
+    }
+    assert!(rolling >= 4, "{rolling} balls roll down");
+    assert!(10 * told >= 9 * rolling, "{told} of {rolling}");
+}
+
+#[test]
 fn a_blurred_film_breaks_look_and_one_that_is_dirty_its_background() {
     let push = scene("push");
     let clip = RealClip::new(&push, SEED + 8).unwrap();

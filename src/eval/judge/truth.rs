@@ -148,9 +148,14 @@ impl Truth {
         t.saturating_sub(1)..=(t + 2).min(self.states.len() - 1)
     }
 
-    /// Whether no other body is near in space around frame `t`, and the body stays on the floor or off it.
+    /// Whether no other body is near in space around frame `t` but what is fixed and touched all the time, and
+    /// the body stays on the floor or off it.
     fn is_free(&self, t: usize, body: usize) -> bool {
-        let others = |o: &usize| *o != body;
+        let bodies = &self.scene.bodies;
+        let held = |o: usize| {
+            bodies[o].kind == Kind::Fixed && self.around(t).all(|t| self.touch(t, body, o))
+        };
+        let others = |o: &usize| *o != body && !held(*o);
         let lies = |t: usize| self.low(t, body) < ON_FLOOR_M;
         let floor = |t: usize| self.scene.is_seen_from_above() || lies(t);
         let steady = self.around(t).all(floor) || !self.around(t).any(lies);
