@@ -127,6 +127,8 @@ pub enum Command {
     LetGo,
     /// Goes back to before the last disturbance.
     Undo,
+    /// Takes the last undoing back.
+    Redo,
     /// Keeps this moment.
     SaveMoment,
     /// Goes back to the moment kept.
@@ -135,6 +137,10 @@ pub enum Command {
     ExportPicture,
     /// Saves the films of the range shown as a GIF.
     ExportGif,
+    /// Saves what the plots show as a table.
+    ExportData,
+    /// Saves the same films as an MP4.
+    ExportMovie,
     /// Copies the command that shows this moment again.
     CopyCommand,
     /// Plays the opening.

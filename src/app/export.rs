@@ -1,10 +1,13 @@
-//! Pictures of the window and GIFs of what plays: what is on the screen, with its captions, goes into a file.
+//! Pictures of the window, GIFs and MP4s of what plays: what is on the screen, with its captions, goes into a file.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command as Program, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, RgbImage, imageops};
 
@@ -25,9 +28,11 @@ pub enum Wish {
     Picture,
     /// The films of the range that plays.
     Gif,
+    /// The same as an MP4, which `ffmpeg` encodes.
+    Movie,
 }
 
-/// A GIF under way.
+/// A film under way.
 struct Film {
     from: usize,
     to: usize,
@@ -35,6 +40,7 @@ struct Film {
     waited: u32,
     pictures: Vec<RgbImage>,
     path: PathBuf,
+    wish: Wish,
     before: (Cursor, bool),
 }
 
@@ -45,6 +51,8 @@ type Taken = Arc<Mutex<Vec<Result<RgbImage, String>>>>;
 pub struct Export {
     film: Option<Film>,
     picture: Option<PathBuf>,
+    /// A film that is being encoded by a thread.
+    writing: Option<(PathBuf, Receiver<Result<(), String>>)>,
     asked: bool,
     taken: Taken,
 }
@@ -114,12 +122,15 @@ pub fn command_line(state: &State) -> String {
 impl Export {
     /// Begins an export; says why not.
     pub fn begin(&mut self, wish: Wish, state: &mut State) {
-        if self.film.is_some() || self.picture.is_some() {
+        if self.film.is_some() || self.picture.is_some() || self.writing.is_some() {
             return state.say("An export is under way: wait for it");
         }
         match wish {
             Wish::Picture => self.picture = Some(file_name(state, "png")),
-            Wish::Gif => {
+            Wish::Movie if ffmpeg().is_none() => {
+                state.complain("An MP4 needs ffmpeg, which is not here: install it, or save a GIF");
+            }
+            Wish::Gif | Wish::Movie => {
                 let (from, to) = span(state);
                 if to <= from {
                     return state.say("There is nothing to export yet: let it play first");
@@ -130,7 +141,8 @@ impl Export {
                     at: from,
                     waited: 0,
                     pictures: Vec::new(),
-                    path: file_name(state, "gif"),
+                    path: file_name(state, if wish == Wish::Gif { "gif" } else { "mp4" }),
+                    wish,
                     before: (state.cursor, state.playing),
                 });
             }
@@ -139,6 +151,17 @@ impl Export {
 
     /// Goes on with what is under way. `crop` is the part of the window that a GIF shows, pixels.
     pub fn go_on(&mut self, state: &mut State, crop: [u32; 4], commands: &mut Commands) {
+        if let Some((path, news)) = &self.writing {
+            let written = match news.try_recv() {
+                Ok(written) => written,
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => Err("the encoder broke off".into()),
+            };
+            let path = path.clone();
+            self.writing = None;
+            state.exporting = None;
+            return report(state, &path, written);
+        }
         let taken = self
             .taken
             .lock()
@@ -166,16 +189,18 @@ impl Export {
                 }
             }
             if film.at >= film.to {
-                let written = write_gif(&film.pictures, &film.path);
-                let path = film.path.clone();
+                let (wish, path) = (film.wish, film.path.clone());
+                let pictures = std::mem::take(&mut film.pictures);
                 self.end(state);
-                return report(state, &path, written);
+                state.exporting = Some(format!("Writing {}", path.display()));
+                self.writing = Some((path.clone(), in_background(wish, pictures, path)));
+                return;
             }
             film.at += 1;
             film.waited = 0;
         }
         let (at, done, all) = (film.at, film.at - film.from, film.to - film.from + 1);
-        state.exporting = Some(format!("Exporting a GIF: picture {} of {all}", done + 1));
+        state.exporting = Some(format!("Exporting: picture {} of {all}", done + 1));
         state.playing = false;
         state.cursor = Cursor::At(at);
         film.waited += 1;
@@ -240,6 +265,16 @@ fn report(state: &mut State, path: &Path, written: Result<(), String>) {
     }
 }
 
+/// Saves what the plots show as a table beside the pictures.
+pub fn save_table(state: &mut State) {
+    if state.record.moments.is_empty() {
+        return state.say("There is nothing to save yet: let it play first");
+    }
+    let path = file_name(state, "csv");
+    let written = put(&path, super::data::table(state).as_bytes());
+    report(state, &path, written);
+}
+
 fn save_png(picture: &RgbImage, path: &Path) -> Result<(), String> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture
@@ -283,6 +318,104 @@ pub fn write_gif(pictures: &[RgbImage], path: &Path) -> Result<(), String> {
     put(path, &film)
 }
 
+/// Encodes and writes a film while the window goes on.
+fn in_background(
+    wish: Wish,
+    pictures: Vec<RgbImage>,
+    path: PathBuf,
+) -> Receiver<Result<(), String>> {
+    let (done, news) = bounded(1);
+    std::thread::spawn(move || {
+        let written = match (wish, ffmpeg()) {
+            (Wish::Movie, Some(program)) => write_movie(&program, &pictures, &path),
+            (Wish::Movie, None) => Err("ffmpeg is gone".into()),
+            _ => write_gif(&pictures, &path),
+        };
+        // A window that was closed meanwhile does not hear of it.
+        let _unheard = done.send(written);
+    });
+    news
+}
+
+/// Where `ffmpeg` is.
+fn ffmpeg() -> Option<PathBuf> {
+    let name = format!("ffmpeg{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(&name))
+        .find(|file| file.is_file())
+}
+
+/// Pictures one after the other as an MP4 in real time (H.264, so that slides and browsers play it); the last
+/// one stays for a while.
+///
+/// # Errors
+/// In a sentence: what `ffmpeg` says, or why it cannot be asked or the file not be written.
+fn write_movie(program: &Path, pictures: &[RgbImage], path: &Path) -> Result<(), String> {
+    let Some(first) = pictures.first() else {
+        return Err("no picture was taken".into());
+    };
+    let size = format!("{}x{}", first.width(), first.height());
+    let rate = crate::sim::CONTROL_HZ.to_string();
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let mut child = Program::new(program)
+        .args([
+            "-loglevel",
+            "error",
+            "-y",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+        ])
+        .args(["-s", &size, "-r", &rate, "-i", "-"])
+        // H.264 needs even sides.
+        .args([
+            "-vf",
+            "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+        ])
+        .args(["-movflags", "+faststart", "-f", "mp4"])
+        .arg(&part)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{} cannot be started: {e}", program.display()))?;
+    if let Some(mut input) = child.stdin.take() {
+        let stay = (LAST_MS as usize * crate::sim::CONTROL_HZ as usize / 1000).max(1);
+        let last = pictures.len() - 1;
+        let frames = pictures
+            .iter()
+            .chain(std::iter::repeat_n(&pictures[last], stay));
+        for picture in frames {
+            // Why it no longer listens it says itself, below.
+            if input.write_all(picture.as_raw()).is_err() {
+                break;
+            }
+        }
+    }
+    let ended = child.wait_with_output().map_err(|e| e.to_string());
+    let written = ended.and_then(|ended| match ended.status.success() {
+        true => std::fs::rename(&part, path).map_err(|e| e.to_string()),
+        false => {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let line = said
+                .lines()
+                .last()
+                .unwrap_or("it does not say why")
+                .to_string();
+            Err(format!("ffmpeg failed: {line}"))
+        }
+    });
+    if written.is_err() {
+        let _gone = std::fs::remove_file(&part);
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,5 +438,37 @@ mod tests {
         let gif = image::codecs::gif::GifDecoder::new(std::io::Cursor::new(bytes)).unwrap();
         assert_eq!(image::AnimationDecoder::into_frames(gif).count(), 3);
         assert!(write_gif(&[], &dir.path().join("no/such.gif")).is_err());
+    }
+
+    /// A stand-in for ffmpeg: keeps what it is given in its last argument, or complains.
+    #[cfg(unix)]
+    fn stand_in(folder: &Path, script: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let file = folder.join("ffmpeg");
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_movie_gets_every_picture_and_what_the_encoder_says_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("film.mp4");
+        let picture = RgbImage::from_pixel(6, 4, image::Rgb([1, 2, 3]));
+        let keeps = stand_in(dir.path(), "for last; do :; done; cat > \"$last\"");
+        write_movie(&keeps, &[picture.clone(), picture.clone()], &path).unwrap();
+        // Two pictures, and the last one for 1.2 s at ten a second.
+        assert_eq!(std::fs::read(&path).unwrap().len(), (2 + 12) * 6 * 4 * 3);
+        let breaks = stand_in(
+            dir.path(),
+            "cat > /dev/null; echo no such encoder >&2; exit 1",
+        );
+        let other = dir.path().join("other.mp4");
+        let said = write_movie(&breaks, std::slice::from_ref(&picture), &other).unwrap_err();
+        assert_eq!(said, "ffmpeg failed: no such encoder");
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 2, "the film, and the stand-in");
+        assert!(write_movie(&keeps, &[], &other).is_err());
     }
 }

@@ -249,6 +249,7 @@ pub const TABLE: &[Entry] = &[
         Key::Z,
         Command::Undo,
     ),
+    ctrl("Ctrl+Y", "Do again what was undone", Key::Y, Command::Redo),
     ctrl("Ctrl+S", "Save this moment", Key::S, Command::SaveMoment),
     ctrl(
         "Ctrl+R",
@@ -267,6 +268,14 @@ pub const TABLE: &[Entry] = &[
         "Save the range that plays as a GIF",
         Key::G,
         Command::ExportGif,
+    ),
+    named(
+        "Save what the plots show as a table (CSV)",
+        Command::ExportData,
+    ),
+    named(
+        "Save the films of the range as an MP4 (needs ffmpeg)",
+        Command::ExportMovie,
     ),
     ctrl(
         "Ctrl+K",

@@ -17,6 +17,7 @@
 
 pub mod command;
 pub mod convert;
+pub mod data;
 pub mod display;
 pub mod driver;
 pub mod export;
@@ -60,7 +61,7 @@ use bevy_egui::{
 
 use command::Command;
 use display::LEAST;
-use export::{Export, Wish};
+use export::{Export, Wish, save_table};
 use fonts::Fallback;
 use panels::{films, pictures::Pictures};
 use session::{Session, Start};
@@ -282,6 +283,10 @@ fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
                     .begin(Wish::Picture, &mut session.session.state);
             }
             Command::ExportGif => session.export.begin(Wish::Gif, &mut session.session.state),
+            Command::ExportData => save_table(&mut session.session.state),
+            Command::ExportMovie => session
+                .export
+                .begin(Wish::Movie, &mut session.session.state),
             command => session.session.apply(command),
         }
     }

@@ -250,6 +250,8 @@ pub struct State {
     pub grip: Option<Grip>,
     /// What an undo would undo.
     pub undo: Option<String>,
+    /// What a redo would do again.
+    pub redo: Option<String>,
     /// The moment that was saved.
     pub saved: Option<String>,
     /// The recorded episode that is shown, instead of a running one.
@@ -338,6 +340,7 @@ impl Default for State {
             solids: Vec::new(),
             grip: None,
             undo: None,
+            redo: None,
             saved: None,
             replay: None,
             interventions: BTreeMap::new(),

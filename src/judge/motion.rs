@@ -332,7 +332,8 @@ impl<'a> Scout<'a> {
         };
         let end = film.size as f32;
         let any = |[x0, y0, x1, y1]: [f32; 4]| {
-            let pixels = |low: f32, high: f32| low.clamp(0.0, end) as usize..high.clamp(0.0, end) as usize;
+            let pixels =
+                |low: f32, high: f32| low.clamp(0.0, end) as usize..high.clamp(0.0, end) as usize;
             pixels(y0, y1).any(|y| {
                 let row = &film.fixed[y * film.size..][pixels(x0, x1)];
                 row.iter().any(|d| d.is_finite())
@@ -641,7 +642,8 @@ impl<'a> Scout<'a> {
                 return None;
             }
             let (speed, pull) = (dot(before, ledge.along), g * ledge.along[1] * dt);
-            let brake = known.friction * g.abs() * ledge.along[0] * dt + known.damping.high * dt * speed.abs();
+            let brake = known.friction * g.abs() * ledge.along[0] * dt
+                + known.damping.high * dt * speed.abs();
             // Friction brakes until the body stands; it pushes only what slips while it turns.
             let free = speed + pull;
             let held = free.signum() * (free.abs() - brake).max(0.0);

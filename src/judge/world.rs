@@ -386,13 +386,22 @@ fn ledge(scene: &Scene, body: usize) -> Option<Ledge> {
         return None;
     };
     let prefix = format!("{}.", b.name);
-    let moved = scene.randomise.iter().any(|r| r.target.starts_with(&prefix));
-    let set = scene.interventions.iter().any(|(t, _)| t.starts_with(&prefix));
+    let moved = scene
+        .randomise
+        .iter()
+        .any(|r| r.target.starts_with(&prefix));
+    let set = scene
+        .interventions
+        .iter()
+        .any(|(t, _)| t.starts_with(&prefix));
     let turned = b.yaw != 0.0 || b.pitch != 0.0;
     if b.kind != Kind::Fixed || moved || set || turned {
         return None;
     }
-    let (sin, cos) = (libm::sinf(b.roll.to_radians()), libm::cosf(b.roll.to_radians()));
+    let (sin, cos) = (
+        libm::sinf(b.roll.to_radians()),
+        libm::cosf(b.roll.to_radians()),
+    );
     Some(Ledge {
         body,
         middle: [b.position[0] - sin * half[1], b.position[1] + cos * half[1]],

@@ -114,6 +114,8 @@ pub enum News {
     WayBack {
         /// What an undo would undo.
         undo: Option<String>,
+        /// What was undone last and can be done again.
+        redo: Option<String>,
         /// The moment that was saved, in words.
         saved: Option<String>,
     },
@@ -184,6 +186,8 @@ pub enum RealityOrder {
     },
     /// Goes back to the moment before the last disturbance.
     Undo,
+    /// Goes on to the moment at which the last undoing was asked for.
+    Redo,
     /// Keeps the newest moment.
     Save,
     /// Goes back to the moment kept.

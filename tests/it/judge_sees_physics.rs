@@ -162,7 +162,11 @@ fn what_rolls_down_a_slope_does_not_stand_at_once() {
         let Some(tracks) = tracks.tracks(SIZE, REFERENCE, &views, None) else {
             continue;
         };
-        let ball = tracks.tracks.iter().find(|t| ramp.bodies[t.body].name == "ball").unwrap();
+        let ball = tracks
+            .tracks
+            .iter()
+            .find(|t| ramp.bodies[t.body].name == "ball")
+            .unwrap();
         let at = REFERENCE + 1;
         let [a, b] = [at - 1, at].map(|t| &ball.sightings[t]);
         // On the slope: its middle is well above the floor and it goes down and to the right.

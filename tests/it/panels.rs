@@ -506,6 +506,7 @@ fn undo_save_and_restore_are_keys_and_their_letters_alone_are_not() {
     };
     let ctrl = egui::Modifiers::CTRL | egui::Modifiers::COMMAND;
     assert_eq!(keys(egui::Key::Z, ctrl), [Command::Undo]);
+    assert_eq!(keys(egui::Key::Y, ctrl), [Command::Redo]);
     assert_eq!(keys(egui::Key::S, ctrl), [Command::SaveMoment]);
     assert_eq!(keys(egui::Key::R, ctrl), [Command::RestoreMoment]);
     assert_eq!(keys(egui::Key::Z, egui::Modifiers::NONE), []);

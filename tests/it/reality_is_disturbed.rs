@@ -26,6 +26,7 @@ struct Bench {
     goal: Option<GoalShown>,
     marks: Vec<Mark>,
     undo: Option<String>,
+    redo: Option<String>,
     saved: Option<String>,
     solids: Vec<Solid>,
     interventions: BTreeMap<String, f32>,
@@ -43,6 +44,7 @@ impl Bench {
             goal: None,
             marks: Vec::new(),
             undo: None,
+            redo: None,
             saved: None,
             solids: Vec::new(),
             interventions: BTreeMap::new(),
@@ -93,7 +95,9 @@ impl Bench {
                     }
                 }
                 News::Marked { marks, .. } => self.marks = marks,
-                News::WayBack { undo, saved } => (self.undo, self.saved) = (undo, saved),
+                News::WayBack { undo, redo, saved } => {
+                    (self.undo, self.redo, self.saved) = (undo, redo, saved);
+                }
                 News::Solids(solids) => self.solids = solids,
                 News::Ended { success, .. } => self.ended = Some(success),
                 News::Failed(message) => self.failed = Some(message),
@@ -190,6 +194,36 @@ fn a_pulled_body_follows_and_undo_brings_it_back_to_the_bit() {
         state_bits(&other.newest().state)
     };
     assert_eq!(state_bits(&bench.newest().state), undisturbed);
+}
+
+#[test]
+fn what_was_undone_is_done_again_to_the_bit_until_another_course_is_taken() {
+    let mut bench = Bench::new(&ball(), 0);
+    let strike = |x: f32| RealityOrder::Strike(0, [x, 0.0, 0.0]);
+    bench.tell(strike(0.5));
+    bench.steps(4);
+    bench.tell(strike(-0.3));
+    bench.steps(3);
+    let (after, length) = (state_bits(&bench.newest().state), bench.moments.len());
+    bench.undo();
+    bench.until("the way forth", |b| b.redo.is_some());
+    assert_eq!(bench.redo.as_deref(), Some("impulse on ball"));
+    // Time that passes takes nothing away.
+    bench.steps(2);
+    bench.rewound = None;
+    bench.tell(RealityOrder::Redo);
+    bench.until("the same again", |b| {
+        b.rewound.is_some() && b.redo.is_none()
+    });
+    assert_eq!(bench.moments.len(), length);
+    assert_eq!(state_bits(&bench.newest().state), after);
+    assert_eq!(bench.marks.len(), 2);
+    // Both are undone once more, and another disturbance ends the way forth.
+    bench.undo();
+    bench.undo();
+    bench.until("nothing to undo", |b| b.undo.is_none() && b.redo.is_some());
+    bench.tell(strike(0.2));
+    bench.until("another course", |b| b.undo.is_some() && b.redo.is_none());
 }
 
 #[test]

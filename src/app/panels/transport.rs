@@ -137,7 +137,7 @@ fn time_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let live = Button::new("Live").selected(is_live && state.cursor == Cursor::Live);
     let hint = "The newest moment: reality runs as it happens, and hands can be laid on it";
     hinted(ui, live, "Live", hint, Command::Live, out);
-    if state.undo.is_some() {
+    if state.undo.is_some() || state.redo.is_some() {
         undo_ui(ui, state, out);
     }
     if !is_narrow(ui.ctx().content_rect().width()) {
@@ -155,6 +155,13 @@ fn undo_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     };
     if undo.clicked() {
         out.push(Command::Undo);
+    }
+    if let Some(what) = &state.redo {
+        let redo = ui.add_enabled(runs, Button::new("Redo"));
+        let redo = redo.on_hover_text(format!("Do the {what} again (Ctrl+Y)"));
+        if redo.clicked() {
+            out.push(Command::Redo);
+        }
     }
 }
 
@@ -205,6 +212,17 @@ fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             "Ctrl+Z",
             Command::Undo,
         );
+        let redo = match &state.redo {
+            Some(what) => format!("Do the {what} again"),
+            None => "Do again what was undone".into(),
+        };
+        item(
+            ui,
+            state.redo.is_some() && runs,
+            &redo,
+            "Ctrl+Y",
+            Command::Redo,
+        );
         ui.separator();
         item(
             ui,
@@ -219,6 +237,20 @@ fn moment_menu_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             "Save what plays as a GIF",
             "Ctrl+G",
             Command::ExportGif,
+        );
+        item(
+            ui,
+            true,
+            "Save what plays as an MP4",
+            "",
+            Command::ExportMovie,
+        );
+        item(
+            ui,
+            true,
+            "Save the plots' numbers as a table (CSV)",
+            "",
+            Command::ExportData,
         );
         item(
             ui,

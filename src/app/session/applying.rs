@@ -93,13 +93,18 @@ impl Session {
             Command::Grab(grip) => self.grab(grip),
             Command::Lead(to) => self.lead(to),
             Command::LetGo => self.let_go(),
-            Command::Undo | Command::SaveMoment | Command::RestoreMoment
+            Command::Undo | Command::Redo | Command::SaveMoment | Command::RestoreMoment
                 if !self.is_touchable() => {}
             Command::Undo if self.state.undo.is_none() => {
                 self.state
                     .say("Nothing to undo: nobody has disturbed this episode");
             }
             Command::Undo => self.reality.tell(RealityOrder::Undo),
+            Command::Redo if self.state.redo.is_none() => {
+                self.state
+                    .say("Nothing to do again: Ctrl+Z undoes a disturbance");
+            }
+            Command::Redo => self.reality.tell(RealityOrder::Redo),
             Command::SaveMoment => self.reality.tell(RealityOrder::Save),
             Command::RestoreMoment if self.state.saved.is_none() => {
                 self.state.say("No moment is saved: Ctrl+S saves one");

@@ -364,12 +364,13 @@ impl Session {
                     self.state.record.marks = marks;
                 }
             }
-            News::WayBack { undo, saved } => {
+            News::WayBack { undo, redo, saved } => {
                 if self.state.replay.is_none() {
                     if saved.is_some() && saved != self.state.saved {
                         self.state.say("This moment is saved: Ctrl+R returns to it");
                     }
                     self.state.undo = undo;
+                    self.state.redo = redo;
                     self.state.saved = saved;
                 }
             }

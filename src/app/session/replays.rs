@@ -54,6 +54,7 @@ impl Session {
         };
         self.state.solids = replayed.solids;
         self.state.undo = None;
+        self.state.redo = None;
         self.state.saved = None;
         self.state.cursor = Cursor::At(0);
         self.state.playing = true;

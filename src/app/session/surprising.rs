@@ -1,11 +1,12 @@
 //! The Surprise screen's part of the session: what is missing on the screen is asked for, one thing at a time,
 //! and only while the screen is shown.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Session;
 use crate::app::screens::surprise::work::{Done, Fake, Work};
-use crate::app::screens::surprise::{Do, Event, Mode};
+use crate::app::screens::surprise::{Curve, Do, Event, Films, Mode};
 use crate::app::state::*;
 use crate::sim::{CONTROL_HZ, HELD_OUT_SEED};
 
@@ -82,6 +83,8 @@ impl Session {
     fn next_pair(&mut self) {
         let spot = &mut self.state.surprise.spot;
         (spot.round, spot.guess, spot.problem) = (None, None, None);
+        spot.curves.clear();
+        self.state.surprise.asks = None;
         self.state.surprise.frame = 0;
         self.state.surprise.stands = false;
         self.surprising.cancel();
@@ -121,6 +124,7 @@ impl Session {
                 surprise.films = Some(films.into());
                 (surprise.frame, self.shown_since) = (0, Instant::now());
             }
+            Ok(Done::Curve(curve)) if surprise.mode == Mode::Spot => surprise.spot.hear(curve),
             Ok(Done::Curve(curve)) => surprise.curves.push(curve),
             Ok(Done::Round(round)) => {
                 surprise.spot.round = Some(round.into());
@@ -142,8 +146,11 @@ impl Session {
         let scene = self.surprise_scene();
         let surprise = &self.state.surprise;
         if surprise.mode == Mode::Spot {
-            let wanted = surprise.spot.round.is_none() && surprise.spot.problem.is_none();
-            return wanted.then(|| self.a_pair()).flatten();
+            let Some(round) = surprise.spot.round.clone() else {
+                let wanted = surprise.spot.problem.is_none();
+                return wanted.then(|| self.a_pair()).flatten();
+            };
+            return self.next_curve(&round.scene, &surprise.spot.curves, || round.pair().into());
         }
         if surprise.problem.is_some() {
             return None;
@@ -152,15 +159,27 @@ impl Session {
             let seed = surprise.seed.max(HELD_OUT_SEED);
             return Some(Work::Films(scene, seed, surprise.event));
         };
-        let asked = |name: &str| surprise.curves.iter().any(|c| c.model == name);
+        let work = self.next_curve(&films.scene, &surprise.curves, || films.clone())?;
+        if let Work::Curve(_, name, ..) = &work {
+            self.state.surprise.asks = Some(name.clone());
+        }
+        Some(work)
+    }
+
+    /// Asks the next model that has not been asked about films of a scene.
+    fn next_curve(
+        &self,
+        scene: &str,
+        asked: &[Curve],
+        films: impl FnOnce() -> Arc<Films>,
+    ) -> Option<Work> {
         let pane = self.state.panes.iter().find(|p| {
             let usual = !p.twin && p.same_as.is_none() && p.card.is_some();
-            usual && p.is_for(&films.scene) && p.status == PaneStatus::Ready && !asked(&p.name)
+            let asked = asked.iter().any(|c| c.model == p.name);
+            usual && p.is_for(scene) && p.status == PaneStatus::Ready && !asked
         })?;
         let model = self.backstage.get(&pane.name)?.model.clone()?;
-        let (name, camp) = (pane.name.clone(), pane.camp());
-        self.state.surprise.asks = Some(name.clone());
-        Some(Work::Curve(films, name, camp, model))
+        Some(Work::Curve(films(), pane.name.clone(), pane.camp(), model))
     }
 
     /// A pair of a scene that is drawn by chance: every third time reality is broken, else a model imagines.

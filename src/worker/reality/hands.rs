@@ -44,7 +44,20 @@ impl Stage {
             .as_ref()
             .map(|s| format!("{:.1} s of seed {}", seconds(s.at()), s.seed()));
         let undo = self.undo.next().map(str::to_string);
-        self.say(News::WayBack { undo, saved });
+        let redo = self.undo.next_forth().map(str::to_string);
+        self.say(News::WayBack { undo, redo, saved });
+    }
+
+    /// Goes back to before the newest disturbance.
+    pub(super) fn take_back(&mut self) {
+        let Some(act) = &self.act else { return };
+        let now = Saved::new(act, &self.interventions);
+        let found = self.undo.back(now);
+        let found = found.map(|(what, before)| (what, before.copy()));
+        if let Some((what, before)) = found {
+            self.go_back(&before, format!("Undone: {what}"));
+        }
+        self.say_way_back();
     }
 
     pub(super) fn say_solids(&mut self) {

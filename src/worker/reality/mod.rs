@@ -218,9 +218,10 @@ impl Stage {
                 place,
                 held,
             } => self.move_goal(target, place, held),
-            RealityOrder::Undo => {
-                if let Some((what, saved)) = self.undo.pop() {
-                    self.go_back(&saved, format!("Undone: {what}"));
+            RealityOrder::Undo => self.take_back(),
+            RealityOrder::Redo => {
+                if let Some((what, saved)) = self.undo.forth() {
+                    self.go_back(&saved, format!("Done again: {what}"));
                 }
                 self.say_way_back();
             }

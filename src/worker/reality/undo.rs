@@ -47,6 +47,11 @@ impl Saved {
         }
     }
 
+    /// The same moment once more.
+    pub(super) fn copy(&self) -> Self {
+        Self::new(&self.act, &self.interventions)
+    }
+
     /// The seed of its episode.
     pub(super) fn seed(&self) -> u64 {
         self.act.seed
@@ -72,10 +77,12 @@ struct Entry {
     last: Instant,
 }
 
-/// What can be undone, newest last.
+/// What can be undone, newest last, and what was.
 #[derive(Default)]
 pub(super) struct Undo {
     entries: VecDeque<Entry>,
+    /// What was undone, newest last, with the moment from which it was.
+    undone: Vec<(Entry, Saved)>,
 }
 
 impl Undo {
@@ -88,6 +95,8 @@ impl Undo {
         now: Instant,
         before: impl FnOnce() -> Saved,
     ) -> bool {
+        // Another course was taken: the old one cannot be gone back to.
+        self.undone.clear();
         if let Some(newest) = self.entries.back_mut()
             && newest.touch == touch
             && touch.goes_on()
@@ -108,9 +117,25 @@ impl Undo {
         true
     }
 
-    /// Takes the newest one out.
-    pub(super) fn pop(&mut self) -> Option<(String, Saved)> {
-        self.entries.pop_back().map(|e| (e.what, e.before))
+    /// Takes the newest one back at the moment `now`: what it was, and the moment before it.
+    pub(super) fn back(&mut self, now: Saved) -> Option<(String, &Saved)> {
+        let entry = self.entries.pop_back()?;
+        let what = entry.what.clone();
+        self.undone.push((entry, now));
+        self.undone.last().map(|(e, _)| (what, &e.before))
+    }
+
+    /// Takes the newest undoing back: what is done again, and the moment at which it was undone.
+    pub(super) fn forth(&mut self) -> Option<(String, Saved)> {
+        let (entry, then) = self.undone.pop()?;
+        let what = entry.what.clone();
+        self.entries.push_back(entry);
+        Some((what, then))
+    }
+
+    /// What would be done again.
+    pub(super) fn next_forth(&self) -> Option<&str> {
+        self.undone.last().map(|(e, _)| e.what.as_str())
     }
 
     /// Drops the newest one if it is this and nothing came of it; whether it did.
@@ -133,5 +158,6 @@ impl Undo {
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        self.undone.clear();
     }
 }

@@ -131,6 +131,16 @@ impl Curve {
         let ratio = impossible / possible.max(1e-9);
         ratio.is_finite().then_some(ratio)
     }
+
+    /// Whether the film without the event surprises it less, on average from a picture on; `None` where it has
+    /// nothing to say.
+    pub fn prefers_the_possible(&self, shows: usize) -> Option<bool> {
+        let from = shows.saturating_sub(self.first);
+        let sum = |of: &[f32]| of.iter().skip(from).copied().reduce(|a, b| a + b);
+        let (possible, impossible) = (sum(&self.possible)?, sum(&self.impossible)?);
+        let told = possible.is_finite() && impossible.is_finite();
+        told.then_some(possible < impossible)
+    }
 }
 
 /// Two films of the same start, of which one is real.
@@ -154,6 +164,26 @@ pub struct Round {
     pub judged: [String; 2],
     /// Which film the judge takes for real; `None` where both are alike to it.
     pub judge: Option<usize>,
+    /// The law that the other one breaks most, as the judge sees it, in a word or two.
+    pub law: String,
+    /// What was done between the pictures, `[A]` each.
+    pub actions: Vec<Vec<f32>>,
+}
+
+impl Round {
+    /// Both films as a model is asked about them: what is real is possible.
+    pub fn pair(&self) -> Films {
+        Films {
+            scene: self.scene.clone(),
+            seed: (self.seed, self.seed),
+            shows: self.parts,
+            size: self.size,
+            possible: self.films[self.real].clone(),
+            impossible: self.films[1 - self.real].clone(),
+            actions: self.actions.clone(),
+            ..Films::default()
+        }
+    }
 }
 
 /// Right answers, of how many.
@@ -183,6 +213,12 @@ pub struct Spot {
     pub person: Score,
     /// The judge's on the same pairs; where it cannot tell, it has no answer and is not right.
     pub judge: Score,
+    /// The person's and the judge's, by the law that the film which is not real breaks most.
+    pub by_law: BTreeMap<String, [Score; 2]>,
+    /// Of each model on the same pairs: it takes for real what surprises it less.
+    pub models: BTreeMap<String, Score>,
+    /// What models make of the pair that is shown.
+    pub curves: Vec<Curve>,
     /// Pairs that were asked for.
     pub rounds: u64,
     /// Why there is no pair.
@@ -198,6 +234,29 @@ impl Spot {
         self.guess = Some(film);
         self.person.count(film == round.real);
         self.judge.count(round.judge == Some(round.real));
+        let [person, judge] = self.by_law.entry(round.law.clone()).or_default();
+        person.count(film == round.real);
+        judge.count(round.judge == Some(round.real));
+        for curve in &self.curves {
+            count_model(&mut self.models, round.parts, curve);
+        }
+    }
+
+    /// Takes what a model makes of the pair; it counts once the pair was answered.
+    pub fn hear(&mut self, curve: Curve) {
+        if let (Some(round), Some(_)) = (&self.round, self.guess) {
+            count_model(&mut self.models, round.parts, &curve);
+        }
+        self.curves.push(curve);
+    }
+}
+
+fn count_model(models: &mut BTreeMap<String, Score>, parts: usize, curve: &Curve) {
+    if let Some(is_right) = curve.prefers_the_possible(parts) {
+        models
+            .entry(curve.model.clone())
+            .or_default()
+            .count(is_right);
     }
 }
 
@@ -307,6 +366,42 @@ mod tests {
         spot.answer(1);
         assert_eq!((spot.person.right, spot.person.of), (1, 2));
         assert_eq!((spot.judge.right, spot.judge.of), (1, 2));
+    }
+
+    #[test]
+    fn a_model_counts_once_the_pair_was_answered_and_scores_are_kept_by_law() {
+        let curve = |model: &str, impossible: f32| Curve {
+            model: model.into(),
+            first: 2,
+            possible: vec![7.0, 1.0],
+            impossible: vec![7.0, impossible],
+            ..Curve::default()
+        };
+        let round = Round {
+            real: 1,
+            parts: 3,
+            law: "size".into(),
+            films: [vec![vec![0]], vec![vec![1]]],
+            ..Round::default()
+        };
+        assert_eq!(round.pair().possible, [[1]]);
+        let mut spot = Spot {
+            round: Some(Arc::new(round)),
+            ..Spot::default()
+        };
+        spot.hear(curve("early", 2.0));
+        assert!(spot.models.is_empty(), "nobody has answered yet");
+        spot.answer(0);
+        spot.hear(curve("late", 0.5));
+        spot.hear(Curve::default());
+        let of = |model: &str| (spot.models[model].right, spot.models[model].of);
+        assert_eq!((of("early"), of("late")), ((1, 1), (0, 1)));
+        assert_eq!(spot.models.len(), 2, "who says nothing has no score");
+        let [person, judge] = spot.by_law["size"];
+        assert_eq!(
+            (person.right, person.of, judge.right, judge.of),
+            (0, 1, 0, 1)
+        );
     }
 
     #[test]

@@ -139,6 +139,50 @@ fn film_ui(
     }
 }
 
+/// Scores by law, and those of models that take for real what surprises them less.
+fn tallies_ui(ui: &mut Ui, state: &State, round: &Round) {
+    let s = theme::surfaces(state.light);
+    let spot = &state.surprise.spot;
+    let line = |ui: &mut Ui, text: String, help: &str| {
+        let text = RichText::new(legible(ui.ctx(), &text))
+            .small()
+            .color(s.weak);
+        ui.add(egui::Label::new(text).wrap()).on_hover_text(help);
+    };
+    let of = |score: &Score| format!("{} of {}", score.right, score.of);
+    let by_law = spot.by_law.iter();
+    let by_law =
+        by_law.map(|(law, [you, judge])| format!("{law}: you {}, judge {}", of(you), of(judge)));
+    line(
+        ui,
+        format!(
+            "By what gives the fake away: {}",
+            by_law.collect::<Vec<_>>().join(" · ")
+        ),
+        "The law that the judge sees broken most in the film that is not real",
+    );
+    let now = |model: &str| {
+        let curve = spot.curves.iter().find(|c| c.model == model)?;
+        curve.prefers_the_possible(round.parts)
+    };
+    let models = spot.models.iter().map(|(model, score)| {
+        let mark = match now(model) {
+            Some(true) => " ✔",
+            Some(false) => " ✖",
+            None => "",
+        };
+        format!("{model} {}{mark}", of(score))
+    });
+    let models: Vec<String> = models.collect();
+    if !models.is_empty() {
+        line(
+            ui,
+            format!("By surprise: {}", models.join(" · ")),
+            "A model takes the film for real that surprises it less, on average over the pictures that differ",
+        );
+    }
+}
+
 fn answer_ui(ui: &mut Ui, state: &State, round: &Round, side: f32, out: &mut Vec<Command>) {
     let s = theme::surfaces(state.light);
     let spot = &state.surprise.spot;
@@ -188,6 +232,7 @@ fn answer_ui(ui: &mut Ui, state: &State, round: &Round, side: f32, out: &mut Vec
     let judge = format!("{judge} It says of {}; of {}.", said(0), said(1));
     let text = egui::Label::new(RichText::new(legible(ui.ctx(), &judge)).color(s.weak));
     ui.add(text.wrap());
+    tallies_ui(ui, state, round);
     ui.add_space(4.0);
     let next = ui.button(RichText::new("Next pair  (N)").size(15.0));
     if next.clicked() {

@@ -352,6 +352,11 @@ fn round(name: &str, seed: u64, fake: Fake, cancel: &Cancel) -> Result<Round, St
         let worst = all.max_by(|a, b| a.severity.total_cmp(&b.severity));
         worst.map_or_else(|| v.line(), |w| w.sentence.replace('`', ""))
     };
+    let broken = verdicts[1].violations.iter();
+    let gravest = broken.max_by(|a, b| a.severity.total_cmp(&b.severity));
+    let law = gravest.map_or("no law seen broken".to_string(), |v| {
+        v.law.id().replace('_', " ")
+    });
     let mut judged = verdicts.each_ref().map(worst);
     let mut films = [real, other];
     if is_second {
@@ -368,6 +373,8 @@ fn round(name: &str, seed: u64, fake: Fake, cancel: &Cancel) -> Result<Round, St
         fake: what,
         judged,
         judge,
+        law,
+        actions: actions[steps].to_vec(),
     })
 }
 
