@@ -222,6 +222,9 @@ pub fn from_keys(events: &[Event], driving: bool, shown: usize, out: &mut Vec<Co
     }
 }
 
+/// Letters of a name that tell a command from a key.
+const LEAST_NAME: usize = 4;
+
 /// The action held on the keyboard: velocity in x (right), y (up) and z (down, towards the eye's lower edge),
 /// and grip. A key that came and went within the frame was held, too.
 pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
@@ -245,16 +248,22 @@ pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     ]
 }
 
-/// A shortcut or `scrub=N` pressed at a time, from text such as `3.5:space`.
+/// A shortcut, `scrub=N` or a command by the beginning of its name, given at a time, from text such as `3.5:space`
+/// or `8:spot the fake`.
 pub fn scripted(text: &str) -> Option<(f32, Command)> {
     let (seconds, key) = text.split_once(':')?;
     let seconds: f32 = seconds.parse().ok().filter(|s: &f32| s.is_finite())?;
     if let Some(moment) = key.strip_prefix("scrub=") {
         return Some((seconds, Command::Scrub(moment.parse().ok()?)));
     }
-    let entry = TABLE.iter().find(|s| {
+    let by_key = TABLE.iter().find(|s| {
         let first = s.keys.split_whitespace().next();
         first.is_some_and(|k| k.eq_ignore_ascii_case(key))
-    })?;
+    });
+    let by_name = || {
+        let named = |e: &&Entry| e.what.to_lowercase().starts_with(&key.to_lowercase());
+        TABLE.iter().filter(|_| key.len() >= LEAST_NAME).find(named)
+    };
+    let entry = by_key.or_else(by_name)?;
     Some((seconds, entry.command.clone()?))
 }

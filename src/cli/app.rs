@@ -52,7 +52,7 @@ pub struct WindowArgs {
     /// Start in the light theme.
     #[arg(long)]
     pub light: bool,
-    /// Press this key SECONDS after the scene has begun, such as `3:space` or `5:scrub=12`; may be repeated.
+    /// Press this key SECONDS after the scene has begun, such as `3:space` or `5:scrub=12`, or give a command by the beginning of its name in the palette, such as `8:spot the fake`; may be repeated.
     #[arg(long, value_name = "SECONDS:KEY")]
     pub press: Vec<String>,
     /// Print the timers of window and workers when the window closes.
@@ -226,7 +226,7 @@ fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
     for press in &args.press {
         script.push(crate::app::command::scripted(press).ok_or_else(|| {
             wrong_use(format!(
-                "--press {press}: expected SECONDS:KEY, such as 3:space or 5:scrub=12"
+                "--press {press}: expected SECONDS:KEY, such as 3:space or 5:scrub=12, or SECONDS:COMMAND, such as 8:spot the fake"
             ))
         })?);
     }

@@ -15,7 +15,7 @@ use crate::app::theme;
 
 /// Height of the line above the films, and of what stands below them.
 const ABOVE: f32 = 40.0;
-const BELOW: f32 = 168.0;
+const BELOW: f32 = 192.0;
 const GAP: f32 = 24.0;
 
 /// The scores of person and judge on the same pairs.
@@ -167,8 +167,8 @@ fn tallies_ui(ui: &mut Ui, state: &State, round: &Round) {
     };
     let models = spot.models.iter().map(|(model, score)| {
         let mark = match now(model) {
-            Some(true) => " ✔",
-            Some(false) => " ✖",
+            Some(true) => " (right)",
+            Some(false) => " (wrong)",
             None => "",
         };
         format!("{model} {}{mark}", of(score))
