@@ -56,7 +56,7 @@ use bevy::window::{
 };
 use bevy_egui::{
     EguiContextSettings, EguiContexts, EguiGlobalSettings, EguiInputSet, EguiPlugin,
-    EguiPostUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
+    EguiPostUpdateSet, EguiPreUpdateSet, EguiPrimaryContextPass, PrimaryEguiContext,
 };
 
 use command::Command;
@@ -220,7 +220,12 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
     )
     .add_systems(
         PreUpdate,
-        keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
+        (
+            keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
+            window::let_rest
+                .after(EguiInputSet::WriteEguiEvents)
+                .before(EguiPreUpdateSet::BeginPass),
+        ),
     )
     .add_systems(EguiPrimaryContextPass, draw)
     .add_systems(Last, (window::pace, window::remember, print_timings));
@@ -331,7 +336,7 @@ fn draw(
         &mut commands,
     );
     let scale = ctx.pixels_per_point();
-    view.want(laid.view_size * scale);
+    view.want(laid.view_size * scale, state.playing);
     let room = laid.films.expand(films::GAP);
     app.film_room =
         [room.left(), room.top(), room.width(), room.height()].map(|v| (v * scale).max(0.0) as u32);

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, Monitor, PrimaryMonitor, PrimaryWindow};
 use bevy::winit::{UpdateMode, WinitSettings};
+use bevy_egui::{EguiInput, egui};
 
 use super::settings::Settings;
 use super::shot::Errand;
@@ -42,6 +44,20 @@ pub(super) fn fit_into_screen(
     }
 }
 
+/// Leaves out what is no news: `bevy_egui` says in every frame which of Shift, Ctrl and Alt are held, and to egui every
+/// event is a reason to draw the next frame at once, so that the window would never rest.
+pub(super) fn let_rest(
+    mut inputs: Query<(Entity, &mut EguiInput)>,
+    mut held: Local<EntityHashMap<egui::Modifiers>>,
+) {
+    for (context, mut input) in &mut inputs {
+        input.0.events.retain(|event| match event {
+            egui::Event::ModifiersChanged(now) => held.insert(context, *now) != Some(*now),
+            _ => true,
+        });
+    }
+}
+
 /// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file
 /// was saved. Without a graphics card every frame takes a core away from the models: fewer of them.
 pub(super) fn pace(
@@ -55,7 +71,7 @@ pub(super) fn pace(
     const WARM_S: f32 = 4.0;
     let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
     let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
-        (true, true) => Duration::from_millis(50),
+        (true, true) => Duration::from_millis(33),
         (true, false) => Duration::from_millis(16),
         (false, _) => Duration::from_millis(1500),
     };
@@ -153,5 +169,34 @@ pub(super) fn take_dropped(
         if let FileDragAndDrop::DroppedFile { path_buf, .. } = event {
             session.session.open_file(path_buf);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_keys_are_news_once() {
+        let mut app = App::new();
+        app.add_systems(Update, let_rest);
+        let context = app.world_mut().spawn(EguiInput::default()).id();
+        let mut after = |held: egui::Modifiers| {
+            let mut input = app.world_mut().get_mut::<EguiInput>(context).unwrap();
+            let others = egui::Event::Text("a".into());
+            input.0.events = vec![egui::Event::ModifiersChanged(held), others];
+            app.update();
+            app.world()
+                .get::<EguiInput>(context)
+                .unwrap()
+                .0
+                .events
+                .len()
+        };
+        let [none, shift] = [egui::Modifiers::NONE, egui::Modifiers::SHIFT];
+        assert_eq!(
+            [none, none, shift, shift, none].map(&mut after),
+            [2, 1, 2, 1, 2]
+        );
     }
 }

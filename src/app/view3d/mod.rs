@@ -10,7 +10,7 @@ mod stands;
 use bevy::camera::RenderTarget;
 use bevy::core_pipeline::tonemapping::Tonemapping;
 use bevy::image::Image;
-use bevy::light::{CascadeShadowConfigBuilder, DirectionalLightShadowMap};
+use bevy::light::{CascadeShadowConfigBuilder, DirectionalLightShadowMap, ShadowFilteringMethod};
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::renderer::RenderAdapterInfo;
@@ -26,6 +26,10 @@ use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
+/// Without a graphics card, so many of the pixels' rows and columns are drawn while things move; what stands is
+/// drawn once, finer than it is shown, which smooths its edges.
+const SOFTWARE_SHARE: f32 = 0.7;
+const SOFTWARE_FINE: f32 = 1.5;
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -104,7 +108,16 @@ pub fn setup(
         },
         RenderTarget::Image(image.clone().into()),
         Tonemapping::None,
-        Msaa::Sample4,
+        // Several samples a pixel cost a processor more than the whole rest of the window.
+        match software {
+            true => Msaa::Off,
+            false => Msaa::Sample4,
+        },
+        // What a processor draws can do without soft edges of shadows, which cost time.
+        match software {
+            true => ShadowFilteringMethod::Hardware2x2,
+            false => ShadowFilteringMethod::Gaussian,
+        },
         Transform::default(),
     ));
     commands.spawn((
@@ -135,7 +148,7 @@ pub fn setup(
         Transform::from_xyz(-2.0, 1.6, 2.4).looking_at(Vec3::ZERO, Vec3::Y),
     ));
     commands.insert_resource(DirectionalLightShadowMap {
-        size: if software { 1024 } else { 2048 },
+        size: if software { 512 } else { 2048 },
     });
     commands.insert_resource(GlobalAmbientLight {
         brightness: 300.0,
@@ -180,8 +193,13 @@ impl View3d {
         self.dirty
     }
 
-    /// Asks for a picture that fills a rectangle of this size (physical pixels).
-    pub fn want(&mut self, size: egui::Vec2) {
+    /// Asks for a picture that fills a rectangle of this size (physical pixels), while things move in it or not.
+    pub fn want(&mut self, size: egui::Vec2, moves: bool) {
+        let size = match (self.software, moves) {
+            (true, true) => size * SOFTWARE_SHARE,
+            (true, false) => size * SOFTWARE_FINE,
+            (false, _) => size,
+        };
         // Steps of 16 pixels: dragging a border must not make a texture for every pixel.
         let side = |v: f32| ((v / 16.0).round() as u32 * 16).clamp(64, 4096);
         self.wanted_px = UVec2::new(side(size.x), side(size.y));
