@@ -26,6 +26,8 @@ pub struct Figure {
     pub from: String,
     /// The command that measures it again.
     pub command: String,
+    /// How many laws the judge checked, where it did.
+    pub laws: Option<usize>,
 }
 
 /// What a figure is about.
@@ -49,7 +51,7 @@ impl Quantity {
         match self {
             Quantity::Reaches => "Reaches the goal",
             Quantity::Decision => "Thinks for a decision",
-            Quantity::Clean => "Clips without a violation",
+            Quantity::Clean => "No violation, of so many laws",
             Quantity::PlacePx => "Off after 1 s, in pixels",
             Quantity::PlaceM => "Off after 1 s, by probes",
         }
@@ -135,6 +137,7 @@ impl Measured {
             episodes: stored.at("episodes").and_then(serde_json::Value::as_u64),
             from: from.display().to_string(),
             command: stored.text("command").unwrap_or_default().into(),
+            laws: None,
         };
         let rate = |path: &str| {
             let value = number(&format!("{path}.rate"))?;
@@ -145,6 +148,10 @@ impl Measured {
             let value = number(&format!("{path}.median"))?;
             Some(figure(value, None))
         };
+        let checked = stored
+            .at("violations.checked")
+            .and_then(serde_json::Value::as_array);
+        let laws = checked.map(Vec::len);
         let place = format!("numbers.model.{AFTER}");
         let found = [
             (Quantity::Reaches, rate("success")),
@@ -153,7 +160,10 @@ impl Measured {
                 Quantity::Decision,
                 median("decision_ms").filter(|_| camp.is_some()),
             ),
-            (Quantity::Clean, rate("violations.clean_clips")),
+            (
+                Quantity::Clean,
+                rate("violations.clean_clips").map(|f| Figure { laws, ..f }),
+            ),
             (
                 Quantity::PlacePx,
                 median(&format!("{place}.object_error_px")),

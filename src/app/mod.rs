@@ -196,7 +196,10 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
     .insert_resource(ToBeFitted(to_be_fitted))
     .insert_resource(ClearColor(Color::srgb_u8(18, 20, 24)))
     .add_systems(PreStartup, own_context)
-    .add_systems(Startup, (window_camera, view3d::setup))
+    .add_systems(
+        Startup,
+        (window_camera, view3d::setup, window::let_workers_wake),
+    )
     .add_systems(
         Update,
         (
@@ -336,7 +339,10 @@ fn draw(
         &mut commands,
     );
     let scale = ctx.pixels_per_point();
-    view.want(laid.view_size * scale, state.playing);
+    view.want(
+        laid.view_size * scale,
+        state.playing || state.dream.is_some(),
+    );
     let room = laid.films.expand(films::GAP);
     app.film_room =
         [room.left(), room.top(), room.width(), room.height()].map(|v| (v * scale).max(0.0) as u32);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bevy::ecs::entity::EntityHashMap;
 use bevy::prelude::*;
 use bevy::window::{FileDragAndDrop, Monitor, PrimaryMonitor, PrimaryWindow};
-use bevy::winit::{UpdateMode, WinitSettings};
+use bevy::winit::{EventLoopProxyWrapper, UpdateMode, WinitSettings, WinitUserEvent};
 use bevy_egui::{EguiInput, egui};
 
 use super::settings::Settings;
@@ -58,8 +58,18 @@ pub(super) fn let_rest(
     }
 }
 
-/// Frames are drawn while something moves; while nothing changes, only now and then, to see whether a file
-/// was saved. Without a graphics card every frame takes a core away from the models: fewer of them.
+/// What workers find out while the window sleeps, such as a file that was saved, is shown at once.
+pub(super) fn let_workers_wake(events: Option<Res<EventLoopProxyWrapper>>) {
+    let Some(events) = events else { return };
+    let events = (**events).clone();
+    crate::worker::on_news(Box::new(move || {
+        // A window that is being closed needs no waking.
+        let _gone = events.send_event(WinitUserEvent::WakeUp);
+    }));
+}
+
+/// Frames are drawn while something moves; while nothing changes, only now and then.
+/// Without a graphics card every frame takes a core away from the models: fewer of them.
 pub(super) fn pace(
     view: Res<View3d>,
     session: NonSend<AppSession>,
@@ -69,11 +79,13 @@ pub(super) fn pace(
 ) {
     /// Seconds after the start during which pipelines are compiled and fonts looked for.
     const WARM_S: f32 = 4.0;
+    /// A frame takes a software renderer up to a tenth of a second of two cores.
+    const REST: Duration = Duration::from_secs(8);
     let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
     let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
         (true, true) => Duration::from_millis(33),
         (true, false) => Duration::from_millis(16),
-        (false, _) => Duration::from_millis(1500),
+        (false, _) => REST,
     };
     let mode = UpdateMode::Reactive {
         wait: period,

@@ -24,6 +24,7 @@ mod race;
 mod reality;
 mod replaying;
 mod solid;
+mod waking;
 mod watching;
 
 pub use desk::{Desk, Report};
@@ -46,6 +47,7 @@ pub use race::{
 pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
 pub use solid::Solid;
+pub use waking::on_news;
 pub use watching::{Watch, watch};
 
 /// Whether a thread of this name is a worker: what goes wrong there is reported to whoever asked.

@@ -63,9 +63,13 @@ pub fn watch(path: &Path, shown: Arc<Scene>, every: Duration) -> std::io::Result
                 if let Ok(scene) = &found {
                     shown = scene.clone();
                 }
-                if is_new && outbox.send(found).is_err() {
+                if !is_new {
+                    continue;
+                }
+                if outbox.send(found).is_err() {
                     return;
                 }
+                super::waking::wake();
             }
         })?;
     Ok(Watch {
@@ -87,4 +91,32 @@ fn settled(path: &Path) -> Stamp {
         stamp = again;
     }
     stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_saved_file_wakes_who_sleeps() {
+        static WOKEN: AtomicUsize = AtomicUsize::new(0);
+        super::super::on_news(Box::new(|| {
+            WOKEN.fetch_add(1, Ordering::SeqCst);
+        }));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("scene.ron");
+        let shown = Arc::new(crate::scene::load("fall").unwrap());
+        std::fs::write(&path, "no scene").unwrap();
+        let watch = watch(&path, shown, Duration::from_millis(5)).unwrap();
+        let since = std::time::Instant::now();
+        while WOKEN.load(Ordering::SeqCst) == 0 {
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "nobody was woken"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(watch.poll().is_some_and(|found| found.is_err()));
+    }
 }

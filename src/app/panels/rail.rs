@@ -167,12 +167,16 @@ fn group_ui(
         let at = pos2(rect.left(), middle);
         let clipped = painter.with_clip_rect(clip);
         clipped.text(at, egui::Align2::LEFT_CENTER, label, font.clone(), ink);
-        let words = quantity.words(figure.value);
+        let words = match figure.laws {
+            Some(laws) => format!("{} of {laws}", quantity.words(figure.value)),
+            None => quantity.words(figure.value),
+        };
         let right = pos2(rect.right(), middle);
         painter.text(right, egui::Align2::RIGHT_CENTER, &words, font, ink);
+        let beside = if figure.laws.is_some() { 66.0 } else { 52.0 };
         let rail = Rect::from_min_max(
             pos2(rect.left() + names, middle - 3.0),
-            pos2(rect.right() - 52.0, middle + 3.0),
+            pos2(rect.right() - beside, middle + 3.0),
         );
         painter.rect_filled(rail, 3.0, s.well);
         let colour = match figure.camp {

@@ -26,10 +26,11 @@ use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
-/// Without a graphics card, so many of the pixels' rows and columns are drawn while things move; what stands is
-/// drawn once, finer than it is shown, which smooths its edges.
-const SOFTWARE_SHARE: f32 = 0.7;
-const SOFTWARE_FINE: f32 = 1.5;
+/// Without a graphics card, so many of the pixels' rows and columns are drawn while things move; a picture that
+/// stands is drawn in full.
+const SOFTWARE_SHARE: f32 = 0.6;
+/// So long after a scene was built its pipelines may still be compiling, seconds.
+const LATE_S: f32 = 20.0;
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -197,8 +198,7 @@ impl View3d {
     pub fn want(&mut self, size: egui::Vec2, moves: bool) {
         let size = match (self.software, moves) {
             (true, true) => size * SOFTWARE_SHARE,
-            (true, false) => size * SOFTWARE_FINE,
-            (false, _) => size,
+            _ => size,
         };
         // Steps of 16 pixels: dragging a border must not make a texture for every pixel.
         let side = |v: f32| ((v / 16.0).round() as u32 * 16).clamp(64, 4096);
@@ -433,7 +433,7 @@ pub fn look(
     // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be
     // there.
     let since_built = now - *view.built_at.get_or_insert(now);
-    let late = since_built < 30.0 && now - view.last_drawn > 0.5;
+    let late = since_built < LATE_S && now - view.last_drawn > 0.5;
     let draw = (view.dirty || late || since_built < 2.0) && due;
     camera.is_active = draw;
     if draw {
