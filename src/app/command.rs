@@ -248,8 +248,8 @@ pub fn held_action(input: &bevy_egui::egui::InputState) -> [f32; 4] {
     ]
 }
 
-/// A shortcut, `scrub=N` or a command by the beginning of its name, given at a time, from text such as `3.5:space`
-/// or `8:spot the fake`.
+/// A shortcut, `scrub=N` or a command by the beginning of its name, given at a time, from text such as
+/// `3.5:space` or `8:spot the fake`.
 pub fn scripted(text: &str) -> Option<(f32, Command)> {
     let (seconds, key) = text.split_once(':')?;
     let seconds: f32 = seconds.parse().ok().filter(|s: &f32| s.is_finite())?;

@@ -44,8 +44,8 @@ pub(super) fn fit_into_screen(
     }
 }
 
-/// Leaves out what is no news: `bevy_egui` says in every frame which of Shift, Ctrl and Alt are held, and to egui every
-/// event is a reason to draw the next frame at once, so that the window would never rest.
+/// Leaves out what is no news: `bevy_egui` says in every frame which of Shift, Ctrl and Alt are held, and to
+/// egui every event is a reason to draw the next frame at once, so that the window would never rest.
 pub(super) fn let_rest(
     mut inputs: Query<(Entity, &mut EguiInput)>,
     mut held: Local<EntityHashMap<egui::Modifiers>>,

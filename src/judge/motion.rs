@@ -613,7 +613,7 @@ impl<'a> Scout<'a> {
 
     /// How far the velocity of a body that slides or rolls down the upper side of a fixed box is from what
     /// gravity and friction along it make of the one before, m/s. Coulomb: friction is at most μ times what
-    /// presses, and only what moves away from the box or into it presses otherwise.
+    /// presses the body to the box, and that is its weight while it stays on it.
     fn on_ledge(&self, n: usize, t: usize) -> Option<f32> {
         let (world, dt) = (self.world, self.tracks.dt);
         let known = &world.bodies[self.tracks.tracks[n].body];
