@@ -4,7 +4,7 @@ use bevy_egui::egui::{Event, Key};
 
 pub use super::keymap::{Entry, TABLE, keys_of};
 use super::screens::{gallery, race, surprise};
-use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen};
+use super::state::{Compare, Dock, DriverChoice, Film, Grip, MaskView, PlanView, Screen, Search};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +109,14 @@ pub enum Command {
     Close,
     /// Light or dark.
     ToggleTheme,
+    /// Black on white and large, for a projector, or as before.
+    ToggleProjector,
+    /// The 3-D camera follows the body with this index, or none.
+    Follow(Option<usize>),
+    /// The planner searches like this, or as its model does by itself.
+    Search(Option<Search>),
+    /// Puts the panes back to where they stood at first.
+    ResetLayout,
     /// The whole screen, or a window.
     ToggleFullscreen,
     /// Larger or smaller writing (factor).
@@ -141,6 +149,8 @@ pub enum Command {
     ExportData,
     /// Saves the same films as an MP4.
     ExportMovie,
+    /// Saves the episode with all that was done to it, to be lived again.
+    ExportSession,
     /// Copies the command that shows this moment again.
     CopyCommand,
     /// Plays the opening.

@@ -12,6 +12,7 @@ use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, RgbImage, imageops};
 
 use super::state::{Cursor, DriverChoice, State};
+use crate::worker::{SESSION_ENDING, SessionFile};
 
 /// Width of a GIF, pixels: enough for a slide, and small enough to be sent.
 const GIF_WIDTH: u32 = 1200;
@@ -30,6 +31,8 @@ pub enum Wish {
     Gif,
     /// The same as an MP4, which `ffmpeg` encodes.
     Movie,
+    /// The episode itself: seed, actions and what was done to it, to be lived again.
+    Session,
 }
 
 /// A film under way.
@@ -112,6 +115,13 @@ pub fn command_line(state: &State) -> String {
         };
         line.push_str(&format!(" --controller {controller}"));
     }
+    let plans = matches!(state.driver, DriverChoice::Planner(_)) && state.replay.is_none();
+    if let Some(s) = state.search.filter(|_| plans && state.has_actions()) {
+        line.push_str(&format!(
+            " --horizon {} --candidates {} --iterations {} --replan {}",
+            s.horizon, s.candidates, s.iterations, s.replan
+        ));
+    }
     for (target, value) in &state.interventions {
         line.push_str(&format!(" --set {target}={value}"));
     }
@@ -130,6 +140,7 @@ impl Export {
             Wish::Movie if ffmpeg().is_none() => {
                 state.complain("An MP4 needs ffmpeg, which is not here: install it, or save a GIF");
             }
+            Wish::Session => self.begin_session(state),
             Wish::Gif | Wish::Movie => {
                 let (from, to) = span(state);
                 if to <= from {
@@ -149,13 +160,33 @@ impl Export {
         }
     }
 
+    fn begin_session(&mut self, state: &mut State) {
+        if let Some(shown) = &state.replay {
+            let file = shown.replay.file.display();
+            return state.say(format!("This is a recording already: {file}"));
+        }
+        let record = &state.record;
+        let Some(scene) = state.scene.clone().filter(|_| !record.moments.is_empty()) else {
+            return state.say("There is nothing to save yet: let it play first");
+        };
+        let (seed, moments, deeds) = (record.seed, record.moments.clone(), record.deeds.clone());
+        let path = file_name(state, SESSION_ENDING);
+        state.exporting = Some(format!("Writing {}", path.display()));
+        let to = path.clone();
+        let news = in_background(move || {
+            let text = SessionFile::new(&scene, seed, &moments, &deeds).text()?;
+            put(&to, text.as_bytes())
+        });
+        self.writing = Some((path, news));
+    }
+
     /// Goes on with what is under way. `crop` is the part of the window that a GIF shows, pixels.
     pub fn go_on(&mut self, state: &mut State, crop: [u32; 4], commands: &mut Commands) {
         if let Some((path, news)) = &self.writing {
             let written = match news.try_recv() {
                 Ok(written) => written,
                 Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => Err("the encoder broke off".into()),
+                Err(TryRecvError::Disconnected) => Err("writing broke off".into()),
             };
             let path = path.clone();
             self.writing = None;
@@ -193,7 +224,9 @@ impl Export {
                 let pictures = std::mem::take(&mut film.pictures);
                 self.end(state);
                 state.exporting = Some(format!("Writing {}", path.display()));
-                self.writing = Some((path.clone(), in_background(wish, pictures, path)));
+                let to = path.clone();
+                let news = in_background(move || write_film(wish, &pictures, &to));
+                self.writing = Some((path, news));
                 return;
             }
             film.at += 1;
@@ -318,23 +351,25 @@ pub fn write_gif(pictures: &[RgbImage], path: &Path) -> Result<(), String> {
     put(path, &film)
 }
 
-/// Encodes and writes a film while the window goes on.
+/// Writes a file while the window goes on.
 fn in_background(
-    wish: Wish,
-    pictures: Vec<RgbImage>,
-    path: PathBuf,
+    write: impl FnOnce() -> Result<(), String> + Send + 'static,
 ) -> Receiver<Result<(), String>> {
     let (done, news) = bounded(1);
     std::thread::spawn(move || {
-        let written = match (wish, ffmpeg()) {
-            (Wish::Movie, Some(program)) => write_movie(&program, &pictures, &path),
-            (Wish::Movie, None) => Err("ffmpeg is gone".into()),
-            _ => write_gif(&pictures, &path),
-        };
         // A window that was closed meanwhile does not hear of it.
-        let _unheard = done.send(written);
+        let _unheard = done.send(write());
     });
     news
+}
+
+/// Encodes and writes a film.
+fn write_film(wish: Wish, pictures: &[RgbImage], path: &Path) -> Result<(), String> {
+    match (wish, ffmpeg()) {
+        (Wish::Movie, Some(program)) => write_movie(&program, pictures, path),
+        (Wish::Movie, None) => Err("ffmpeg is gone".into()),
+        _ => write_gif(pictures, path),
+    }
 }
 
 /// Where `ffmpeg` is.

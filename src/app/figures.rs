@@ -118,6 +118,39 @@ impl Measured {
         measured
     }
 
+    /// Adds a result that lies elsewhere; returns its scene.
+    ///
+    /// # Errors
+    /// In a sentence that names the file: it is no result, or one that this column does not show.
+    pub fn add(
+        &mut self,
+        file: &Path,
+        camp: impl Fn(&str) -> Option<Camp>,
+    ) -> Result<String, String> {
+        let at = |what: &str| format!("{}: {what}", file.display());
+        let stored = Stored::load(file).map_err(|e| e.to_string())?;
+        let stored = stored.ok_or_else(|| at("there is no such file"))?;
+        let known = stored.text("scene").zip(stored.text("model"));
+        let (scene, model) = known.ok_or_else(|| {
+            at("is no result of `parallax eval`: expected the fields `scene` and `model`")
+        })?;
+        let count = |m: &Self| m.of(scene).map(|(_, figures)| figures.len()).sum::<usize>();
+        let (scene, before) = (scene.to_string(), count(self));
+        self.take(
+            Path::new(""),
+            file,
+            &format!("{model}, dropped"),
+            camp(model),
+        );
+        let after = self.of(&scene).map(|(_, f)| f.len()).sum::<usize>();
+        match after > before {
+            true => Ok(scene),
+            false => Err(at(
+                "has no figure that this column shows: it shows control and rollout",
+            )),
+        }
+    }
+
     fn take(&mut self, root: &Path, file: &Path, of: &str, camp: Option<Camp>) {
         let stored = match Stored::load(file) {
             Ok(Some(stored)) => stored,
@@ -218,5 +251,19 @@ mod tests {
         );
         assert!(groups[&Quantity::Reaches].iter().any(|f| f.of == "random"));
         assert_eq!(measured.of("no such scene").count(), 0);
+        // A result that is dropped on the window stands beside them; what is none says so.
+        let mut more = measured.clone();
+        assert_eq!(more.add(&file, |_| None).unwrap(), "push");
+        let dropped = |m: &Measured| {
+            let groups = m.of("push").find(|(q, _)| *q == Quantity::Reaches);
+            groups.is_some_and(|(_, f)| f.iter().any(|f| f.of == "lewm-push, dropped"))
+        };
+        assert!(dropped(&more) && !dropped(&measured));
+        let card = models.join("evaluations.ron");
+        assert!(
+            more.add(&card, |_| None)
+                .unwrap_err()
+                .contains("evaluations.ron")
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bevy_egui::egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
-use bevy_egui::egui::{Context, FontData, FontFamily, FontId, Id};
+use bevy_egui::egui::{Context, FontData, FontDefinitions, FontFamily, Id};
 use crossbeam_channel::{Receiver, bounded};
 
 /// Characters that were met and could not be drawn.
@@ -23,9 +23,14 @@ pub fn legible<'a>(ctx: &Context, text: &'a str) -> Cow<'a, str> {
     {
         return Cow::Borrowed(text);
     }
-    let font = FontId::proportional(13.5);
-    let drawn =
-        |c: char| c == '\n' || (!c.is_control() && ctx.fonts_mut(|f| f.has_glyph(&font, c)));
+    // `has_glyph` denies what lies in the font that holds the sign for missing characters.
+    let has = |c: char| {
+        ctx.fonts_mut(|f| {
+            let mut font = f.fonts.font(&FontFamily::Proportional);
+            font.characters().contains_key(&c)
+        })
+    };
+    let drawn = |c: char| c == '\n' || (!c.is_control() && has(c));
     let mut lacking = BTreeSet::new();
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -43,6 +48,17 @@ pub fn legible<'a>(ctx: &Context, text: &'a str) -> Cow<'a, str> {
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     all.extend(lacking);
     Cow::Owned(shown)
+}
+
+/// Lets plain writing use the arrows of the font for numbers: the own font for words has none. To be called before
+/// the first frame.
+pub fn install(ctx: &Context) {
+    let mut fonts = FontDefinitions::default();
+    let arrows = fonts.families.get(&FontFamily::Monospace);
+    let arrows = arrows.and_then(|names| names.first()).cloned();
+    let words = fonts.families.entry(FontFamily::Proportional).or_default();
+    words.extend(arrows);
+    ctx.set_fonts(fonts);
 }
 
 /// Marks that change how their neighbours look and have no picture of their own.
@@ -203,6 +219,34 @@ mod tests {
         });
         let lacking = lacking_of(&ctx);
         assert!(lacking.lock().unwrap().contains(&'推'));
+    }
+
+    /// Characters in the strings of the window's own code: none of them may depend on the system's fonts.
+    #[test]
+    fn the_own_font_has_every_character_that_the_window_itself_writes() {
+        let mut files = vec![std::path::PathBuf::from(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/app"
+        ))];
+        let mut written = BTreeSet::new();
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()));
+            } else if !path.ends_with("fonts.rs") {
+                let text = std::fs::read_to_string(path).unwrap();
+                let code = text.lines().filter_map(|l| l.split("//").next());
+                written.extend(code.flat_map(str::chars).filter(|c| !c.is_ascii()));
+            }
+        }
+        assert!(written.contains(&'✔') && written.len() > 10, "{written:?}");
+        let ctx = Context::default();
+        install(&ctx);
+        let _ = ctx.run_ui(Default::default(), |ui| {
+            for c in &written {
+                let text = c.to_string();
+                assert_eq!(legible(ui.ctx(), &text), text, "U+{:04X}", u32::from(*c));
+            }
+        });
     }
 
     #[test]

@@ -108,7 +108,12 @@ pub const TABLE: &[Entry] = &[
         Key::S,
         Command::Show,
     ),
-    key("R", "Reset to the same seed", Key::R, Command::Reset),
+    key(
+        "R  or  Backspace",
+        "Reset to the same seed",
+        Key::R,
+        Command::Reset,
+    ),
     unlisted(Key::Backspace, Command::Reset),
     key("G", "Another seed", Key::G, Command::RollSeed),
     named("The next seed", Command::NextSeed),
@@ -242,6 +247,11 @@ pub const TABLE: &[Entry] = &[
         Command::Surprise(surprise::Do::Mode(surprise::Mode::Spot)),
     ),
     named("What was measured", Command::Dock(Dock::Measured)),
+    named(
+        "Bodies: where each is, and which one the camera follows",
+        Command::Dock(Dock::Bodies),
+    ),
+    named("Follow no body", Command::Follow(None)),
     named("Failures of this episode", Command::Dock(Dock::Findings)),
     ctrl(
         "Ctrl+Z",
@@ -269,6 +279,12 @@ pub const TABLE: &[Entry] = &[
         Key::G,
         Command::ExportGif,
     ),
+    ctrl(
+        "Ctrl+E",
+        "Save the session: it replays to the same bits",
+        Key::E,
+        Command::ExportSession,
+    ),
     named(
         "Save what the plots show as a table (CSV)",
         Command::ExportData,
@@ -284,6 +300,11 @@ pub const TABLE: &[Entry] = &[
         Command::CopyCommand,
     ),
     key("V", "Put the camera back", Key::V, Command::ResetCamera),
+    named(
+        "Projector: black on white, larger writing",
+        Command::ToggleProjector,
+    ),
+    named("Put the panes back where they stood", Command::ResetLayout),
     key("M", "Light or dark", Key::M, Command::ToggleTheme),
     key(
         "F11",
@@ -306,6 +327,10 @@ pub const TABLE: &[Entry] = &[
         "This overview",
         Key::F1,
         Command::ToggleShortcuts,
+    ),
+    hint(
+        "Drag a title",
+        "Put the pane elsewhere; drag the gap between panes: their sizes",
     ),
     hint("Double click a film", "Enlarge it, and back"),
     hint(

@@ -5,6 +5,7 @@ use bevy_egui::egui::{
 };
 
 use super::command::Command;
+use super::docking::{Docking, MARGIN, bottom_height};
 use super::panels::{
     banners, dream, films, overlay, pictures::Pictures, rail, timeline, toasts, top, transport,
 };
@@ -12,9 +13,6 @@ use super::screens;
 use super::state::{Act, Screen, State};
 use super::theme;
 use super::view3d::Scenery;
-
-/// Margins of the bottom panel.
-const MARGIN: (f32, f32) = (12.0, 8.0);
 
 /// What the layout tells the 3-D view, and whoever looks at the layout itself.
 pub struct Laid {
@@ -28,17 +26,12 @@ pub struct Laid {
     pub bottom: Rect,
 }
 
-/// Height of the panel at the bottom in a window so wide: the same for every scene, so that buttons stay
-/// where they are.
-pub fn bottom_height(window_width: f32) -> f32 {
-    transport::height(window_width) + 4.0 + timeline::HEIGHT + 2.0 * MARGIN.1
-}
-
 /// Draws the whole window.
 pub fn window_ui(
     ctx: &egui::Context,
     state: &State,
     scenery: Option<&Scenery>,
+    docking: &mut Docking,
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) -> Laid {
@@ -49,7 +42,7 @@ pub fn window_ui(
             .layer_id(LayerId::background())
             .max_rect(ctx.content_rect()),
     );
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let width = ctx.content_rect().width();
     let bar = Frame::new()
         .fill(s.card)
@@ -61,6 +54,9 @@ pub fn window_ui(
     banners::banners_ui(&mut root, state, out);
     if state.screen != Screen::Explore {
         return screen_ui(&mut root, state, pictures, out);
+    }
+    if state.dream.is_none() && state.enlarged.is_none() {
+        return panes_ui(&mut root, state, scenery, docking, pictures, out);
     }
     let below = Frame::new()
         .fill(s.card)
@@ -118,6 +114,40 @@ pub fn window_ui(
     }
 }
 
+/// Films, column and time where somebody has put them, or as they stand at first.
+fn panes_ui(
+    root: &mut Ui,
+    state: &State,
+    scenery: Option<&Scenery>,
+    docking: &mut Docking,
+    pictures: &mut Pictures,
+    out: &mut Vec<Command>,
+) -> Laid {
+    let ctx = root.ctx().clone();
+    let ground = Frame::new()
+        .fill(theme::surfaces(state.look).base)
+        .inner_margin(Margin::same(films::GAP as i8));
+    let docked = CentralPanel::default()
+        .frame(ground)
+        .show(root, |ui| docking.show(ui, state, scenery, pictures, out))
+        .inner;
+    let whole = ctx.content_rect();
+    let none = Rect::from_min_max(whole.left_bottom(), whole.right_bottom());
+    let moved = docking.is_moved();
+    let above = docked
+        .time
+        .filter(|_| !moved)
+        .map_or(0.0, |t| whole.bottom() - t.top());
+    let column = docked.column.filter(|_| !moved);
+    over_all_ui(&ctx, state, above, column.map(|c| c.width()), out);
+    Laid {
+        view_size: docked.view.unwrap_or(vec2(64.0, 64.0)),
+        films: docked.films,
+        rail: docked.column,
+        bottom: docked.time.unwrap_or(none),
+    }
+}
+
 /// What lies over every screen.
 fn over_all_ui(
     ctx: &egui::Context,
@@ -140,7 +170,7 @@ fn screen_ui(
 ) -> Laid {
     let ctx = root.ctx().clone();
     let frame = Frame::new()
-        .fill(theme::surfaces(state.light).base)
+        .fill(theme::surfaces(state.look).base)
         .inner_margin(Margin::same(films::GAP as i8));
     let room = CentralPanel::default()
         .frame(frame)

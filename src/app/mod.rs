@@ -19,6 +19,7 @@ pub mod command;
 pub mod convert;
 pub mod data;
 pub mod display;
+pub mod docking;
 pub mod driver;
 pub mod export;
 pub mod figures;
@@ -61,12 +62,14 @@ use bevy_egui::{
 
 use command::Command;
 use display::LEAST;
+use docking::Docking;
 use export::{Export, Wish, save_table};
 use fonts::Fallback;
 use panels::{films, pictures::Pictures};
 use session::{Session, Start};
 use settings::Settings;
 use shot::Errand;
+use state::Look;
 use view3d::View3d;
 
 /// How the window opens.
@@ -91,8 +94,9 @@ pub struct AppSession {
     session: Session,
     /// Given by scripts, carried out with the next frame.
     pub pending: Vec<Command>,
+    docking: Docking,
     pictures: Pictures,
-    themed: Option<(bool, f32)>,
+    themed: Option<(Look, f32)>,
     fallback: Fallback,
     export: Export,
     /// The room of the films, pixels of the window: x, y, width, height.
@@ -147,11 +151,17 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
     }
     let mut session =
         Session::start(&start).map_err(|e| format!("worker threads cannot be started: {e}"))?;
-    session.state.light = options.light;
+    if options.light {
+        session.state.look = Look::Light;
+    }
     if let Some((settings, _)) = &remembered {
-        session.state.light |= settings.light;
+        if !options.light {
+            session.state.look = settings.look();
+        }
         session.state.zoom = settings.zoom.unwrap_or(1.0);
     }
+    let layout = remembered.as_ref().and_then(|(s, _)| s.layout.as_deref());
+    let docking = layout.map(Docking::from_text).unwrap_or_default();
     let remembered = remembered.map(|(settings, path)| (path, settings));
     let problem = options.errand.problem.clone();
     let as_asked = options.size.is_some() && options.errand.shot.is_some();
@@ -182,6 +192,7 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
     .insert_non_send(AppSession {
         session,
         pending: Vec::new(),
+        docking,
         pictures: Pictures::default(),
         themed: None,
         fallback: Fallback::default(),
@@ -292,6 +303,12 @@ fn hear_workers(mut session: NonSendMut<AppSession>, time: Res<Time<Real>>) {
             }
             Command::ExportGif => session.export.begin(Wish::Gif, &mut session.session.state),
             Command::ExportData => save_table(&mut session.session.state),
+            Command::ExportSession => {
+                session
+                    .export
+                    .begin(Wish::Session, &mut session.session.state);
+            }
+            Command::ResetLayout => session.docking = Docking::default(),
             Command::ExportMovie => session
                 .export
                 .begin(Wish::Movie, &mut session.session.state),
@@ -320,11 +337,15 @@ fn draw(
     let app = &mut *session;
     let state = &app.session.state;
     let points = window.single().map(|w| (w.width(), w.height()));
-    let zoom = points.map_or(state.zoom, |p| display::fitting_zoom(state.zoom, p));
-    let wanted = (state.light, zoom);
+    let zoom = state.zoom * state.look.zoom();
+    let zoom = points.map_or(zoom, |p| display::fitting_zoom(zoom, p));
+    let wanted = (state.look, zoom);
     let fonts_came = app.fallback.go_on(&ctx);
+    if app.themed.is_none() {
+        fonts::install(&ctx);
+    }
     if app.themed != Some(wanted) || fonts_came {
-        theme::apply(&ctx, state.light);
+        theme::apply(&ctx, state.look);
         ctx.set_zoom_factor(zoom);
         theme::warm_fonts(&ctx);
         app.themed = Some(wanted);
@@ -335,6 +356,7 @@ fn draw(
         &ctx,
         state,
         Some(&view.scenery()),
+        &mut app.docking,
         &mut app.pictures,
         &mut commands,
     );

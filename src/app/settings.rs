@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::State;
+use super::state::{Look, State};
 use crate::system::files;
 
 /// What is remembered.
@@ -13,10 +13,14 @@ use crate::system::files;
 pub struct Settings {
     /// Light theme.
     pub light: bool,
+    /// Black on white and large, for a projector.
+    pub projector: bool,
     /// Factor on all writing; `None` leaves it to the window.
     pub zoom: Option<f32>,
     /// The scene that was shown last.
     pub scene: Option<String>,
+    /// Where the panes stand, if somebody has moved them ([`Docking`](super::docking::Docking)).
+    pub layout: Option<String>,
 }
 
 /// Where they lie: `parallax/window.ron` in the folder for settings of the person at the machine; `None`
@@ -50,12 +54,23 @@ impl Settings {
     }
 
     /// What of a window is to be remembered.
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &State, layout: Option<String>) -> Self {
         let scene = state.scenes.get(state.scene_index);
         Self {
-            light: state.light,
+            light: state.look == Look::Light,
+            projector: state.look == Look::Projector,
             zoom: ((state.zoom - 1.0).abs() > 1e-3).then_some(state.zoom),
             scene: scene.map(|s| s.name.clone()),
+            layout,
+        }
+    }
+
+    /// The look that is remembered.
+    pub fn look(&self) -> Look {
+        match (self.projector, self.light) {
+            (true, _) => Look::Projector,
+            (_, true) => Look::Light,
+            _ => Look::Dark,
         }
     }
 
@@ -90,6 +105,8 @@ mod tests {
             light: true,
             zoom: Some(1.3),
             scene: Some("collide3".into()),
+            layout: Some("(moved)".into()),
+            ..Settings::default()
         };
         settings.write(&path).unwrap();
         assert_eq!(Settings::read(&path), settings);

@@ -9,7 +9,7 @@ use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 
 use super::command::Command;
-use super::state::{Cursor, Dock, DriverChoice, State};
+use super::state::{Cursor, Dock, DriverChoice, Look, State};
 
 /// What the window does by itself before it closes.
 #[derive(Resource, Clone, Debug, Default)]
@@ -74,7 +74,7 @@ const PATIENCE_S: f32 = 300.0;
 #[derive(Clone, Debug, Default)]
 struct Before {
     driver: Option<DriverChoice>,
-    light: bool,
+    look: Look,
     newest: usize,
 }
 
@@ -129,7 +129,7 @@ fn steps(scenes: usize) -> VecDeque<Step> {
         all.push_back(step("play on", Command::TogglePlay, |s, _| s.playing));
     }
     all.push_back(step("change the theme", Command::ToggleTheme, |s, b| {
-        s.light != b.light
+        s.look != b.look
     }));
     all.push_back(step("open the timers", Command::ToggleTimers, |s, _| {
         s.dock == Dock::Timers
@@ -167,7 +167,7 @@ impl Walk {
         }
         let before = Before {
             driver: Some(state.driver.clone()),
-            light: state.light,
+            look: state.look,
             newest: state.newest(),
         };
         let steps = self.steps.get_or_insert_with(|| steps(state.scenes.len()));

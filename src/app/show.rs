@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// What time does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
@@ -14,8 +16,77 @@ pub enum Stage {
     Live,
 }
 
+/// How the window looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Light writing on dark ground.
+    #[default]
+    Dark,
+    /// Dark writing on light ground.
+    Light,
+    /// For a projector in a bright room: black on white, larger writing, thicker lines.
+    Projector,
+}
+
+impl Look {
+    /// Dark writing on light ground.
+    pub const fn is_light(self) -> bool {
+        !matches!(self, Look::Dark)
+    }
+
+    /// Factor on all writing.
+    pub const fn zoom(self) -> f32 {
+        match self {
+            Look::Projector => 1.3,
+            _ => 1.0,
+        }
+    }
+
+    /// Factor on the width of lines that mean something.
+    pub const fn line(self) -> f32 {
+        match self {
+            Look::Projector => 1.6,
+            _ => 1.0,
+        }
+    }
+}
+
+/// How a planner searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// Tokens planned ahead; one holds its action for five control steps, half a second.
+    pub horizon: usize,
+    /// Action sequences imagined in one iteration.
+    pub candidates: usize,
+    /// Iterations of the search.
+    pub iterations: usize,
+    /// Control steps that a plan is followed before the next one.
+    pub replan: usize,
+}
+
+impl Search {
+    /// The most of each that the window offers.
+    pub const MOST: Search = Search {
+        horizon: 12,
+        candidates: 512,
+        iterations: 20,
+        replan: 10,
+    };
+
+    /// Each within what the window offers.
+    pub fn bounded(self) -> Search {
+        let most = Search::MOST;
+        Search {
+            horizon: self.horizon.clamp(1, most.horizon),
+            candidates: self.candidates.clamp(2, most.candidates),
+            iterations: self.iterations.clamp(1, most.iterations),
+            replan: self.replan.clamp(1, most.replan),
+        }
+    }
+}
+
 /// A film in the upper row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Film {
     /// Reality in 3-D.
     Reality,
@@ -33,6 +104,8 @@ pub enum Dock {
     Plan,
     /// What can be changed about the world.
     Interventions,
+    /// Where each body is, and which one the camera follows.
+    Bodies,
     /// What is wrong with what was imagined in this episode.
     Findings,
     /// Time of every worker.
@@ -41,11 +114,12 @@ pub enum Dock {
 
 impl Dock {
     /// All of them, in the order of their tabs.
-    pub const ALL: [Dock; 5] = [
+    pub const ALL: [Dock; 6] = [
         Dock::Measured,
         Dock::Plan,
         Dock::Findings,
         Dock::Interventions,
+        Dock::Bodies,
         Dock::Timers,
     ];
 
@@ -55,6 +129,7 @@ impl Dock {
             Dock::Measured => "Measured",
             Dock::Plan => "Plan",
             Dock::Interventions => "World",
+            Dock::Bodies => "Bodies",
             Dock::Findings => "Failures",
             Dock::Timers => "Timers",
         }
@@ -67,6 +142,9 @@ impl Dock {
             Dock::Plan => "What the controller plans, as its own model imagines it (P)",
             Dock::Interventions => {
                 "Change gravity, masses, friction: out of what models were trained on (I)"
+            }
+            Dock::Bodies => {
+                "Where each body is and how fast; the camera follows the one that is picked"
             }
             Dock::Findings => "What is wrong with what was imagined in this episode",
             Dock::Timers => "Time of every worker and of the window (T)",

@@ -14,7 +14,7 @@ use super::timing::Timers;
 use crate::camera::Eye;
 use crate::judge::Tracker;
 use crate::scene::{ActionSpace, Law, Scene};
-use crate::worker::{Decision, GoalShown, Mark, Moment, Replay, Solid};
+use crate::worker::{Decision, Deed, GoalShown, Mark, Moment, Replay, Solid};
 
 /// Control steps that a rollout spans.
 pub const HORIZON: usize = 20;
@@ -60,6 +60,8 @@ pub struct Record {
     pub reached: Option<usize>,
     /// Disturbances, oldest first.
     pub marks: Vec<Mark>,
+    /// What was done besides acting, and after which moment: what a saved session needs.
+    pub deeds: Vec<(usize, Deed)>,
     /// Where the tracked bodies are in what the eye saw, `[moments][bodies]`, pixels.
     pub tracks: Vec<Vec<Option<[f32; 2]>>>,
     /// Counts how often the newest moment or the goal was changed by a disturbance.
@@ -292,8 +294,14 @@ pub struct State {
     pub plan_view: PlanView,
     /// Outlines of what was imagined in the 3-D view.
     pub show_ghosts: bool,
-    /// Light theme.
-    pub light: bool,
+    /// How the window looks.
+    pub look: Look,
+    /// The body that the 3-D camera follows, by index.
+    pub follow: Option<usize>,
+    /// How the planner searches, where a person has set it.
+    pub search: Option<Search>,
+    /// How it searches by itself.
+    pub usual_search: Option<Search>,
     /// UI scale.
     pub zoom: f32,
     /// Time of every worker.
@@ -361,7 +369,10 @@ impl Default for State {
             dream: None,
             plan_view: PlanView::default(),
             show_ghosts: true,
-            light: false,
+            look: Look::default(),
+            follow: None,
+            search: None,
+            usual_search: None,
             zoom: 1.0,
             timers: Timers::default(),
         }

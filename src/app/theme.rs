@@ -6,6 +6,7 @@ use bevy_egui::egui::{
     TextStyle, Theme, Visuals, vec2,
 };
 
+use super::show::Look;
 use crate::model::Camp;
 use crate::scene::{Colour, Law};
 
@@ -36,34 +37,42 @@ pub struct Surfaces {
 }
 
 /// The surfaces of the theme in force.
-pub fn surfaces(light: bool) -> Surfaces {
+pub fn surfaces(look: Look) -> Surfaces {
     let c = Color32::from_rgb;
-    if light {
-        Surfaces {
+    match look {
+        Look::Projector => Surfaces {
+            base: c(255, 255, 255),
+            card: c(255, 255, 255),
+            well: c(222, 225, 230),
+            line: c(120, 126, 136),
+            weak: c(48, 53, 62),
+            text: c(0, 0, 0),
+        },
+        Look::Light => Surfaces {
             base: c(238, 240, 243),
             card: c(252, 252, 253),
             well: c(228, 231, 236),
             line: c(208, 213, 221),
             weak: c(92, 100, 114),
             text: c(28, 32, 40),
-        }
-    } else {
-        Surfaces {
+        },
+        Look::Dark => Surfaces {
             base: c(18, 20, 24),
             card: c(27, 30, 36),
             well: c(38, 42, 50),
             line: c(52, 58, 68),
             weak: c(146, 155, 170),
             text: c(222, 227, 235),
-        }
+        },
     }
 }
 
 /// Puts the theme on a context.
-pub fn apply(ctx: &egui::Context, light: bool) {
+pub fn apply(ctx: &egui::Context, look: Look) {
+    let light = look.is_light();
     let theme = if light { Theme::Light } else { Theme::Dark };
     ctx.set_theme(theme);
-    let s = surfaces(light);
+    let s = surfaces(look);
     let mut v = if light {
         Visuals::light()
     } else {
@@ -81,7 +90,7 @@ pub fn apply(ctx: &egui::Context, light: bool) {
         Color32::from_rgb(24, 84, 124)
     };
     v.selection.stroke = Stroke::new(1.0, s.text);
-    v.error_fg_color = broken(light);
+    v.error_fg_color = broken(look);
     v.warn_fg_color = IMAGINED;
     let radius = CornerRadius::same(5);
     let w = &mut v.widgets;
@@ -127,7 +136,7 @@ pub fn apply(ctx: &egui::Context, light: bool) {
 /// looks: when it grows later, the window is without writing for a frame.
 pub fn warm_fonts(ctx: &egui::Context) {
     let mut glyphs: String = (' '..='~').collect();
-    glyphs.push_str("·×…–−⏸▶⏭⏮⟲🎲☀🌙✔✖⚠°²→←▼▾✓¼");
+    glyphs.push_str("·×…–−⏸▶⏭⏮⟲🎲☀🌙✔✖⚠°²→←▼▾¼⏷⏹");
     let sizes = [11.0, 11.5, 12.0, 12.5, 13.5, 14.0, 15.0, 16.0, 17.0];
     let glyphs: Vec<char> = glyphs.chars().collect();
     // A glyph is drawn anew for each quarter of a pixel that it may begin at: different neighbours,
@@ -149,8 +158,8 @@ pub fn warm_fonts(ctx: &egui::Context) {
 }
 
 /// A card: a rounded surface with even margins.
-pub fn card(light: bool) -> egui::Frame {
-    let s = surfaces(light);
+pub fn card(look: Look) -> egui::Frame {
+    let s = surfaces(look);
     egui::Frame::new()
         .fill(s.card)
         .stroke(Stroke::new(1.0, s.line))
@@ -175,8 +184,8 @@ pub fn body_colour(colour: Colour) -> Color32 {
 }
 
 /// Writing about what is broken: vermillion, dark enough on light ground.
-pub fn broken(light: bool) -> Color32 {
-    match light {
+pub fn broken(look: Look) -> Color32 {
+    match look.is_light() {
         true => Color32::from_rgb(176, 62, 8),
         false => Color32::from_rgb(255, 132, 74),
     }

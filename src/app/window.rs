@@ -110,7 +110,7 @@ pub(super) fn remember(
         return;
     }
     *next = now + 2.0;
-    let settings = Settings::of(&session.session.state);
+    let settings = Settings::of(&session.session.state, session.docking.text());
     let Some((path, last)) = &mut session.remembered else {
         return;
     };

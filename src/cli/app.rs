@@ -8,6 +8,7 @@ use super::wrong_use;
 use crate::app::display::LEAST;
 use crate::app::session::Start;
 use crate::app::shot::Errand;
+use crate::app::state::Search;
 use crate::app::{Options, run as run_app};
 use crate::model::Camp;
 use crate::scene::{self, ActionSpace, Scene, SceneError};
@@ -28,8 +29,20 @@ pub struct AppArgs {
     /// Set a field of the scene, such as gravity=-3.7, cube.friction=0.9 or action.delay=2; may be repeated.
     #[arg(long, value_name = "FIELD=NUMBER", value_parser = parse_set)]
     pub set: Vec<(String, f32)>,
+    /// Tokens that planners plan ahead, of five control steps each [default: what the model chooses]
+    #[arg(long, value_name = "TOKENS", value_parser = count(Search::MOST.horizon))]
+    pub horizon: Option<usize>,
+    /// Action sequences that planners imagine in one iteration [default: what the model chooses]
+    #[arg(long, value_name = "N", value_parser = count(Search::MOST.candidates))]
+    pub candidates: Option<usize>,
+    /// Iterations of a planner's search [default: what the model chooses]
+    #[arg(long, value_name = "N", value_parser = count(Search::MOST.iterations))]
+    pub iterations: Option<usize>,
+    /// Control steps that a plan is followed before the next one [default: what the model chooses]
+    #[arg(long, value_name = "STEPS", value_parser = count(Search::MOST.replan))]
+    pub replan: Option<usize>,
     /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
-    #[arg(long, conflicts_with_all = ["scene", "controller", "seed", "set", "press"])]
+    #[arg(long, conflicts_with_all = ["scene", "controller", "seed", "set", "press", "horizon", "candidates", "iterations", "replan"])]
     pub play_all: bool,
     /// How the window opens.
     #[command(flatten)]
@@ -58,6 +71,14 @@ pub struct WindowArgs {
     /// Print the timers of window and workers when the window closes.
     #[arg(long)]
     pub timings: bool,
+}
+
+/// A number from 1 to the most that the window offers.
+fn count(most: usize) -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser as _;
+    clap::value_parser!(u64)
+        .range(1..=most as u64)
+        .map(|n| n as usize)
 }
 
 fn parse_set(text: &str) -> Result<(String, f32), String> {
@@ -103,6 +124,7 @@ pub fn run(args: AppArgs) -> Result<()> {
         controller: args.controller,
         seed: args.seed,
         set: args.set,
+        search: [args.horizon, args.candidates, args.iterations, args.replan],
         replay: None,
         opening: false,
     };

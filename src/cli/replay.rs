@@ -10,7 +10,7 @@ use crate::worker::{Replay, Replayer};
 /// Play a recorded episode again: reality is rebuilt from its scene, seed and actions.
 #[derive(clap::Args, Debug)]
 pub struct ReplayArgs {
-    /// A file shard-NNNNN.plx that `parallax collect` wrote, or its folder
+    /// A file shard-NNNNN.plx that `parallax collect` wrote, its folder, or a session that the window saved
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Which episode of the file, counted from 0; with --check and without this, all of them

@@ -45,17 +45,20 @@ pub fn scan(dir: &Path) -> Vec<Entry> {
         .flatten()
         .map(|e| e.path())
         .filter(|p| !crate::scene::is_stray(p) && p.join("card.ron").is_file())
-        .map(|dir| Entry {
-            name: dir
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            card: Card::load(&standing(&dir)),
-            dir,
-        })
+        .map(|dir| entry(&dir))
         .collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries
+}
+
+/// The model of one folder.
+pub fn entry(dir: &Path) -> Entry {
+    let name = dir.file_name().map(|n| n.to_string_lossy().into_owned());
+    Entry {
+        name: name.unwrap_or_default(),
+        card: Card::load(&standing(dir)),
+        dir: dir.into(),
+    }
 }
 
 /// Loads a model folder: card, configuration and weights are checked against each other.

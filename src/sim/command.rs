@@ -56,7 +56,7 @@ impl Command {
 }
 
 /// A spring between a point of a body and a point in the world, as MuJoCo's viewer drags bodies.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drag {
     /// Body index.
     pub body: usize,

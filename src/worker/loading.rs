@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::desk::panic_message;
-use crate::model::registry::{Entry, baselines, load, scan};
+use crate::model::registry::{self, Entry, baselines, load, scan};
 use crate::model::{Card, Device, WorldModel, architecture};
 
 /// News from the loading thread.
@@ -54,32 +54,48 @@ pub fn load_models(dir: &Path, scene: &str) -> std::io::Result<Receiver<Loaded>>
     let scene = scene.to_string();
     std::thread::Builder::new()
         .name("loading".into())
-        .spawn(move || {
-            super::stand_back();
-            let mut dirs = Vec::new();
-            for (entry, twin) in offered_models(&dir) {
-                let card = entry.card.map(Box::new).map_err(|e| e.to_string());
-                if let Ok(card) = &card {
-                    let knows = card.scenes.contains(&scene);
-                    let rank = (!knows, twin, card.scenes.len());
-                    dirs.push((rank, entry.name.clone(), entry.dir));
-                }
-                let name = entry.name;
-                if outbox.send(Loaded::Found { name, card, twin }).is_err() {
-                    return;
-                }
-            }
-            dirs.sort_by_key(|(rank, ..)| *rank);
-            for (_, name, dir) in dirs {
-                let start = Instant::now();
-                let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
-                    .map_err(|panic| panic_message(&*panic))
-                    .and_then(|model| model.map_err(|e| e.to_string()));
-                let took = start.elapsed();
-                if outbox.send(Loaded::Ready { name, model, took }).is_err() {
-                    return;
-                }
-            }
-        })?;
+        .spawn(move || load_entries(offered_models(&dir), &scene, &outbox))?;
     Ok(news)
+}
+
+/// Loads the model of one folder on a thread of its own.
+///
+/// # Errors
+/// The system's error if no thread can be started.
+pub fn load_model(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
+    let (outbox, news) = bounded(8);
+    let entry = registry::entry(dir);
+    std::thread::Builder::new()
+        .name("loading".into())
+        .spawn(move || load_entries(vec![(entry, false)], "", &outbox))?;
+    Ok(news)
+}
+
+/// Tells of every model and loads it, those that know `scene` first, until nobody listens.
+fn load_entries(entries: Vec<(Entry, bool)>, scene: &str, outbox: &Sender<Loaded>) {
+    super::stand_back();
+    let mut dirs = Vec::new();
+    for (entry, twin) in entries {
+        let card = entry.card.map(Box::new).map_err(|e| e.to_string());
+        if let Ok(card) = &card {
+            let knows = card.scenes.iter().any(|s| s == scene);
+            let rank = (!knows, twin, card.scenes.len());
+            dirs.push((rank, entry.name.clone(), entry.dir));
+        }
+        let name = entry.name;
+        if outbox.send(Loaded::Found { name, card, twin }).is_err() {
+            return;
+        }
+    }
+    dirs.sort_by_key(|(rank, ..)| *rank);
+    for (_, name, dir) in dirs {
+        let start = Instant::now();
+        let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
+            .map_err(|panic| panic_message(&*panic))
+            .and_then(|model| model.map_err(|e| e.to_string()));
+        let took = start.elapsed();
+        if outbox.send(Loaded::Ready { name, model, took }).is_err() {
+            return;
+        }
+    }
 }

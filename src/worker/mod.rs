@@ -23,6 +23,7 @@ mod priority;
 mod race;
 mod reality;
 mod replaying;
+mod session_file;
 mod solid;
 mod waking;
 mod watching;
@@ -32,7 +33,7 @@ pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use explaining::{Explain, Explained, Looked, Progress, explaining};
 pub use imagination::{Imagine, Imagined, imagination, places};
 pub use judging::{JudgeRollout, judging};
-pub use loading::{Loaded, load_models, offered_models};
+pub use loading::{Loaded, load_model, load_models, offered_models};
 pub use masking::{MaskClip, masking};
 pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,
@@ -46,6 +47,7 @@ pub use race::{
 };
 pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
+pub use session_file::{Deed, SESSION_ENDING, SessionFile, add_deed};
 pub use solid::Solid;
 pub use waking::on_news;
 pub use watching::{Watch, watch};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Decision, Driver, Solid};
+use super::{Decision, Deed, Driver, Solid};
 use crate::model::{Context, Goal};
 use crate::scene::Scene;
 use crate::sim::{Drag, State};
@@ -55,6 +55,8 @@ pub struct EpisodeStart {
     pub goal: Option<GoalShown>,
     /// The first moment.
     pub first: Arc<Moment>,
+    /// What was done to it so far besides acting, and after which moment.
+    pub deeds: Vec<(usize, Deed)>,
 }
 
 /// A disturbance, marked on the timeline.
@@ -109,6 +111,15 @@ pub enum News {
         episode: u64,
         /// All that was done to it, and when.
         marks: Vec<Mark>,
+    },
+    /// Something was done to reality besides acting.
+    Did {
+        /// The episode.
+        episode: u64,
+        /// After which moment.
+        at: usize,
+        /// What.
+        deed: Deed,
     },
     /// What the way back is at present.
     WayBack {

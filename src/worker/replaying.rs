@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Solid;
 use super::news::Moment;
+use super::{SESSION_ENDING, SessionFile, Solid};
 use crate::camera::Eye;
 use crate::episode::{Episode, Store};
 use crate::model::Cancel;
@@ -15,7 +15,7 @@ use crate::sim::{BodyState, Reality};
 /// An episode to replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
-    /// A shard (`DIR/shard-NNNNN.plx`), or the folder that holds it.
+    /// A shard (`DIR/shard-NNNNN.plx`), the folder that holds it, or a session that the window saved.
     pub file: PathBuf,
     /// Which episode of the file, or of the folder; from 0.
     pub episode: u64,
@@ -74,6 +74,9 @@ impl Replayer {
     /// In words: a file that is no shard or is damaged, an episode that it does not hold, a world that
     /// cannot be built.
     pub fn replay(&mut self, order: &Replay, cancel: &Cancel) -> Result<Replayed, String> {
+        if is_session(&order.file) {
+            return replay_session(order, cancel);
+        }
         let (episodes, index) = self.open(order)?;
         let (scene, episode) = self.at_hand(order, index)?;
         let (moments, solids, difference) = play(scene, episode, cancel)?;
@@ -137,6 +140,9 @@ impl Replayer {
 /// # Errors
 /// Those of [`Replayer::replay`], but for the world's.
 pub fn recorded(file: &Path, episode: u64) -> Result<(Arc<Scene>, Episode), String> {
+    if is_session(file) {
+        return session_as_episode(file, episode);
+    }
     let (mut replayer, file) = (Replayer::default(), file.to_path_buf());
     let order = Replay { file, episode };
     let (_, index) = replayer.open(&order)?;
@@ -166,7 +172,8 @@ fn open(file: &Path) -> Result<(Store, Option<u64>), String> {
         .and_then(|n| n.strip_prefix("shard-")?.strip_suffix(".plx")?.parse().ok());
     let Some(number) = number else {
         return Err(format!(
-            "{}: expected a file shard-NNNNN.plx that `parallax collect` wrote, or its folder",
+            "{}: expected a file shard-NNNNN.plx that `parallax collect` wrote, its folder, or a \
+             .{SESSION_ENDING} that the window saved",
             file.display()
         ));
     };
@@ -175,6 +182,82 @@ fn open(file: &Path) -> Result<(Store, Option<u64>), String> {
         .filter(|d| !d.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     Ok((Store::open(dir).map_err(|e| e.to_string())?, Some(number)))
+}
+
+fn is_session(file: &Path) -> bool {
+    file.extension().is_some_and(|e| e == SESSION_ENDING)
+}
+
+/// Lives a session again.
+fn replay_session(order: &Replay, cancel: &Cancel) -> Result<Replayed, String> {
+    let at = |e: String| format!("{}: {e}", order.file.display());
+    let session = SessionFile::read(&order.file)?;
+    if order.episode > 0 {
+        let none = format!("there is no episode {}; a session is one", order.episode);
+        return Err(at(none));
+    }
+    let scene = Arc::new(session.scene().clone());
+    let eye = Eye::standard(&scene).map_err(|e| at(e.to_string()))?;
+    let lived = session.live(
+        &eye,
+        |reality, action| seen(&eye, reality, action),
+        || cancel.check().map_err(|e| e.to_string()),
+        states_differ,
+    );
+    let lived = lived.map_err(at)?;
+    Ok(Replayed {
+        replay: order.clone(),
+        episodes: 1,
+        scene: lived.scene,
+        seed: lived.seed,
+        moments: lived.moments,
+        solids: Solid::all(&lived.reality),
+        difference: lived
+            .difference
+            .map(|(step, what)| Difference { step, what }),
+    })
+}
+
+/// A session as an episode with pictures, for whoever judges it.
+fn session_as_episode(file: &Path, episode: u64) -> Result<(Arc<Scene>, Episode), String> {
+    let file = file.to_path_buf();
+    let replayed = replay_session(&Replay { file, episode }, &Cancel::new())?;
+    if let Some(difference) = replayed.difference {
+        let file = replayed.replay.file.display();
+        return Err(format!(
+            "{file}: cannot be lived again here: it differs {difference}"
+        ));
+    }
+    let dim = replayed.scene.actions.dim();
+    let mut episode = Episode {
+        seed: replayed.seed,
+        edits: replayed.scene.edits.clone(),
+        ..Episode::default()
+    };
+    for (i, moment) in replayed.moments.iter().enumerate() {
+        episode.frames.extend_from_slice(&moment.rgb);
+        episode.states.extend_from_slice(&moment.state.bodies);
+        match replayed.moments.get(i + 1) {
+            Some(next) => episode.actions.extend_from_slice(&next.action),
+            None => episode.actions.extend(std::iter::repeat_n(0.0, dim)),
+        }
+    }
+    Ok((replayed.scene, episode))
+}
+
+/// The moment that reality is in.
+fn seen(eye: &Eye, reality: &Reality, action: Vec<f32>) -> Moment {
+    let state = reality.measure();
+    let hidden = (0..state.bodies.len()).filter(|&i| !reality.is_visible(i));
+    let hidden = hidden.collect();
+    Moment {
+        rgb: eye.look(reality).rgb,
+        state,
+        action,
+        distance_m: None,
+        surfaces: Solid::surfaces(reality),
+        hidden,
+    }
 }
 
 type Played = (Vec<Arc<Moment>>, Vec<Solid>, Option<Difference>);
@@ -190,22 +273,14 @@ fn play(scene: &Arc<Scene>, episode: &Episode, cancel: &Cancel) -> Result<Played
     let mut action: Vec<f32> = Vec::new();
     for step in 0..steps {
         cancel.check().map_err(|e| e.to_string())?;
-        let state = reality.measure();
-        let view = eye.look(&reality);
+        let moment = seen(&eye, &reality, std::mem::take(&mut action));
         if difference.is_none() {
             let recorded = &episode.states[step * bodies..(step + 1) * bodies];
             let frame = &episode.frames[step * picture..(step + 1) * picture];
-            difference = compare(scene, recorded, &state.bodies, frame, &view.rgb)
+            difference = compare(scene, recorded, &moment.state.bodies, frame, &moment.rgb)
                 .map(|what| Difference { step, what });
         }
-        moments.push(Arc::new(Moment {
-            state,
-            rgb: view.rgb,
-            action: std::mem::take(&mut action),
-            distance_m: None,
-            surfaces: Solid::surfaces(&reality),
-            hidden: (0..bodies).filter(|&i| !reality.is_visible(i)).collect(),
-        }));
+        moments.push(Arc::new(moment));
         if step + 1 < steps {
             action = episode.actions[step * dim..(step + 1) * dim].to_vec();
             reality.act(&action);
@@ -223,6 +298,20 @@ fn compare(
     frame: &[u8],
     rgb: &[u8],
 ) -> Option<String> {
+    if let Some(what) = states_differ(scene, recorded, replayed) {
+        return Some(what);
+    }
+    if frame.len() != rgb.len() {
+        let (was, is) = (frame.len(), rgb.len());
+        return Some(format!("picture: recorded {was} bytes, replayed {is}"));
+    }
+    let pixels = frame.chunks(3).zip(rgb.chunks(3));
+    let differing = pixels.filter(|(was, is)| was != is).count();
+    (differing > 0).then(|| format!("picture: {differing} pixels differ, the states do not"))
+}
+
+/// What differs between the bodies of a recorded step and of the same step replayed, if anything.
+fn states_differ(scene: &Scene, recorded: &[BodyState], replayed: &[BodyState]) -> Option<String> {
     const FIELDS: [&str; 13] = [
         "x",
         "y",
@@ -249,11 +338,5 @@ fn compare(
             }
         }
     }
-    if frame.len() != rgb.len() {
-        let (was, is) = (frame.len(), rgb.len());
-        return Some(format!("picture: recorded {was} bytes, replayed {is}"));
-    }
-    let pixels = frame.chunks(3).zip(rgb.chunks(3));
-    let differing = pixels.filter(|(was, is)| was != is).count();
-    (differing > 0).then(|| format!("picture: {differing} pixels differ, the states do not"))
+    None
 }

@@ -120,3 +120,24 @@ fn a_light_window_can_be_asked_for() {
         assert!(format!("{cli:?}").contains("light: true"), "{cli:?}");
     }
 }
+
+#[cfg(feature = "app")]
+#[test]
+fn the_window_can_be_told_how_planners_search_within_what_it_offers() {
+    let line = "parallax app --horizon 3 --candidates 64 --iterations 2 --replan 5";
+    let cli = <Cli as clap::Parser>::try_parse_from(line.split(' '));
+    let cli = format!("{:?}", cli.unwrap_or_else(|e| panic!("{e}")));
+    for set in [
+        "horizon: Some(3)",
+        "candidates: Some(64)",
+        "iterations: Some(2)",
+        "replan: Some(5)",
+    ] {
+        assert!(cli.contains(set), "{set}: {cli}");
+    }
+    let said = refusal("app --candidates 100000");
+    assert!(
+        said.contains("--candidates") && said.contains("512"),
+        "{said}"
+    );
+}

@@ -9,10 +9,12 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use parallax::app::command::{self, Command};
 use parallax::app::panels::{
-    banners, films, findings, interventions, pictures::Pictures, reality, timeline, transport,
+    banners, bodies, films, findings, interventions, pictures::Pictures, reality, search, timeline,
+    transport,
 };
 use parallax::app::state::{
-    BodyGrip, Cursor, Film, Grip, Pane, PaneStatus, ReplayShown, Rollout, Stage, State,
+    BodyGrip, Cursor, DriverChoice, Film, Grip, Pane, PaneStatus, ReplayShown, Rollout, Search,
+    Stage, State,
 };
 use parallax::app::verdict;
 use parallax::app::view3d::{Lens, Scenery};
@@ -572,4 +574,71 @@ fn one_model_of_each_camp_is_shown_the_narrowest_first_and_a_person_may_choose_o
     state.panes[0].status = PaneStatus::Failed("damaged".into());
     state.panes.retain(|p| p.name != "twin");
     assert_eq!(shown(&state), ["latents", "pixels"]);
+}
+
+#[test]
+fn a_body_that_is_pressed_is_followed_and_pressed_again_is_not() {
+    let mut state = state();
+    let draw = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| bodies::bodies_ui(ui, s, out);
+    let bodies = state.scene.as_ref().unwrap().bodies.len();
+    state.record.moments = vec![Arc::new(Moment {
+        state: parallax::sim::State {
+            bodies: vec![parallax::sim::BodyState::default(); bodies],
+            ..Default::default()
+        },
+        ..Moment::default()
+    })];
+    let cube = state.scene.as_ref().unwrap().body_index("cube").unwrap();
+    let press = |h: &mut Harness<'_, Vec<Command>>| h.get_by_label_contains("cube:").click();
+    assert_eq!(
+        run_panel(&state, draw, press),
+        [Command::Follow(Some(cube))]
+    );
+    state.follow = Some(cube);
+    assert_eq!(run_panel(&state, draw, press), [Command::Follow(None)]);
+}
+
+#[test]
+fn the_search_is_offered_where_a_model_plans_and_goes_back_to_what_the_model_does() {
+    let mut state = state();
+    let draw = |ui: &mut egui::Ui, s: &State, out: &mut Vec<Command>| search::search_ui(ui, s, out);
+    state.driver = DriverChoice::Oracle;
+    assert_eq!(
+        run_panel(&state, draw, |h| assert!(
+            h.query_by_label("Horizon").is_none()
+        )),
+        []
+    );
+    state.driver = DriverChoice::Planner("lewm".into());
+    let usual = Search {
+        horizon: 5,
+        candidates: 300,
+        iterations: 10,
+        replan: 2,
+    };
+    state.usual_search = Some(usual);
+    assert_eq!(
+        run_panel(&state, draw, |_| {}),
+        [],
+        "looking at it changes nothing"
+    );
+    state.search = Some(Search {
+        horizon: 2,
+        ..usual
+    });
+    let sent = run_panel(&state, draw, |h| {
+        h.get_by_label_contains("by itself").click();
+    });
+    assert_eq!(sent, [Command::Search(None)]);
+    let most = Search {
+        horizon: 900,
+        candidates: 0,
+        iterations: 0,
+        replan: 900,
+    };
+    let bounded = most.bounded();
+    assert_eq!(
+        (bounded.horizon, bounded.candidates),
+        (Search::MOST.horizon, 2)
+    );
 }

@@ -10,8 +10,8 @@ use parallax::planner::{Controller, Informed, Pilot, SIGHT_FRAMES, Sight, Truth}
 use parallax::scene::Scene;
 use parallax::sim::{Drag, Reality};
 use parallax::worker::{
-    Driver, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, Solid,
-    spawn_reality, watch,
+    Deed, Driver, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Replay, Replayer,
+    Rewound, SessionFile, Solid, add_deed, recorded, spawn_reality, watch,
 };
 
 use crate::support::{lab, scene, state_bits};
@@ -25,6 +25,8 @@ struct Bench {
     moments: Vec<Arc<Moment>>,
     goal: Option<GoalShown>,
     marks: Vec<Mark>,
+    seed: u64,
+    deeds: Vec<(usize, Deed)>,
     undo: Option<String>,
     redo: Option<String>,
     saved: Option<String>,
@@ -43,6 +45,8 @@ impl Bench {
             moments: Vec::new(),
             goal: None,
             marks: Vec::new(),
+            seed,
+            deeds: Vec::new(),
             undo: None,
             redo: None,
             saved: None,
@@ -68,6 +72,7 @@ impl Bench {
             match news {
                 News::Began(start) => {
                     self.episode = start.episode;
+                    self.deeds = start.deeds;
                     self.moments = vec![start.first];
                     self.goal = start.goal;
                     self.marks.clear();
@@ -76,6 +81,7 @@ impl Bench {
                 News::Moment { moment, .. } => self.moments.push(moment),
                 News::Rewound(to) => {
                     self.episode = to.start.episode;
+                    self.deeds = to.start.deeds.clone();
                     self.moments = to.moments.clone();
                     self.goal = to.start.goal.clone();
                     self.marks = to.marks.clone();
@@ -101,6 +107,7 @@ impl Bench {
                 News::Solids(solids) => self.solids = solids,
                 News::Ended { success, .. } => self.ended = Some(success),
                 News::Failed(message) => self.failed = Some(message),
+                News::Did { at, deed, .. } => add_deed(&mut self.deeds, at, deed),
                 News::Decided(_) => {}
             }
         }
@@ -564,4 +571,102 @@ fn a_saved_scene_file_is_told_and_a_bad_one_is_named_until_it_is_good() {
     assert!(news().unwrap_err().contains("cannot be read"));
     write(&text);
     assert_eq!(news().unwrap().gravity, -9.81);
+}
+
+fn save(bench: &Bench, scene: &Scene, path: &Path) {
+    let session = SessionFile::new(scene, bench.seed, &bench.moments, &bench.deeds);
+    std::fs::write(path, session.text().unwrap()).unwrap();
+}
+
+fn replay(file: &Path) -> Result<parallax::worker::Replayed, String> {
+    let file = file.to_path_buf();
+    Replayer::default().replay(&Replay { file, episode: 0 }, &Cancel::new())
+}
+
+#[test]
+fn a_saved_session_with_all_that_was_done_to_it_replays_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.session");
+    let push = scene("push");
+    let cube = push.body_index("cube").unwrap();
+    let mut bench = Bench::new(&push, 1_000_003);
+    let pull = |x: f32| {
+        RealityOrder::Pull(Some(Drag {
+            body: cube,
+            point_in_body: [0.01, 0.0, 0.0],
+            target: [x, 0.2, 0.1],
+        }))
+    };
+    bench.tell(RealityOrder::Set("gravity".into(), -5.0));
+    bench.steps(2);
+    bench.tell(RealityOrder::Hold([0.7, 0.0, -0.4, 0.0]));
+    bench.steps(3);
+    bench.tell(RealityOrder::Strike(cube, [0.2, 0.1, -0.1]));
+    bench.tell(RealityOrder::Set("cube.mass".into(), 0.4));
+    bench.steps(3);
+    bench.tell(pull(0.1));
+    bench.steps(1);
+    bench.tell(pull(0.2));
+    bench.steps(2);
+    // Undone while the body is held: from there on nobody pulls.
+    bench.undo();
+    bench.steps(2);
+    bench.tell(pull(-0.1));
+    bench.tell(pull(-0.2));
+    bench.steps(3);
+    bench.tell(RealityOrder::Pull(None));
+    bench.tell(RealityOrder::MoveGoal {
+        target: 0,
+        place: [0.1, 0.1],
+        held: false,
+    });
+    bench.steps(4);
+    save(&bench, &push, &file);
+    let again = replay(&file).unwrap();
+    assert_eq!(again.difference, None);
+    assert_eq!((again.seed, again.episodes), (1_000_003, 1));
+    assert_eq!(again.moments.len(), bench.moments.len());
+    for (a, b) in again.moments.iter().zip(&bench.moments) {
+        assert_eq!(state_bits(&a.state), state_bits(&b.state));
+        assert_eq!(a.rgb, b.rgb);
+    }
+    // The judge reads it as it reads a recording.
+    let (_, episode) = recorded(&file, 0).unwrap();
+    assert_eq!(episode.frames.len(), bench.moments.len() * 64 * 64 * 3);
+
+    // One bit more or less is found, and its moment is named.
+    let mut other = bench.moments.clone();
+    let mut changed = (*other[7]).clone();
+    changed.state.bodies[cube].position[0] += 1e-6;
+    other[7] = Arc::new(changed);
+    let session = SessionFile::new(&push, bench.seed, &other, &bench.deeds);
+    std::fs::write(&file, session.text().unwrap()).unwrap();
+    assert_eq!(replay(&file).unwrap().difference.unwrap().step, 7);
+}
+
+#[test]
+fn a_session_that_is_not_whole_is_refused_with_file_and_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.session");
+    let scene = ball();
+    let mut bench = Bench::new(&scene, 0);
+    bench.tell(RealityOrder::Strike(0, [0.1, 0.0, 0.0]));
+    bench.steps(3);
+    save(&bench, &scene, &file);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (from, to, words) in [
+        ("format: 1", "format: 9", "format: found 9"),
+        ("seed: 0", "sead: 0", "sead"),
+        ("Strike(0", "Strike(7", "no body 7"),
+        ("(0, Strike", "(40, Strike", "deeds: expected moments"),
+        ("Strike(0", "Strike(x", "is no session"),
+    ] {
+        assert!(whole.contains(from), "{from} is in the file");
+        std::fs::write(&file, whole.replacen(from, to, 1)).unwrap();
+        let said = replay(&file).unwrap_err();
+        let named = said.contains("bad.session") && said.contains(words);
+        assert!(named, "{from} to {to}: {said}");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(replay(&file).unwrap().difference, None);
 }

@@ -8,6 +8,7 @@ use bevy_egui::egui::{self, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use parallax::app::command::Command;
+use parallax::app::docking::Docking;
 use parallax::app::layout;
 use parallax::app::panels::pictures::Pictures;
 use parallax::app::screen::Screen;
@@ -77,7 +78,15 @@ fn screens_are_inside_of_the_window_and_no_writing_lies_over_other_writing() {
                 .with_size(vec2(width, height))
                 .build_ui(|ui| {
                     let mut out = Vec::new();
-                    layout::window_ui(ui.ctx(), &state, None, &mut pictures, &mut out);
+                    let mut docking = Docking::default();
+                    layout::window_ui(
+                        ui.ctx(),
+                        &state,
+                        None,
+                        &mut docking,
+                        &mut pictures,
+                        &mut out,
+                    );
                 });
             harness.run_steps(4);
             let window = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(width, height));
@@ -204,4 +213,28 @@ fn screens_open_in_the_real_window_with_their_key() {
         .filter(|p| p.0[0] > 200 && p.0[2] < 80)
         .count();
     assert!(vermillion > 300, "no card: {vermillion}");
+}
+
+#[test]
+fn a_still_gets_the_picture_of_reality_when_reality_comes_there() {
+    let mut state = state();
+    let mut waiting = entry("dreamer", Law::Size, 0.4);
+    waiting.still = Some(Arc::new(Still {
+        moment: 12,
+        ..Still::default()
+    }));
+    state.gallery.source = Some(Source::Session);
+    state.gallery.add(waiting);
+    let of = At::default().episode;
+    let truth = |state: &State| {
+        let shown = state.gallery.shown();
+        shown[0].still.as_ref().unwrap().truth.clone()
+    };
+    state.gallery.complete(of, 11, &[1, 1, 1]);
+    state.gallery.complete(of + 1, 12, &[2, 2, 2]);
+    assert_eq!(truth(&state), None);
+    state.gallery.complete(of, 12, &[3, 3, 3]);
+    assert_eq!(truth(&state), Some(vec![3, 3, 3]));
+    state.gallery.complete(of, 12, &[4, 4, 4]);
+    assert_eq!(truth(&state), Some(vec![3, 3, 3]), "the first stays");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bevy_egui::egui::{self, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use parallax::app::command::{self, Command, TABLE};
+use parallax::app::docking::Docking;
 use parallax::app::layout;
 use parallax::app::panels::{films, overlay, pictures::Pictures, top};
 use parallax::app::session::{Session, Start};
@@ -20,6 +21,14 @@ use crate::panels::{run_panel, state};
 
 /// The whole window at a size, and what the layout says of it.
 fn laid(state: &State, size: egui::Vec2) -> (layout::Laid, Vec<(String, egui::Rect)>) {
+    laid_with(state, size, &mut Docking::default())
+}
+
+fn laid_with(
+    state: &State,
+    size: egui::Vec2,
+    docking: &mut Docking,
+) -> (layout::Laid, Vec<(String, egui::Rect)>) {
     let mut pictures = Pictures::default();
     let mut laid = None;
     let mut texts = Vec::new();
@@ -30,6 +39,7 @@ fn laid(state: &State, size: egui::Vec2) -> (layout::Laid, Vec<(String, egui::Re
                 ui.ctx(),
                 state,
                 None,
+                docking,
                 &mut pictures,
                 &mut out,
             ));
@@ -62,12 +72,7 @@ fn nothing_overflows_or_overlaps_at_any_size_and_time_stays_where_it_is() {
         let window = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(width, height));
         let mut bottoms = Vec::new();
         for name in ["push", "collide3", "stack"] {
-            for dock in [
-                Dock::Measured,
-                Dock::Plan,
-                Dock::Interventions,
-                Dock::Timers,
-            ] {
+            for dock in Dock::ALL {
                 let mut state = state();
                 state.scene = Some(Arc::new(scene::load(name).unwrap()));
                 state.dock = dock;
@@ -479,4 +484,75 @@ fn a_body_farther_off_than_its_own_size_is_a_failure_although_no_law_is_broken()
     let broken = under(&state, 8);
     assert!(broken.line.contains("became two") && broken.law == Some(Law::Duplication));
     assert!(broken.rest.contains("off"), "{broken:?}");
+}
+
+/// Drags from one place to another, a few points at a time.
+fn drag(harness: &mut Harness<'_>, from: egui::Pos2, to: egui::Pos2) {
+    let button = |pos, pressed| egui::Event::PointerButton {
+        pos,
+        button: egui::PointerButton::Primary,
+        pressed,
+        modifiers: egui::Modifiers::NONE,
+    };
+    harness.event(egui::Event::PointerMoved(from));
+    harness.run_steps(1);
+    harness.event(button(from, true));
+    harness.run_steps(2);
+    for share in [0.1, 0.3, 0.6, 0.9, 1.0] {
+        harness.event(egui::Event::PointerMoved(from.lerp(to, share)));
+        harness.run_steps(2);
+    }
+    harness.event(button(to, false));
+    harness.run_steps(3);
+}
+
+#[test]
+fn panes_are_moved_by_their_titles_resized_at_their_gaps_and_remembered() {
+    let size = vec2(1600.0, 900.0);
+    let state = state();
+    let mut docking = Docking::default();
+    let (before, _) = laid_with(&state, size, &mut docking);
+    assert!(!docking.is_moved(), "drawing moves nothing");
+    let column = before.rail.unwrap();
+    let dragged = |docking: &mut Docking, from: egui::Pos2, to: egui::Pos2| {
+        let mut pictures = Pictures::default();
+        let mut laid = None;
+        {
+            let mut harness = Harness::builder().with_size(size).build_ui(|ui| {
+                let mut out = Vec::new();
+                let ctx = ui.ctx().clone();
+                laid = Some(layout::window_ui(
+                    &ctx,
+                    &state,
+                    None,
+                    docking,
+                    &mut pictures,
+                    &mut out,
+                ));
+            });
+            harness.run_steps(3);
+            drag(&mut harness, from, to);
+        }
+        laid.unwrap()
+    };
+    // The gap left of the column: it becomes wider.
+    let gap = column.left_center() - vec2(5.0, 0.0);
+    let wider = dragged(&mut docking, gap, gap - vec2(120.0, 0.0));
+    assert!(docking.is_moved());
+    let width = wider.rail.unwrap().width();
+    assert!(
+        width > column.width() + 80.0,
+        "{} to {width}",
+        column.width()
+    );
+    // The column's title onto the left half of reality: it stands at the left of all.
+    let title = wider.rail.unwrap().left_top() + vec2(40.0, 16.0);
+    let left = before.films.left_center() + vec2(12.0, 0.0);
+    let moved = dragged(&mut docking, title, left);
+    let (now, was) = (moved.rail.unwrap(), wider.rail.unwrap());
+    assert!(now.left() < was.left() - 300.0, "{was:?} to {now:?}");
+    // The next start finds it there.
+    let mut again = Docking::from_text(&docking.text().unwrap());
+    let (found, _) = laid_with(&state, size, &mut again);
+    assert!(found.rail.unwrap().center().distance(now.center()) < 2.0);
 }

@@ -11,7 +11,7 @@ use crate::sim::CONTROL_HZ;
 
 /// Draws the strips that are needed.
 pub fn banners_ui(root: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let strip = |colour| {
         Frame::new()
             .fill(s.card.lerp_to_gamma(colour, 0.16))
@@ -75,7 +75,7 @@ fn fault_ui(ui: &mut Ui, fault: &str, out: &mut Vec<Command>) {
 }
 
 fn replay_ui(ui: &mut Ui, state: &State, replay: &ReplayShown, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     ui.horizontal(|ui| {
         ui.label(RichText::new("Replay").strong());
         let file = replay.replay.file.display().to_string();

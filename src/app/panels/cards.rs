@@ -63,6 +63,17 @@ impl Card {
     }
 }
 
+/// Cards so much wider than high have their words beside the picture.
+const LYING: f32 = 1.35;
+
+/// The card of a film that fills a pane.
+pub fn card(film: Film, whole: Rect) -> Card {
+    match whole.width() > LYING * whole.height() {
+        true => Card::large(film, whole),
+        false => Card::new(film, whole),
+    }
+}
+
 impl Card {
     /// A card with a picture as high as it is; words stand beside it.
     fn large(film: Film, whole: Rect) -> Self {

@@ -12,7 +12,7 @@ use super::name;
 
 /// Draws the curve in the room there is.
 pub fn curve_ui(ui: &mut Ui, state: &State) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let size = vec2(ui.available_width(), ui.available_height().min(104.0));
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     let painter = ui.painter_at(rect);

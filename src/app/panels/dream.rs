@@ -23,7 +23,7 @@ pub fn dream_ui(
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) -> Vec2 {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let rect = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(rect, Sense::hover());
     name(&response, WidgetType::Image, "Dream");
@@ -77,7 +77,7 @@ pub fn dream_ui(
 }
 
 fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     ui.label(RichText::new("Dream").heading().strong());
     let camp = state.panes.iter().find(|p| p.name == dream.model);
     let colour = theme::camp_colour(camp.and_then(|p| p.camp()));
@@ -120,7 +120,7 @@ fn head_ui(ui: &mut Ui, state: &State, dream: &Dream) {
 }
 
 fn foot_ui(ui: &mut Ui, state: &State, dream: &Dream, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     let (word, hint) = match dream.paused {
         true => ("▶ Dream on", "Space"),
         false => ("⏸ Pause", "Space"),

@@ -28,27 +28,40 @@ pub fn films_ui(
 ) -> Vec2 {
     let room = ui.available_rect_before_wrap();
     ui.allocate_rect(room, Sense::hover());
-    let slots: Vec<usize> = state.scene_panes().map(|(i, _)| i).collect();
     let mut view = Vec2::splat(64.0);
-    for card in cards(room, slots.len(), state.enlarged) {
-        card_ground(ui.painter(), state, card.whole);
-        match card.film {
-            Film::Reality => {
-                view = card.picture.size();
-                reality::film_ui(ui, state, &card, scenery, pictures, out);
-            }
-            Film::Model(slot) => {
-                if let Some(&index) = slots.get(slot) {
-                    model_ui(ui, state, &card, index, pictures, out);
-                }
-            }
-        }
+    for card in cards(room, state.scene_panes().count(), state.enlarged) {
+        view = film_ui(ui, state, &card, scenery, pictures, out).unwrap_or(view);
     }
     view
 }
 
+/// Draws one film; returns the size of its picture in points if it is reality's.
+pub fn film_ui(
+    ui: &mut Ui,
+    state: &State,
+    card: &Card,
+    scenery: Option<&Scenery>,
+    pictures: &mut Pictures,
+    out: &mut Vec<Command>,
+) -> Option<Vec2> {
+    card_ground(ui.painter(), state, card.whole);
+    match card.film {
+        Film::Reality => {
+            reality::film_ui(ui, state, card, scenery, pictures, out);
+            Some(card.picture.size())
+        }
+        Film::Model(slot) => {
+            let shown = state.scene_panes().nth(slot).map(|(index, _)| index);
+            if let Some(index) = shown {
+                model_ui(ui, state, card, index, pictures, out);
+            }
+            None
+        }
+    }
+}
+
 fn card_ground(painter: &Painter, state: &State, whole: Rect) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     painter.rect_filled(whole, CornerRadius::same(8), s.card);
     let line = Stroke::new(1.0, s.line);
     painter.rect_stroke(whole, CornerRadius::same(8), line, StrokeKind::Inside);
@@ -99,7 +112,7 @@ fn head_ui(
     pane: &Pane,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let mut row = inside(ui, card.head, Layout::right_to_left(Align::Center));
     row.spacing_mut().item_spacing.x = 6.0;
     picker_ui(&mut row, state, card.film, index, out);
@@ -186,7 +199,7 @@ fn picture_ui(
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let rect = card.picture;
     let id = ui.id().with(("film", card.film));
     let response = ui.interact(rect, id, Sense::click_and_drag());
@@ -250,7 +263,7 @@ fn cost_ui(
     rollout: Option<&Rollout>,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let mut row = inside(ui, rect, Layout::right_to_left(Align::Center));
     row.spacing_mut().item_spacing.x = 6.0;
     if pane.has_pixels() {

@@ -10,7 +10,7 @@ use super::legible;
 
 /// Draws the list, the earliest first.
 pub fn findings_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     let found = findings(state);
     if found.is_empty() {
         ui.label(RichText::new(none_found(state)).color(weak));

@@ -68,7 +68,7 @@ pub fn outside(scene: &Scene, interventions: &BTreeMap<String, f32>) -> Vec<Outs
 
 /// Draws the panel's sliders.
 pub fn panel_ui(ui: &mut Ui, state: &State, scene: &Scene, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     ui.label(RichText::new("Change the world under the models' feet").color(weak));
     for (target, low, high) in offered(scene) {
         row_ui(ui, state, scene, &target, (low, high), out);
@@ -124,7 +124,7 @@ fn row_ui(
     ends: (f32, f32),
     out: &mut Vec<Command>,
 ) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     let set = state.interventions.get(target).copied();
     let range = scene.training_range(target);
     let name = legible(ui.ctx(), &target.replace(['.', '_'], " ")).into_owned();

@@ -24,7 +24,7 @@ pub(super) fn masked_ui(
     rect: Rect,
     pictures: &mut Pictures,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let Some(MaskedShown { key, clip }) = &pane.masked else {
         corner_label(painter, rect, "masking a clip…");
         return;

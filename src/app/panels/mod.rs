@@ -2,7 +2,8 @@
 //! a window.
 
 pub mod banners;
-mod cards;
+pub mod bodies;
+pub mod cards;
 pub mod curve;
 pub mod dream;
 pub mod films;
@@ -21,6 +22,7 @@ pub mod plan;
 mod plan_views;
 pub mod rail;
 pub mod reality;
+pub mod search;
 pub mod timeline;
 pub mod timers;
 pub mod toasts;

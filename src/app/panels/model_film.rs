@@ -57,7 +57,7 @@ pub(super) fn draw(
         pane,
         rect,
     } = *canvas;
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let Some((at, rollout)) = shown else {
         // Nothing is imagined yet: the start that it will see, dimmed.
         let key = stamp(&(state.record.episode, state.shown(), "waiting"));
@@ -328,7 +328,7 @@ fn no_probes(canvas: &Canvas, pictures: &mut Pictures, at: Imagination, rollout:
         true_edges(canvas, at.moment(), Color32::WHITE);
         return;
     }
-    true_edges(canvas, at.moment(), theme::surfaces(state.light).text);
+    true_edges(canvas, at.moment(), theme::surfaces(state.look).text);
     said_in_middle(
         painter,
         rect,

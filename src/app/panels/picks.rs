@@ -41,7 +41,7 @@ fn scenes_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             ] {
                 ui.vertical(|ui| {
                     ui.set_width(330.0);
-                    let weak = theme::surfaces(state.light).weak;
+                    let weak = theme::surfaces(state.look).weak;
                     ui.label(RichText::new(heading).small().color(weak));
                     for index in 0..state.scenes.len() {
                         if state.scenes[index].has_actions == has_actions {
@@ -82,7 +82,7 @@ fn scene_ui(ui: &mut Ui, state: &State, index: usize, out: &mut Vec<Command>) {
             out.push(Command::Scene(index));
             ui.close();
         }
-        let weak = theme::surfaces(state.light).weak;
+        let weak = theme::surfaces(state.look).weak;
         let text = RichText::new(&hover).small().color(weak);
         ui.add(egui::Label::new(text).truncate());
     });
@@ -162,7 +162,7 @@ fn controller_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 }
 
 fn seed_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     ui.label(RichText::new("Seed").color(weak));
     let seed = state.record.seed.to_string();
     if let Some(typed) = number_ui(ui, "Seed, number", &seed, &seed) {

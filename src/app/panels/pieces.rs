@@ -31,11 +31,11 @@ pub(super) fn enlarge(state: &State, film: Film, out: &mut Vec<Command>) {
 
 /// The verdict in words; vermillion and with its law's mark where something is broken.
 pub(super) fn verdict_ui(ui: &mut Ui, state: &State, rect: Rect, verdict: &Verdict) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let mut rows = inside(ui, rect, Layout::top_down(Align::Min));
     rows.spacing_mut().item_spacing.y = 2.0;
     let colour = match verdict.is_broken {
-        true => theme::broken(state.light),
+        true => theme::broken(state.look),
         false => s.text,
     };
     let sign = if verdict.is_broken { "✖ " } else { "" };

@@ -21,7 +21,7 @@ pub fn plan_ui(
     side: f32,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let view = state.plan_view;
     row_ui(ui, |ui| {
         ui.label(RichText::new("Plan").strong())

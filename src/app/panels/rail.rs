@@ -9,7 +9,7 @@ use super::super::figures::{Figure, Quantity};
 use super::super::state::{Dock, State};
 use super::super::theme;
 use super::pictures::Pictures;
-use super::{curve, findings, interventions, legible, name, plan, timers};
+use super::{bodies, curve, findings, interventions, legible, name, plan, search, timers};
 
 /// Windows narrower than this, in points, have no column for what was measured: films need the room.
 const LEAST_WINDOW: f32 = 1100.0;
@@ -18,7 +18,7 @@ const MOST_ROWS: usize = 4;
 /// Height of a group's title and its space, of a row of it, and of what else stands in the column.
 const GROUP: f32 = 28.0;
 const ROW: f32 = 19.0;
-const REST: f32 = 64.0;
+const REST: f32 = 48.0;
 
 /// What the curve of the distance needs.
 const CURVE: f32 = 136.0;
@@ -36,13 +36,13 @@ pub fn width(state: &State, window_width: f32) -> Option<f32> {
         (Dock::Measured, true) if window_width < 1400.0 => Some(236.0),
         (Dock::Measured, true) => Some(268.0),
         (_, true) => Some(330.0),
-        (_, false) => Some(290.0),
+        (_, false) => Some(276.0),
     }
 }
 
 /// Draws the column.
 pub fn rail_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     ui.horizontal(|ui| {
         let title = match state.dock {
             Dock::Measured => "What was measured",
@@ -69,6 +69,7 @@ pub fn rail_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
                 .min(ui.available_height() - 80.0)
                 .max(120.0);
             plan::plan_ui(ui, state, pictures, side, out);
+            search::search_ui(ui, state, out);
         }
         Dock::Interventions => match &state.scene {
             Some(scene) => interventions::panel_ui(ui, state, scene, out),
@@ -76,6 +77,7 @@ pub fn rail_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
                 ui.label(RichText::new("No scene is shown").color(s.weak));
             }
         },
+        Dock::Bodies => bodies::bodies_ui(ui, state, out),
         Dock::Findings => findings::findings_ui(ui, state, out),
         Dock::Timers => timers::timers_ui(ui, state),
     };
@@ -86,7 +88,7 @@ pub fn rail_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
 }
 
 fn measured_ui(ui: &mut Ui, state: &State) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let scene = state.scene.as_ref().map_or("", |s| s.name.as_str());
     let Some(measured) = &state.measured else {
         ui.label(RichText::new("Reading the results…").color(s.weak));
@@ -121,7 +123,7 @@ fn measured_ui(ui: &mut Ui, state: &State) {
         ui.label(
             RichText::new(problem)
                 .small()
-                .color(theme::broken(state.light)),
+                .color(theme::broken(state.look)),
         );
     }
 }
@@ -129,7 +131,7 @@ fn measured_ui(ui: &mut Ui, state: &State) {
 /// Those of the models shown first, then the oracle and chance, then others.
 fn chosen<'a>(figures: &'a [Figure], shown: &[&str], rows: usize) -> Vec<&'a Figure> {
     let rank = |f: &Figure| match f.of.as_str() {
-        of if shown.contains(&of) => 0,
+        of if shown.contains(&of) || of.ends_with(", dropped") => 0,
         "oracle" => 1,
         "random" => 2,
         _ => 3,
@@ -148,7 +150,7 @@ fn group_ui(
     shown: &[&str],
     rows: usize,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     ui.spacing_mut().item_spacing.y = 2.0;
     ui.label(quantity.title());
     let rows = chosen(figures, shown, rows);

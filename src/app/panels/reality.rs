@@ -38,7 +38,7 @@ pub fn film_ui(
 }
 
 fn head_ui(ui: &mut Ui, state: &State, card: &Card, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let mut row = inside(ui, card.head, Layout::right_to_left(Align::Center));
     let eye = Button::new(RichText::new("Eye").small()).selected(state.show_eye);
     let hint = format!(
@@ -69,7 +69,7 @@ pub fn view_ui(
     scenery: Option<&Scenery>,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let id = ui.id().with("reality in 3-D");
     let response = ui.interact(rect, id, Sense::click_and_drag());
     name(&response, WidgetType::Image, "Reality in 3-D");
@@ -95,7 +95,15 @@ pub fn view_ui(
     if response.hovered() {
         let scroll = ui.input(|i| i.smooth_scroll_delta().y);
         if scroll != 0.0 {
-            out.push(Command::Orbit(0.0, 0.0, (-scroll * 0.002).exp()));
+            let nearer = (-scroll * 0.002).exp();
+            // What is under the pointer stays there, unless the camera follows a body.
+            let pointer = response.hover_pos().filter(|_| state.follow.is_none());
+            if let Some(pointer) = pointer {
+                let from = (pointer - rect.center()) / rect.height().max(1.0);
+                let share = 1.0 - nearer;
+                out.push(Command::Pan(-share * from.x, -share * from.y));
+            }
+            out.push(Command::Orbit(0.0, 0.0, nearer));
         }
     }
     over_ui(&painter, state, rect, scenery);
@@ -181,7 +189,7 @@ fn over_ui(painter: &egui::Painter, state: &State, rect: Rect, scenery: &Scenery
 
 /// What the models' eye sees in this rectangle.
 fn eye_ui(ui: &mut Ui, state: &State, rect: Rect, pictures: &mut Pictures, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let response = ui.interact(rect, ui.id().with("eye"), Sense::click());
     name(&response, WidgetType::Image, "What the eye sees");
     if response.double_clicked() {
@@ -230,7 +238,7 @@ fn verdict(state: &State) -> Verdict {
 
 /// Who acts, and how often it succeeded.
 fn foot_ui(ui: &mut Ui, state: &State, rect: Rect) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let painter = ui.painter_at(rect);
     let who = match (&state.driver, state.has_actions(), &state.replay) {
         (.., Some(_)) => "the recorded actions".into(),

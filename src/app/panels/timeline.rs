@@ -51,7 +51,7 @@ pub fn timeline_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         steps: state.timeline_steps(),
     };
     let painter = ui.painter_at(rect);
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     ruler(&painter, rect, &axis, &s);
     let mut y = rect.top() + RULER;
     reality_track(&painter, rect, y, &axis, state, &s);
@@ -291,7 +291,7 @@ fn compare_ui(ui: &mut Ui, state: &State, rect: Rect, out: &mut Vec<Command>) {
         }
     }
     if wide > 300.0 {
-        let weak = theme::surfaces(state.light).weak;
+        let weak = theme::surfaces(state.look).weak;
         row.label(RichText::new("Truth:").small().color(weak));
     }
 }

@@ -7,7 +7,7 @@ use super::super::theme;
 
 /// Draws the table.
 pub fn timers_ui(ui: &mut Ui, state: &State) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     let pace = state.pace;
     ui.label(format!(
         "{:.1} frames a second; the world runs at {:.2} times real time",

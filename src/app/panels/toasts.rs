@@ -18,7 +18,7 @@ pub fn toasts_ui(ctx: &Context, state: &State, above: f32, column: Option<f32>) 
     if texts.is_empty() {
         return;
     }
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let (align, width) = match column {
         Some(column) => (Align2::RIGHT_BOTTOM, column - 16.0),
         None => (Align2::CENTER_BOTTOM, 520.0),

@@ -126,7 +126,7 @@ pub fn top_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 }
 
 fn sentence_ui(ui: &mut Ui, state: &State) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let (first, second) = sentence(state);
     let [first, second] = [first, second].map(|t| legible(ui.ctx(), &t).into_owned());
     let width = ui.available_width();
@@ -140,7 +140,7 @@ fn sentence_ui(ui: &mut Ui, state: &State) {
     job.wrap.max_rows = 2;
     let weak = egui::TextFormat::simple(FontId::proportional(size), s.weak);
     let strong_colour = match focused(state).is_some() {
-        true => theme::broken(state.light),
+        true => theme::broken(state.look),
         false => s.text,
     };
     let strong = egui::TextFormat::simple(FontId::proportional(size), strong_colour);
@@ -169,7 +169,7 @@ fn switches_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         "All keys",
         Command::ToggleShortcuts,
     );
-    let theme = if state.light { "🌙" } else { "☀" };
+    let theme = if state.look.is_light() { "🌙" } else { "☀" };
     switch(
         ui,
         theme,

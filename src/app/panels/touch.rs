@@ -419,7 +419,7 @@ fn outline(painter: &Painter, state: &State, sight: &Sight, body: usize) {
 
 /// A label beside the pointer.
 fn say(painter: &Painter, state: &State, at: Pos2, title: &str, hint: &str) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let title = super::legible(painter.ctx(), title).into_owned();
     let title = painter.layout_no_wrap(title, FontId::proportional(13.0), s.text);
     let hint = painter.layout_no_wrap(hint.into(), FontId::proportional(11.5), s.weak);

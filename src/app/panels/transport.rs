@@ -81,7 +81,7 @@ fn time_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     } else {
         ("▶", "Play")
     };
-    let fill = theme::ACCENT.gamma_multiply(if state.light { 0.55 } else { 0.35 });
+    let fill = theme::ACCENT.gamma_multiply(if state.look.is_light() { 0.55 } else { 0.35 });
     let play = Button::new(RichText::new(format!("{icon} {word}")).strong())
         .min_size(vec2(78.0, 26.0))
         .fill(fill);
@@ -112,7 +112,7 @@ fn time_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
         true => ("Looking…", theme::BAD.gamma_multiply(0.2)),
         false => ("Next failure", theme::BAD.gamma_multiply(0.38)),
     };
-    let ink = if state.light {
+    let ink = if state.look.is_light() {
         Color32::BLACK
     } else {
         Color32::WHITE
@@ -167,7 +167,7 @@ fn undo_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 
 /// Frames of the window and seconds of the world a second, as measured.
 pub(super) fn pace_ui(ui: &mut Ui, state: &State) {
-    let weak = theme::surfaces(state.light).weak;
+    let weak = theme::surfaces(state.look).weak;
     let pace = state.pace;
     let text = format!("{:.0} fps · {:.1}×", pace.frames_per_s, pace.real_time);
     ui.label(RichText::new(text).monospace().small().color(weak)).on_hover_text(

@@ -60,6 +60,8 @@ pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
     match (screen, &command) {
         (Screen::Explore, _) => Some(command),
         _ if is_everywhere(&command) => Some(command),
+        // Commands that name their screen mean it.
+        (_, Command::Gallery(_) | Command::Surprise(_) | Command::Race(_)) => Some(command),
         (Screen::Gallery, Command::Scene(place)) => {
             Some(Command::Gallery(gallery::Do::OpenPlace(*place)))
         }

@@ -155,7 +155,25 @@ impl Session {
             Command::ToggleShortcuts => state.show_shortcuts ^= true,
             Command::TogglePalette => state.show_palette ^= true,
             Command::Close => self.close(),
-            Command::ToggleTheme => state.light ^= true,
+            Command::ToggleTheme => {
+                state.look = match state.look.is_light() {
+                    true => Look::Dark,
+                    false => Look::Light,
+                };
+            }
+            Command::ToggleProjector => {
+                state.look = match state.look {
+                    Look::Projector => Look::Dark,
+                    _ => Look::Projector,
+                };
+            }
+            Command::Follow(body) => {
+                let bodies = state.scene.as_ref().map_or(0, |s| s.bodies.len());
+                state.follow = body.filter(|b| *b < bodies);
+            }
+            // Whoever leads the camera elsewhere no longer wants it to follow.
+            Command::Pan(..) | Command::ResetCamera => state.follow = None,
+            Command::Search(search) => self.set_search(search),
             Command::Zoom(factor) => state.zoom = (state.zoom * factor).clamp(0.6, 2.5),
             Command::Complain(what) => state.complain(what),
             Command::Say(what) => state.say(what),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::Session;
 use crate::app::command::Command;
 use crate::app::state::*;
-use crate::model::Camp;
+use crate::model::{Camp, WorldModel};
 use crate::planner::{Budget, Cem, Mpc, OracleMpc, Pilot, Random};
 use crate::worker::{Driver, RealityOrder};
 
@@ -144,12 +144,54 @@ impl Session {
         options
     }
 
+    /// Searches like this from now on, or as the model does by itself.
+    pub(super) fn set_search(&mut self, search: Option<Search>) {
+        self.state.search = search.map(Search::bounded);
+        // Successes of another search are not this one's.
+        self.state.score = Score::default();
+        self.set_driver(self.state.driver.clone());
+    }
+
+    /// How a model searches by itself. Pixels cost a hundred times what latents cost: their planner gets a
+    /// budget, and follows a plan for so long, that a person can wait for it.
+    fn usual_search(model: &dyn WorldModel) -> Search {
+        let budget = Budget::for_model(model);
+        Search {
+            horizon: budget.horizon,
+            candidates: budget.candidates,
+            iterations: budget.iterations,
+            replan: match model.facets().pixels {
+                Some(_) => budget.hold,
+                None => Budget::REPLAN,
+            },
+        }
+    }
+
     pub(super) fn set_driver(&mut self, choice: DriverChoice) {
         if choice != self.state.driver {
             self.state.score = Score::default();
         }
         self.state.driver = choice.clone();
         self.state.decision = None;
+        self.state.usual_search = match &choice {
+            DriverChoice::Planner(name) => {
+                let model = self.backstage.get(name).and_then(|b| b.model.clone());
+                model.map(|m| Self::usual_search(m.as_ref()))
+            }
+            _ => None,
+        };
+        if let Some(usual) = self.state.usual_search
+            && self.wished_search.iter().any(Option::is_some)
+        {
+            let [horizon, candidates, iterations, replan] = std::mem::take(&mut self.wished_search);
+            let search = Search {
+                horizon: horizon.unwrap_or(usual.horizon),
+                candidates: candidates.unwrap_or(usual.candidates),
+                iterations: iterations.unwrap_or(usual.iterations),
+                replan: replan.unwrap_or(usual.replan),
+            };
+            self.state.search = Some(search.bounded());
+        }
         if self.state.awaited.take().is_some() {
             self.play(self.state.playing);
         }
@@ -166,14 +208,15 @@ impl Session {
         let pilot = match (choice, &model) {
             (DriverChoice::Keyboard, _) => return Some(Driver::Keyboard),
             (DriverChoice::Planner(_), Some(model)) => {
-                // Pixels cost a hundred times what latents cost: their planner gets a budget, and follows a
-                // plan for so long, that a person can wait for it.
-                let budget = Budget::for_model(model.as_ref());
-                let replan = match model.facets().pixels {
-                    Some(_) => budget.hold,
-                    None => Budget::REPLAN,
+                let usual = Self::usual_search(model.as_ref());
+                let search = self.state.search.unwrap_or(usual);
+                let budget = Budget {
+                    horizon: search.horizon,
+                    candidates: search.candidates,
+                    iterations: search.iterations,
+                    ..Budget::for_model(model.as_ref())
                 };
-                let mpc = Mpc::new(model.clone(), Cem::default(), budget, replan);
+                let mpc = Mpc::new(model.clone(), Cem::default(), budget, search.replan);
                 Pilot::Sighted(Box::new(mpc))
             }
             (DriverChoice::Oracle, _) => {

@@ -163,6 +163,7 @@ impl Session {
             size: frames.map_or(side, |f| f.size),
             imagined: frames.map(|f| f.at(0, index).to_vec()),
             truth: truth.map(|t| t.rgb.clone()),
+            moment,
             ..Still::default()
         };
         let (Some(scene), Some(eye), Some(truth)) = (&state.scene, &state.eye, truth) else {

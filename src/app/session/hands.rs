@@ -154,6 +154,7 @@ impl Session {
             outcome: rewound.outcome,
             reached: rewound.ended_at.filter(|_| rewound.outcome == Some(true)),
             marks: rewound.marks,
+            deeds: rewound.start.deeds,
             ..Record::default()
         };
         // What is undone is seen where it happens: live.

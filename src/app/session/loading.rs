@@ -1,19 +1,21 @@
 //! Models as they arrive from the loading thread.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::TryRecvError;
 
 use super::{Backstage, Session};
 use crate::app::state::*;
 use crate::model::{Card, Sampling, WorldModel};
-use crate::worker::{Desk, Loaded, imagination, judging, masking};
+use crate::worker::{Desk, Loaded, imagination, judging, load_model, masking};
 
 impl Session {
     pub(super) fn hear_loading(&mut self) {
-        loop {
-            match self.loading.as_ref().map(Receiver::try_recv) {
-                Some(Ok(Loaded::Found { name, card, twin })) => {
+        let mut at = 0;
+        while let Some(news) = self.loading.get(at) {
+            match news.try_recv() {
+                Ok(Loaded::Found { name, card, twin }) => {
                     let mut pane = Pane {
                         name,
                         twin,
@@ -37,17 +39,42 @@ impl Session {
                     self.state.panes.push(pane);
                     self.state.drivers = self.driver_options();
                 }
-                Some(Ok(Loaded::Ready { name, model, took })) => {
+                Ok(Loaded::Ready { name, model, took }) => {
                     tracing::info!("{name}: loaded in {:.0} ms", took.as_secs_f64() * 1e3);
                     self.take_model(&name, model);
                 }
-                Some(Err(TryRecvError::Disconnected)) => {
-                    self.loading = None;
-                    self.state.loading = false;
-                    self.note_missing_planner();
-                    self.give_up_awaited();
+                Err(TryRecvError::Disconnected) => {
+                    self.loading.remove(at);
+                    if self.loading.is_empty() {
+                        self.state.loading = false;
+                        self.note_missing_planner();
+                        self.give_up_awaited();
+                    }
                 }
-                Some(Err(TryRecvError::Empty)) | None => return,
+                Err(TryRecvError::Empty) => at += 1,
+            }
+        }
+    }
+
+    /// Loads a model from a folder that is not among the shipped ones.
+    pub(super) fn add_model(&mut self, dir: &Path) {
+        let name = dir.file_name().map(|n| n.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        if self.state.panes.iter().any(|p| p.name == name) {
+            let there = format!("a model called {name} is here already; rename the folder");
+            return self.state.complain(format!("{}: {there}", dir.display()));
+        }
+        match load_model(dir) {
+            Ok(news) => {
+                self.loading.push(news);
+                self.state.loading = true;
+                let said =
+                    format!("Loading {name}: it will stand in the list of each film of its scenes");
+                self.state.say(said);
+            }
+            Err(e) => {
+                let said = format!("{}: no thread can be started: {e}", dir.display());
+                self.state.complain(said);
             }
         }
     }

@@ -42,8 +42,8 @@ use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
     Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, MaskClip, News,
-    RealityHandle, RealityOrder, Replay, Replayed, Watch, judging, load_models, places, replaying,
-    spawn_reality,
+    RealityHandle, RealityOrder, Replay, Replayed, Watch, add_deed, judging, load_models, places,
+    replaying, spawn_reality,
 };
 
 /// A decision that takes longer than this is noticed.
@@ -73,6 +73,9 @@ pub struct Start {
     pub seed: Option<u64>,
     /// Interventions on the first scene.
     pub set: Vec<(String, f32)>,
+    /// How planners search: horizon, candidates, iterations, steps before the next plan; what is `None`, each
+    /// model chooses.
+    pub search: [Option<usize>; 4],
     /// A recorded episode to replay instead.
     pub replay: Option<Replay>,
     /// Whether the opening plays, until somebody does something.
@@ -84,9 +87,11 @@ pub struct Session {
     /// What is shown.
     pub state: State,
     reality: RealityHandle,
-    loading: Option<Receiver<Loaded>>,
+    loading: Vec<Receiver<Loaded>>,
     backstage: HashMap<String, Backstage>,
     wished: Option<String>,
+    /// How planners are to search, until it is known how they would by themselves.
+    wished_search: [Option<usize>; 4],
     driver_is_chosen: bool,
     rolled: u64,
     /// Where the models imagine from by themselves in this episode.
@@ -139,9 +144,10 @@ impl Session {
         let mut session = Self {
             state: State::default(),
             reality: spawn_reality()?,
-            loading: None,
+            loading: Vec::new(),
             backstage: HashMap::new(),
             wished: start.controller.clone(),
+            wished_search: start.search,
             driver_is_chosen: false,
             rolled: 0,
             branch: None,
@@ -185,7 +191,9 @@ impl Session {
             .scene
             .as_ref()
             .map_or("push", |s| s.name.as_str());
-        session.loading = Some(load_models(&scene::models_dir(), shown)?);
+        session
+            .loading
+            .push(load_models(&scene::models_dir(), shown)?);
         for (target, value) in &start.set {
             session.apply(Command::Intervene(target.clone(), *value));
         }
@@ -323,10 +331,17 @@ impl Session {
                 self.state.timers.physics.add(step_ms);
                 self.state.timers.eye.add(look_ms);
                 if episode == self.state.record.episode {
+                    let newest = self.state.record.moments.len();
+                    self.state.gallery.complete(episode, newest, &moment.rgb);
                     self.state.record.moments.push(moment);
                 }
             }
             News::Rewound(rewound) => self.take_rewound(*rewound),
+            News::Did { episode, at, deed } => {
+                if episode == self.state.record.episode {
+                    add_deed(&mut self.state.record.deeds, at, deed);
+                }
+            }
             News::Amended {
                 episode,
                 moment,
@@ -422,6 +437,7 @@ impl Session {
             seed: start.seed,
             goal: start.goal,
             moments: vec![start.first],
+            deeds: start.deeds,
             ..Record::default()
         };
         self.prepare();

@@ -9,7 +9,7 @@ use crate::app::state::*;
 use crate::camera::Eye;
 use crate::judge::Tracker;
 use crate::scene::{self, Scene};
-use crate::worker::{RealityOrder, Replay, watch};
+use crate::worker::{RealityOrder, Replay, SESSION_ENDING, watch};
 
 /// How often the scene's file is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -106,15 +106,61 @@ impl Session {
                 self.state.scenes.insert(0, entry);
                 self.open_scene(0);
             }
-            "plx" => self.open_replay(Replay {
+            _ if path.join("card.ron").is_file() => self.add_model(path),
+            _ if path.join("index.json").is_file() => self.open_replay(Replay {
+                file: path.into(),
+                episode: 0,
+            }),
+            "json" => self.add_result(path),
+            "gif" | "png" | "safetensors" => self.offer_judging(path),
+            _ if path.is_dir() => self.offer_judging(path),
+            "plx" | SESSION_ENDING => self.open_replay(Replay {
                 file: path.into(),
                 episode: 0,
             }),
             _ => self.state.complain(format!(
-                "{}: only a scene (.ron) or recorded episodes (.plx) can be opened here",
+                "{}: a scene (.ron), recorded episodes (.plx), a saved session (.{SESSION_ENDING}), a result \
+                 (.json), a film, or a model's folder can be opened here",
                 path.display()
             )),
         }
+    }
+
+    /// A result that `parallax eval` wrote stands beside what was measured.
+    fn add_result(&mut self, path: &Path) {
+        let camp = |model: &str| {
+            let pane = self.state.panes.iter().find(|p| p.name == model)?;
+            pane.camp()
+        };
+        let mut measured = match &self.state.measured {
+            Some(measured) => (**measured).clone(),
+            None => {
+                return self
+                    .state
+                    .say("The shipped results are still being read: try again");
+            }
+        };
+        match measured.add(path, camp) {
+            Ok(scene) => {
+                self.state.measured = Some(Arc::new(measured));
+                self.state.dock = Dock::Measured;
+                let file = path.display();
+                self.state
+                    .say(format!("{file}: stands among what was measured in {scene}"));
+            }
+            Err(e) => self.state.complain(e),
+        }
+    }
+
+    /// A film is judged by a command: it says more than a window can, and writes it down.
+    fn offer_judging(&mut self, path: &Path) {
+        let scene = self
+            .state
+            .scene
+            .as_ref()
+            .map_or("push", |s| s.name.as_str());
+        let line = format!("parallax judge '{}' --scene {scene}", path.display());
+        self.copied = Some(line);
     }
 
     fn watch_file(&mut self, name: &str, scene: &Arc<Scene>) {

@@ -273,7 +273,7 @@ pub fn build_scene(
         return;
     };
     let looks = state.solids.iter().map(|s| (s.size.to_bits(), s.colour));
-    let key = (state.scene_version, state.light, looks.collect());
+    let key = (state.scene_version, state.look.is_light(), looks.collect());
     if view.built_for.as_ref() == Some(&key) {
         return;
     }
@@ -283,7 +283,7 @@ pub fn build_scene(
         view.frame(scene);
     }
     view.built_for = Some(key);
-    view.light = state.light;
+    view.light = state.look.is_light();
     view.dirty = true;
     for entity in &old {
         commands.entity(entity).despawn();
@@ -296,7 +296,7 @@ pub fn build_scene(
         meshes: &mut meshes,
         materials: &mut materials,
     };
-    kit.floor(state.light, scene.floor);
+    kit.floor(state.look.is_light(), scene.floor);
     for (i, body) in scene.bodies.iter().enumerate() {
         let solid = state.solids.get(i);
         let (size, colour) = solid.map_or((body.size, body.colour), |s| (s.size, s.colour));
@@ -335,6 +335,12 @@ pub fn place(
         return;
     };
     view.poses = poses.iter().map(convert::body_state).collect();
+    if let Some((at, _)) = state.follow.and_then(|body| poses.get(body))
+        && view.target != *at
+    {
+        view.target = *at;
+        view.dirty = true;
+    }
     let mut moved = false;
     for (stands, mut transform, mut visibility) in &mut things {
         let wanted = poses::where_is(*stands, state, &poses);

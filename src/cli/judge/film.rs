@@ -12,7 +12,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::cli::wrong_use;
 use crate::scene::Scene;
-use crate::worker::recorded;
+use crate::worker::{SESSION_ENDING, recorded};
 
 /// Longest film that is read, frames.
 const MOST_FRAMES: usize = 10_000;
@@ -82,10 +82,10 @@ fn kind(path: &Path) -> Result<Kind> {
     match ending.to_str() {
         Some("gif") => Ok(Kind::Gif),
         Some("safetensors") => Ok(Kind::Tensors),
-        Some("plx") => Ok(Kind::Recorded),
+        Some("plx" | SESSION_ENDING) => Ok(Kind::Recorded),
         _ => bail!(
             "{}: expected a folder of PNG files, a .gif, a .safetensors with `frames`, or a recording (a \
-             shard-NNNNN.plx or its folder)",
+             shard-NNNNN.plx, its folder, or a .session)",
             path.display()
         ),
     }

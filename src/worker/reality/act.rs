@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::camera::Eye;
 use crate::sim::Reality;
-use crate::worker::Solid;
 use crate::worker::news::{EpisodeStart, GoalShown, Mark, Moment};
+use crate::worker::{Deed, Solid, add_deed};
 
 /// The episode that runs.
 pub(super) struct RunningEpisode {
@@ -17,6 +17,8 @@ pub(super) struct RunningEpisode {
     pub(super) goal: Option<GoalShown>,
     pub(super) moments: Vec<Arc<Moment>>,
     pub(super) marks: Vec<Mark>,
+    /// What was done to it besides acting, and after which moment.
+    pub(super) deeds: Vec<(usize, Deed)>,
     /// At which moment it ended, and whether with success (`None` without a task).
     pub(super) ended: Option<(usize, Option<bool>)>,
     /// The moment from which the task's budget counts: the start, or the last time the goal was moved.
@@ -28,6 +30,11 @@ impl RunningEpisode {
     pub(super) fn fork(&self) -> RunningEpisode {
         let mut reality = self.reality.fork();
         reality.drag(None);
+        let mut deeds = self.deeds.clone();
+        let pulls = |(_, deed): &&(usize, Deed)| matches!(deed, Deed::Pull(_));
+        if let Some((_, Deed::Pull(Some(_)))) = deeds.iter().rev().find(pulls) {
+            add_deed(&mut deeds, self.newest(), Deed::Pull(None));
+        }
         RunningEpisode {
             episode: self.episode,
             seed: self.seed,
@@ -36,6 +43,7 @@ impl RunningEpisode {
             goal: self.goal.clone(),
             moments: self.moments.clone(),
             marks: self.marks.clone(),
+            deeds,
             ended: self.ended,
             budget_from: self.budget_from,
         }
@@ -54,6 +62,7 @@ impl RunningEpisode {
             seed: self.seed,
             goal: self.goal.clone(),
             first: self.moments[0].clone(),
+            deeds: self.deeds.clone(),
         }
     }
 

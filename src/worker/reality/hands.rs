@@ -9,8 +9,8 @@ use crate::camera::Eye;
 use crate::model::Goal;
 use crate::scene::{ActionSpace, Kind, Scene};
 use crate::sim::{CONTROL_HZ, Drag, GoalState, Reality};
-use crate::worker::Solid;
 use crate::worker::news::{GoalShown, Mark, News, Rewound};
+use crate::worker::{Deed, Solid, add_deed};
 
 impl Stage {
     /// Keeps the way back to before a disturbance, and marks it.
@@ -28,6 +28,14 @@ impl Stage {
         act.marks.push(mark);
         self.say_marks();
         self.say_way_back();
+    }
+
+    /// Takes note of what is done to reality, so that the episode can be lived again.
+    fn note(&mut self, deed: Deed) {
+        let Some(act) = &mut self.act else { return };
+        let (episode, at) = (act.episode, act.newest());
+        add_deed(&mut act.deeds, at, deed.clone());
+        self.say(News::Did { episode, at, deed });
     }
 
     fn say_marks(&mut self) {
@@ -88,6 +96,7 @@ impl Stage {
             if let Err(e) = act.reality.set(&target, value) {
                 return self.say(News::Failed(e.to_string()));
             }
+            self.note(Deed::Set(target.clone(), value));
             self.say_amended(false);
         }
         self.interventions.insert(target, value);
@@ -105,6 +114,7 @@ impl Stage {
                     act.marks.pop();
                     self.say_marks();
                 }
+                self.note(Deed::Pull(None));
                 self.say_way_back();
             }
             return;
@@ -117,7 +127,9 @@ impl Stage {
         }
         self.pull = Some(drag);
         if let Some(act) = &mut self.act {
-            act.reality.drag((kind != Kind::Hand).then_some(drag));
+            let drag = (kind != Kind::Hand).then_some(drag);
+            act.reality.drag(drag);
+            self.note(Deed::Pull(drag));
         }
     }
 
@@ -129,6 +141,7 @@ impl Stage {
         self.disturb(Touch::Strike(body), format!("impulse on {name}"));
         if let Some(act) = &mut self.act {
             act.reality.impulse(body, impulse);
+            self.note(Deed::Strike(body, impulse));
         }
     }
 
@@ -159,6 +172,7 @@ impl Stage {
         // Another goal is another task: its time begins now.
         act.budget_from = act.newest();
         let goes_on = act.ended.take().is_some();
+        self.note(Deed::Goal);
         self.say_amended(goes_on);
     }
 

@@ -18,7 +18,7 @@ pub use self::hands::{goal_bounds, held_action};
 use self::undo::{Saved, Undo};
 use super::desk::panic_message;
 use super::news::{GoalShown, News, RealityHandle, RealityOrder, context_at};
-use super::{Decision, Desk, Driver, PlanRequest, planning};
+use super::{Decision, Deed, Desk, Driver, PlanRequest, planning};
 use crate::camera::Eye;
 use crate::planner::{SIGHT_FRAMES, Sight, Truth};
 use crate::scene::Scene;
@@ -315,8 +315,10 @@ impl Stage {
             }
             None => (Reality::new(scene, seed).map_err(|e| e.to_string())?, None),
         };
+        let mut deeds = Vec::new();
         for (target, value) in &self.interventions {
             reality.set(target, *value).map_err(|e| e.to_string())?;
+            deeds.push((0, Deed::Set(target.clone(), *value)));
         }
         let first = moment(&reality, &eye, goal.as_ref(), Vec::new()).0;
         Ok(RunningEpisode {
@@ -327,6 +329,7 @@ impl Stage {
             goal,
             moments: vec![Arc::new(first)],
             marks: Vec::new(),
+            deeds,
             ended: None,
             budget_from: 0,
         })

@@ -113,6 +113,8 @@ pub struct Outline {
 pub struct Still {
     /// Pixels a side.
     pub size: usize,
+    /// The moment of the episode that it shows.
+    pub moment: usize,
     /// What was imagined, `[size, size, 3]`; `None` for models without pictures.
     pub imagined: Option<Vec<u8>>,
     /// What was real, `[size, size, 3]`, where it is known.
@@ -252,6 +254,20 @@ impl Gallery {
             let least = (0..self.session.len()).min_by(|a, b| severity(a).total_cmp(&severity(b)));
             if let Some(least) = least {
                 self.session.remove(least);
+            }
+        }
+    }
+
+    /// Reality has come to this moment: stills of it get the picture of what was real.
+    pub fn complete(&mut self, episode: u64, moment: usize, rgb: &[u8]) {
+        for entry in &mut self.session {
+            let waits = |s: &Arc<Still>| s.truth.is_none() && s.moment == moment;
+            let here = matches!(&entry.origin, Origin::Episode(at) if at.episode == episode);
+            if here && entry.still.as_ref().is_some_and(waits) {
+                let entry = Arc::make_mut(entry);
+                if let Some(still) = &mut entry.still {
+                    Arc::make_mut(still).truth = Some(rgb.to_vec());
+                }
             }
         }
     }

@@ -109,7 +109,7 @@ fn rows(shown: &[Arc<Entry>], width: f32) -> Vec<Row<'_>> {
 }
 
 fn heading(ui: &Ui, state: &State, rect: Rect, text: &str) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let at = rect.left_center() + vec2(2.0, 2.0);
     ui.painter().text(
         at,
@@ -122,7 +122,7 @@ fn heading(ui: &Ui, state: &State, rect: Rect, text: &str) {
 
 /// Whose entries are shown, and which of them.
 fn bar_ui(ui: &mut Ui, state: &State, shown: usize, out: &mut Vec<Command>) {
-    let (gallery, s) = (&state.gallery, theme::surfaces(state.light));
+    let (gallery, s) = (&state.gallery, theme::surfaces(state.look));
     ui.horizontal(|ui| {
         ui.set_min_height(28.0);
         let source = gallery.source();
@@ -262,7 +262,7 @@ pub fn nothing(state: &State) -> (String, String) {
 
 fn nothing_ui(ui: &mut Ui, state: &State) {
     let (first, second) = nothing(state);
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let room = ui.available_height();
     ui.vertical_centered(|ui| {
         ui.add_space(room * 0.35);
@@ -295,7 +295,7 @@ fn card_ui(
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let response = ui.interact(rect, ui.id().with(("card", entry.id)), Sense::click());
     let painter = ui.painter_at(rect.expand(1.0).intersect(ui.clip_rect()));
     let hovered = response.hovered() || response.has_focus();
@@ -359,8 +359,8 @@ fn hint(entry: &Entry) -> String {
 }
 
 fn words_of(ui: &Ui, painter: &Painter, state: &State, rect: Rect, entry: &Entry, place_: usize) {
-    let s = theme::surfaces(state.light);
-    let broken = theme::broken(state.light);
+    let s = theme::surfaces(state.look);
+    let broken = theme::broken(state.look);
     let write = |top: f32, text: &str, size: f32, colour: Color32, rows: usize| -> f32 {
         let text = legible(ui.ctx(), text).into_owned();
         let font = FontId::proportional(size);

@@ -24,7 +24,7 @@ pub(super) fn imagined(
     still: &Still,
     pictures: &mut Pictures,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     painter.rect_filled(rect, 3.0, s.well);
     if let Some(rgb) = &still.imagined {
         let place = texture_place(entry, "imagined");
@@ -74,7 +74,7 @@ pub(super) fn truth(
     still: &Still,
     pictures: &mut Pictures,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     painter.rect_filled(rect, 3.0, s.well);
     match &still.truth {
         Some(rgb) => {

@@ -109,7 +109,7 @@ fn film_ui(
     rect: Rect,
     pictures: &mut Pictures,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     ui.painter().rect_filled(rect, 4.0, s.well);
     let start = state.race.start.as_ref().map(|(_, step)| step);
     if let Some(step) = lane.step().or(start) {
@@ -168,7 +168,7 @@ fn lamp_mark(painter: &Painter, at: Pos2, lamp: &Lamp, weak: Color32) {
 }
 
 fn foot_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let race = &state.race;
     let lamp = lane.lamp();
     let wide = ui.available_width() > 230.0;
@@ -178,7 +178,7 @@ fn foot_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<
         lamp_mark(ui.painter(), mark.center(), &lamp, s.weak);
         name(&response, WidgetType::Label, words::lamp(&lamp));
         let colour = match lamp {
-            Lamp::TimedOut | Lamp::Failed(_) => theme::broken(state.light),
+            Lamp::TimedOut | Lamp::Failed(_) => theme::broken(state.look),
             _ => s.text,
         };
         let word = RichText::new(words::lamp(&lamp))
@@ -204,6 +204,8 @@ fn foot_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<
     let flops = lane.decision_flops();
     let operations = flops.map_or("–".into(), words::flops);
     let line = match wide {
+        // Before the start there is nothing but the way to go.
+        _ if lane.step().is_none() => format!("{distance} to go"),
         true => format!("{distance} to go · {ms} · {operations}FLOP"),
         false => format!("{distance} · {ms}"),
     };
@@ -221,10 +223,10 @@ fn foot_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<
 
 /// The failure in words, or the way to find out why it lost.
 fn why_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let race = &state.race;
     if let Lamp::Failed(why) = lane.lamp() {
-        return text_ui(ui, &why, theme::broken(state.light), &why);
+        return text_ui(ui, &why, theme::broken(state.look), &why);
     }
     match &lane.why {
         Why::Unasked => {}
@@ -246,7 +248,7 @@ fn why_ui(ui: &mut Ui, state: &State, lane: &Lane, index: usize, out: &mut Vec<C
             let hint = format!("Seed {seed}. {sentence}\n{figures}");
             return text_ui(ui, sentence, s.text, &hint);
         }
-        Why::Failed(e) => return text_ui(ui, e, theme::broken(state.light), e),
+        Why::Failed(e) => return text_ui(ui, e, theme::broken(state.look), e),
     }
     let Some(lost) = lane
         .lost()

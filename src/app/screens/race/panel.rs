@@ -48,7 +48,7 @@ pub fn race_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
 }
 
 fn ground(ui: &Ui, state: &State, rect: Rect) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let radius = CornerRadius::same(8);
     ui.painter().rect_filled(rect, radius, s.card);
     let line = Stroke::new(1.0, s.line);
@@ -61,7 +61,7 @@ fn controls_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     ui.set_min_height(CONTROLS);
     ui.spacing_mut().item_spacing.x = 6.0;
     let mut do_it = |what: Do| out.push(Command::Race(what));
-    let fill = theme::ACCENT.gamma_multiply(if state.light { 0.55 } else { 0.35 });
+    let fill = theme::ACCENT.gamma_multiply(if state.look.is_light() { 0.55 } else { 0.35 });
     let (text, hint, what) = match (race.runs, race.races) {
         (true, _) => ("⏹ Stop", "Call the race off (Space)", Do::Stop),
         (false, 0) => ("▶ Start the race", "All set off at once (Space)", Do::Start),
@@ -106,7 +106,7 @@ fn controls_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
                 Err(why) => Command::Complain(format!("Seed: {why}; nothing was changed")),
             });
         }
-        let weak = theme::surfaces(state.light).weak;
+        let weak = theme::surfaces(state.look).weak;
         ui.label(RichText::new("Seed").color(weak));
         scene_ui(ui, state, out);
         add_ui(ui, race, out);
@@ -116,9 +116,9 @@ fn controls_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
 
 /// What is going on, or what went wrong.
 fn said_ui(ui: &mut Ui, state: &State) {
-    let (race, s) = (&state.race, theme::surfaces(state.light));
+    let (race, s) = (&state.race, theme::surfaces(state.look));
     let (text, colour) = match &race.problem {
-        Some(problem) => (problem.clone(), theme::broken(state.light)),
+        Some(problem) => (problem.clone(), theme::broken(state.look)),
         None if race.runs && race.races > 1 => {
             let ended: usize = race.lanes.iter().map(|l| l.finished.len()).sum();
             let all = race.races as usize * race.lanes.len();
@@ -178,7 +178,7 @@ fn add_ui(ui: &mut Ui, race: &RaceState, out: &mut Vec<Command>) {
 }
 
 fn goal_ui(ui: &mut Ui, state: &State, rect: Rect, pictures: &mut Pictures) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let race = &state.race;
     let newest = race.lanes.iter().find_map(|l| l.course.as_ref());
     let course = match race.races > 1 {

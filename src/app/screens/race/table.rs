@@ -23,7 +23,7 @@ const COLUMNS: [f32; 6] = [0.0, 0.19, 0.29, 0.62, 0.74, 0.87];
 
 /// Draws the table.
 pub fn table_ui(ui: &mut Ui, state: &State, rect: Rect) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let race = &state.race;
     let title = match race.races {
         0 => "How they stand: nothing was raced yet".to_string(),
@@ -73,7 +73,7 @@ pub fn table_ui(ui: &mut Ui, state: &State, rect: Rect) {
 }
 
 fn row_ui(ui: &mut Ui, state: &State, lane: &Lane, row: Rect, x: impl Fn(usize) -> f32) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let race = &state.race;
     let response = ui.allocate_rect(row, Sense::hover());
     let font = FontId::proportional(13.0);

@@ -36,7 +36,7 @@ pub fn score_ui(ui: &mut Ui, state: &State) {
 
 /// Draws the game.
 pub fn spot_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let room = ui.available_rect_before_wrap();
     ui.allocate_rect(room, Sense::hover());
     let spot = &state.surprise.spot;
@@ -95,7 +95,7 @@ fn film_ui(
     pictures: &mut Pictures,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let spot = &state.surprise.spot;
     let response = ui.interact(rect, ui.id().with(("pair", film)), Sense::click());
     name(&response, WidgetType::Button, &format!("Film {}", film + 1));
@@ -141,7 +141,7 @@ fn film_ui(
 
 /// Scores by law, and those of models that take for real what surprises them less.
 fn tallies_ui(ui: &mut Ui, state: &State, round: &Round) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let spot = &state.surprise.spot;
     let line = |ui: &mut Ui, text: String, help: &str| {
         let text = RichText::new(legible(ui.ctx(), &text))
@@ -184,7 +184,7 @@ fn tallies_ui(ui: &mut Ui, state: &State, round: &Round) {
 }
 
 fn answer_ui(ui: &mut Ui, state: &State, round: &Round, side: f32, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let spot = &state.surprise.spot;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
@@ -203,7 +203,7 @@ fn answer_ui(ui: &mut Ui, state: &State, round: &Round, side: f32, out: &mut Vec
                     Some(_) => {
                         let (text, colour) = match film == round.real {
                             true => ("✔ real", theme::GOOD),
-                            false => ("✖ not real", theme::broken(state.light)),
+                            false => ("✖ not real", theme::broken(state.look)),
                         };
                         ui.label(RichText::new(text).size(17.0).strong().color(colour));
                     }

@@ -36,7 +36,7 @@ fn send(out: &mut Vec<Command>, what: Do) {
 }
 
 fn bar_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let (surprise, s) = (&state.surprise, theme::surfaces(state.light));
+    let (surprise, s) = (&state.surprise, theme::surfaces(state.look));
     ui.horizontal(|ui| {
         ui.set_min_height(28.0);
         for (mode, words, hint) in [
@@ -111,8 +111,8 @@ fn watch_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Vec<C
     let surprise = &state.surprise;
     let Some(films) = &surprise.films else {
         let (text, colour) = match &surprise.problem {
-            Some(problem) => (problem.as_str(), theme::broken(state.light)),
-            None => ("Making the films…", theme::surfaces(state.light).weak),
+            Some(problem) => (problem.as_str(), theme::broken(state.look)),
+            None => ("Making the films…", theme::surfaces(state.look).weak),
         };
         let text = legible(ui.ctx(), text).into_owned();
         let font = FontId::proportional(16.0);
@@ -157,7 +157,7 @@ fn child(ui: &mut Ui, rect: Rect) -> Ui {
 }
 
 fn list_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     ui.label(RichText::new("What happens").color(s.weak));
     for (i, event) in Event::ALL.into_iter().enumerate() {
         let on = state.surprise.event == event;
@@ -185,7 +185,7 @@ fn film_ui(
     impossible: bool,
     pictures: &mut Pictures,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let (film, place, caption) = match impossible {
         false => (&films.possible, "surprise possible", "without the event"),
         true => (&films.impossible, "surprise impossible", "with the event"),
@@ -211,7 +211,7 @@ fn film_ui(
     };
     let text = legible(ui.ctx(), &text).into_owned();
     let colour = match impossible && happened {
-        true => theme::broken(state.light),
+        true => theme::broken(state.look),
         false => s.weak,
     };
     let mut job =
@@ -223,7 +223,7 @@ fn film_ui(
 }
 
 fn words_ui(ui: &mut Ui, state: &State, films: &Films) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let when = seconds(films.first + films.shows);
     let line = format!("At {when} the {} {}.", films.body, films.event.happens());
     let line = legible(ui.ctx(), &line).into_owned();
@@ -274,7 +274,7 @@ pub fn told(curve: &Curve, shows: usize) -> (String, bool) {
 }
 
 fn curves_ui(ui: &mut Ui, state: &State, films: &Films, frame: usize, out: &mut Vec<Command>) {
-    let (surprise, s) = (&state.surprise, theme::surfaces(state.light));
+    let (surprise, s) = (&state.surprise, theme::surfaces(state.look));
     let text = "Surprise of each model: with the event (line) and without (dashed)";
     ui.label(RichText::new(text).color(s.weak));
     for curve in &surprise.curves {
@@ -304,7 +304,7 @@ fn curve_ui(
     frame: usize,
     out: &mut Vec<Command>,
 ) {
-    let s = theme::surfaces(state.light);
+    let s = theme::surfaces(state.look);
     let size = vec2(ui.available_width() - 4.0, CURVE);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     let painter = ui.painter_at(rect);
