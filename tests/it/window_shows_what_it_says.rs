@@ -545,12 +545,14 @@ fn panes_are_moved_by_their_titles_resized_at_their_gaps_and_remembered() {
         "{} to {width}",
         column.width()
     );
-    // The column's title onto the left half of reality: it stands at the left of all.
-    let title = wider.rail.unwrap().left_top() + vec2(40.0, 16.0);
-    let left = before.films.left_center() + vec2(12.0, 0.0);
-    let moved = dragged(&mut docking, title, left);
+    // The title of reality onto the right half of the column: it stands there.
+    let title = before.films.left_top() + vec2(60.0, 14.0);
+    let onto = wider.rail.unwrap().right_center() - vec2(20.0, 0.0);
+    let places = docking.text();
+    let moved = dragged(&mut docking, title, onto);
+    assert_ne!(docking.text(), places, "nothing has moved");
     let (now, was) = (moved.rail.unwrap(), wider.rail.unwrap());
-    assert!(now.left() < was.left() - 300.0, "{was:?} to {now:?}");
+    assert!(now.left() < was.left() - 50.0, "{was:?} to {now:?}");
     // The next start finds it there.
     let mut again = Docking::from_text(&docking.text().unwrap());
     let (found, _) = laid_with(&state, size, &mut again);

@@ -66,7 +66,7 @@ pub fn rail_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
         Dock::Plan => {
             let side = ui
                 .available_width()
-                .min(ui.available_height() - 80.0)
+                .min(ui.available_height() - 80.0 - search::height(state))
                 .max(120.0);
             plan::plan_ui(ui, state, pictures, side, out);
             search::search_ui(ui, state, out);

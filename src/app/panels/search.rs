@@ -42,6 +42,15 @@ const KNOBS: [Knob; 4] = [
     },
 ];
 
+/// Height of what [`search_ui`] draws, in points.
+pub fn height(state: &State) -> f32 {
+    match (&state.driver, state.usual_search) {
+        (DriverChoice::Planner(_), Some(_)) if state.search.is_some() => 214.0,
+        (DriverChoice::Planner(_), Some(_)) => 180.0,
+        _ => 0.0,
+    }
+}
+
 /// Draws the numbers of the search, where a model plans.
 pub fn search_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
     let s = theme::surfaces(state.look);
