@@ -31,6 +31,8 @@ class Keyframes(nn.Module):
         self.blocks, self.out = net.blocks, net.out
         self.net = [net]  # in a list: its parts have their names already
         self.register_buffer("without_hand", torch.eye(dim))
+        # In which errors are measured, as the planner measures distances; no part of the file.
+        self.register_buffer("whitening", torch.eye(dim), persistent=False)
 
     def forward(self, z, goal):
         goal = goal @ self.without_hand.t()
@@ -39,14 +41,15 @@ class Keyframes(nn.Module):
 
     def loss(self, z, goal, station, steps):
         """Negative log-likelihood of stations `[N, D]` and their times `[N]`. The latent counts as much as
-        the 16 numbers that it has about room for."""
+        the 16 numbers that it has about room for; its errors are whitened, or where the hand will be, which
+        is uncertain, would drown where bodies will be."""
         said = self(z, goal)
         log_weight = said[..., 0].log_softmax(1)
         spread = said[..., 2].clamp(-2, 1)
         time = (steps.log()[:, None] - said[..., 1]) * (-spread).exp()
-        sigma = said[..., 3].clamp(-3, 1)
+        sigma = said[..., 3].clamp(-3, 2)
         way = (station - z[:, -self.dim :])[:, None] - said[..., SCALARS:]
-        place = way.square().mean(2) * (-2 * sigma).exp()
+        place = (way @ self.whitening.t()).square().mean(2) * (-2 * sigma).exp()
         likely = log_weight - 0.5 * time.square() - spread - 16 * (0.5 * place + sigma)
         return -likely.logsumexp(1).mean()
 

@@ -53,6 +53,8 @@ def train(run, exp):
     everything = torch.arange(exp.used, device=exp.device)
     z = encode_all(lambda frames: lewm.encoder(frames, False), exp, everything, c["latent_dim"])
     model = Keyframes(c["latent_dim"], c["history"]).to(run.device)
+    if "whitening" in weights:
+        model.whitening.copy_(weights["whitening"])
     run.keep(model=model)
     of = Examples(exp, z, c["history"], c["frameskip"], phase)
     if not len(of.rows):

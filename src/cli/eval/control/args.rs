@@ -73,7 +73,7 @@ pub struct ActorArgs {
     #[arg(long, value_enum)]
     goals: Option<Goals>,
     /// Candidates of a search's first iteration that come from the model's action prior, where it learned one
-    /// (cem, icem) [default: 0]
+    /// (cem, icem, stations) [default: 0]
     #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
     /// Next structured moments that are searched at most (stations) [default: 1]
