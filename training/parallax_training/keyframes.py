@@ -14,6 +14,10 @@ from torch import nn
 from .layers import ResidualNet
 
 WIDTH, BLOCKS, MODES, SCALARS = 256, 3, 8, 4
+# Share of the loss that all modes bear.
+SHARED = 0.05
+# A station lies at least so many steps ahead: what is nearer needs no plan.
+LEAD = 5
 # Steps and metres by which moments are told apart.
 GAP, TOUCH, MOVES, MOVED, TURN = 3, 0.006, 0.03, 0.02, math.radians(75)
 # What a moment is, the least telling first.
@@ -40,7 +44,9 @@ class Keyframes(nn.Module):
         return self.net[0](torch.cat([z, goal, way], 1)).reshape(len(z), MODES, SCALARS + self.dim)
 
     def loss(self, z, goal, station, steps):
-        """Negative log-likelihood of stations `[N, D]` and their times `[N]`. The latent counts as much as
+        """Negative log-likelihood of stations `[N, D]` and their times `[N]` by the mode that is nearest to
+        each (hard EM: the sum over modes ends with one that is broad and means nothing), a little of it by
+        all, so that none dies; and the likelihood of that mode. The latent counts as much as
         the 16 numbers that it has about room for; its errors are whitened, or where the hand will be, which
         is uncertain, would drown where bodies will be."""
         said = self(z, goal)
@@ -49,9 +55,12 @@ class Keyframes(nn.Module):
         time = (steps.log()[:, None] - said[..., 1]) * (-spread).exp()
         sigma = said[..., 3].clamp(-3, 2)
         way = (station - z[:, -self.dim :])[:, None] - said[..., SCALARS:]
-        place = (way @ self.whitening.t()).square().mean(2) * (-2 * sigma).exp()
-        likely = log_weight - 0.5 * time.square() - spread - 16 * (0.5 * place + sigma)
-        return -likely.logsumexp(1).mean()
+        error = (way @ self.whitening.t()).square().mean(2)
+        off = 0.5 * time.square() + spread + 16 * (0.5 * error * (-2 * sigma).exp() + sigma)
+        with torch.no_grad():
+            mine = (error + 0.5 * (steps.log()[:, None] - said[..., 1]).square()).argmin(1, keepdim=True)
+        own = off.gather(1, mine).mean()
+        return (1 - SHARED) * own + SHARED * off.mean() - log_weight.gather(1, mine).mean()
 
     @torch.no_grad()
     def proposals(self, z, goal):
@@ -147,7 +156,8 @@ def examples(states, bodies, ahead, most, draw):
     """Up to `most` examples of an episode, `[n, 3]`: now, goal and the next station, as frames.
 
     Any later moment was a goal that the episode reached (hindsight), as long as the bodies went there
-    without much of a detour; the station is the first structured moment before it, or the goal itself.
+    without much of a detour; the station is the first structured moment before it that is not about to come,
+    or the goal itself.
     """
     total = len(states)
     movable = [i for i, b in enumerate(bodies) if b["kind"] == "Dynamic"]
@@ -165,7 +175,7 @@ def examples(states, bodies, ahead, most, draw):
     work = (moved > 0.06).sum(1)
     keep = direct & (draw.random(tries) < np.array([0.25, 0.6, 1.0])[np.minimum(work, 2)])
     now, goal = now[keep][:most], goal[keep][:most]
-    after = np.searchsorted(stops, now + 1, "right")
+    after = np.searchsorted(stops, now + LEAD)
     station = np.where(after < len(stops), np.append(stops, total)[after], total)
     return np.stack([now, goal, np.minimum(station, goal)], 1)
 
