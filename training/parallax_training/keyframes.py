@@ -163,7 +163,9 @@ def examples(states, bodies, ahead, most, draw):
     movable = [i for i, b in enumerate(bodies) if b["kind"] == "Dynamic"]
     stops = np.array([m[0] for m in moments(states, bodies)], np.int64)
     at = states[:, movable][..., [0, 2]]
-    path = np.concatenate([np.zeros((1, len(movable))), np.linalg.norm(np.diff(at, axis=0), axis=2).cumsum(0)])
+    path = np.concatenate(
+        [np.zeros((1, len(movable))), np.linalg.norm(np.diff(at, axis=0), axis=2).cumsum(0)]
+    )
     still = (np.linalg.norm(states[:, movable, 7:10], axis=2) < MOVES).all(1)
     tries = 8 * most
     now = draw.integers(0, total - 1, tries)
@@ -190,7 +192,9 @@ def hand_of(states, bodies):
         return [x, z, x * x, x * z, z * z], [np.cos(yaw), np.sin(yaw), s[:, 1]]
 
     hand = next((i for i, b in enumerate(bodies) if b["kind"] == "Hand"), None)
-    rest = [c for i, b in enumerate(bodies) if i != hand and b["kind"] != "Fixed" for p in about(i) for c in p]
+    rest = [
+        c for i, b in enumerate(bodies) if i != hand and b["kind"] != "Fixed" for p in about(i) for c in p
+    ]
     mine = about(hand)[0] if hand is not None else []
     return np.stack(mine, 1) if mine else None, np.stack([np.ones(len(states)), *rest], 1)
 
@@ -209,4 +213,6 @@ def without_hand(z, hand, rest, ridge=1e-3):
     weighed = torch.linalg.solve(cov, effect.t())
     inside = effect @ weighed
     inside += 1e-9 * inside.diagonal().mean() * torch.eye(len(inside), dtype=inside.dtype)
-    return (torch.eye(len(cov), dtype=cov.dtype) - effect.t() @ torch.linalg.solve(inside, weighed.t())).float()
+    return (
+        torch.eye(len(cov), dtype=cov.dtype) - effect.t() @ torch.linalg.solve(inside, weighed.t())
+    ).float()

@@ -29,7 +29,9 @@ class Examples:
         rows = {False: [], True: []}
         for e in sorted(exp.snapshot(), key=lambda e: e.first):
             draw = np.random.default_rng(e.seed)
-            found = examples(e.states, exp.info[e.scene]["bodies"], phase["ahead_steps"], phase["examples"], draw)
+            found = examples(
+                e.states, exp.info[e.scene]["bodies"], phase["ahead_steps"], phase["examples"], draw
+            )
             rows[exp.held(e)].append(found + e.first)
         empty = [np.zeros((0, 3), np.int64)]
         self.rows, self.checks = (
@@ -58,7 +60,9 @@ def train(run, exp):
     run.keep(model=model)
     of = Examples(exp, z, c["history"], c["frameskip"], phase)
     if not len(of.rows):
-        raise SystemExit(f"{run.recipe.path}: no episode comes to a goal: record some in which bodies are moved")
+        raise SystemExit(
+            f"{run.recipe.path}: no episode comes to a goal: record some in which bodies are moved"
+        )
     erase(model, exp, z)
     run.plan([phase["length"]])
     opt = AdamW([p for p in model.parameters()], phase["optimiser"], phase["clip"], run.world)
