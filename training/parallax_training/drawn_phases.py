@@ -38,11 +38,8 @@ def train(run, exp):
     exp.freeze()
     # Every frame is encoded once: the LeWM stays as it is.
     z = encode_all(
-        lambda frames: model.encoder(frames, False),
-        exp,
-        torch.arange(exp.used, device=exp.device),
-        c["lewm"]["latent_dim"],
-        torch.float16,
+        lambda frames: model.encoder(frames, False), exp, torch.arange(exp.used, device=exp.device),
+        c["lewm"]["latent_dim"], torch.float16,
     )
     futures = Futures(run, exp, z, c, t)
     checks = Futures(run, exp, z, c, t, held=True)

@@ -65,7 +65,7 @@ def train(run, exp):
         )
     erase(model, exp, z)
     run.plan([phase["length"]])
-    opt = AdamW([p for p in model.parameters()], phase["optimiser"], phase["clip"], run.world)
+    opt = AdamW(model.parameters(), phase["optimiser"], phase["clip"], run.world)
     uniform, fill = run.uniform(phase["batch"])
     noise, fill_noise = run.normal(phase["batch"], c["latent_dim"] * c["history"])
     shown = run.shown("loss")

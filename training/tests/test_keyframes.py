@@ -29,7 +29,8 @@ def test_moments_are_those_of_a_known_contact_log():
     found = moments(pushed(), BODIES)
     kinds = [kind for _, kind, _ in found]
     assert kinds == ["made", "rest"], found
-    assert abs(found[0][0] - 20) <= 1 and abs(found[1][0] - 41) <= 1, found
+    assert abs(found[0][0] - 20) <= 1, found
+    assert abs(found[1][0] - 41) <= 1, found
 
 
 def test_a_hand_that_turns_has_a_turning_point():
@@ -43,7 +44,9 @@ def test_a_hand_that_turns_has_a_turning_point():
 def test_stations_lie_between_now_and_the_goal_and_the_goal_is_the_last():
     found = examples(pushed(), BODIES, 60, 400, np.random.default_rng(1))
     now, goal, station = found.T
-    assert len(found) > 50 and (now < station).all() and (station <= goal).all()
+    assert len(found) > 50
+    assert (now < station).all()
+    assert (station <= goal).all()
     at = {m[0] for m in moments(pushed(), BODIES)}
     assert all(s in at or s == g for s, g in zip(station, goal, strict=True))
     assert (station[now > max(at)] == goal[now > max(at)]).all()
@@ -76,7 +79,8 @@ def test_a_head_tells_two_ways_apart():
         opt.zero_grad(), loss.backward(), opt.step()
     z, goal = torch.randn(64, 8), torch.randn(64, 8)
     p, latents, steps = model.proposals(z, goal)
-    assert p.shape == (64, MODES) and torch.allclose(p.sum(1), torch.ones(64), atol=1e-5)
+    assert p.shape == (64, MODES)
+    assert torch.allclose(p.sum(1), torch.ones(64), atol=1e-5)
     way = (latents - z[:, None]).mean(2)
     for side, expected in ((1.0, 10.0), (-1.0, 30.0)):
         mine = (way - side).abs() < 0.3
