@@ -14,7 +14,7 @@ use parallax::model::generative::{
 };
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
-use parallax::model::jepa::{Lewm, Proposal, joint_loss};
+use parallax::model::jepa::{Keyframes, Lewm, Proposal, joint_loss};
 use parallax::model::nn::{Params, Rng};
 use parallax::train::drawn;
 use parallax::train::latent::{Examples, FrameBatch, Step, dynamics_loss, reconstruction_loss};
@@ -259,6 +259,12 @@ fn main() -> anyhow::Result<()> {
                 keep(&mut out, "goal", &goal);
                 keep(&mut out, "proposed", &prior.forward(&z, &goal)?);
             }
+            if Keyframes::is_in(&params) {
+                let head = Keyframes::new(c.latent_dim, c.history, &params)?;
+                let goal = rng.normal((n, c.latent_dim), &device)?;
+                keep(&mut out, "keyframes.goal", &goal);
+                keep(&mut out, "keyframes.said", &head.forward(&z, &goal)?);
+            }
             // Two sequences; without SIGReg, whose directions are drawn within.
             let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
             keep(&mut out, "actions", &actions);
@@ -387,6 +393,12 @@ fn main() -> anyhow::Result<()> {
             let squared = recipe.autoencoder.squared_weight;
             let given = (&params, bytes.as_slice());
             latents::<Autoencoder>(&mut out, &recipe.model, squared, given, &mut rng)?;
+        }
+        Architecture::Keyframes(_) => {
+            anyhow::bail!(
+                "{}: a model's folder holds the recipe of the model",
+                dir.display()
+            )
         }
         Architecture::TokenDiffusion(recipe) => {
             let config: TokenDiffusionConfig = folder::network(dir)?;

@@ -40,6 +40,9 @@ pub struct Planning {
     /// What pictures are compared by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<String>,
+    /// SHA-256 of the head that said where to go next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyframes_sha256: Option<String>,
 }
 
 /// Who takes part.

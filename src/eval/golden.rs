@@ -213,7 +213,11 @@ fn proposals_of(model: &dyn WorldModel, scene: &Arc<Scene>, eye: &Eye) -> Result
     let frame = Frame::new(eye.size(), eye.look(&reality).rgb);
     let latent = model.observe(&Context::one(frame.clone()))?;
     let (steps, dim) = (model.shape().frameskip, scene.actions.dim());
-    prior.propose(&latent, &Goal { frame }, 1, steps, dim, SEED)?;
+    let goal = Goal {
+        frame,
+        latent: None,
+    };
+    prior.propose(&latent, &goal, 1, steps, dim, SEED)?;
     Ok(PROPOSALS)
 }
 

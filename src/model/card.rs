@@ -111,6 +111,9 @@ pub struct Card {
     /// SHA-256 of `readouts.safetensors`, hexadecimal; none where nothing is read out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readouts: Option<String>,
+    /// SHA-256 of `keyframes.safetensors`, hexadecimal; none where no structured moments were learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyframes: Option<String>,
     /// Frames that losses were computed over; 0 where they were not counted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub frames: u64,
@@ -144,6 +147,7 @@ impl Card {
             sha256: String::new(),
             notes: String::new(),
             readouts: None,
+            keyframes: None,
             frames: 0,
             stages: Vec::new(),
             licence: "MIT OR Apache-2.0".into(),

@@ -26,6 +26,8 @@ pub struct Facets<'a> {
     pub surprise: Option<&'a dyn Surprise>,
     /// It learned which actions experience took.
     pub proposals: Option<&'a dyn Proposals>,
+    /// It learned which structured moment comes next on the way to a goal.
+    pub stations: Option<&'a dyn Stations>,
 }
 
 impl<'a> Facets<'a> {
@@ -271,4 +273,50 @@ pub trait Proposals: Send + Sync {
         dim: usize,
         seed: u64,
     ) -> Result<Actions, ModelError>;
+}
+
+/// A moment to reach on the way to a goal: contact made or lost, a body come to rest, a turning point, or
+/// the goal itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Station {
+    /// Its latent, `[D]`.
+    pub latent: Vec<f32>,
+    /// Control steps from now until then.
+    pub steps: f32,
+    /// How probable the model holds it among its proposals.
+    pub probability: f32,
+    /// Whether it is the goal.
+    pub is_goal: bool,
+    /// Distance to it when it was chosen, in the model's units.
+    pub away: f32,
+    /// Where the model's probes place bodies there (n = steps = 1); none where it has no probes.
+    pub places: Option<ProbedStates>,
+}
+
+/// Learned, on its own frozen latents, which structured moments lie between a moment and a goal.
+pub trait Stations: Send + Sync {
+    /// Proposals for the next one, the most probable first.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where latent or goal does not fit.
+    fn next(&self, latent: &Latent, goal: &Goal) -> Result<Vec<Station>, ModelError>;
+
+    /// The goal as the last station.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where the goal does not fit.
+    fn last(&self, goal: &Goal) -> Result<Station, ModelError>;
+
+    /// A station as a latent in which it has stood still for as long as the model looks back.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where the station is of another size.
+    fn arrived(&self, station: &Station) -> Result<Latent, ModelError>;
+
+    /// Distance of a moment to a station, in the units of [`Plans::distance`]; `hand`: whether it counts
+    /// where the hand is.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where latent or station does not fit.
+    fn distance(&self, latent: &Latent, station: &Station, hand: bool) -> Result<f32, ModelError>;
 }

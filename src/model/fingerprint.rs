@@ -80,6 +80,7 @@ impl Question {
             next,
             goal: Goal {
                 frame: frames[now + AHEAD].clone(),
+                latent: None,
             },
             later: frames[now + 1..].to_vec(),
         })
@@ -98,6 +99,7 @@ pub fn of(trained: &Trained, scene: &Arc<Scene>) -> Result<Vec<f32>, ModelError>
             let mut answers = policy.act(&q.context, &q.goal, q.ahead.dim)?;
             let other = Goal {
                 frame: q.context.frames[0].clone(),
+                latent: None,
             };
             answers.extend(policy.act(&q.context, &other, q.ahead.dim)?);
             answers

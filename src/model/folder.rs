@@ -23,22 +23,30 @@ pub const WEIGHTS: &str = "model.safetensors";
 /// The weights of probes and diagnostic decoder, where there are any.
 pub const READOUTS: &str = "readouts.safetensors";
 
+/// The weights of a head that proposes structured moments, where there is one: trained afterwards, it leaves
+/// the weights and their checksum alone.
+pub const KEYFRAMES: &str = "keyframes.safetensors";
+/// What that head was trained with.
+pub const KEYFRAMES_RECIPE: &str = "keyframes.ron";
+
 /// Whether a tensor belongs to a read-out.
 pub fn is_readout(name: &str) -> bool {
     ["probe.", "decoder."].iter().any(|p| name.starts_with(p))
 }
 
-/// The weights of a folder, those of read-outs included.
+/// The weights of a folder, those of read-outs and of keyframes included.
 ///
 /// # Errors
 /// [`WeightsError`] naming the file and the tensor at fault.
 pub fn weights(dir: &Path, device: &Device) -> Result<Params, WeightsError> {
     let params = Params::load(&dir.join(WEIGHTS), device)?;
-    let readouts = dir.join(READOUTS);
-    match readouts.is_file() {
-        true => params.and(&readouts),
-        false => Ok(params),
+    let mut params = params;
+    for beside in [READOUTS, KEYFRAMES].map(|name| dir.join(name)) {
+        if beside.is_file() {
+            params = params.and(&beside)?;
+        }
     }
+    Ok(params)
 }
 
 /// A network's settings as `model.ron` says them.

@@ -141,11 +141,17 @@ pub fn find(models: &Path, name: &str) -> Result<PathBuf, ModelError> {
 /// The weights are of a sane size and those that the card names.
 fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
     check_file(&dir.join(folder::WEIGHTS), Some(&card.sha256))?;
-    let readouts = dir.join(folder::READOUTS);
-    match card.readouts.is_some() || readouts.is_file() {
-        true => check_file(&readouts, card.readouts.as_ref()),
-        false => Ok(()),
+    let beside = [
+        (folder::READOUTS, &card.readouts),
+        (folder::KEYFRAMES, &card.keyframes),
+    ];
+    for (name, sha256) in beside {
+        let path = dir.join(name);
+        if sha256.is_some() || path.is_file() {
+            check_file(&path, sha256.as_ref())?;
+        }
     }
+    Ok(())
 }
 
 fn check_file(path: &Path, sha256: Option<&String>) -> Result<(), ModelError> {

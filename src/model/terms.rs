@@ -86,6 +86,9 @@ impl Actions {
 pub struct Goal {
     /// What it should look like in the end.
     pub frame: Frame,
+    /// In place of the frame's: a latent `[D]` of the model that is asked, such as a
+    /// [`Station`](super::facets::Station)'s. Only a model that hands such latents out takes them.
+    pub latent: Option<Vec<f32>>,
 }
 
 impl Goal {
@@ -93,6 +96,15 @@ impl Goal {
     pub fn new(size: usize, frame: Vec<u8>) -> Self {
         Self {
             frame: Frame::new(size, frame),
+            latent: None,
+        }
+    }
+
+    /// The same goal, aimed at by a latent.
+    pub fn at(&self, latent: Vec<f32>) -> Self {
+        Self {
+            latent: Some(latent),
+            ..self.clone()
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One planner drives every camp, the oracle included: it sees only [`WorldModel`], latents and distances.
 //! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the
-//! searches; `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the
+//! searches; `stations.rs` lets any of them go from one structured moment to the next; `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the
 //! floor (random) beside it.
 
 mod budget;
@@ -14,6 +14,7 @@ mod mppi;
 mod noise;
 mod plan;
 mod search;
+mod stations;
 
 pub use budget::Budget;
 pub use cem::Cem;
@@ -26,6 +27,7 @@ pub use mppi::Mppi;
 pub use noise::coloured;
 pub use plan::{Elite, IterationTrace, Plan};
 pub use search::CostShape;
+pub use stations::Stations;
 
 use crate::model::{Cancel, Goal, Latent, Metric, ModelError, Sampling, WorldModel};
 

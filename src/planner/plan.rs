@@ -1,5 +1,7 @@
 //! The outcome of a search, open to inspection.
 
+use crate::model::facets::Station;
+
 /// One iteration of a search, for display.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IterationTrace {
@@ -40,6 +42,9 @@ pub struct Plan {
     pub model_steps: usize,
     /// Control steps of the first token that were taken already: above 0 only after [`Plan::shifted`].
     pub phase: usize,
+    /// Moments to reach on the way, the nearest first and the goal last: the search aimed at the first of
+    /// them. Empty where a planner aims at the goal itself.
+    pub stations: Vec<Station>,
 }
 
 impl Plan {
@@ -58,6 +63,9 @@ impl Plan {
         };
         self.elites = vec![last.into_iter().map(rest).collect()];
         self.phase = (self.phase + steps) % hold.max(1);
+        self.stations
+            .iter_mut()
+            .for_each(|s| s.steps -= steps as f32);
         self
     }
 }

@@ -5,6 +5,7 @@ use super::error::{TrainError, io};
 use super::recipe::Recipe;
 use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
 use super::recipes::drawn::DrawnRecipe;
+use super::recipes::keyframes::KeyframesRecipe;
 use super::recipes::latent::LatentRecipe;
 use super::recipes::lewm::LewmRecipe;
 use super::recipes::pixel::DiffusionRecipe;
@@ -56,6 +57,8 @@ pub enum Architecture {
     DrawnLewm(DrawnRecipe),
     /// A latent diffusion over a finished V-JEPA's patch tokens: a hybrid.
     TokenDiffusion(TokenRecipe),
+    /// The next structured moments on the way to a goal, on a finished LeWM.
+    Keyframes(KeyframesRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
     /// A learned distance to a goal, for planners that imagine pixels.
@@ -72,6 +75,7 @@ impl Architecture {
             Self::LatentDiffusion(_) => "latent_diffusion",
             Self::DrawnLewm(_) => "drawn_lewm",
             Self::TokenDiffusion(_) => "token_diffusion",
+            Self::Keyframes(_) => "lewm",
             Self::Cloning(_) => "cloning",
             Self::StepsToGo(_) => "steps_to_go",
         }
@@ -90,6 +94,7 @@ impl Architecture {
             Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
             Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
             Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
+            Self::Keyframes(recipe) => Box::new(recipe.clone()),
             Self::Cloning(recipe) => pairwise(recipe, Target::Action),
             Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
         }

@@ -18,13 +18,15 @@ use crate::system::{FolderLock, files};
 use std::path::{Path, PathBuf};
 
 /// Files that make up a model folder; what else lies there is left alone.
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     RECIPE,
     folder::NETWORK,
     "curve.jsonl",
     "readouts.json",
     "rollouts.png",
     folder::READOUTS,
+    folder::KEYFRAMES,
+    folder::KEYFRAMES_RECIPE,
     folder::WEIGHTS,
     "card.ron",
 ];

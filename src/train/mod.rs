@@ -42,6 +42,7 @@ pub use readouts::probing;
 pub use readouts::proposal::ProposalPhase;
 pub use recipes::bench::bench_lewm_step;
 pub use recipes::cloning::CloningRecipe;
+pub use recipes::keyframes::{KeyframesPhase, KeyframesRecipe};
 pub use recipes::lewm::{JointPhase, LewmRecipe, PredictorPhase};
 pub use recipes::pace::Pace;
 pub use recipes::vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};

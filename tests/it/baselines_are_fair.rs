@@ -128,7 +128,10 @@ fn a_clone_learns_loads_and_acts_and_is_no_world_model() {
     let mut reflex = Reflex::new(policy);
     let mut sight = Sight {
         context: Context::one(frame.clone()),
-        goal: Goal { frame },
+        goal: Goal {
+            frame,
+            latent: None,
+        },
         dim: 2,
     };
     let action = reflex.decide(&sight, &Cancel::new()).unwrap();

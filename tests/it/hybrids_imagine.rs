@@ -72,7 +72,7 @@ fn situation() -> (Context, Actions, Goal) {
         dim: 2,
         data: (0..24).map(|i| (i as f32 * 0.7).sin()).collect(),
     };
-    (context, actions, Goal { frame: frame(30) })
+    (context, actions, Goal::new(frame(30).size, frame(30).data))
 }
 
 #[test]

@@ -371,6 +371,7 @@ fn a_trained_folder_loads_and_imagines() {
         .unwrap();
     let goal = Goal {
         frame: frame.clone(),
+        latent: None,
     };
     let can = model.facets();
     let distance = model.distance(&rollouts, &goal, &Metric::Own).unwrap();

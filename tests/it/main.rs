@@ -62,6 +62,7 @@ mod rooms_stand_in_order;
 mod scenes_are_checked;
 #[cfg(feature = "app")]
 mod screens_show_what_they_say;
+mod stations_lead_to_goals;
 mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;

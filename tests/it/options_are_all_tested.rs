@@ -88,6 +88,20 @@ fn the_settings_of_a_search_reach_it() {
     );
     assert_eq!(told["warm_start"], false);
     assert_eq!(run("--ms 20")["budget"]["milliseconds"], 20);
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("s.json");
+    let line = "eval control --scene push --model lewm-push --episodes 1 --no-references --planner stations \
+                --tried 2 --near 0.3 --candidates 8 --iterations 1 --seed 900000";
+    parallax(&format!("{line} --json {}", json.display()))
+        .assert()
+        .success();
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(told["planner"], "stations");
+    assert_eq!(told["keyframes_sha256"].as_str().map(str::len), Some(64));
+    let error = refusal("eval control --scene reach --model lewm-reach --episodes 1 --tried 2");
+    assert!(error.contains("tried"), "{error}");
+    let error = refusal("eval control --scene reach --model lewm-reach --episodes 1 --near 0.3");
+    assert!(error.contains("near"), "{error}");
     let line = "eval control --scene reach --model lewm-reach --episodes 1 --proposals 2";
     let error = refusal(line);
     assert!(

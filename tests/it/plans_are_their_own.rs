@@ -34,7 +34,10 @@ fn models() -> [Arc<dyn WorldModel>; 2] {
 fn situation() -> (Context, Goal) {
     let data = moving_squares(1, 8);
     let frame = |t: usize| Frame::new(data.size, data.frame(t).to_vec());
-    (Context::one(frame(0)), Goal { frame: frame(7) })
+    (
+        Context::one(frame(0)),
+        Goal::new(frame(7).size, frame(7).data),
+    )
 }
 
 fn plan(model: &dyn WorldModel) -> Plan {

@@ -470,6 +470,7 @@ fn a_trained_folder_of_two_stages_loads_and_imagines_the_same() {
             data: (0..70 * 20).map(|_| 2. * rng.f32() - 1.).collect(),
         };
         let goal = Goal {
+            latent: None,
             frame: later.clone(),
         };
         let imagine = |model: &VjepaModel| {

@@ -10,11 +10,13 @@ from safetensors.torch import load_file, save_file
 
 FILES = ("card.ron", "model.ron", "train.ron", "model.safetensors", "curve.jsonl")
 READOUTS = ("readouts.json", "readouts.safetensors")
+KEYFRAMES = ("keyframes.safetensors", "keyframes.ron")
 
 
 def load_weights(folder):
-    """A model folder's weights in f32, those of read-outs included."""
-    files = [os.path.join(folder, name) for name in ("model.safetensors", "readouts.safetensors")]
+    """A model folder's weights in f32, those of read-outs and keyframes included."""
+    names = ("model.safetensors", "readouts.safetensors", "keyframes.safetensors")
+    files = [os.path.join(folder, name) for name in names]
     return {k: v.float() for f in files if os.path.exists(f) for k, v in load_file(f).items()}
 
 
@@ -129,7 +131,7 @@ def pack(path, folders):
             for folder in folders:
                 name = os.path.basename(os.path.normpath(folder))
                 for file in sorted(os.listdir(folder)):
-                    if file in FILES or file in READOUTS:
+                    if file in (*FILES, *READOUTS, *KEYFRAMES):
                         tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
         os.replace(part, path)
     finally:

@@ -13,6 +13,7 @@ from . import (
     diffusion_phases,
     drawn_phases,
     export,
+    keyframes_phases,
     latent_phases,
     lewm_phases,
     start,
@@ -31,6 +32,7 @@ RECIPES = {
     "LatentDiffusion": latent_phases,
     "DrawnLewm": drawn_phases,
     "TokenDiffusion": tokens_phases,
+    "Keyframes": keyframes_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }
@@ -111,6 +113,8 @@ def hardware(device, world):
 
 def write(run, exp, module, tensors, about, unfinished=False):
     """The model folder; also, marked as such, while the training still goes on."""
+    if hasattr(module, "write"):  # what is added to a finished folder
+        return module.write(run, exp, tensors, about)
     kind, config = run.recipe.kind, run.recipe.config
     steps = ", ".join(f"{n} {name}" for name, n in run.steps.items() if n)
     late = " Stopped before its planned end." if run.cut else f" {UNFINISHED}" if unfinished else ""

@@ -15,6 +15,7 @@ from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
 from parallax_training.diffusion import Unet
 from parallax_training.drawn import Drawn
+from parallax_training.keyframes import Keyframes
 from parallax_training.latent import Autoencoder, Dit, dynamics_loss
 from parallax_training.layers import ResidualNet
 from parallax_training.lewm import Lewm, sigreg
@@ -55,11 +56,11 @@ def same_gradients(network, loss, given, prefix="", name="loss"):
     assert compared > 4
 
 
-@pytest.mark.parametrize("model", ["lewm-all", "lewm-push", "lewm-strike"])
+@pytest.mark.parametrize("model", ["lewm-all", "lewm-gather", "lewm-push", "lewm-strike"])
 def test_lewm(model, parallax, fixture_of):
     recipe, weights = opened(model, parallax)
     given, net = fixture_of(model), Lewm(recipe.model)
-    fill(net, weights, without=("probe", "decoder", "proposal", "whitening"))
+    fill(net, weights, without=("probe", "decoder", "proposal", "whitening", "keyframes"))
     with torch.no_grad():
         assert torch.allclose(net.encoder(given["frames"]), given["latents"], **CLOSE)
         assert torch.allclose(net.predict(given["z"], given["a"]), given["next"], **CLOSE)
@@ -68,6 +69,10 @@ def test_lewm(model, parallax, fixture_of):
         prior = ResidualNet((c["history"] + 1) * c["latent_dim"], 256, 2, c["action_dim"])
         fill(prior, weights, "proposal.")
         assert torch.allclose(prior(torch.cat([given["z"], given["goal"]], 1)), given["proposed"], **CLOSE)
+    if "keyframes.said" in given:
+        head = Keyframes(recipe.model["latent_dim"], recipe.model["history"])
+        fill(head, weights, "keyframes.")
+        assert torch.allclose(head(given["z"], given["keyframes.goal"]), given["keyframes.said"], **CLOSE)
     w = {**recipe.body["joint"]["weights"], "sigreg": 0.0}
     loss, _ = net.joint(given["frames"], given["actions"], torch.randn(4, recipe.model["latent_dim"]), w)
     same_gradients(net, loss, given)

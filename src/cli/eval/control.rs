@@ -227,6 +227,10 @@ pub(super) fn planning(args: &ActorArgs, plans: &Suspect) -> Planning {
         proposals: args.proposals,
         nfe: plans.model.nfe(plans.sampling),
         distance: pixels.then(|| plans.metric.id().to_string()),
+        keyframes_sha256: args
+            .has_stations()
+            .then(|| plans.model.card().keyframes.clone())
+            .flatten(),
     }
 }
 

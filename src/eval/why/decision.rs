@@ -117,6 +117,13 @@ impl Decision {
             let at = some.iter().filter_map(of);
             at.map(|i| (guess[i], truth[i])).unzip()
         };
+        // What the search aimed at may be a station on the way.
+        let station = self.plan.stations.first().filter(|s| !s.is_goal);
+        let aim = station.map_or_else(|| senses.goal.clone(), |s| senses.goal.at(s.latent.clone()));
+        let aimed = Senses {
+            goal: &aim,
+            ..*senses
+        };
         let mut rounds = Vec::new();
         for pick in &chosen.bests {
             let Some(at) = of(pick) else { continue };
@@ -125,7 +132,7 @@ impl Decision {
                 data: row(&self.batches[pick.0].actions, pick.1).to_vec(),
                 ..plan
             };
-            let distances = senses.corrected(&self.context, &self.reality, &actions)?;
+            let distances = aimed.corrected(&self.context, &self.reality, &actions)?;
             let corrected = weighted(&distances, 1, shape);
             rounds.push(Round {
                 iteration: pick.0 + 1,

@@ -3,12 +3,14 @@
 //!
 //! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
 //! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
-//! `proposal.rs` the action prior that a search may take candidates from. `world.rs` is the
+//! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
+//! moments that a planner may go by. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
 //! predictor, and `shared.rs` what folders and inputs have in common.
 
 mod config;
 mod decoder;
+mod keyframes;
 mod lewm;
 mod losses;
 mod planning;
@@ -21,6 +23,7 @@ mod world;
 
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
+pub use keyframes::{Keyframes, MODES};
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
 pub use planning::{LewmModel, LewmPredictor};

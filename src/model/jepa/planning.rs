@@ -1,8 +1,8 @@
 //! A trained LeWM as the predictor of a world model.
 
 use super::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
-use super::{ActionBlock, Decoder, Lewm, LewmConfig, ProbeSpec, Proposal};
-use crate::model::facets::{Decodes, Facets, Proposals};
+use super::{ActionBlock, Decoder, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
+use crate::model::facets::{Decodes, Facets, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
 use candle_core::{Device, Result, Tensor};
@@ -19,6 +19,7 @@ pub struct LewmPredictor {
     whitening: Option<Tensor>,
     decoder: Option<Decoder>,
     proposal: Option<Proposal>,
+    keyframes: Option<Keyframes>,
 }
 
 impl LewmPredictor {
@@ -42,6 +43,9 @@ impl Predictor for LewmPredictor {
             whitening: whitening_of(config.cost, d, params)?,
             proposal: Proposal::is_in(params)
                 .then(|| Proposal::new(d, config.history, config.action_dim, params))
+                .transpose()?,
+            keyframes: Keyframes::is_in(params)
+                .then(|| Keyframes::new(d, config.history, params))
                 .transpose()?,
             decoder: spec.and_then(|s| s.decoder).map(decoder).transpose()?,
             model,
@@ -120,6 +124,7 @@ impl Predictor for LewmPredictor {
         Facets {
             decoder: networks.decoder.is_some().then_some(world),
             proposals: networks.proposal.is_some().then_some(world),
+            stations: networks.keyframes.is_some().then_some(world),
             ..facets
         }
     }
@@ -155,10 +160,68 @@ impl Proposals for LewmModel {
         let networks = &self.predictor;
         let prior = networks.proposal.as_ref();
         let none = || self.inputs().fault("learned no prior over actions".into());
-        let goal = self.encode(&goal.frame)?;
+        let goal = self.encode_goal(goal)?;
         let shape = (n, steps, dim);
         Ok(prior
             .ok_or_else(none)?
             .draw(&networks.model, start, &goal, shape, seed)?)
+    }
+}
+
+impl LewmModel {
+    fn keyframes(&self) -> std::result::Result<&Keyframes, ModelError> {
+        let head = self.predictor.keyframes.as_ref();
+        head.ok_or_else(|| self.inputs().fault("learned no keyframes".into()))
+    }
+
+    /// The station with the bodies' places that probes read there.
+    fn placed(&self, station: Station) -> std::result::Result<Station, ModelError> {
+        let row = self.row(&station.latent, "station")?;
+        let places = match &self.read_outs {
+            Some(probes) => Some(probes.states(&self.predictor.summary(&row)?, 1)?),
+            None => None,
+        };
+        Ok(Station { places, ..station })
+    }
+}
+
+impl Stations for LewmModel {
+    fn next(&self, latent: &Latent, goal: &Goal) -> std::result::Result<Vec<Station>, ModelError> {
+        let now: &Tensor = latent.get(&self.card.name)?;
+        let found = self.keyframes()?.propose(now, &self.encode_goal(goal)?)?;
+        found.into_iter().map(|s| self.placed(s)).collect()
+    }
+
+    fn last(&self, goal: &Goal) -> std::result::Result<Station, ModelError> {
+        self.placed(Station {
+            latent: self.encode_goal(goal)?.flatten_all()?.to_vec1()?,
+            probability: 1.0,
+            is_goal: true,
+            ..Station::default()
+        })
+    }
+
+    fn arrived(&self, station: &Station) -> std::result::Result<Latent, ModelError> {
+        let row = self.row(&station.latent, "station")?;
+        let rows = vec![row; self.predictor.sizes().history];
+        Ok(Latent::new(Tensor::cat(&rows, 1)?))
+    }
+
+    fn distance(
+        &self,
+        latent: &Latent,
+        station: &Station,
+        hand: bool,
+    ) -> std::result::Result<f32, ModelError> {
+        let now: &Tensor = latent.get(&self.card.name)?;
+        let d = self.predictor.sizes().latent;
+        let mut now = now.narrow(1, now.dim(1)? - d, d)?.contiguous()?;
+        let mut then = self.row(&station.latent, "station")?;
+        if !hand {
+            let head = self.keyframes()?;
+            (now, then) = (head.without_hand(&now)?, head.without_hand(&then)?);
+        }
+        let found: Vec<f32> = self.predictor.distance(&now, &then)?.to_vec1()?;
+        Ok(found.first().copied().unwrap_or(f32::NAN))
     }
 }

@@ -176,7 +176,7 @@ pub(super) fn whitening_of(
 pub struct JepaWorld<P> {
     pub(super) card: Card,
     pub(super) predictor: P,
-    read_outs: Option<ReadOuts>,
+    pub(super) read_outs: Option<ReadOuts>,
     parameters: u64,
 }
 
@@ -249,6 +249,28 @@ impl<P: Predictor> JepaWorld<P> {
     pub(in crate::model) fn encode(&self, frame: &Frame) -> Result<Tensor, ModelError> {
         self.check(frame)?;
         Ok(self.predictor.encode(frame)?)
+    }
+
+    /// The latent `[1, D]` of a goal: of its frame, unless it is given as a latent.
+    pub(super) fn encode_goal(&self, goal: &Goal) -> Result<Tensor, ModelError> {
+        match &goal.latent {
+            Some(latent) => self.row(latent, "goal"),
+            None => self.encode(&goal.frame),
+        }
+    }
+
+    /// Numbers of a latent as `[1, D]`; `what` names them in an error.
+    pub(super) fn row(&self, latent: &[f32], what: &str) -> Result<Tensor, ModelError> {
+        let (found, expected) = (latent.len(), self.predictor.sizes().latent);
+        if found != expected {
+            let message = format!("{what}: found a latent of {found} numbers, expected {expected}");
+            return Err(self.inputs().fault(message));
+        }
+        Ok(Tensor::from_slice(
+            latent,
+            (1, expected),
+            self.predictor.device(),
+        )?)
     }
 
     /// Action blocks `[N, T, frameskip·A]`.
@@ -355,7 +377,7 @@ impl<P: Predictor> Plans for JepaWorld<P> {
     ) -> Result<Vec<f32>, ModelError> {
         self.check_metric(metric)?;
         let (z, _) = self.imagined(rollouts)?;
-        let goal = self.encode(&goal.frame)?;
+        let goal = self.encode_goal(goal)?;
         Ok(self.latent_distance(z, &goal)?.to_vec1()?)
     }
 
@@ -386,7 +408,7 @@ impl<P: Predictor> Plans for JepaWorld<P> {
             )));
         }
         let z = step_by_step(&self.predictor, start, blocks.as_tensor(), cancel)?;
-        let goal = self.encode(&goal.frame)?;
+        let goal = self.encode_goal(goal)?;
         let distances = self.latent_distance(&z, &goal)?;
         let weights = Tensor::from_slice(weights, (1, steps), self.predictor.device())?;
         let total = distances
@@ -426,13 +448,13 @@ impl<P: Predictor> Latents for JepaWorld<P> {
             steps,
             dim,
             data: z.flatten_all()?.to_vec1()?,
-            goal: self.encode(&goal.frame)?.flatten_all()?.to_vec1()?,
+            goal: self.encode_goal(goal)?.flatten_all()?.to_vec1()?,
         }))
     }
 }
 
 impl<P: Predictor> JepaWorld<P> {
-    fn probes(&self) -> Result<&ReadOuts, ModelError> {
+    pub(super) fn probes(&self) -> Result<&ReadOuts, ModelError> {
         let probes = self.read_outs.as_ref();
         probes.ok_or_else(|| self.inputs().fault("has no probes".into()))
     }

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod cloning;
 pub mod drawn;
+pub mod keyframes;
 pub mod latent;
 pub mod lewm;
 pub mod pace;

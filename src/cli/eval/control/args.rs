@@ -2,7 +2,7 @@
 
 use super::super::subject::{NfeArgs, SubjectArgs, episodes};
 use crate::model::WorldModel;
-use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
+use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner, Stations};
 use crate::task::GoalKind;
 
 /// Success, latency and cost of a controller.
@@ -73,9 +73,15 @@ pub struct ActorArgs {
     #[arg(long, value_enum)]
     goals: Option<Goals>,
     /// Candidates of a search's first iteration that come from the model's action prior, where it learned one
-    /// (cem, icem) [default: 0]
+    /// (cem, icem, stations) [default: 0]
     #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
+    /// Next structured moments that are searched at most (stations) [default: 1]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(super) tried: Option<usize>,
+    /// Share of the distance to a structured moment at which it is reached (stations) [default: 0.1]
+    #[arg(long, value_name = "SHARE", value_parser = beta)]
+    pub(super) near: Option<f32>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +94,8 @@ pub(super) enum Search {
     Mppi,
     /// Adam along the model's gradient (LeWM)
     Gradient,
+    /// icem from one structured moment to the next, for models that learned them (keyframes)
+    Stations,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,12 +168,17 @@ impl ActorArgs {
 
     /// Whether the search colours its noise.
     pub(super) fn has_coloured_noise(&self) -> bool {
-        self.search() == Search::Icem
+        matches!(self.search(), Search::Icem | Search::Stations)
+    }
+
+    /// Whether the search goes from station to station.
+    pub(super) fn has_stations(&self) -> bool {
+        self.search() == Search::Stations
     }
 
     /// Whether the search can begin with a model's proposals.
     pub(super) fn takes_proposals(&self) -> bool {
-        matches!(self.search(), Search::Cem | Search::Icem)
+        matches!(self.search(), Search::Cem | Search::Icem | Search::Stations)
     }
 
     /// The options that were given, by name.
@@ -185,6 +198,8 @@ impl ActorArgs {
             ("cost", self.cost.is_some()),
             ("goals", self.goals.is_some()),
             ("proposals", self.proposals.is_some()),
+            ("tried", self.tried.is_some()),
+            ("near", self.near.is_some()),
         ];
         all.iter().filter(|o| o.1).map(|o| o.0).collect()
     }
@@ -212,16 +227,13 @@ impl ActorArgs {
                     ..preset
                 })
             }
-            Search::Icem => {
-                let preset = Icem::default();
-                Box::new(Icem {
-                    shape,
-                    proposals,
-                    beta: self.beta.unwrap_or(preset.beta),
-                    sigma: sigma(preset.sigma),
-                    ..preset
-                })
-            }
+            Search::Icem => Box::new(self.icem()),
+            Search::Stations => Box::new(Stations {
+                search: Box::new(self.icem()),
+                tried: self.tried.unwrap_or(Stations::default().tried),
+                near: self.near.unwrap_or(Stations::default().near),
+                ..Stations::default()
+            }),
             Search::Mppi => {
                 let preset = Mppi::default();
                 Box::new(Mppi {
@@ -238,6 +250,17 @@ impl ActorArgs {
                     ..preset
                 })
             }
+        }
+    }
+
+    fn icem(&self) -> Icem {
+        let preset = Icem::default();
+        Icem {
+            shape: self.shape(),
+            proposals: self.proposals.unwrap_or(0),
+            beta: self.beta.unwrap_or(preset.beta),
+            sigma: self.sigma.unwrap_or(preset.sigma),
+            ..preset
         }
     }
 

@@ -36,6 +36,7 @@ pub fn check(args: &ActorArgs, name: &str, actor: Actor) -> Result<()> {
             (Actor::Model { pixels }, "distance") => pixels,
             (_, "beta") => args.has_coloured_noise(),
             (_, "proposals") => args.takes_proposals(),
+            (_, "tried" | "near") => args.has_stations(),
             _ => true,
         };
         if !looked_at {
