@@ -8,7 +8,11 @@ import subprocess
 from pathlib import Path
 
 # Of recipes that go on from another kind of model: the field that names its folder, and their own sizes.
-HYBRIDS = {"DrawnLewm": ("lewm", "denoiser"), "TokenDiffusion": ("jepa", "diffusion")}
+HYBRIDS = {
+    "Belief": ("lewm", "belief"),
+    "DrawnLewm": ("lewm", "denoiser"), 
+    "TokenDiffusion": ("jepa", "diffusion"),
+}
 
 
 def program(given=None):
@@ -62,7 +66,7 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        sizes = {"DrawnLewm": lambda m: m["lewm"], "TokenDiffusion": lambda m: m["diffusion"]}
+        sizes = {"Belief": lambda m: m["lewm"], "DrawnLewm": lambda m: m["lewm"], "TokenDiffusion": lambda m: m["diffusion"]}
         return sizes.get(self.kind, lambda m: m)(self.model)["action_dim"]
 
     @property

@@ -9,6 +9,7 @@ import time
 import torch
 
 from . import (
+    belief_phases,
     cloning,
     diffusion_phases,
     drawn_phases,
@@ -29,6 +30,7 @@ RECIPES = {
     "VjepaAc": vjepa_phases,
     "PixelDiffusion": diffusion_phases,
     "LatentDiffusion": latent_phases,
+    "Belief": belief_phases,
     "DrawnLewm": drawn_phases,
     "TokenDiffusion": tokens_phases,
     "Cloning": cloning,

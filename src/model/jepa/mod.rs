@@ -5,8 +5,9 @@
 //! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
 //! `proposal.rs` the action prior that a search may take candidates from. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
-//! predictor, and `shared.rs` what folders and inputs have in common.
+//! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs have in common.
 
+mod belief;
 mod config;
 mod decoder;
 mod lewm;
@@ -19,6 +20,7 @@ pub mod vjepa;
 mod whiten;
 mod world;
 
+pub use belief::{Belief, BeliefConfig, BeliefModel, BeliefPredictor, BeliefSizes};
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
 pub use lewm::Lewm;
