@@ -1,7 +1,8 @@
 """A belief beside the latents of a finished LeWM, so that what is hidden goes on being.
 
 As `src/model/jepa/belief.rs`. The LeWM stays as it is. A GRU reads its latents, seen or imagined, with the
-actions that led to them; what it holds corrects the LeWM's next latent, and read-outs see it beside the latent.
+actions that led to them; what it holds corrects the LeWM's next latent, and read-outs see it beside the
+latent.
 """
 
 import torch

@@ -10,7 +10,7 @@ from pathlib import Path
 # Of recipes that go on from another kind of model: the field that names its folder, and their own sizes.
 HYBRIDS = {
     "Belief": ("lewm", "belief"),
-    "DrawnLewm": ("lewm", "denoiser"), 
+    "DrawnLewm": ("lewm", "denoiser"),
     "TokenDiffusion": ("jepa", "diffusion"),
 }
 
@@ -66,8 +66,8 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        sizes = {"Belief": lambda m: m["lewm"], "DrawnLewm": lambda m: m["lewm"], "TokenDiffusion": lambda m: m["diffusion"]}
-        return sizes.get(self.kind, lambda m: m)(self.model)["action_dim"]
+        part = {"Belief": "lewm", "DrawnLewm": "lewm", "TokenDiffusion": "diffusion"}.get(self.kind)
+        return (self.model[part] if part else self.model)["action_dim"]
 
     @property
     def folders(self):

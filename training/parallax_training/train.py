@@ -208,6 +208,7 @@ def train(options):
         validation=recipe.config["validation_share"],
         action_dim=actions,
         masks=masks,
+        seen=getattr(module, "SEEN", False),
         threads=options.loaders,
         most_frames=most_frames(device, masks, options.most_frames),
         patience=options.patience,

@@ -46,7 +46,7 @@ impl Default for BeliefSizes {
         Self {
             width: 256,
             hidden: 512,
-            context: 48,
+            context: 40,
         }
     }
 }
