@@ -61,7 +61,9 @@ def train(run, exp):
     tensors |= {k: v for k, v in weights.items() if k.split(".")[0] == "whitening"}
     tensors |= {**read, **(decoder if read else {})}
     t, parts = body["training"], (model.encoder, model.predictor, model.belief)
+    library = start.ROOT / "scenes"
     return tensors, dict(
+        scenes=[s for s in exp.folders if (library / f"{s}.ron").is_file()],
         parameters=sum(p.numel() for part in parts for p in part.parameters()),
         notes="A finished LeWM (arXiv 2603.19312), whose weights stayed as they were; a GRU over its "
         f"latents, seen and imagined, corrects them by a residual; {t['hidden_share']:.0%} of windows lie "
