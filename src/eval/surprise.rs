@@ -50,6 +50,19 @@ pub enum Break {
 }
 
 impl Break {
+    /// The kind of a name, such as `vanish_hidden`.
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn named(name: &str) -> Result<Break, String> {
+        let id = |kind: &Break| serde_json::to_value(kind).unwrap_or_default();
+        let ids = Break::ALL.map(|kind| id(&kind).as_str().unwrap_or_default().to_string());
+        let found = ids.iter().position(|id| id == name);
+        found
+            .map(|i| Break::ALL[i])
+            .ok_or_else(|| format!("found `{name}`, expected one of {}", ids.join(", ")))
+    }
+
     /// All of them.
     pub const ALL: [Break; 6] = [
         Break::Teleport,
@@ -313,12 +326,26 @@ pub fn run(
     seed: u64,
     pairs: u64,
 ) -> Result<BTreeMap<Break, BreakResult>, EvalError> {
+    run_kinds(&Break::ALL, scene, model, seed, pairs)
+}
+
+/// As [`run`], of some kinds of break.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_kinds(
+    kinds: &[Break],
+    scene: &Arc<Scene>,
+    model: &dyn WorldModel,
+    seed: u64,
+    pairs: u64,
+) -> Result<BTreeMap<Break, BreakResult>, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let Some(body) = subject(scene) else {
         return Ok(BTreeMap::new());
     };
     let mut results = BTreeMap::new();
-    for kind in Break::ALL {
+    for &kind in kinds {
         let mut scores = Vec::new();
         let mut next = seed;
         while (scores.len() as u64) < pairs && next < seed + pairs * TRIES {

@@ -8,7 +8,9 @@ use parallax::camera::Eye;
 use parallax::episode::record;
 use parallax::eval::rollout::{CONTEXT, Clip};
 use parallax::eval::survival::{self, Hidden, LONGEST, Point};
-use parallax::model::jepa::{BeliefConfig, BeliefModel, BeliefSizes, LewmConfig, LewmModel};
+use parallax::model::jepa::{
+    BeliefConfig, BeliefModel, BeliefSizes, GoalCost, LewmConfig, LewmModel,
+};
 use parallax::model::nn::Params;
 use parallax::model::{
     Actions, Camp, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel,
@@ -24,6 +26,8 @@ fn config() -> BeliefConfig {
         lewm: LewmConfig {
             frameskip: 1,
             history: 2,
+            // The whitening of a model that was never trained is zero.
+            cost: GoalCost::Plain,
             ..small()
         },
         belief: BeliefSizes {
@@ -215,4 +219,15 @@ fn the_program_reads_a_recipe_of_a_belief_and_says_who_trains_it() {
     std::fs::write(&broken, text.replace("ahead: 24", "ahead: 0")).unwrap();
     let said = TrainConfig::load(&broken).unwrap_err().to_string();
     assert!(said.contains("training.ahead"), "{said}");
+}
+
+#[test]
+fn kinds_of_surprise_are_asked_for_by_name() {
+    use parallax::eval::surprise::Break;
+    assert_eq!(Break::named("vanish_hidden"), Ok(Break::VanishHidden));
+    let said = Break::named("vanished").unwrap_err();
+    assert!(
+        said.contains("vanished") && said.contains("pass_through"),
+        "{said}"
+    );
 }
