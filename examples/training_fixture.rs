@@ -14,8 +14,11 @@ use parallax::model::generative::{
 };
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
-use parallax::model::jepa::{Keyframes, Lewm, Proposal, joint_loss};
+use parallax::model::jepa::{
+    BeliefConfig, BeliefPredictor, Keyframes, Lewm, Predictor, Proposal, joint_loss,
+};
 use parallax::model::nn::{Params, Rng};
+use parallax::model::{Cancel, Frame};
 use parallax::train::drawn;
 use parallax::train::latent::{Examples, FrameBatch, Step, dynamics_loss, reconstruction_loss};
 use parallax::train::pixel::{Batch, DiffusionRecipe, Stage, loss as denoising_loss};
@@ -272,6 +275,24 @@ fn main() -> anyhow::Result<()> {
             weights.sigreg = 0.;
             let loss = joint_loss(&model, &model.pixels(&bytes)?, &actions, &weights, &mut rng)?;
             gradients(&mut out, &params, "loss", &loss.total)?;
+        }
+        Architecture::Belief(_) => {
+            // It watches six frames and imagines five steps; nothing of it is trained here.
+            let c: BeliefConfig = folder::network(dir)?;
+            let model = BeliefPredictor::new(&c, &params, None)?;
+            let led = rng.uniform(-1., 1., (n, c.lewm.action_dim), &device)?;
+            let mut steps: Vec<Tensor> = Vec::new();
+            for (t, frame) in bytes.chunks_exact(shape.1).enumerate() {
+                let seen = model.encode(&Frame::new(SIDE, frame.to_vec()))?;
+                steps.push(model.carry(steps.last(), &seen, &led.narrow(0, t, 1)?)?);
+            }
+            let ahead = rng.uniform(-1., 1., (1, 5, c.lewm.action_dim), &device)?;
+            let start = Tensor::cat(&steps[n - c.lewm.history..], 1)?;
+            let imagined = model.roll_out(&start, &ahead, &Cancel::new())?;
+            keep(&mut out, "led", &led);
+            keep(&mut out, "watched", &Tensor::cat(&steps, 0)?);
+            keep(&mut out, "ahead", &ahead);
+            keep(&mut out, "imagined", &imagined);
         }
         Architecture::VjepaAc(recipe) => {
             let c = &recipe.model;

@@ -13,6 +13,7 @@ mod probe;
 mod rollout;
 mod subject;
 mod surprise;
+mod survival;
 mod why;
 
 use std::path::Path;
@@ -59,6 +60,8 @@ enum Suite {
     /// Whether a model is more surprised where physics is broken: teleport, vanish, recolour, pass through,
     /// freeze
     Surprise(surprise::SurpriseArgs),
+    /// Whether bodies behind a screen are still where they come out again
+    Survival(survival::SurvivalArgs),
     /// A picture of hidden tubelets and how well their embeddings are predicted (V-JEPA)
     Masked(masked::MaskedArgs),
 }
@@ -110,6 +113,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Attributes(a) => (&a.subject.json, None),
         Suite::Probe(a) => (&a.subject.json, None),
         Suite::Surprise(a) => (&a.subject.json, None),
+        Suite::Survival(a) => (&a.clips.subject.json, None),
         Suite::Masked(a) => (&a.subject.json, Some(&a.out)),
     };
     // Where the results go is tested before the first episode.
@@ -130,6 +134,7 @@ fn measure(suite: &Suite, command: &str) -> Result<()> {
         Suite::Attributes(args) => attributes::evaluate(args, &writes)?,
         Suite::Probe(args) => probe::evaluate(args, &writes)?,
         Suite::Surprise(args) => surprise::evaluate(args, &writes)?,
+        Suite::Survival(args) => survival::evaluate(args, &writes)?,
         Suite::Masked(args) => masked::evaluate(args, &writes)?,
     };
     // Numbers first: a picture can be drawn again, an evaluation takes hours.

@@ -62,7 +62,7 @@ pub fn run(args: &RecordArgs) -> Result<()> {
     };
     for (name, dir) in shown {
         let model = registry::load(&dir, &candle_core::Device::Cpu)?;
-        let latent = match model.observe(&clip.context()) {
+        let latent = match model.observe(&clip.context(model.shape().context_frames)) {
             Ok(latent) => latent,
             // A model of another picture size; reality can be recorded all the same.
             Err(error @ ModelError::Input { .. }) => {

@@ -103,7 +103,10 @@ pub fn run(
     )?;
     let of = |seed: u64| -> Result<Vec<Compared>, EvalError> {
         let clip = Clip::new(scene, &eye, seed)?;
-        let (latent, actions) = (model.observe(&clip.context())?, clip.actions());
+        let (latent, actions) = (
+            model.observe(&clip.context(model.shape().context_frames))?,
+            clip.actions(),
+        );
         let cancel = Cancel::new();
         let drawn = futures(
             model,
@@ -191,7 +194,7 @@ fn surprise_at(
 ) -> Result<f64, ModelError> {
     let shape = critic.shape();
     let feels = require(critic, critic.facets().surprise, "is never surprised")?;
-    let mut context: Context = clip.context();
+    let mut context: Context = clip.context(shape.context_frames);
     let (mut sum, mut count) = (0.0, 0usize);
     for (i, block) in (0..drawn.steps)
         .collect::<Vec<_>>()

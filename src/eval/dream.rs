@@ -211,7 +211,7 @@ impl Dream {
         let sequence = random_actions(seed, steps, dim);
         let began = Instant::now();
         let rollouts = model.imagine(
-            &model.observe(&clip.context())?,
+            &model.observe(&clip.context(model.shape().context_frames))?,
             &Actions::one(&sequence, dim),
             Sampling::default(),
             &Cancel::new(),

@@ -104,7 +104,7 @@ pub fn run(
     };
     let one = |i: usize| -> Result<Seen, EvalError> {
         let (clip, other) = (&clips[i], &clips[(i + 1) % clips.len()]);
-        let latent = model.observe(&clip.context())?;
+        let latent = model.observe(&clip.context(model.shape().context_frames))?;
         let imagine = |actions: &[Vec<f32>]| -> Result<Frames, EvalError> {
             let actions = Actions::one(actions, dim);
             let sampling = Sampling::default();

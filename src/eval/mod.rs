@@ -12,4 +12,5 @@ pub mod probe;
 pub mod result;
 pub mod rollout;
 pub mod surprise;
+pub mod survival;
 pub mod why;

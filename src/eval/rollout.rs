@@ -124,7 +124,7 @@ pub fn run(
     for seed in seed..seed + clips {
         let clip = Clip::new(scene, &eye, seed)?;
         let started = std::time::Instant::now();
-        let latent = model.observe(&clip.context())?;
+        let latent = model.observe(&clip.context(model.shape().context_frames))?;
         let cancel = Cancel::new();
         let rollouts = model.imagine(&latent, &clip.actions(), Sampling::default(), &cancel)?;
         seconds += started.elapsed().as_secs_f64();

@@ -50,6 +50,19 @@ pub enum Break {
 }
 
 impl Break {
+    /// The kind of a name, such as `vanish_hidden`.
+    ///
+    /// # Errors
+    /// The names that there are.
+    pub fn named(name: &str) -> Result<Break, String> {
+        let id = |kind: &Break| serde_json::to_value(kind).unwrap_or_default();
+        let ids = Break::ALL.map(|kind| id(&kind).as_str().unwrap_or_default().to_string());
+        let found = ids.iter().position(|id| id == name);
+        found
+            .map(|i| Break::ALL[i])
+            .ok_or_else(|| format!("found `{name}`, expected one of {}", ids.join(", ")))
+    }
+
     /// All of them.
     pub const ALL: [Break; 6] = [
         Break::Teleport,
@@ -182,15 +195,16 @@ fn edit(
     }
 }
 
-/// Runs a scene (broken or not) under given actions and keeps what the eye sees around observation `from`.
+/// Runs a scene (broken or not) under given actions and keeps what the eye sees around observation `from`,
+/// `before` observations of it before that.
 fn film(
     scene: &Arc<Scene>,
     eye: &Eye,
     seed: u64,
     actions: &[Vec<f32>],
-    from: usize,
+    (from, before): (usize, usize),
 ) -> Result<Clip, SimError> {
-    let first = from.saturating_sub(SIGHT_FRAMES);
+    let first = from.saturating_sub(before);
     let end = from + AFTER;
     let mut reality = Reality::new(scene, seed)?;
     let mut frames = Vec::new();
@@ -208,15 +222,21 @@ fn film(
     })
 }
 
+/// Observations that a model is shown at once.
+fn sight(model: &dyn WorldModel) -> usize {
+    SIGHT_FRAMES.max(model.shape().context_frames)
+}
+
 /// Largest surprise from the break on: the model's, and copy-last's.
 fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2], ModelError> {
     let skip = model.shape().frameskip.max(1);
     let lack = "does not say how unexpected an observation is";
     let own = require(model, model.facets().surprise, lack)?;
+    let sight = sight(model);
     let mut most = [f64::NEG_INFINITY; 2];
     for at in clip.from.max(skip)..clip.frames.len() {
         let now = at - skip;
-        let start = (now + 1).saturating_sub(SIGHT_FRAMES);
+        let start = (now + 1).saturating_sub(sight);
         let shown = clip.frames[start..=now].iter().cloned();
         let context = Context::new(size, shown, clip.actions[start..now].to_vec());
         let next = Frame::new(size, clip.frames[at].clone());
@@ -306,12 +326,26 @@ pub fn run(
     seed: u64,
     pairs: u64,
 ) -> Result<BTreeMap<Break, BreakResult>, EvalError> {
+    run_kinds(&Break::ALL, scene, model, seed, pairs)
+}
+
+/// As [`run`], of some kinds of break.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_kinds(
+    kinds: &[Break],
+    scene: &Arc<Scene>,
+    model: &dyn WorldModel,
+    seed: u64,
+    pairs: u64,
+) -> Result<BTreeMap<Break, BreakResult>, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
     let Some(body) = subject(scene) else {
         return Ok(BTreeMap::new());
     };
     let mut results = BTreeMap::new();
-    for kind in Break::ALL {
+    for &kind in kinds {
         let mut scores = Vec::new();
         let mut next = seed;
         while (scores.len() as u64) < pairs && next < seed + pairs * TRIES {
@@ -406,8 +440,9 @@ fn pair(
         ..Scene::clone(scene)
     });
     let size = eye.size();
-    let possible = film(scene, eye, seed, &actions, shows).map_err(fault)?;
-    let impossible = film(&broken, eye, seed, &actions, shows).map_err(fault)?;
+    let around = (shows, sight(model));
+    let possible = film(scene, eye, seed, &actions, around).map_err(fault)?;
+    let impossible = film(&broken, eye, seed, &actions, around).map_err(fault)?;
     let score = |clip: &Clip| surprise(model, size, clip).map_err(EvalError::Model);
     Ok(Some([score(&possible)?, score(&impossible)?]))
 }

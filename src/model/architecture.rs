@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use super::cloning::ClonedPolicy;
 use super::generative::{LatentDiffusion, PixelDiffusion};
 use super::hybrid::{DrawnLewm, TokenDiffusion};
-use super::jepa::LewmModel;
 use super::jepa::vjepa::VjepaModel;
+use super::jepa::{BeliefModel, LewmModel};
 use super::steps_to_go::StepsToGo;
 use super::{Card, FrameDistance, ModelError, Policy, WorldModel, folder};
 
@@ -38,12 +38,18 @@ pub struct Architecture {
 }
 
 /// Every architecture there is.
-pub const ARCHITECTURES: [Architecture; 8] = [
+pub const ARCHITECTURES: [Architecture; 9] = [
     Architecture {
         id: "lewm",
         has_pixels: false,
         control_floor: Some("random_encoder"),
         load: |f| world(LewmModel::load(f.dir, f.card(), &f.network()?, f.device)),
+    },
+    Architecture {
+        id: "belief_lewm",
+        has_pixels: false,
+        control_floor: None,
+        load: |f| world(BeliefModel::load(f.dir, f.card(), &f.network()?, f.device)),
     },
     Architecture {
         id: "vjepa_ac",

@@ -3,6 +3,7 @@
 use super::bounds::{Fault, within};
 use super::error::{TrainError, io};
 use super::recipe::Recipe;
+use super::recipes::belief::BeliefRecipe;
 use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
 use super::recipes::drawn::DrawnRecipe;
 use super::recipes::keyframes::KeyframesRecipe;
@@ -53,6 +54,8 @@ pub enum Architecture {
     PixelDiffusion(DiffusionRecipe),
     /// An action-conditioned diffusion model in the latents of an autoencoder.
     LatentDiffusion(LatentRecipe),
+    /// A belief beside the latents of a finished LeWM.
+    Belief(BeliefRecipe),
     /// A diffusion decoder of what a finished LeWM imagines: a hybrid.
     DrawnLewm(DrawnRecipe),
     /// A latent diffusion over a finished V-JEPA's patch tokens: a hybrid.
@@ -73,6 +76,7 @@ impl Architecture {
             Self::VjepaAc(_) => "vjepa_ac",
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
+            Self::Belief(_) => "belief_lewm",
             Self::DrawnLewm(_) => "drawn_lewm",
             Self::TokenDiffusion(_) => "token_diffusion",
             Self::Keyframes(_) => "lewm",
@@ -92,6 +96,7 @@ impl Architecture {
             Self::VjepaAc(recipe) => Box::new(recipe.clone()),
             Self::PixelDiffusion(recipe) => Box::new(recipe.clone()),
             Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
+            Self::Belief(recipe) => Box::new(recipe.clone()),
             Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
             Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Keyframes(recipe) => Box::new(recipe.clone()),

@@ -40,6 +40,7 @@ pub use options::{Outcome, TrainOptions};
 pub use readouts::fit::ReadoutPhase;
 pub use readouts::probing;
 pub use readouts::proposal::ProposalPhase;
+pub use recipes::belief::{BeliefRecipe, BeliefTraining};
 pub use recipes::bench::bench_lewm_step;
 pub use recipes::cloning::CloningRecipe;
 pub use recipes::keyframes::{KeyframesPhase, KeyframesRecipe};

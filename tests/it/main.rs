@@ -3,6 +3,7 @@
 #[cfg(feature = "app")]
 mod bad_starts_of_the_window_are_told;
 mod baselines_are_fair;
+mod beliefs_are_carried;
 mod beliefs_are_measured;
 mod command_line;
 mod contestants_are_treated_alike;

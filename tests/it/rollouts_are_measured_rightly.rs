@@ -39,7 +39,7 @@ impl Known {
         let eye = Eye::standard(scene).unwrap();
         let clips = (SEED..SEED + CLIPS).map(|seed| {
             let clip = Clip::new(scene, &eye, seed).unwrap();
-            (clip.context().frames, clip)
+            (clip.context(0).frames, clip)
         });
         Known {
             card: card("known"),

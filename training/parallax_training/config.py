@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Of recipes that go on from another kind of model: the field that names its folder, and their own sizes.
 HYBRIDS = {
+    "Belief": ("lewm", "belief"),
     "DrawnLewm": ("lewm", "denoiser"),
     "TokenDiffusion": ("jepa", "diffusion"),
     "Keyframes": ("lewm", "keyframes"),
@@ -66,12 +67,9 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        sizes = {
-            "DrawnLewm": lambda m: m["lewm"],
-            "TokenDiffusion": lambda m: m["diffusion"],
-            "Keyframes": lambda m: m["lewm"],
-        }
-        return sizes.get(self.kind, lambda m: m)(self.model)["action_dim"]
+        parts = {"Belief": "lewm", "DrawnLewm": "lewm", "TokenDiffusion": "diffusion", "Keyframes": "lewm"}
+        part = parts.get(self.kind)
+        return (self.model[part] if part else self.model)["action_dim"]
 
     @property
     def folders(self):

@@ -20,10 +20,12 @@ SHARD = 64
 class Episode:
     """Where an episode lies in the buffer."""
 
-    __slots__ = ("first", "frames", "scene", "seed", "states")
+    __slots__ = ("first", "frames", "scene", "seed", "seen", "states")
 
-    def __init__(self, scene, seed, first, frames, states):
+    def __init__(self, scene, seed, first, frames, states, seen=None):
         self.scene, self.seed, self.first, self.frames, self.states = scene, seed, first, frames, states
+        # Of whoever asks: whether a pixel of each body is seen in each frame.
+        self.seen = seen
 
 
 class Experience:
@@ -42,11 +44,13 @@ class Experience:
         validation,
         action_dim,
         masks=False,
+        seen=False,
         threads=6,
         most_frames=None,
         patience=60.0,
     ):
         self.folders, self.device, self.patience, self.masks = folders, torch.device(device), patience, masks
+        self.seen = seen
         self.every = max(2, round(1 / validation)) if validation > 0 else 0
         self.decompress = shards.decompressor()
         self.info, self.faults, begun = {}, [], time.time()
@@ -128,10 +132,11 @@ class Experience:
         if total > room:
             raise ValueError(f"{total} frames, expected at most {room}: as many as the first shard's longest")
         found, at = [], 0
-        for seed, pixels, _, _, states in some:
+        for seed, pixels, ids, _, states in some:
             n = len(pixels)
             first[at : at + n], last[at : at + n] = start + at, start + at + n - 1
-            found.append(Episode(scene, seed, start + at, n, states.copy()))
+            seen = np.stack([(ids == b + 1).any(1) for b in range(states.shape[1])], 1) if self.seen else None
+            found.append(Episode(scene, seed, start + at, n, states.copy(), seen))
             at += n
         parts += [(self.first, torch.from_numpy(first)), (self.last, torch.from_numpy(last))]
         with DEVICE:

@@ -169,11 +169,13 @@ class Queue:
         (self.work / "episodes" / "wanted.json").write_text(json.dumps(episodes))
         threads = self.list.get("threads", {})
         for scene, n in episodes.items():
+            # Variants of scenes that are only trained on lie beside the recipes.
+            own = self.here / "scenes" / f"{scene}.ron"
             command = [
                 self.parallax,
                 "collect",
                 "--scene",
-                scene,
+                str(own) if own.is_file() else scene,
                 "--episodes",
                 str(n),
                 "--seed",

@@ -9,6 +9,7 @@ import time
 import torch
 
 from . import (
+    belief_phases,
     cloning,
     diffusion_phases,
     drawn_phases,
@@ -30,6 +31,7 @@ RECIPES = {
     "VjepaAc": vjepa_phases,
     "PixelDiffusion": diffusion_phases,
     "LatentDiffusion": latent_phases,
+    "Belief": belief_phases,
     "DrawnLewm": drawn_phases,
     "TokenDiffusion": tokens_phases,
     "Keyframes": keyframes_phases,
@@ -210,6 +212,7 @@ def train(options):
         validation=recipe.config["validation_share"],
         action_dim=actions,
         masks=masks,
+        seen=getattr(module, "SEEN", False),
         threads=options.loaders,
         most_frames=most_frames(device, masks, options.most_frames),
         patience=options.patience,

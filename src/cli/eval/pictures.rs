@@ -31,7 +31,7 @@ pub fn test(scene: &Arc<Scene>, model: &dyn WorldModel, seed: u64) -> Result<()>
 
 /// Frames of what a model imagines after a clip's context.
 fn imagined(model: &dyn WorldModel, clip: &Clip) -> Result<Option<Frames>> {
-    let latent = model.observe(&clip.context())?;
+    let latent = model.observe(&clip.context(model.shape().context_frames))?;
     let rollouts = model.imagine(
         &latent,
         &clip.actions(),

@@ -70,12 +70,18 @@ impl Clip {
         self.episode.actions[at..at + self.dim].to_vec()
     }
 
-    /// The context that a model gets.
-    pub fn context(&self) -> Context {
+    /// The context that a model gets which can use `most` observations: [`CONTEXT`], or as many more as there
+    /// are before them in the episode.
+    pub fn context(&self, most: usize) -> Context {
+        let end = self.start + CONTEXT;
+        let first = end.saturating_sub(most.max(CONTEXT));
+        let n = self.size * self.size * 3;
+        let frame = |t: usize| self.episode.frames[t * n..(t + 1) * n].to_vec();
+        let action = |t: usize| self.episode.actions[t * self.dim..(t + 1) * self.dim].to_vec();
         Context::new(
             self.size,
-            (0..CONTEXT).map(|t| self.frame(t).to_vec()),
-            (0..CONTEXT - 1).map(|t| self.action(t)).collect(),
+            (first..end).map(frame),
+            (first..end - 1).map(action).collect(),
         )
     }
 

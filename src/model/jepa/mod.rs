@@ -6,8 +6,9 @@
 //! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
 //! moments that a planner may go by. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
-//! predictor, and `shared.rs` what folders and inputs have in common.
+//! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs have in common.
 
+mod belief;
 mod config;
 mod decoder;
 mod keyframes;
@@ -21,6 +22,7 @@ pub mod vjepa;
 mod whiten;
 mod world;
 
+pub use belief::{Belief, BeliefConfig, BeliefModel, BeliefPredictor, BeliefSizes};
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
 pub use keyframes::{Keyframes, MODES};

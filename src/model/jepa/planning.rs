@@ -27,11 +27,16 @@ impl LewmPredictor {
     pub fn lewm(&self) -> &Lewm {
         &self.model
     }
+
+    /// The diagnostic decoder, where there is one.
+    pub(super) fn decoder(&self) -> Option<&Decoder> {
+        self.decoder.as_ref()
+    }
 }
 
 impl Predictor for LewmPredictor {
     type Config = LewmConfig;
-    const PARTS: [&'static str; 2] = ["encoder", "predictor"];
+    const PARTS: &'static [&'static str] = &["encoder", "predictor"];
 
     fn new(config: &LewmConfig, params: &Params, spec: Option<&ProbeSpec>) -> Result<Self> {
         let model = Lewm::new(config, params)?;
@@ -61,6 +66,7 @@ impl Predictor for LewmPredictor {
             action_dim: c.action_dim,
             frameskip: c.frameskip,
             history: c.history,
+            context: (c.history - 1) * c.frameskip + 1,
         }
     }
 

@@ -69,11 +69,16 @@ impl ReadOuts {
         let missing = HISTORY - known.len();
         let frames = known.iter().take(1).cycle().take(missing).chain(known);
         let read = frames.map(read).collect::<Result<Vec<_>, _>>()?;
+        self.now_of(&Tensor::cat(&read, 1)?)
+    }
+
+    /// Poses now, of the last [`HISTORY`] representations side by side, oldest first: `[1, 3·D]`.
+    pub fn now_of(&self, read: &Tensor) -> Result<ProbedStates, ModelError> {
         Ok(ProbedStates {
             bodies: self.spec.bodies.clone(),
             n: 1,
             steps: 1,
-            poses: self.probes.poses_of_history(&Tensor::cat(&read, 1)?)?,
+            poses: self.probes.poses_of_history(read)?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The world model around a predictor of latents: it plans in its latents and has no pixels.
 
 use super::shared::{Inputs, ReadOuts};
-use super::{GoalCost, ProbeSpec};
+use super::{GoalCost, HISTORY, ProbeSpec};
 use crate::model::facets::{
     Effort, Facets, LatentRows, Latents, Plans, ProbedStates, ReadOuts as Probed, Slope, Surprise,
 };
@@ -27,8 +27,10 @@ pub struct Sizes {
     pub action_dim: usize,
     /// Control steps of one imagined step.
     pub frameskip: usize,
-    /// ImaginedLatents steps that it looks back.
+    /// Imagined steps that it looks back.
     pub history: usize,
+    /// Observations that it can use, the newest included.
+    pub context: usize,
 }
 
 /// Encodes frames, and predicts the latents that follow.
@@ -36,7 +38,7 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     /// The settings it is built from: part of `train.ron`.
     type Config;
     /// The parts of the weights that planning needs.
-    const PARTS: [&'static str; 2];
+    const PARTS: &'static [&'static str];
 
     /// Networks on the weights in `params`, and what `spec` says was fitted to them afterwards.
     ///
@@ -59,6 +61,25 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     /// # Errors
     /// Those of the tensor library.
     fn encode(&self, frame: &Frame) -> candle_core::Result<Tensor>;
+
+    /// Whether a latent depends on what was observed before it.
+    fn carries(&self) -> bool {
+        false
+    }
+
+    /// The latent `[1, D]` of an observation that alone is `seen: [1, D]`, where the action block `[1,
+    /// frameskip·A]` led to it from `before: [1, D]`; without one the episode begins.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn carry(
+        &self,
+        _before: Option<&Tensor>,
+        seen: &Tensor,
+        _block: &Tensor,
+    ) -> candle_core::Result<Tensor> {
+        Ok(seen.clone())
+    }
 
     /// The next latents `[N, D]` from the last `[N, H·D]`, oldest first, and action blocks `[N,
     /// frameskip·A]`.
@@ -216,7 +237,7 @@ impl<P: Predictor> JepaWorld<P> {
         let frozen = params.detached();
         let predictor = P::new(config, &frozen, spec.as_ref())?;
         let read_outs = ReadOuts::of(spec, predictor.sizes().summary, &frozen)?;
-        let count = |part: &&str| params.pp(part).count() as u64;
+        let count = |part: &&str| params.pp(*part).count() as u64;
         Ok(Self {
             card,
             predictor,
@@ -281,10 +302,46 @@ impl<P: Predictor> JepaWorld<P> {
     /// The last latents `[1, H·D]` of a context, oldest first, an imagined step apart; the first frame
     /// stands in for what came before it.
     fn encode_context(&self, context: &Context) -> Result<Tensor, ModelError> {
+        if self.predictor.carries() {
+            return self.carry_through(context);
+        }
         let frames = self.inputs().last(context)?;
         let encoded = frames.into_iter().map(|f| self.encode(f));
         let encoded = encoded.collect::<Result<Vec<_>, _>>()?;
         Ok(Tensor::cat(&encoded, 1)?)
+    }
+
+    /// As [`encode_context`](Self::encode_context), where every observation counts for all after it.
+    fn carry_through(&self, context: &Context) -> Result<Tensor, ModelError> {
+        let sizes = self.predictor.sizes();
+        self.inputs().newest(context)?;
+        let first = context.frames.len().saturating_sub(sizes.context.max(1));
+        let mut steps: Vec<Tensor> = Vec::new();
+        for (t, frame) in context.frames.iter().enumerate().skip(first) {
+            let taken = match t.checked_sub(1).filter(|_| t > first) {
+                Some(before) => context.actions.get(before).cloned().unwrap_or_default(),
+                None => Vec::new(),
+            };
+            let block = self.blocks(&Actions::one(&[taken.clone()], taken.len()))?;
+            let seen = self.encode(frame)?;
+            let step = self
+                .predictor
+                .carry(steps.last(), &seen, &block.squeeze(1)?)?;
+            steps.push(step);
+        }
+        let newest = steps.len() - 1;
+        let back = (0..sizes.history).rev();
+        let last: Vec<&Tensor> = back.map(|h| &steps[newest.saturating_sub(h)]).collect();
+        Ok(Tensor::cat(&last, 1)?)
+    }
+
+    /// The latent `[1, D]` of a context's newest observation.
+    fn newest(&self, context: &Context) -> Result<Tensor, ModelError> {
+        if !self.predictor.carries() {
+            return self.encode(self.inputs().newest(context)?);
+        }
+        let (last, sizes) = (self.carry_through(context)?, self.predictor.sizes());
+        Ok(last.narrow(1, (sizes.history - 1) * sizes.latent, sizes.latent)?)
     }
 
     /// Distance of latents `[.., D]` to `goal: [1, D]`, `[..]` flattened.
@@ -323,7 +380,7 @@ impl<P: Predictor> WorldModel for JepaWorld<P> {
     fn shape(&self) -> Shape {
         let sizes = self.predictor.sizes();
         Shape {
-            context_frames: (sizes.history - 1) * sizes.frameskip + 1,
+            context_frames: sizes.context,
             frameskip: sizes.frameskip,
             action_dim: sizes.action_dim,
         }
@@ -433,7 +490,7 @@ impl<P: Predictor> Plans for JepaWorld<P> {
 
 impl<P: Predictor> Latents for JepaWorld<P> {
     fn features(&self, context: &Context) -> Result<Vec<f32>, ModelError> {
-        let z = self.encode(self.inputs().newest(context)?)?;
+        let z = self.newest(context)?;
         Ok(self.predictor.summary(&z)?.flatten_all()?.to_vec1()?)
     }
 
@@ -469,6 +526,17 @@ impl<P: Predictor> Probed for JepaWorld<P> {
 
     fn now(&self, context: &Context) -> Result<ProbedStates, ModelError> {
         self.inputs().newest(context)?;
+        if self.predictor.carries() {
+            let (last, d) = (self.carry_through(context)?, self.predictor.sizes().latent);
+            let known = HISTORY.min(self.predictor.sizes().history);
+            let steps = last.reshape(((), d))?;
+            let steps = steps.narrow(0, steps.dim(0)? - known, known)?;
+            let oldest = steps.narrow(0, 0, 1)?;
+            let mut rows = vec![oldest; HISTORY - known];
+            rows.push(steps);
+            let read = self.predictor.summary(&Tensor::cat(&rows, 0)?)?;
+            return self.probes()?.now_of(&read.flatten_all()?.unsqueeze(0)?);
+        }
         self.probes()?
             .now(context, |f| Ok(self.predictor.summary(&self.encode(f)?)?))
     }

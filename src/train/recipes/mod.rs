@@ -1,5 +1,6 @@
 //! What can be trained: a folder or file each, with its part of `train.ron`, its phases and their losses.
 
+pub mod belief;
 pub mod bench;
 pub mod cloning;
 pub mod drawn;

@@ -36,7 +36,7 @@ impl VjepaPredictor {
 
 impl Predictor for VjepaPredictor {
     type Config = VjepaConfig;
-    const PARTS: [&'static str; 2] = ["target", "predictor"];
+    const PARTS: &'static [&'static str] = &["target", "predictor"];
 
     fn new(config: &VjepaConfig, params: &Params, _spec: Option<&ProbeSpec>) -> Result<Self> {
         if let Err((field, message)) = config.check() {
@@ -59,6 +59,7 @@ impl Predictor for VjepaPredictor {
             action_dim: c.action_dim,
             frameskip: c.frameskip,
             history: c.history,
+            context: (c.history - 1) * c.frameskip + 1,
         }
     }
 
