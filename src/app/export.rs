@@ -121,6 +121,9 @@ pub fn command_line(state: &State) -> String {
             " --horizon {} --candidates {} --iterations {} --replan {}",
             s.horizon, s.candidates, s.iterations, s.replan
         ));
+        if s.stations {
+            line.push_str(" --stations");
+        }
     }
     for (target, value) in &state.interventions {
         line.push_str(&format!(" --set {target}={value}"));

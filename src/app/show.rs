@@ -62,6 +62,8 @@ pub struct Search {
     pub iterations: usize,
     /// Control steps that a plan is followed before the next one.
     pub replan: usize,
+    /// From one structured moment to the next, where the model learned them.
+    pub stations: bool,
 }
 
 impl Search {
@@ -71,6 +73,7 @@ impl Search {
         candidates: 512,
         iterations: 20,
         replan: 10,
+        stations: true,
     };
 
     /// Each within what the window offers.
@@ -81,6 +84,7 @@ impl Search {
             candidates: self.candidates.clamp(2, most.candidates),
             iterations: self.iterations.clamp(1, most.iterations),
             replan: self.replan.clamp(1, most.replan),
+            stations: self.stations,
         }
     }
 }

@@ -302,6 +302,8 @@ pub struct State {
     pub search: Option<Search>,
     /// How it searches by itself.
     pub usual_search: Option<Search>,
+    /// Whether its model learned which structured moments lie on the way.
+    pub knows_stations: bool,
     /// UI scale.
     pub zoom: f32,
     /// Time of every worker.
@@ -373,6 +375,7 @@ impl Default for State {
             follow: None,
             search: None,
             usual_search: None,
+            knows_stations: false,
             zoom: 1.0,
             timers: Timers::default(),
         }

@@ -41,8 +41,11 @@ pub struct AppArgs {
     /// Control steps that a plan is followed before the next one [default: what the model chooses]
     #[arg(long, value_name = "STEPS", value_parser = count(Search::MOST.replan))]
     pub replan: Option<usize>,
+    /// Plan from one structured moment to the next, where the model learned them.
+    #[arg(long)]
+    pub stations: bool,
     /// Walk through every scene and controller by itself, then exit: 0 if all of it worked.
-    #[arg(long, conflicts_with_all = ["scene", "controller", "seed", "set", "press", "horizon", "candidates", "iterations", "replan"])]
+    #[arg(long, conflicts_with_all = ["scene", "controller", "seed", "set", "press", "horizon", "candidates", "iterations", "replan", "stations"])]
     pub play_all: bool,
     /// How the window opens.
     #[command(flatten)]
@@ -125,6 +128,7 @@ pub fn run(args: AppArgs) -> Result<()> {
         seed: args.seed,
         set: args.set,
         search: [args.horizon, args.candidates, args.iterations, args.replan],
+        stations: args.stations,
         replay: None,
         opening: false,
     };

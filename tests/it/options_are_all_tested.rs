@@ -138,7 +138,7 @@ fn a_light_window_can_be_asked_for() {
 #[cfg(feature = "app")]
 #[test]
 fn the_window_can_be_told_how_planners_search_within_what_it_offers() {
-    let line = "parallax app --horizon 3 --candidates 64 --iterations 2 --replan 5";
+    let line = "parallax app --horizon 3 --candidates 64 --iterations 2 --replan 5 --stations";
     let cli = <Cli as clap::Parser>::try_parse_from(line.split(' '));
     let cli = format!("{:?}", cli.unwrap_or_else(|e| panic!("{e}")));
     for set in [
@@ -146,6 +146,7 @@ fn the_window_can_be_told_how_planners_search_within_what_it_offers() {
         "candidates: Some(64)",
         "iterations: Some(2)",
         "replan: Some(5)",
+        "stations: true",
     ] {
         assert!(cli.contains(set), "{set}: {cli}");
     }

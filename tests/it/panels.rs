@@ -615,6 +615,7 @@ fn the_search_is_offered_where_a_model_plans_and_goes_back_to_what_the_model_doe
         candidates: 300,
         iterations: 10,
         replan: 2,
+        stations: false,
     };
     state.usual_search = Some(usual);
     assert_eq!(
@@ -635,6 +636,7 @@ fn the_search_is_offered_where_a_model_plans_and_goes_back_to_what_the_model_doe
         candidates: 0,
         iterations: 0,
         replan: 900,
+        stations: true,
     };
     let bounded = most.bounded();
     assert_eq!(

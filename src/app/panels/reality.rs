@@ -164,6 +164,7 @@ fn over_ui(painter: &egui::Painter, state: &State, rect: Rect, scenery: &Scenery
             }
         }
     }
+    stations_ui(painter, state, &project);
     let path = state
         .decision
         .as_ref()
@@ -183,6 +184,54 @@ fn over_ui(painter: &egui::Painter, state: &State, rect: Rect, scenery: &Scenery
                     painter.circle(at, 2.5, fill, Stroke::new(1.0, Color32::WHITE));
                 }
             }
+        }
+    }
+}
+
+/// The stations of the plan: rings with numbers where the model's probes place bodies, joined in their order.
+fn stations_ui(
+    painter: &egui::Painter,
+    state: &State,
+    project: &impl Fn(Vec3) -> Option<egui::Pos2>,
+) {
+    let (Some(scene), Cursor::Live) = (&state.scene, state.cursor) else {
+        return;
+    };
+    let plan = state.decision.as_ref().and_then(|d| d.plan.as_ref());
+    let on_the_way = plan.map_or(&[][..], |p| &p.stations);
+    let on_the_way = on_the_way.iter().filter(|s| !s.is_goal);
+    let mut before: Vec<Option<egui::Pos2>> = vec![None; scene.bodies.len()];
+    for (number, station) in on_the_way.enumerate() {
+        let Some(places) = &station.places else {
+            continue;
+        };
+        for (column, body) in places.bodies.iter().enumerate() {
+            let Some(body) = scene.body_index(body) else {
+                continue;
+            };
+            let Some(&[x, z, _]) = places.at(0, 0).get(column) else {
+                continue;
+            };
+            let at = Vec3::new(x, scene.bodies[body].position[1], z);
+            let Some(at) = project(at).filter(|_| x.is_finite() && z.is_finite()) else {
+                continue;
+            };
+            let colour = theme::body_colour(scene.bodies[body].colour);
+            if let Some(from) = before[body].replace(at) {
+                painter.line_segment(
+                    [from, at],
+                    Stroke::new(1.0, theme::ACCENT.gamma_multiply(0.7)),
+                );
+            }
+            painter.circle(
+                at,
+                8.0,
+                colour.gamma_multiply(0.55),
+                Stroke::new(1.5, theme::ACCENT),
+            );
+            let font = FontId::proportional(10.0);
+            let text = (number + 1).to_string();
+            painter.text(at, egui::Align2::CENTER_CENTER, text, font, Color32::WHITE);
         }
     }
 }

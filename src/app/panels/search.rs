@@ -70,6 +70,12 @@ pub fn search_ui(ui: &mut Ui, state: &State, out: &mut Vec<Command>) {
             ui.end_row();
         }
     });
+    if state.knows_stations {
+        let hint = "The model proposes the next structured moment (contact, rest, a turning point); the \
+                    search aims there, and the goal is the last of them. They are drawn as numbered rings.";
+        ui.checkbox(&mut search.stations, "From station to station")
+            .on_hover_text(hint);
+    }
     let search = search.bounded();
     if search != state.search.unwrap_or(usual) {
         out.push(Command::Search(Some(search)));

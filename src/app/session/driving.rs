@@ -6,7 +6,7 @@ use super::Session;
 use crate::app::command::Command;
 use crate::app::state::*;
 use crate::model::{Camp, WorldModel};
-use crate::planner::{Budget, Cem, Mpc, OracleMpc, Pilot, Random};
+use crate::planner::{Budget, Cem, Mpc, OracleMpc, Pilot, Random, Stations};
 use crate::worker::{Driver, RealityOrder};
 
 impl Session {
@@ -164,6 +164,7 @@ impl Session {
                 Some(_) => budget.hold,
                 None => Budget::REPLAN,
             },
+            stations: false,
         }
     }
 
@@ -173,15 +174,14 @@ impl Session {
         }
         self.state.driver = choice.clone();
         self.state.decision = None;
-        self.state.usual_search = match &choice {
-            DriverChoice::Planner(name) => {
-                let model = self.backstage.get(name).and_then(|b| b.model.clone());
-                model.map(|m| Self::usual_search(m.as_ref()))
-            }
+        let model = match &choice {
+            DriverChoice::Planner(name) => self.backstage.get(name).and_then(|b| b.model.clone()),
             _ => None,
         };
+        self.state.usual_search = model.as_ref().map(|m| Self::usual_search(m.as_ref()));
+        self.state.knows_stations = model.is_some_and(|m| m.facets().stations.is_some());
         if let Some(usual) = self.state.usual_search
-            && self.wished_search.iter().any(Option::is_some)
+            && (self.wished_search.iter().any(Option::is_some) || self.wished_stations)
         {
             let [horizon, candidates, iterations, replan] = std::mem::take(&mut self.wished_search);
             let search = Search {
@@ -189,6 +189,7 @@ impl Session {
                 candidates: candidates.unwrap_or(usual.candidates),
                 iterations: iterations.unwrap_or(usual.iterations),
                 replan: replan.unwrap_or(usual.replan),
+                stations: std::mem::take(&mut self.wished_stations),
             };
             self.state.search = Some(search.bounded());
         }
@@ -216,8 +217,11 @@ impl Session {
                     iterations: search.iterations,
                     ..Budget::for_model(model.as_ref())
                 };
-                let mpc = Mpc::new(model.clone(), Cem::default(), budget, search.replan);
-                Pilot::Sighted(Box::new(mpc))
+                let (model, replan) = (model.clone(), search.replan);
+                Pilot::Sighted(match search.stations && self.state.knows_stations {
+                    true => Box::new(Mpc::new(model, Stations::default(), budget, replan)),
+                    false => Box::new(Mpc::new(model, Cem::default(), budget, replan)),
+                })
             }
             (DriverChoice::Oracle, _) => {
                 let scene = self.state.scene.as_deref()?;

@@ -76,6 +76,8 @@ pub struct Start {
     /// How planners search: horizon, candidates, iterations, steps before the next plan; what is `None`, each
     /// model chooses.
     pub search: [Option<usize>; 4],
+    /// Whether planners go from one structured moment to the next, where their models learned them.
+    pub stations: bool,
     /// A recorded episode to replay instead.
     pub replay: Option<Replay>,
     /// Whether the opening plays, until somebody does something.
@@ -92,6 +94,7 @@ pub struct Session {
     wished: Option<String>,
     /// How planners are to search, until it is known how they would by themselves.
     wished_search: [Option<usize>; 4],
+    wished_stations: bool,
     driver_is_chosen: bool,
     rolled: u64,
     /// Where the models imagine from by themselves in this episode.
@@ -148,6 +151,7 @@ impl Session {
             backstage: HashMap::new(),
             wished: start.controller.clone(),
             wished_search: start.search,
+            wished_stations: start.stations,
             driver_is_chosen: false,
             rolled: 0,
             branch: None,
