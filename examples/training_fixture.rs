@@ -236,7 +236,11 @@ fn main() -> anyhow::Result<()> {
     let (dir, to) = (args.next().context(usage)?, args.next().context(usage)?);
     let (dir, device, mut out, mut rng) =
         (Path::new(&dir), Device::Cpu, Tensors::new(), Rng::seed(5));
-    let params = Params::load(&dir.join("model.safetensors"), &device)?;
+    let mut params = Params::load(&dir.join(folder::WEIGHTS), &device)?;
+    let keyframes = dir.join(folder::KEYFRAMES);
+    if keyframes.is_file() {
+        params = params.and(&keyframes)?;
+    }
     let n = 6;
     let bytes = frames(n, &mut rng);
     let shape = (n, SIDE * SIDE * 3);

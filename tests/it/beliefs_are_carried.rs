@@ -76,6 +76,7 @@ fn imagined(model: &dyn WorldModel, context: &Context) -> Vec<f32> {
         .unwrap();
     let data = experience();
     let goal = Goal {
+        latent: None,
         frame: Frame::new(data.size, data.frame(30).to_vec()),
         ..Goal::default()
     };
