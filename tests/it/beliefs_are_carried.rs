@@ -77,6 +77,7 @@ fn imagined(model: &dyn WorldModel, context: &Context) -> Vec<f32> {
     let data = experience();
     let goal = Goal {
         frame: Frame::new(data.size, data.frame(30).to_vec()),
+        latent: None,
     };
     let plans = model.facets().plans.unwrap();
     plans.distance(&rollouts, &goal, &Metric::Own).unwrap()
