@@ -507,7 +507,7 @@ fn drag(harness: &mut Harness<'_>, from: egui::Pos2, to: egui::Pos2) {
 }
 
 #[test]
-fn panes_are_moved_by_their_titles_resized_at_their_gaps_and_remembered() {
+fn panes_are_resized_at_their_gaps_and_remembered() {
     let size = vec2(1600.0, 900.0);
     let state = state();
     let mut docking = Docking::default();
@@ -545,16 +545,8 @@ fn panes_are_moved_by_their_titles_resized_at_their_gaps_and_remembered() {
         "{} to {width}",
         column.width()
     );
-    // The title of reality onto the right half of the column: it stands there.
-    let title = before.films.left_top() + vec2(60.0, 14.0);
-    let onto = wider.rail.unwrap().right_center() - vec2(20.0, 0.0);
-    let places = docking.text();
-    let moved = dragged(&mut docking, title, onto);
-    assert_ne!(docking.text(), places, "nothing has moved");
-    let (now, was) = (moved.rail.unwrap(), wider.rail.unwrap());
-    assert!(now.left() < was.left() - 50.0, "{was:?} to {now:?}");
     // The next start finds it there.
     let mut again = Docking::from_text(&docking.text().unwrap());
     let (found, _) = laid_with(&state, size, &mut again);
-    assert!(found.rail.unwrap().center().distance(now.center()) < 2.0);
+    assert!((found.rail.unwrap().width() - width).abs() < 2.0);
 }

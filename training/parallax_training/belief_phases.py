@@ -48,7 +48,8 @@ def train(run, exp):
     run.plan([body["training"]["length"]])
     known = Known(exp, model)
     believe(run, exp, model, head, known, targets)
-    read, notes = read_outs(run, exp, model, head, known, targets)
+    pool = Pool(run, exp, model, known, targets)
+    read, notes = read_outs(run, exp, model, head, known, targets, pool)
     decoder = {k: v for k, v in weights.items() if k.startswith("decoder.")}
     if decoder and read and run.world.leads:
         path = os.path.join(run.out, "readouts.json")
@@ -247,8 +248,42 @@ def watched(exp, model, known):
     return out
 
 
-def read_outs(run, exp, model, head, known, targets):
-    """The probes: of single latents and beliefs as they were trained with them, of three by ridge and MLP."""
+class Pool:
+    """Imagined latents and beliefs, and the frames that they are of: what the probe of single ones reads."""
+
+    BATCHES = 30
+
+    @torch.no_grad()
+    def __init__(self, run, exp, model, known, targets):
+        t, history = run.recipe.body["training"], model.c["lewm"]["history"]
+        events, _, hidden = known.hide(targets, False, t["reappearance_weight"])
+        self.hidden = hidden
+        windows = Windows(run, exp, events, t["hidden_share"])
+        back = torch.arange(1 - history, 1, device=exp.device)
+        ahead = torch.arange(1, t["ahead"] + 1, device=exp.device)
+        both, frames = [], []
+        run.reseed("imagined")
+        for _ in range(self.BATCHES):
+            rows, valid, seen = windows.draw(t["batch"], max(t["windows"]))
+            z, led = known.z[rows], known.led[rows].clone()
+            led[:, 0] = 0
+            b = model.watch(z, led)
+            each = torch.arange(len(rows), device=exp.device)
+            last = z[each[:, None], (seen[:, None] + back).clamp(min=0)].flatten(1)
+            at = seen[:, None] + ahead
+            inside = at < rows.shape[1]
+            at = at.clamp(max=rows.shape[1] - 1)
+            future = rows.gather(1, at)
+            inside &= valid.gather(1, at) > 0
+            imagined = torch.cat(model.roll_out(last, b[each, seen], known.led[future]), -1)
+            both.append(imagined[inside])
+            frames.append(future[inside])
+        self.both, self.frames = torch.cat(both), torch.cat(frames)
+
+
+def read_outs(run, exp, model, head, known, targets, pool):
+    """The probes of what stays as it is now: of single latents and beliefs, half of them imagined, and of
+    three by ridge and MLP."""
     phase, both = run.recipe.body["readouts"], watched(exp, model, known)
     dim = both.shape[1]
     some = thinned(exp, phase["max_frames"])
@@ -267,7 +302,6 @@ def read_outs(run, exp, model, head, known, targets):
     with torch.no_grad():
         probes.mean.copy_(mean)
         probes.std.copy_(std)
-        probes.single.load_state_dict(head.state_dict())
         y, mask = targets.of(rows)
         x = history(rows)
         for b in range(len(targets.bodies)):
@@ -280,8 +314,22 @@ def read_outs(run, exp, model, head, known, targets):
         wanted, there = targets.of(frames)
         return ((probes.history(history(frames)) - (wanted - mean) / std).square() * there).mean()
 
+    counted = READ.to(exp.device).repeat(len(targets.bodies))
+
+    def loss_single(frames):
+        some = torch.randint(len(pool.frames), (len(frames),), generator=run.random, device=exp.device)
+        seen, frames = both[frames], torch.cat([frames, pool.frames[some]])
+        wanted, there = targets.of(frames)
+        heavier = 1 + (HIDDEN_WEIGHT - 1) * pool.hidden[frames].repeat_interleave(len(QUANTITIES), 1)
+        said = probes.single(torch.cat([seen, pool.both[some]]))
+        off = F.smooth_l1_loss(said, (wanted - mean) / std, reduction="none", beta=0.2)
+        return (off * there * counted * heavier).mean()
+
     steps = phase["steps"]
-    if not train_part(run, "probe.history", probes.history, loss, steps, 2e-3, 20, 512, fitted):
+    probes.single.load_state_dict(head.state_dict())
+    sound = train_part(run, "probe.single", probes.single, loss_single, 3 * steps, 2e-3, 20, 256, fitted)
+    sound &= train_part(run, "probe.history", probes.history, loss, steps, 2e-3, 20, 512, fitted)
+    if not sound:
         return {}, " No time was left for read-outs."
     spec = quality(run, probes, targets, test, history, lambda frames: both[frames])
     if run.world.leads:
