@@ -156,3 +156,11 @@ fn the_window_can_be_told_how_planners_search_within_what_it_offers() {
         "{said}"
     );
 }
+
+#[test]
+fn breaks_and_paces_that_there_are_not_are_refused_with_what_there_is() {
+    let said = refusal("eval surprise --scene push --model lewm-push --breaks melt");
+    assert!(said.contains("melt") && said.contains("vanish"), "{said}");
+    let said = refusal("eval survival --scene occluder --model lewm-world --paces 0");
+    assert!(said.contains("--paces"), "{said}");
+}
