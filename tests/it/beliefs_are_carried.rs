@@ -78,7 +78,6 @@ fn imagined(model: &dyn WorldModel, context: &Context) -> Vec<f32> {
     let goal = Goal {
         latent: None,
         frame: Frame::new(data.size, data.frame(30).to_vec()),
-        ..Goal::default()
     };
     let plans = model.facets().plans.unwrap();
     plans.distance(&rollouts, &goal, &Metric::Own).unwrap()

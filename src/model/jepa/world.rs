@@ -322,7 +322,7 @@ impl<P: Predictor> JepaWorld<P> {
                 Some(before) => context.actions.get(before).cloned().unwrap_or_default(),
                 None => Vec::new(),
             };
-            let block = self.blocks(&Actions::one(&[taken.clone()], taken.len()))?;
+            let block = self.blocks(&Actions::one(std::slice::from_ref(&taken), taken.len()))?;
             let seen = self.encode(frame)?;
             let step = self
                 .predictor
