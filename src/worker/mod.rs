@@ -9,6 +9,7 @@
 //! `race/` runs several controllers beside each other, each in a world of its own; the others are plain functions behind
 //! a desk.
 
+mod deed;
 mod desk;
 mod dreaming;
 mod explaining;
@@ -28,6 +29,7 @@ mod solid;
 mod waking;
 mod watching;
 
+pub use deed::{Deed, add_deed};
 pub use desk::{Desk, Report};
 pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use explaining::{Explain, Explained, Looked, Progress, explaining};
@@ -47,7 +49,7 @@ pub use race::{
 };
 pub use reality::{goal_bounds, held_action, spawn_reality};
 pub use replaying::{Difference, Replay, Replayed, Replayer, recorded, replaying};
-pub use session_file::{Deed, SESSION_ENDING, SessionFile, add_deed};
+pub use session_file::{SESSION_ENDING, SessionFile};
 pub use solid::Solid;
 pub use waking::on_news;
 pub use watching::{Watch, watch};

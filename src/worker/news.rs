@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::{Decision, Deed, Driver, Solid};
+use super::deed::Deed;
+use super::{Decision, Driver, Solid};
 use crate::model::{Context, Goal};
 use crate::scene::Scene;
 use crate::sim::{Drag, State};

@@ -188,7 +188,7 @@ fn screens_open_in_the_real_window_with_their_key() {
     let shot = dir.path().join("gallery.png");
     assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
         .args([
-            "app", "--scene", "fall", "--press", "0.1:F3", "--after", "1",
+            "app", "--scene", "fall", "--press", "0.1:F3", "--after", "4",
         ])
         .arg("--shot")
         .arg(&shot)
