@@ -198,15 +198,19 @@ fn screens_open_in_the_real_window_with_their_key() {
         .assert()
         .success();
     let picture = image::open(&shot).unwrap().to_rgb8();
-    // Cards with their edges and words fill the room in which Explore has its pale films.
-    let pale = picture
-        .pixels()
-        .filter(|p| p.0.iter().all(|v| *v > 150))
-        .count();
-    let all = picture.pixels().count();
+    // The bar's tab of the screen that is shown is filled with blue: Explore's is the first, Gallery's the next.
+    let filled = |from: u32, to: u32| {
+        let all = (from..to).flat_map(|x| (14..38).map(move |y| (x, y)));
+        all.filter(|(x, y)| {
+            let [r, g, b] = picture.get_pixel(*x, *y).0;
+            b > 90 && u32::from(b) > 2 * u32::from(r) && b > g
+        })
+        .count()
+    };
+    let (explore, gallery) = (filled(86, 148), filled(152, 212));
     assert!(
-        pale * 8 < all,
-        "{pale} of {all} pixels are pale: Explore is shown"
+        gallery > 400 && explore < 100,
+        "blue in the tab of Gallery: {gallery}, of Explore: {explore}"
     );
     let vermillion = picture
         .pixels()
