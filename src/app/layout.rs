@@ -88,11 +88,8 @@ pub fn window_ui(
             .response
             .rect
     });
-    let centre = Frame::new()
-        .fill(s.base)
-        .inner_margin(Margin::same(films::GAP as i8));
     let (view_size, room) = CentralPanel::default()
-        .frame(centre)
+        .frame(ground(state))
         .show(&mut root, |ui| {
             let room = ui.available_rect_before_wrap();
             let view = match &state.dream {
@@ -124,11 +121,8 @@ fn panes_ui(
     out: &mut Vec<Command>,
 ) -> Laid {
     let ctx = root.ctx().clone();
-    let ground = Frame::new()
-        .fill(theme::surfaces(state.look).base)
-        .inner_margin(Margin::same(films::GAP as i8));
     let docked = CentralPanel::default()
-        .frame(ground)
+        .frame(ground(state))
         .show(root, |ui| docking.show(ui, state, scenery, pictures, out))
         .inner;
     let whole = ctx.content_rect();
@@ -146,6 +140,13 @@ fn panes_ui(
         rail: docked.column,
         bottom: docked.time.unwrap_or(none),
     }
+}
+
+/// What panes and screens lie on.
+fn ground(state: &State) -> Frame {
+    Frame::new()
+        .fill(theme::surfaces(state.look).base)
+        .inner_margin(Margin::same(films::GAP as i8))
 }
 
 /// What lies over every screen.
@@ -169,11 +170,8 @@ fn screen_ui(
     out: &mut Vec<Command>,
 ) -> Laid {
     let ctx = root.ctx().clone();
-    let frame = Frame::new()
-        .fill(theme::surfaces(state.look).base)
-        .inner_margin(Margin::same(films::GAP as i8));
     let room = CentralPanel::default()
-        .frame(frame)
+        .frame(ground(state))
         .show(root, |ui| {
             let room = ui.available_rect_before_wrap();
             screens::screen_ui(ui, state, pictures, out);

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::control::{self, ControlResult, EpisodeResult, EvalError, Regret};
 use crate::camera::Eye;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Cost, architecture, registry};
-use crate::planner::{Budget, OracleMpc, Pilot, Random};
+use crate::model::{Cost, Policy, architecture, registry};
+use crate::planner::{Budget, OracleMpc, Pilot, Random, Reflex};
 use crate::scene::{GoalSampler, Scene};
 use crate::stats::Rate;
 use crate::task::{GoalKind, TaskError};
@@ -57,6 +57,54 @@ pub struct Contestant {
     pub cost: Option<Cost>,
     /// Its weights, if it was learned.
     pub sha256: Option<String>,
+}
+
+impl Contestant {
+    /// `pilot`, which learned nothing and plans nothing.
+    pub fn unlearned(name: &str, pilot: Pilot) -> Self {
+        Self {
+            name: name.into(),
+            pilot,
+            planning: Planning {
+                planner: "none",
+                ..Planning::default()
+            },
+            cost: None,
+            sha256: None,
+        }
+    }
+
+    /// Chance: random actions from `seed`.
+    pub fn random(name: &str, seed: u64) -> Self {
+        Self::unlearned(name, Pilot::Sighted(Box::new(Random::new(seed))))
+    }
+
+    /// A search in the simulation itself, within `budget`, anew every `replan` steps; one that knows no
+    /// contacts if `name` says so.
+    pub fn oracle(name: &str, scene: &Scene, budget: Budget, replan: usize) -> Self {
+        let oracle = match name {
+            CONSTANT_VELOCITY => OracleMpc::without_contacts(scene, budget, replan),
+            _ => OracleMpc::new(scene, budget, replan),
+        };
+        Self {
+            planning: Planning {
+                planner: OracleMpc::search(scene).id(),
+                budget: Some(budget),
+                replan_steps: Some(replan),
+                ..Planning::default()
+            },
+            ..Self::unlearned(name, Pilot::Informed(Box::new(oracle)))
+        }
+    }
+
+    /// A cloned policy. It encodes what it sees and the goal with the same network, like a planner.
+    pub fn policy(name: &str, policy: Arc<dyn Policy>) -> Self {
+        Self {
+            cost: Some(policy.cost()),
+            sha256: Some(policy.card().sha256.clone()),
+            ..Self::unlearned(name, Pilot::Sighted(Box::new(Reflex::new(policy))))
+        }
+    }
 }
 
 /// What a contest is compared on.

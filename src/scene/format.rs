@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::defaults::*;
 use super::shape::is_still;
 use super::{ActionSpace, Behaviour, Colour, Law, Shape, Task};
 
@@ -452,50 +453,4 @@ impl Scene {
         let bodies = self.bodies.iter().map(|b| b.kind != Kind::Fixed);
         std::iter::once(false).chain(bodies).collect()
     }
-}
-
-fn default_sun() -> [f32; 3] {
-    [-0.45, -1.0, -0.3]
-}
-fn default_gravity() -> f32 {
-    -9.81
-}
-fn default_friction() -> f32 {
-    0.5
-}
-fn default_mass() -> f32 {
-    1.0
-}
-fn default_steps() -> u32 {
-    60
-}
-fn default_size() -> usize {
-    64
-}
-fn default_samples() -> usize {
-    2
-}
-fn is_default_size(v: &usize) -> bool {
-    *v == default_size()
-}
-fn is_default_samples(v: &usize) -> bool {
-    *v == default_samples()
-}
-fn default_scale() -> f32 {
-    1.0
-}
-fn unit_size() -> f32 {
-    1.0
-}
-fn default_damping_ratio() -> f32 {
-    0.3
-}
-fn default_cells() -> u32 {
-    3
-}
-fn is_zero(v: &f32) -> bool {
-    *v == 0.0
-}
-fn is_one(v: &f32) -> bool {
-    *v == 1.0
 }

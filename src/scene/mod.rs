@@ -6,6 +6,7 @@
 //! [`SceneError`]. Lengths are metres, angles degrees, masses kilograms; the world is right-handed with y
 //! up and the floor at y = 0.
 
+mod defaults;
 mod error;
 mod field;
 mod format;

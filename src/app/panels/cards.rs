@@ -45,13 +45,11 @@ impl Card {
         let head = row(inner.top(), HEAD);
         let left = inner.center().x - 0.5 * side;
         let picture = Rect::from_min_size(pos2(left, head.bottom() + SPACE), Vec2::splat(side));
-        // Where there is room, words are larger.
+        // Where there is room, words are larger; what it cost stands at the foot, beside that of the others.
         let spare = (inner.height() - below - side).clamp(0.0, MORE_WORDS);
         let words = row(picture.bottom() + SPACE, VERDICT + spare);
-        let cost = row(words.bottom() + SPACE, COST);
-        // No room is left empty under the words.
-        let end = (cost.bottom() + PAD).min(whole.bottom());
-        let whole = Rect::from_min_max(whole.min, pos2(whole.right(), end));
+        let foot = inner.bottom().max(words.bottom() + SPACE + COST) - COST;
+        let cost = row(foot, COST);
         Self {
             film,
             whole,

@@ -166,18 +166,25 @@ impl Session {
         Some(work)
     }
 
-    /// Asks the next model that has not been asked about films of a scene.
+    /// Asks the next model that has not been asked about films of a scene; camps take turns.
     fn next_curve(
         &self,
         scene: &str,
         asked: &[Curve],
         films: impl FnOnce() -> Arc<Films>,
     ) -> Option<Work> {
-        let pane = self.state.panes.iter().find(|p| {
+        let waits = |p: &&Pane| {
             let usual = !p.twin && p.same_as.is_none() && p.card.is_some();
             let asked = asked.iter().any(|c| c.model == p.name);
             usual && p.is_for(scene) && p.status == PaneStatus::Ready && !asked
-        })?;
+        };
+        let of_its_camp = |p: &&Pane| asked.iter().filter(|c| c.camp == p.camp()).count();
+        let pane = self
+            .state
+            .panes
+            .iter()
+            .filter(waits)
+            .min_by_key(of_its_camp)?;
         let model = self.backstage.get(&pane.name)?.model.clone()?;
         Some(Work::Curve(films(), pane.name.clone(), pane.camp(), model))
     }

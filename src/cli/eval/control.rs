@@ -22,7 +22,7 @@ use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Metric, Sampling, WorldModel, registry};
-use crate::planner::{Budget, OracleMpc, Pilot, Random, Reflex};
+use crate::planner::Budget;
 use crate::scene::{Scene, models_dir};
 use crate::stats::Rate;
 
@@ -135,38 +135,16 @@ fn contestant(args: &ActorArgs, scene: &Arc<Scene>, name: &str) -> Result<Contes
         true => used::check(args, name, actor),
         false => Ok(()),
     };
-    let unlearned = |pilot: Pilot, planning: Planning| Contestant {
-        name: name.into(),
-        pilot,
-        planning,
-        cost: None,
-        sha256: None,
-    };
-    let no_plan = Planning {
-        planner: "none",
-        ..Planning::default()
-    };
     match name {
         "random" => {
             look(Actor::Reflex)?;
-            let random = Random::new(args.subject.seed);
-            return Ok(unlearned(Pilot::Sighted(Box::new(random)), no_plan));
+            return Ok(Contestant::random(name, args.subject.seed));
         }
         "oracle" | CONSTANT_VELOCITY => {
             look(Actor::Oracle)?;
             let budget = args.within(Budget::oracle(scene));
             let replan = args.replan.unwrap_or(Budget::ORACLE.hold);
-            let oracle = match name {
-                "oracle" => OracleMpc::new(scene, budget, replan),
-                _ => OracleMpc::without_contacts(scene, budget, replan),
-            };
-            let planning = Planning {
-                planner: OracleMpc::search(scene).id(),
-                budget: Some(budget),
-                replan_steps: Some(replan),
-                ..no_plan
-            };
-            return Ok(unlearned(Pilot::Informed(Box::new(oracle)), planning));
+            return Ok(Contestant::oracle(name, scene, budget, replan));
         }
         _ => {}
     }
@@ -174,12 +152,7 @@ fn contestant(args: &ActorArgs, scene: &Arc<Scene>, name: &str) -> Result<Contes
     let model = match registry::load_any(&dir, &device::pick(&args.subject.device)?)? {
         Trained::Policy(policy) => {
             look(Actor::Reflex)?;
-            // It encodes what it sees and the goal with the same network, like a planner.
-            return Ok(Contestant {
-                cost: Some(policy.cost()),
-                sha256: Some(policy.card().sha256.clone()),
-                ..unlearned(Pilot::Sighted(Box::new(Reflex::new(policy))), no_plan)
-            });
+            return Ok(Contestant::policy(name, policy));
         }
         Trained::Distance(_) => {
             let message = format!("--model {name}: is a distance, and neither acts nor imagines");

@@ -5,10 +5,9 @@
 //! it could have come. (The other half, contact without reaction, makes bodies overlap: see
 //! `interpenetration.rs`.) Michotte's launching (1946), turned round.
 
-use super::{Case, Rule, Score};
+use super::{Case, Rule, Score, no_free_body};
 use crate::judge::motion::{Footing, REST, length};
-use crate::judge::world::World;
-use crate::scene::{Kind, Law};
+use crate::scene::Law;
 
 pub(super) const RULE: Rule = Rule {
     law: Law::Contact,
@@ -16,18 +15,12 @@ pub(super) const RULE: Rule = Rule {
     least: 0.06,
     strong: 0.4,
     readouts: true,
-    absent,
+    absent: no_free_body,
     scores,
     says: |name, score| {
         format!("`{name}` started to move at {score:.2} m/s, though nothing touched it")
     },
 };
-
-fn absent(world: &World) -> Option<String> {
-    let free = |b: &crate::judge::world::Known| b.kind == Kind::Dynamic && !b.jointed;
-    let none = !world.bodies.iter().any(free);
-    none.then(|| "no body moves but by a hand or on a hinge".to_string())
-}
 
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {

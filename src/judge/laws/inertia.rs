@@ -7,10 +7,9 @@
 //! well. Newton's first law with
 //! Coulomb's friction, μ the greatest that the scene allows.
 
-use super::{Case, Rule, Score};
+use super::{Case, Rule, Score, no_free_body};
 use crate::judge::motion::{Footing, REST, length};
-use crate::judge::world::World;
-use crate::scene::{Kind, Law};
+use crate::scene::Law;
 
 pub(super) const RULE: Rule = Rule {
     law: Law::Inertia,
@@ -18,18 +17,12 @@ pub(super) const RULE: Rule = Rule {
     least: 0.05,
     strong: 0.4,
     readouts: true,
-    absent,
+    absent: no_free_body,
     scores,
     says: |name, score| {
         format!("`{name}` changed its velocity by {score:.2} m/s more than friction can, untouched")
     },
 };
-
-fn absent(world: &World) -> Option<String> {
-    let free = |b: &crate::judge::world::Known| b.kind == Kind::Dynamic && !b.jointed;
-    let none = !world.bodies.iter().any(free);
-    none.then(|| "no body moves but by a hand or on a hinge".to_string())
-}
 
 fn scores(case: &Case, out: &mut Vec<Score>) {
     for n in 0..case.count() {

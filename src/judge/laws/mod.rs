@@ -28,7 +28,7 @@ use super::silhouette::Silhouettes;
 use super::track::{Sighting, Source, Tracks};
 use super::world::World;
 use crate::camera::SIZE;
-use crate::scene::Law;
+use crate::scene::{Kind, Law};
 
 /// One law's score of one body in one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,6 +219,13 @@ const WANDERS: &str =
 
 fn nowhere_absent(_: &World) -> Option<String> {
     None
+}
+
+/// Why laws of bodies that move by themselves say nothing.
+fn no_free_body(world: &World) -> Option<String> {
+    let mut bodies = world.bodies.iter();
+    let none = !bodies.any(|b| b.kind == Kind::Dynamic && !b.jointed);
+    none.then(|| "no body moves but by a hand or on a hinge".to_string())
 }
 
 /// The smallest box around two.

@@ -9,9 +9,7 @@ use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
 use crate::model::{Camp, Device, Metric, Sampling, WorldModel, registry};
-use crate::planner::{
-    Adam, Budget, Cem, CostShape, Icem, Mppi, OracleMpc, Pilot, Planner, Random, Reflex,
-};
+use crate::planner::{Adam, Budget, Cem, CostShape, Icem, Mppi, Planner};
 use crate::report::stored::Stored;
 use crate::scene::Scene;
 use crate::worker::Maker;
@@ -184,49 +182,21 @@ pub fn suspect(
 pub fn maker(models: &Path, name: &str, model: Option<Arc<dyn WorldModel>>) -> Maker {
     let (models, name) = (models.to_path_buf(), name.to_string());
     Box::new(move |scene| {
-        let unlearned = |pilot: Pilot, planning: Planning| Contestant {
-            name: name.clone(),
-            pilot,
-            planning,
-            cost: None,
-            sha256: None,
-        };
-        let no_plan = Planning {
-            planner: "none",
-            ..Planning::default()
-        };
         if let Some(model) = model {
             let (plans, planning) = suspect(&models, &name, scene, model)?;
             return Ok(Contestant::planning(&name, plans, planning));
         }
         match name.as_str() {
-            "random" => {
-                let random = Random::new(crate::sim::HELD_OUT_SEED);
-                return Ok(unlearned(Pilot::Sighted(Box::new(random)), no_plan));
-            }
+            "random" => return Ok(Contestant::random(&name, crate::sim::HELD_OUT_SEED)),
             "oracle" | CONSTANT_VELOCITY => {
                 let (budget, replan) = (Budget::oracle(scene), Budget::ORACLE.hold);
-                let oracle = match name.as_str() {
-                    "oracle" => OracleMpc::new(scene, budget, replan),
-                    _ => OracleMpc::without_contacts(scene, budget, replan),
-                };
-                let planning = Planning {
-                    planner: OracleMpc::search(scene).id(),
-                    budget: Some(budget),
-                    replan_steps: Some(replan),
-                    ..no_plan
-                };
-                return Ok(unlearned(Pilot::Informed(Box::new(oracle)), planning));
+                return Ok(Contestant::oracle(&name, scene, budget, replan));
             }
             _ => {}
         }
         let dir = registry::find(&models, &name).map_err(|e| e.to_string())?;
         match registry::load_any(&dir, &Device::Cpu).map_err(|e| e.to_string())? {
-            Trained::Policy(policy) => Ok(Contestant {
-                cost: Some(policy.cost()),
-                sha256: Some(policy.card().sha256.clone()),
-                ..unlearned(Pilot::Sighted(Box::new(Reflex::new(policy))), no_plan)
-            }),
+            Trained::Policy(policy) => Ok(Contestant::policy(&name, policy)),
             Trained::World(_) | Trained::Distance(_) => Err(format!(
                 "{name}: is not loaded as a controller; pick another"
             )),

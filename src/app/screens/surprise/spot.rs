@@ -53,6 +53,10 @@ pub fn spot_ui(ui: &mut Ui, state: &State, pictures: &mut Pictures, out: &mut Ve
             None => "Making a pair of films…".into(),
         };
         write(ui, room.center(), centre, &text, 16.0, s.weak);
+        let rule = "Two films will play side by side. One is reality; the other was imagined by a model, \
+                    or its physics is broken. Say which is real.";
+        let below = room.center() + egui::vec2(0.0, 26.0);
+        write(ui, below, centre, rule, 13.0, s.weak);
         return;
     };
     let side = (room.height() - ABOVE - BELOW)
