@@ -8,8 +8,8 @@ use crate::scene::Kind;
 /// A column: its name, and its value at each moment.
 type Column = (String, Vec<Option<f32>>);
 
-/// The episode that is shown, moment by moment: where reality's bodies are (metres), how far the task's body is
-/// from its goal (metres), and for each model that is shown how far each body is from where reality has it
+/// The episode that is shown, moment by moment: where reality's bodies are (metres), how far the task's body
+/// is from its goal (metres), and for each model that is shown how far each body is from where reality has it
 /// (metres, by the newest rollout that reaches the moment) and how severe the gravest violation is. A cell is
 /// empty where nothing was measured. Comma-separated, with a header (RFC 4180).
 pub fn table(state: &State) -> String {

@@ -1,4 +1,5 @@
-//! Pictures of the window, GIFs and MP4s of what plays: what is on the screen, with its captions, goes into a file.
+//! Pictures of the window, GIFs and MP4s of what plays: what is on the screen, with its captions, goes into a
+//! file.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

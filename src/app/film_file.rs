@@ -1,4 +1,5 @@
-//! Pictures and films as files: PNG, GIF, MP4. Each is written beside its place and put there once it is whole.
+//! Pictures and films as files: PNG, GIF, MP4. Each is written beside its place and put there once it is
+//! whole.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -50,8 +50,8 @@ pub fn legible<'a>(ctx: &Context, text: &'a str) -> Cow<'a, str> {
     Cow::Owned(shown)
 }
 
-/// Lets plain writing use the arrows of the font for numbers: the own font for words has none. To be called before
-/// the first frame.
+/// Lets plain writing use the arrows of the font for numbers: the own font for words has none. To be called
+/// before the first frame.
 pub fn install(ctx: &Context) {
     let mut fonts = FontDefinitions::default();
     let arrows = fonts.families.get(&FontFamily::Monospace);

@@ -66,8 +66,8 @@ impl Errand {
     }
 }
 
-/// Seconds that a step of the walk may take before it counts as failed: models think at a low priority, so that they
-/// are slow where something else computes beside them.
+/// Seconds that a step of the walk may take before it counts as failed: models think at a low priority, so
+/// that they are slow where something else computes beside them.
 const PATIENCE_S: f32 = 300.0;
 
 /// What a step of the walk is compared with.
@@ -171,8 +171,8 @@ impl Walk {
             newest: state.newest(),
         };
         let steps = self.steps.get_or_insert_with(|| steps(state.scenes.len()));
-        // A command that turns a thing over would undo what it is for where that is so already: a model that is
-        // loaded between "dream" and "wake" must not begin to dream at the second.
+        // A command that turns a thing over would undo what it is for where that is so already: a model that
+        // is loaded between "dream" and "wake" must not begin to dream at the second.
         let is_needless = |s: &Step| s.command == Command::ToggleDream && (s.done)(state, &before);
         while steps.front().is_some_and(is_needless) {
             steps.pop_front();

@@ -68,7 +68,8 @@ pub struct WindowArgs {
     /// Start in the light theme.
     #[arg(long)]
     pub light: bool,
-    /// Press this key SECONDS after the scene has begun, such as `3:space` or `5:scrub=12`, or give a command by the beginning of its name in the palette, such as `8:spot the fake`; may be repeated.
+    /// Press this key SECONDS after the scene has begun, such as `3:space` or `5:scrub=12`, or give a command
+    /// by the beginning of its name in the palette, such as `8:spot the fake`; may be repeated.
     #[arg(long, value_name = "SECONDS:KEY")]
     pub press: Vec<String>,
     /// Print the timers of window and workers when the window closes.

@@ -73,8 +73,8 @@ pub struct Choice {
 pub struct ChoiceResult {
     /// By the number of futures: 1, 2, 4 and so on.
     pub choices: Vec<Choice>,
-    /// Spearman's rank correlation of surprise and distance among the futures of a clip, mean over clips; 0 is
-    /// chance.
+    /// Spearman's rank correlation of surprise and distance among the futures of a clip, mean over clips; 0
+    /// is chance.
     pub agreement: Option<Mean>,
     /// The laws that were checked.
     pub checked: Vec<String>,

@@ -1,6 +1,6 @@
-//! Survival behind a screen: whether what is hidden goes on being where it has to come out again. A model sees
-//! an episode up to the last picture of a body, imagines as long as reality hides it, and its probes say where
-//! the body is at the moment at which it is seen again.
+//! Survival behind a screen: whether what is hidden goes on being where it has to come out again. A model
+//! sees an episode up to the last picture of a body, imagines as long as reality hides it, and its probes say
+//! where the body is at the moment at which it is seen again.
 
 use std::sync::Arc;
 
@@ -134,8 +134,8 @@ pub fn spans(scene: &Scene, episode: &Episode, pixels: usize) -> Vec<(usize, usi
 /// Measures a model on seeds `seed..seed + episodes`, which take turns with `paces`.
 ///
 /// # Errors
-/// [`EvalError`] of the first episode that fails; a model without probes, or one that imagines several control
-/// steps at once, is refused.
+/// [`EvalError`] of the first episode that fails; a model without probes, or one that imagines several
+/// control steps at once, is refused.
 pub fn run(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::camera::SIZE;
 use crate::scene::{Law, Scene, home};
@@ -56,6 +57,14 @@ impl Calibration {
                 _ => ron::from_str(include_str!("../../assets/judge.ron")).unwrap_or_default(),
             }
         })
+    }
+
+    /// Its SHA-256, by which results name the thresholds with which they were judged.
+    pub fn sha256(&self) -> String {
+        // Names and numbers only: this cannot fail; an empty text would differ from every other.
+        let text = ron::to_string(self).unwrap_or_default();
+        let bytes = Sha256::digest(text);
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// That of a file; none where there is no such file yet.

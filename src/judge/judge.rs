@@ -150,8 +150,8 @@ impl Judge {
         Law::ALL.into_iter().map(row).collect()
     }
 
-    /// Tracks through `frames` (`[H, W, 3]` bytes each), of which the first `reference` are real; `actions[t]`
-    /// leads from frame t to t + 1. `None` if the scene cannot be built.
+    /// Tracks through `frames` (`[H, W, 3]` bytes each), of which the first `reference` are real;
+    /// `actions[t]` leads from frame t to t + 1. `None` if the scene cannot be built.
     pub fn tracks<'a>(
         &self,
         size: usize,

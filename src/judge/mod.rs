@@ -4,8 +4,9 @@
 //! `tracker.rs` gives pixels to bodies by hue, `see.rs` makes tracks of them, in metres through the scene's
 //! camera. `world.rs` knows what the scene lets a body do, `silhouette.rs` what outlines it can have,
 //! `motion.rs` what of its motion nothing explains. `laws/` holds the laws, one a file; `calibration.rs` what
-//! reality scores in each scene, and so which laws are judged there and from which score on. `readouts.rs` makes
-//! tracks of what probes read in latents. `verdict.rs` is what comes out. `fidelity.rs` compares with the truth. Divergence after chaos is not a violation.
+//! reality scores in each scene, and so which laws are judged there and from which score on. `readouts.rs`
+//! makes tracks of what probes read in latents. `verdict.rs` is what comes out. `fidelity.rs` compares with
+//! the truth. Divergence after chaos is not a violation.
 
 pub mod accurate;
 pub mod beliefs;

@@ -25,7 +25,8 @@ pub enum Footing {
     Floor,
     /// It swings about a hinge and nothing else is near.
     Hinge,
-    /// It slides or rolls straight along something fixed, high above the floor, and nothing that moves is near.
+    /// It slides or rolls straight along something fixed, high above the floor, and nothing that moves is
+    /// near.
     Slope,
     /// Something is near enough to touch it.
     Touching,
@@ -224,8 +225,8 @@ impl<'a> Scout<'a> {
 
     /// What could have touched the body between frames `t - 1` and `t`. Until something touches it, it moves
     /// at no more than `reach`, as before; seen to move at `speed`, its way to what it touched and on from
-    /// there is no longer than that (`None`: where it came to is not to be trusted). `ways` are what it may go
-    /// in that time until then, pixels.
+    /// there is no longer than that (`None`: where it came to is not to be trusted). `ways` are what it may
+    /// go in that time until then, pixels.
     fn touched(
         &self,
         n: usize,
@@ -320,8 +321,8 @@ impl<'a> Scout<'a> {
         })
     }
 
-    /// Whether a fixed body is seen where a body comes on one of its ways from frame `t - 1` on, or lower, as it
-    /// falls meanwhile.
+    /// Whether a fixed body is seen where a body comes on one of its ways from frame `t - 1` on, or lower, as
+    /// it falls meanwhile.
     fn wall_on_way(&self, n: usize, t: usize, ways: &[[f32; 2]]) -> bool {
         let (Some(film), s) = (&self.tracks.film, self.at(n, t - 1)) else {
             return true;

@@ -25,7 +25,8 @@ pub struct Known {
     pub shape: Shape,
     /// Factor on its shape.
     pub size: Range,
-    /// The plane that its centre moves in: height above the floor where the camera looks down, else z, metres.
+    /// The plane that its centre moves in: height above the floor where the camera looks down, else z,
+    /// metres.
     pub plane: f32,
     /// Kilograms.
     pub mass: Range,
@@ -45,8 +46,8 @@ pub struct Known {
     pub jointed: bool,
     /// Seen from the side: where along the line of sight it may be, metres (z).
     pub depth: Range,
-    /// Seen from the side: whether nothing keeps it in its plane, so that a pixel tells neither its height nor
-    /// its distance.
+    /// Seen from the side: whether nothing keeps it in its plane, so that a pixel tells neither its height
+    /// nor its distance.
     pub wanders: bool,
 }
 
@@ -186,8 +187,8 @@ impl World {
         Some((p, [p[0], p[1]]))
     }
 
-    /// The point that a pixel shows, so many metres from the camera; on the floor where that is infinite. `None`
-    /// in the sky.
+    /// The point that a pixel shows, so many metres from the camera; on the floor where that is infinite.
+    /// `None` in the sky.
     pub fn shown(&self, pixel: [f32; 2], away: f32) -> Option<[f32; 3]> {
         if away.is_infinite() {
             return self.eye.unproject(pixel, 0.0);

@@ -2,8 +2,8 @@
 //!
 //! One planner drives every camp, the oracle included: it sees only [`WorldModel`], latents and distances.
 //! `search.rs` holds what all searches share; `cem.rs`, `icem.rs`, `mppi.rs` and `gradient.rs` are the
-//! searches; `stations.rs` lets any of them go from one structured moment to the next; `controller.rs` turns plans into closed-loop control (model-predictive control) and holds the
-//! floor (random) beside it.
+//! searches; `stations.rs` lets any of them go from one structured moment to the next; `controller.rs` turns
+//! plans into closed-loop control (model-predictive control) and holds the floor (random) beside it.
 
 mod budget;
 mod cem;

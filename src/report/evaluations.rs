@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::stored::Stored;
 use super::template::{Variables, with_variables};
 use super::{ReportError, read_ron};
+use crate::judge::Calibration;
 use crate::model::{Card, registry};
 
 /// All evaluations that count.
@@ -204,6 +205,15 @@ impl Run {
                 .is_none_or(|card| card.keyframes.as_deref() != Some(measured))
         {
             return Ok(State::Stale("measured with other keyframes".into()));
+        }
+        if let Some(judged) = result.at("violations") {
+            if judged.get("checked").is_none() {
+                return Ok(State::Stale("judged before laws were counted".into()));
+            }
+            let other = |sha256: &str| sha256 != Calibration::shipped().sha256();
+            if result.text("violations.judge_sha256").is_some_and(other) {
+                return Ok(State::Stale("judged with other thresholds".into()));
+            }
         }
         if let Some(scene) = value_of(&self.arguments, "--scene") {
             let here = match crate::scene::load(scene) {

@@ -156,7 +156,8 @@ impl SessionFile {
         self.states.is_empty()
     }
 
-    /// Lives it again. `eye` is the scene's; `look` gives the moment that reality is in; `goes_on` may break it off.
+    /// Lives it again. `eye` is the scene's; `look` gives the moment that reality is in; `goes_on` may break
+    /// it off.
     ///
     /// # Errors
     /// In a sentence: the world cannot be built, or a deed cannot be done.

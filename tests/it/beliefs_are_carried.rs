@@ -1,5 +1,5 @@
-//! What a model has seen goes on counting once it is hidden, and ends with the episode; how long hidden bodies
-//! survive is counted as it says.
+//! What a model has seen goes on counting once it is hidden, and ends with the episode; how long hidden
+//! bodies survive is counted as it says.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A critic that knows what can happen lifts what it chooses up to the best film; one that prefers what cannot
-//! lowers it; and who cannot choose is refused.
+//! A critic that knows what can happen lifts what it chooses up to the best film; one that prefers what
+//! cannot lowers it; and who cannot choose is refused.
 
 use std::collections::HashMap;
 use std::sync::Arc;

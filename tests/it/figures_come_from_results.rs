@@ -168,6 +168,29 @@ fn a_result_holds_for_its_weights_scene_and_parameters_only() {
     );
     assert!(matches!(state(0), State::Stale(_)));
 
+    let judged = |violations| {
+        write(
+            &runs[0].result,
+            &result(same, &json!({"violations": violations})),
+        );
+        state(0)
+    };
+    let own_judge = parallax::judge::Calibration::shipped().sha256();
+    assert!(matches!(
+        judged(json!({"clean_clips": null})),
+        State::Stale(_)
+    ));
+    assert!(matches!(
+        judged(json!({"checked": [], "judge_sha256": "another"})),
+        State::Stale(_)
+    ));
+    assert_eq!(
+        judged(json!({"checked": [], "judge_sha256": own_judge})),
+        State::Current
+    );
+    // From before results named their judge.
+    assert_eq!(judged(json!({"checked": []})), State::Current);
+
     let probe = "parallax eval probe --scene push --model tiny";
     let (own, path) = (weights(home), &runs[2].result);
     assert_eq!(*path, home.join("models/tiny/eval/probe-push.json"));

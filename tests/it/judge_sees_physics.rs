@@ -152,7 +152,8 @@ fn a_film_that_freezes_while_balls_roll_breaks_stillness() {
 
 #[test]
 fn what_rolls_down_a_slope_does_not_stand_at_once() {
-    // Coulomb: on a slope of 25 degrees friction takes at most g (μ cos 25° - sin 25°) < 0.8 m/s² from a speed.
+    // Coulomb: on a slope of 25 degrees friction takes at most g (μ cos 25° - sin 25°) < 0.8 m/s² from a
+    // speed.
     let ramp = scene("ramp");
     let (mut told, mut rolling) = (0, 0);
     for seed in 0..40 {

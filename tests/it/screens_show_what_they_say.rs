@@ -198,7 +198,8 @@ fn screens_open_in_the_real_window_with_their_key() {
         .assert()
         .success();
     let picture = image::open(&shot).unwrap().to_rgb8();
-    // The bar's tab of the screen that is shown is filled with blue: Explore's is the first, Gallery's the next.
+    // The bar's tab of the screen that is shown is filled with blue: Explore's is the first, Gallery's the
+    // next.
     let filled = |from: u32, to: u32| {
         let all = (from..to).flat_map(|x| (14..38).map(move |y| (x, y)));
         all.filter(|(x, y)| {

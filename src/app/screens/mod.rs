@@ -2,8 +2,8 @@
 //! function that draws it, and what its keys mean.
 //!
 //! To add a screen: a variant of [`Screen`], its words there, its data as a field of the state, a line in
-//! [`screen_ui`] and in [`of_key`], its name in [`Screen::TABS`], and its key in `keymap.rs`. A screen that shows
-//! nothing yet has no tab: a command that asks for it is answered with a word.
+//! [`screen_ui`] and in [`of_key`], its name in [`Screen::TABS`], and its key in `keymap.rs`. A screen that
+//! shows nothing yet has no tab: a command that asks for it is answered with a word.
 
 pub mod gallery;
 pub mod race;
@@ -54,8 +54,8 @@ pub fn stays(command: &Command) -> bool {
     is_everywhere(command) || own
 }
 
-/// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen has
-/// a use for them.
+/// What a key means on a screen: the films' keys mean nothing where no film of theirs is, unless the screen
+/// has a use for them.
 pub fn of_key(screen: Screen, command: Command) -> Option<Command> {
     match (screen, &command) {
         (Screen::Explore, _) => Some(command),

@@ -4,8 +4,9 @@
 //! `applying.rs` does what a person asked for, `showing.rs` lets time run on the screen, `seeking.rs` looks
 //! for failures, `opening.rs` plays the first minute, `dreaming.rs` lets a person drive an imagination,
 //! `scenes.rs` shows scenes, `loading.rs` takes in models, `driving.rs` decides who drives, `gallery.rs`
-//! keeps what went wrong and goes back to it, `imagining.rs` keeps the models imagining, `masking.rs` hides parts of clips from them, `hands.rs` lays hands on
-//! reality, `replays.rs` shows what was recorded, `screens.rs` goes from screen to screen,
+//! keeps what went wrong and goes back to it, `imagining.rs` keeps the models imagining, `masking.rs` hides
+//! parts of clips from them, `hands.rs` lays hands on reality, `replays.rs` shows what was recorded,
+//! `screens.rs` goes from screen to screen,
 //! `surprising.rs` shows impossible events.
 
 mod applying;

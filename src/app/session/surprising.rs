@@ -1,5 +1,5 @@
-//! The Surprise screen's part of the session: what is missing on the screen is asked for, one thing at a time,
-//! and only while the screen is shown.
+//! The Surprise screen's part of the session: what is missing on the screen is asked for, one thing at a
+//! time, and only while the screen is shown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

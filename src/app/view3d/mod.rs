@@ -26,8 +26,8 @@ use crate::sim::BodyState;
 
 /// Frames a second of the 3-D view without a graphics card.
 const SOFTWARE_HZ: f32 = 12.0;
-/// Without a graphics card, so many of the pixels' rows and columns are drawn while things move; a picture that
-/// stands is drawn in full.
+/// Without a graphics card, so many of the pixels' rows and columns are drawn while things move; a picture
+/// that stands is drawn in full.
 const SOFTWARE_SHARE: f32 = 0.6;
 /// So long after a scene was built its pipelines may still be compiling, seconds.
 const LATE_S: f32 = 20.0;
@@ -194,7 +194,8 @@ impl View3d {
         self.dirty
     }
 
-    /// Asks for a picture that fills a rectangle of this size (physical pixels), while things move in it or not.
+    /// Asks for a picture that fills a rectangle of this size (physical pixels), while things move in it or
+    /// not.
     pub fn want(&mut self, size: egui::Vec2, moves: bool) {
         let size = match (self.software, moves) {
             (true, true) => size * SOFTWARE_SHARE,

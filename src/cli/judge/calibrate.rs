@@ -21,8 +21,8 @@ pub struct CalibrateArgs {
     /// Side of the eye's picture in pixels: 64, 96 or 128 [default: the scene's]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
-    /// Calibrate what this model's probes read instead, and write assets/judge-readouts.ron: reality is passed
-    /// through its encoder and probes
+    /// Calibrate what this model's probes read instead, and write assets/judge-readouts.ron: reality is
+    /// passed through its encoder and probes
     #[arg(long, value_name = "M", conflicts_with = "size")]
     model: Option<String>,
 }

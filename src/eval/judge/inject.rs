@@ -113,8 +113,8 @@ impl Injection<'_> {
         }
     }
 
-    /// Where a body is at fault: where it is seen, where it should be, and what holds both; with another body,
-    /// that one, too.
+    /// Where a body is at fault: where it is seen, where it should be, and what holds both; with another
+    /// body, that one, too.
     fn places(&self, t: usize, view: &View) -> Vec<[u16; 4]> {
         let Occasion { body, other, .. } = self.occasion;
         let honest = &self.truth.views[t];

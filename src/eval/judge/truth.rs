@@ -148,8 +148,8 @@ impl Truth {
         t.saturating_sub(1)..=(t + 2).min(self.states.len() - 1)
     }
 
-    /// Whether no other body is near in space around frame `t` but what is fixed and touched all the time, and
-    /// the body stays on the floor or off it.
+    /// Whether no other body is near in space around frame `t` but what is fixed and touched all the time,
+    /// and the body stays on the floor or off it.
     fn is_free(&self, t: usize, body: usize) -> bool {
         let bodies = &self.scene.bodies;
         let held = |o: usize| {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clip::{CONTEXT, Clip, HORIZONS, STEPS};
 use crate::judge::accurate::{self, Accuracy, Place};
-use crate::judge::{Belief, Estimate, Judge, Verdict, beliefs};
+use crate::judge::{Belief, Calibration, Estimate, Judge, Verdict, beliefs};
 use crate::model::{Frames, ProbedStates};
 use crate::scene::Scene;
 use crate::stats::{Rate, Spread, quantile};
@@ -16,6 +16,9 @@ use crate::stats::{Rate, Spread, quantile};
 /// Law-abidance of the model's clips.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lawfulness {
+    /// SHA-256 of the thresholds (`assets/judge.ron`); empty in results from before it was told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judge_sha256: String,
     /// The laws that were checked: those that are on in the scene and that imagined frames, or places read by
     /// probes, can carry; none where a model shows neither.
     #[serde(default)]
@@ -169,6 +172,7 @@ impl Judged {
             .collect();
         let clean = verdicts.iter().filter(|v| v.violations.is_empty()).count();
         Lawfulness {
+            judge_sha256: Calibration::shipped().sha256(),
             checked: first.checked.iter().map(name).collect(),
             absent: first
                 .absent

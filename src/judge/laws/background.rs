@@ -1,9 +1,10 @@
 //! **What does not move stays as it is.**
 //!
-//! Score: how far a patch of 4 x 4 pixels (of 64) that shows neither a body nor its shadow is from what it was
-//! before, mean over its pixels and beyond a few bytes of noise, bytes. Fixed bodies, floor and sky belong to
-//! the background. A shadow makes a pixel darker by at most what the sun gives, without changing its hue, and
-//! only where a body throws one. What the real frames do not show is taken from the scene itself.
+//! Score: how far a patch of 4 x 4 pixels (of 64) that shows neither a body nor its shadow is from what it
+//! was before, mean over its pixels and beyond a few bytes of noise, bytes. Fixed bodies, floor and sky
+//! belong to the background. A shadow makes a pixel darker by at most what the sun gives, without changing
+//! its hue, and only where a body throws one. What the real frames do not show is taken from the scene
+//! itself.
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::camera::SIZE;
@@ -92,8 +93,8 @@ fn departure(p: &[u8], base: &[f32; 3], shaded: bool, most: f32) -> f32 {
     (d / 3.0).sqrt()
 }
 
-/// What each pixel shows where nothing covers it, as far as that is known, and whether it may have lain in shadow
-/// then, so that it can become brighter.
+/// What each pixel shows where nothing covers it, as far as that is known, and whether it may have lain in
+/// shadow then, so that it can become brighter.
 fn base(case: &Case) -> (Vec<Option<[f32; 3]>>, Vec<bool>) {
     let Some(film) = &case.tracks.film else {
         return (Vec::new(), Vec::new());

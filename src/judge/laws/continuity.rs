@@ -1,10 +1,10 @@
 //! **A body does not jump from place to place.**
 //!
-//! Score: how far a body is from anywhere that it could have gone since the last frame, metres. Alone, that is
-//! where gravity, friction and damping take it; where something may have touched it, anywhere within what
+//! Score: how far a body is from anywhere that it could have gone since the last frame, metres. Alone, that
+//! is where gravity, friction and damping take it; where something may have touched it, anywhere within what
 //! both speeds and restitution allow; where it is not seen whole, within the reach of the fastest thing
-//! around. A ball that was hidden comes out where its speed has taken it.
-//! Continuity of motion as in Spelke (1990).
+//! around. A ball that was hidden comes out where its speed has taken it. Continuity of motion as in Spelke
+//! (1990).
 
 use super::{Case, Rule, Score, nowhere_absent};
 use crate::judge::motion::{length, minus};

@@ -1,10 +1,10 @@
 //! **What nothing touches falls as gravity says.**
 //!
-//! Score: how far the velocity of a body in the air is from the one before, changed by the scene's gravity and
-//! by no more than its damping, m/s; of a body on a hinge, from what gravity does to a pendulum. Both as set.
-//! Where it may meet the floor, any bounce up to the scene's restitution is allowed.
-//! Occasion: the body is seen whole in three frames and nothing else can have touched it. Galileo (1638); the
-//! pendulum's equation θ'' = -g/l sin θ, with differences over 0.1 s.
+//! Score: how far the velocity of a body in the air is from the one before, changed by the scene's gravity
+//! and by no more than its damping, m/s; of a body on a hinge, from what gravity does to a pendulum. Both as
+//! set. Where it may meet the floor, any bounce up to the scene's restitution is allowed. Occasion: the body
+//! is seen whole in three frames and nothing else can have touched it. Galileo (1638); the pendulum's
+//! equation θ'' = -g/l sin θ, with differences over 0.1 s.
 
 use super::{Case, Rule, Score, WANDERS};
 use crate::judge::motion::Footing;

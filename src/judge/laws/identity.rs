@@ -1,9 +1,9 @@
 //! **Bodies do not swap or change their colours.**
 //!
 //! Score: for two bodies, how much better the frame fits if they had swapped places, over how far both moved
-//! (1: exactly swapped); for one, the share of its mask's place that has a colour which no body has, or one whose
-//! body cannot have come there.
-//! Occasion: both are seen before and after; for the second, the body is missing.
+//! (1: exactly swapped); for one, the share of its mask's place that has a colour which no body has, or one
+//! whose body cannot have come there. Occasion: both are seen before and after; for the second, the body is
+//! missing.
 
 use super::permanence::GONE;
 use super::{Case, Rule, Score, nowhere_absent, union};

@@ -1,8 +1,8 @@
 //! **A collision changes both bodies, as their masses say.**
 //!
 //! Score: what is left of both changes of velocity, weighted with the masses of the scene's range that fit
-//! best, beyond what friction does meanwhile, m/s. Occasion: two bodies, seen whole from before to after, meet
-//! on the floor, and no third body is near. Newton's third law.
+//! best, beyond what friction does meanwhile, m/s. Occasion: two bodies, seen whole from before to after,
+//! meet on the floor, and no third body is near. Newton's third law.
 
 use super::{Case, Rule, Score};
 use crate::judge::motion::{length, minus};

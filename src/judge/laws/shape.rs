@@ -1,8 +1,8 @@
 //! **A body keeps its outline, however it turns.**
 //!
-//! Score: distance of the outline's moments (two of elongation, one of how far it reaches, one of its corners)
-//! from the nearest of all outlines that the body's shape has under the rotations it can take, as the camera
-//! sees them. Occasion: it is seen whole. Moments as in Hu (1962).
+//! Score: distance of the outline's moments (two of elongation, one of how far it reaches, one of its
+//! corners) from the nearest of all outlines that the body's shape has under the rotations it can take, as
+//! the camera sees them. Occasion: it is seen whole. Moments as in Hu (1962).
 
 use super::{Case, Rule, Score};
 use crate::judge::world::World;

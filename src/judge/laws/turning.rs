@@ -1,8 +1,8 @@
 //! **A body does not jump from one orientation to another.**
 //!
 //! Score: the lesser of the turn since the last frame and its departure from the turn before, radians.
-//! Occasion: the body is seen whole in three frames and its orientation can be seen, by a mark, a second paint
-//! or a long outline.
+//! Occasion: the body is seen whole in three frames and its orientation can be seen, by a mark, a second
+//! paint or a long outline.
 
 use super::{Case, Rule, Score};
 use crate::judge::world::World;

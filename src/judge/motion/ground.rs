@@ -3,8 +3,9 @@
 use super::*;
 
 impl Scout<'_> {
-    /// How far the vertical velocity of a body that only the floor can touch is from what gravity and one bounce
-    /// make of the one before, m/s. Where it may have bounced before, only that it falls too fast counts.
+    /// How far the vertical velocity of a body that only the floor can touch is from what gravity and one
+    /// bounce make of the one before, m/s. Where it may have bounced before, only that it falls too fast
+    /// counts.
     pub(super) fn hops(&self, n: usize, t: usize, before: f32, now: f32, down: f32) -> Option<f32> {
         let (world, dt) = (self.world, self.tracks.dt);
         let known = &world.bodies[self.tracks.tracks[n].body];
@@ -57,8 +58,8 @@ impl Scout<'_> {
         free(heights[0], heights[1]) && free(heights[1], heights[2])
     }
 
-    /// Whether it stays at one height over four frames that end at `t`, near the floor: a ball that still hops
-    /// does not.
+    /// Whether it stays at one height over four frames that end at `t`, near the floor: a ball that still
+    /// hops does not.
     pub(super) fn lies(&self, n: usize, t: usize) -> bool {
         let low = self.height(n, t) < 2.0 * MARGIN * self.fine_m[n];
         let seen = |k: &usize| self.at(n, *k).is_seen();
@@ -69,8 +70,8 @@ impl Scout<'_> {
         low && most - least < LEVEL * self.fine_m[n]
     }
 
-    /// How far a body that is partly hidden now, or next to something, is from where it could be, metres: what
-    /// is seen of it lies within its outline.
+    /// How far a body that is partly hidden now, or next to something, is from where it could be, metres:
+    /// what is seen of it lies within its outline.
     pub(super) fn partly_seen(
         &self,
         n: usize,
@@ -100,8 +101,8 @@ impl Scout<'_> {
         whole.then(|| minus(b.at, a.at).map(|d| d / self.tracks.dt))
     }
 
-    /// How far a velocity is from a change as before, or a smaller one, m/s: friction and slopes pull with the
-    /// same force until the body stands, or rolls.
+    /// How far a velocity is from a change as before, or a smaller one, m/s: friction and slopes pull with
+    /// the same force until the body stands, or rolls.
     pub(super) fn unsteady(&self, n: usize, t: usize) -> Option<f32> {
         let dt = self.tracks.dt;
         let first = self.earlier(n, t)?;

@@ -24,8 +24,8 @@ const CHUNK: usize = 8;
 /// LeWM (arXiv 2603.19312) whose imagined latents a diffusion decoder (EDM, arXiv 2206.00364) draws.
 ///
 /// The decoder sees the last observation, so that it need not remember what does not move, and the imagined
-/// latent, which alone tells what has. No drawn frame is fed back: errors of drawing do not add up. All frames
-/// of a rollout are drawn from the same noise, so that they do not flicker.
+/// latent, which alone tells what has. No drawn frame is fed back: errors of drawing do not add up. All
+/// frames of a rollout are drawn from the same noise, so that they do not flicker.
 pub struct DrawnLewm {
     card: Card,
     config: DrawnConfig,

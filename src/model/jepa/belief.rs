@@ -149,7 +149,8 @@ fn sigmoid(x: &Tensor) -> Result<Tensor> {
     ((x * 0.5)?.tanh()? * 0.5)? + 0.5
 }
 
-/// The networks of a LeWM with a belief. One of its steps is a latent and a belief side by side, `[N, D + B]`.
+/// The networks of a LeWM with a belief. One of its steps is a latent and a belief side by side, `[N, D +
+/// B]`.
 pub struct BeliefPredictor {
     config: BeliefConfig,
     lewm: LewmPredictor,

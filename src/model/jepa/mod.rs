@@ -6,7 +6,8 @@
 //! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
 //! moments that a planner may go by. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
-//! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs have in common.
+//! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs
+//! have in common.
 
 mod belief;
 mod config;

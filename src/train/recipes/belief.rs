@@ -1,6 +1,6 @@
-//! How a belief beside the latents of a finished LeWM is trained: part of `models/NAME/train.ron`. The training
-//! itself is that of `training/parallax_training/belief_phases.py`, in PyTorch: it unrolls networks over
-//! dozens of observations, for which this program has no loop.
+//! How a belief beside the latents of a finished LeWM is trained: part of `models/NAME/train.ron`. The
+//! training itself is that of `training/parallax_training/belief_phases.py`, in PyTorch: it unrolls networks
+//! over dozens of observations, for which this program has no loop.
 
 use crate::model::folder;
 use crate::model::jepa::{BeliefSizes, LewmConfig};

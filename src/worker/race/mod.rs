@@ -1,9 +1,10 @@
 //! A race: several controllers at the same start and goal, each with a world and a thread of its own.
 //!
-//! A lane runs the very episodes that `eval control` runs ([`Running`]): same start, goal, budget of steps and
-//! success test. What it shows lies in a slot that holds the newest only, so nobody waits for the window. Worlds
-//! are stepped and decisions computed on the shared pool of the model threads, which leaves a core to the window;
-//! controllers that plan think one after another ([`turns`]), so that the time that each one takes is its own.
+//! A lane runs the very episodes that `eval control` runs ([`Running`]): same start, goal, budget of steps
+//! and success test. What it shows lies in a slot that holds the newest only, so nobody waits for the window.
+//! Worlds are stepped and decisions computed on the shared pool of the model threads, which leaves a core to
+//! the window; controllers that plan think one after another ([`turns`]), so that the time that each one
+//! takes is its own.
 
 mod turns;
 
@@ -115,7 +116,8 @@ pub struct Plans {
     pub cost: Option<Cost>,
 }
 
-/// What is new in a lane. What nobody has fetched is replaced when the next race begins, but for how races ended.
+/// What is new in a lane. What nobody has fetched is replaced when the next race begins, but for how races
+/// ended.
 #[derive(Clone, Debug, Default)]
 pub struct LaneNews {
     /// How its controller plans, once.

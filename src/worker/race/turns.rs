@@ -8,8 +8,8 @@ use crate::model::{Cancel, ModelError};
 /// How often somebody who waits looks whether the race was called off.
 const LOOK_UP: Duration = Duration::from_millis(25);
 
-/// The turns of a race. Whoever has spent least is next, also where it is not waiting yet: a quick thinker that
-/// is stepping its world comes back before a slow one begins a decision that takes seconds.
+/// The turns of a race. Whoever has spent least is next, also where it is not waiting yet: a quick thinker
+/// that is stepping its world comes back before a slow one begins a decision that takes seconds.
 #[derive(Default)]
 pub struct Turns {
     book: Mutex<Book>,

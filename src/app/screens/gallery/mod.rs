@@ -1,7 +1,7 @@
 //! The gallery: what models got wrong, the worst first, from this session and from the shipped results.
 //!
-//! Plain data: `shipped.rs` reads the results, `panel.rs` and `still.rs` draw, `session/gallery.rs` fills it while the judge
-//! speaks and leads from an entry to its moment.
+//! Plain data: `shipped.rs` reads the results, `panel.rs` and `still.rs` draw, `session/gallery.rs` fills it
+//! while the judge speaks and leads from an entry to its moment.
 
 pub mod panel;
 pub mod shipped;

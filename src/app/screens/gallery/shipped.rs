@@ -1,5 +1,5 @@
-//! What the shipped results say went wrong: laws broken and places missed by scene and model, and the seeds in
-//! which a planner failed. Read from `models/*/eval/`, and from nothing else.
+//! What the shipped results say went wrong: laws broken and places missed by scene and model, and the seeds
+//! in which a planner failed. Read from `models/*/eval/`, and from nothing else.
 
 use std::path::Path;
 use std::sync::Arc;

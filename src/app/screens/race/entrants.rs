@@ -1,4 +1,5 @@
-//! Who can take part, and how each plans: as `eval control` has measured it, where it has, and else as it would.
+//! Who can take part, and how each plans: as `eval control` has measured it, where it has, and else as it
+//! would.
 
 use std::path::Path;
 use std::sync::Arc;

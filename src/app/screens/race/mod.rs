@@ -1,7 +1,8 @@
 //! The race: two to six controllers at the same start and goal, each in a world of its own.
 //!
-//! This is the plain data; `panel.rs` draws it (`card.rs` one lane, `table.rs` how they stand), `entrants.rs` says
-//! who can take part and how each plans, `words.rs` finds the words. The session's `race.rs` gives it the workers.
+//! This is the plain data; `panel.rs` draws it (`card.rs` one lane, `table.rs` how they stand), `entrants.rs`
+//! says who can take part and how each plans, `words.rs` finds the words. The session's `race.rs` gives it
+//! the workers.
 
 mod card;
 pub mod entrants;
@@ -277,8 +278,8 @@ pub struct RaceState {
 }
 
 impl RaceState {
-    /// Lets the films run on. Where thinking counts, all of them show the same time of the world, which is no later
-    /// than what the slowest has; else each goes on as far as it is.
+    /// Lets the films run on. Where thinking counts, all of them show the same time of the world, which is no
+    /// later than what the slowest has; else each goes on as far as it is.
     pub fn play(&mut self, seconds: f32) {
         let steps = seconds.clamp(0.0, 0.5) * CONTROL_HZ as f32;
         let is_over = |l: &Lane| l.doing.as_ref().is_some_and(Doing::is_over);

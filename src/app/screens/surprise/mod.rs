@@ -132,8 +132,8 @@ impl Curve {
         ratio.is_finite().then_some(ratio)
     }
 
-    /// Whether the film without the event surprises it less, on average from a picture on; `None` where it has
-    /// nothing to say.
+    /// Whether the film without the event surprises it less, on average from a picture on; `None` where it
+    /// has nothing to say.
     pub fn prefers_the_possible(&self, shows: usize) -> Option<bool> {
         let from = shows.saturating_sub(self.first);
         let sum = |of: &[f32]| of.iter().skip(from).copied().reduce(|a, b| a + b);

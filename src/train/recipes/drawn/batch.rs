@@ -14,8 +14,8 @@ use crate::train::data::rolled::Moments;
 use crate::train::data::stored::Stored;
 use crate::train::data::targets::moving_ids;
 
-/// One optimisation step's examples: B futures, M = frames drawn of all of them together, S = folded side, C =
-/// folded channels.
+/// One optimisation step's examples: B futures, M = frames drawn of all of them together, S = folded side, C
+/// = folded channels.
 pub struct Batch {
     /// `[B, H·D]`: latents of the last observations, oldest first.
     pub start: Tensor,
@@ -173,7 +173,8 @@ impl<'a> Futures<'a> {
     }
 }
 
-/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1), where `latents: [M, D]` are drawn.
+/// Weighted mean squared error of F in EDM's form (weight λ(σ)·c_out² = 1), where `latents: [M, D]` are
+/// drawn.
 ///
 /// # Errors
 /// Those of the tensor library.

@@ -1,5 +1,5 @@
-//! The way from frames to latents and back on held-back episodes: whole pictures, moving bodies, and where the judge's tracker sees
-//! them.
+//! The way from frames to latents and back on held-back episodes: whole pictures, moving bodies, and where
+//! the judge's tracker sees them.
 
 use std::collections::BTreeMap;
 
