@@ -2,8 +2,7 @@
 //! like with like, and probes tell what is there from what is not.
 
 use candle_core::{Device, Tensor};
-use parallax::camera::Eye;
-use parallax::episode::{Dataset, record};
+use parallax::episode::Dataset;
 use parallax::eval::control::{ControlResult, EpisodeResult, Regret};
 use parallax::eval::probe;
 use parallax::model::cloning::{Cloning, CloningConfig};
@@ -17,22 +16,11 @@ use parallax::train::{
     Architecture, CloningRecipe, Length, Outcome, TrainConfig, TrainOptions, run_on,
 };
 
-use crate::support::scene;
 use crate::support::stub::{Stub, shape};
+use crate::support::{recorded, scene};
 
 pub fn experience() -> Dataset {
-    let reach = scene("reach");
-    let eye = Eye::standard(&reach).unwrap();
-    let mut data = Dataset {
-        size: 64,
-        action_dim: 2,
-        scenes: vec![reach.clone()],
-        ..Default::default()
-    };
-    for seed in 0..10 {
-        data.push(record(&reach, &eye, seed).unwrap(), 0);
-    }
-    data
+    recorded(&scene("reach"), 0..10)
 }
 
 fn small() -> CloningConfig {

@@ -17,8 +17,8 @@ use parallax::scene::{Scene, models_dir};
 use parallax::sim::Reality;
 use parallax::task::{GoalKind, TaskInstance};
 
-use crate::support::scene;
 use crate::support::stub::{Stub, shape};
+use crate::support::{recorded, scene, shortened};
 
 const SEED: u64 = 1_070_000;
 
@@ -360,20 +360,7 @@ fn probes_are_tested_on_episodes_that_they_were_not_fitted_on() {
 /// The wrong seeds would flatter: recorded splits share nothing.
 #[test]
 fn training_and_validation_share_no_episode() {
-    let push = scene("push");
-    let eye = Eye::standard(&push).unwrap();
-    let mut short = Scene::clone(&push);
-    short.episode_steps = 4;
-    let short = Arc::new(short);
-    let mut data = parallax::episode::Dataset {
-        size: 64,
-        action_dim: 2,
-        scenes: vec![short.clone()],
-        ..Default::default()
-    };
-    for seed in 0..20 {
-        data.push(parallax::episode::record(&short, &eye, seed).unwrap(), 0);
-    }
+    let data = recorded(&shortened("push", 4), 0..20);
     let (train, validation) = data.split_episodes(0.2);
     let both: HashSet<usize> = train.iter().chain(&validation).copied().collect();
     assert_eq!((train.len(), validation.len(), both.len()), (16, 4, 20));

@@ -2,8 +2,7 @@
 //! bits.
 
 use candle_core::{DType, Device, Tensor};
-use parallax::camera::Eye;
-use parallax::episode::{Dataset, record};
+use parallax::episode::Dataset;
 use parallax::model::facets::{Plans, Surprise};
 use parallax::model::jepa::{
     Decoder, DecoderSizes, JointWeights, Lewm, LewmConfig, LewmModel, joint_loss, open_loop_loss,
@@ -12,32 +11,18 @@ use parallax::model::nn::{AdamW, AdamWConfig, Head, Params, Rng};
 use parallax::model::{
     Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel, folder,
 };
-use parallax::scene;
 use parallax::train::{
     Architecture, JointPhase, Length, LewmRecipe, Outcome, PredictorPhase, ProposalPhase,
     ReadoutPhase, TrainConfig, TrainOptions, run_on,
 };
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+
+use crate::support::{recorded, shortened};
 
 pub fn experience() -> &'static Dataset {
     static DATA: OnceLock<Dataset> = OnceLock::new();
-    DATA.get_or_init(|| {
-        let mut push = scene::load("push").expect("built-in scene");
-        push.episode_steps = 36;
-        let push = Arc::new(push);
-        let eye = Eye::standard(&push).expect("a camera");
-        let mut data = Dataset {
-            size: 64,
-            action_dim: 2,
-            scenes: vec![push.clone()],
-            ..Default::default()
-        };
-        for seed in 0..20 {
-            data.push(record(&push, &eye, seed).expect("a built-in scene runs"), 0);
-        }
-        data
-    })
+    DATA.get_or_init(|| recorded(&shortened("push", 36), 0..20))
 }
 
 pub fn small() -> LewmConfig {

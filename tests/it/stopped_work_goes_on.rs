@@ -6,8 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use parallax::camera::Eye;
-use parallax::episode::{CollectOptions, Dataset, Store, collect, record};
+use parallax::episode::{CollectOptions, Dataset, Store, collect};
 use parallax::system::Stop;
 use parallax::train::{
     ActionPhase, Architecture, CloningRecipe, Length, MaskedPhase, Outcome, ReadoutPhase,
@@ -18,6 +17,7 @@ use predicates::str::contains;
 
 use crate::diffusion_learns::{moving_squares, small_recipe as small_diffusion};
 use crate::latent_diffusion_learns::{small as small_latent, small_recipe as latent_recipe};
+use crate::support::recorded;
 use crate::vjepa_trains::small as small_vjepa;
 use crate::work_is_not_lost::{case, config, into, lewm, reach};
 
@@ -25,18 +25,7 @@ use crate::work_is_not_lost::{case, config, into, lewm, reach};
 const NEVER: Length = Length::Steps(10_000_000);
 
 pub fn experience() -> Dataset {
-    let reach = reach(26);
-    let eye = Eye::standard(&reach).unwrap();
-    let mut data = Dataset {
-        size: 64,
-        action_dim: 2,
-        scenes: vec![reach.clone()],
-        ..Default::default()
-    };
-    for seed in 0..10 {
-        data.push(record(&reach, &eye, seed).unwrap(), 0);
-    }
-    data
+    recorded(&reach(26), 0..10)
 }
 
 /// Every phase that is long: a training, its experience, and the word of the phase in its curve.

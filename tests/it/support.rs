@@ -5,7 +5,8 @@ pub mod stub;
 use std::path::Path;
 use std::sync::Arc;
 
-use parallax::camera::View;
+use parallax::camera::{Eye, View};
+use parallax::episode::{Dataset, record};
 use parallax::scene::{self, Scene};
 use parallax::sim::State;
 use rand::{Rng, SeedableRng};
@@ -32,6 +33,28 @@ pub const SCENES: [&str; 18] = [
     "strike",
     "tower",
 ];
+
+/// Episodes of a scene with these seeds, as the simulator records them.
+pub fn recorded(scene: &Arc<Scene>, seeds: std::ops::Range<u64>) -> Dataset {
+    let eye = Eye::standard(scene).unwrap();
+    let mut data = Dataset {
+        size: 64,
+        action_dim: 2,
+        scenes: vec![scene.clone()],
+        ..Default::default()
+    };
+    for seed in seeds {
+        data.push(record(scene, &eye, seed).unwrap(), 0);
+    }
+    data
+}
+
+/// A shipped scene with episodes of so many steps.
+pub fn shortened(name: &str, steps: u32) -> Arc<Scene> {
+    let mut short = Scene::clone(&scene(name));
+    short.episode_steps = steps;
+    Arc::new(short)
+}
 
 /// A shipped scene.
 pub fn scene(name: &str) -> Arc<Scene> {

@@ -2,8 +2,7 @@
 //! variable of a stage, and a training repeats to the bit.
 
 use candle_core::{Device, Tensor};
-use parallax::camera::Eye;
-use parallax::episode::{Dataset, record};
+use parallax::episode::Dataset;
 use parallax::model::facets::{Latents, Masking, Plans, Surprise};
 use parallax::model::jepa::GoalCost;
 use parallax::model::jepa::vjepa::{
@@ -11,32 +10,18 @@ use parallax::model::jepa::vjepa::{
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel};
-use parallax::scene;
 use parallax::train::{
     ActionPhase, Architecture, Length, MaskedPhase, Outcome, ReadoutPhase, TrainConfig,
     TrainOptions, VjepaRecipe, run_on,
 };
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+
+use crate::support::{recorded, shortened};
 
 pub fn experience() -> &'static Dataset {
     static DATA: OnceLock<Dataset> = OnceLock::new();
-    DATA.get_or_init(|| {
-        let mut push = scene::load("push").expect("built-in scene");
-        push.episode_steps = 24;
-        let push = Arc::new(push);
-        let eye = Eye::standard(&push).expect("a camera");
-        let mut data = Dataset {
-            size: 64,
-            action_dim: 2,
-            scenes: vec![push.clone()],
-            ..Default::default()
-        };
-        for seed in 0..12 {
-            data.push(record(&push, &eye, seed).expect("a built-in scene runs"), 0);
-        }
-        data
-    })
+    DATA.get_or_init(|| recorded(&shortened("push", 24), 0..12))
 }
 
 pub fn small() -> VjepaConfig {

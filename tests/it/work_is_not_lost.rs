@@ -23,7 +23,7 @@ use parallax::train::{
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::support::scene;
+use crate::support::{recorded, scene};
 
 pub fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -45,20 +45,6 @@ pub fn reach(steps: u32) -> Arc<Scene> {
     let mut reach = (*scene("reach")).clone();
     reach.episode_steps = steps;
     Arc::new(reach)
-}
-
-fn recorded(scene: &Arc<Scene>, seeds: std::ops::Range<u64>) -> Dataset {
-    let eye = Eye::standard(scene).unwrap();
-    let mut data = Dataset {
-        size: 64,
-        action_dim: 2,
-        scenes: vec![scene.clone()],
-        ..Default::default()
-    };
-    for seed in seeds {
-        data.push(record(scene, &eye, seed).unwrap(), 0);
-    }
-    data
 }
 
 fn experience() -> &'static Dataset {
