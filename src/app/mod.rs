@@ -174,6 +174,7 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
         name: Some("parallax".into()),
         resolution: WindowResolution::new(width, height),
         present_mode: PresentMode::AutoVsync,
+        visible: false,
         resize_constraints: WindowResizeConstraints {
             min_width: least.0.min(width) as f32,
             min_height: least.1.min(height) as f32,
@@ -217,6 +218,7 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
         Update,
         (
             window::fit_into_screen,
+            window::show_when_drawn,
             window::take_dropped,
             hear_workers,
             shot::run_errand,
@@ -238,7 +240,7 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
         PreUpdate,
         (
             keys::hand_over.in_set(EguiInputSet::ReadBevyMessages),
-            window::let_rest
+            (window::let_rest, window::let_pointer_rest)
                 .after(EguiInputSet::WriteEguiEvents)
                 .before(EguiPreUpdateSet::BeginPass),
         ),

@@ -44,6 +44,47 @@ pub(super) fn fit_into_screen(
     }
 }
 
+/// Shows the window once it has been drawn: before that it would show whatever lies in the screen's memory.
+pub(super) fn show_when_drawn(
+    mut window: Query<&mut Window, With<PrimaryWindow>>,
+    mut frames: Local<u32>,
+) {
+    /// Frames until pictures come out of the pipeline, as in bevy's example `window_settings`.
+    const DRAWN: u32 = 3;
+    *frames = frames.saturating_add(1);
+    if *frames == DRAWN
+        && let Ok(mut window) = window.single_mut()
+    {
+        window.visible = true;
+    }
+}
+
+/// A pointer that happens to lie where the window opens points at nothing: no hint is shown over the films
+/// until somebody moves it.
+pub(super) fn let_pointer_rest(mut inputs: Query<&mut EguiInput>, mut frames: Local<u32>) {
+    /// Frames within which an X server tells of a pointer that lies where the window has opened.
+    const OPENING: u32 = 12;
+    if *frames > OPENING {
+        return;
+    }
+    *frames += 1;
+    for mut input in &mut inputs {
+        let events = &mut input.0.events;
+        if !events.iter().any(is_of_a_hand) {
+            events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+        }
+    }
+}
+
+/// Whether an event tells that somebody uses the pointer.
+fn is_of_a_hand(event: &egui::Event) -> bool {
+    use egui::Event;
+    matches!(
+        event,
+        Event::PointerButton { .. } | Event::MouseWheel { .. }
+    )
+}
+
 /// Leaves out what is no news: `bevy_egui` says in every frame which of Shift, Ctrl and Alt are held, and to
 /// egui every event is a reason to draw the next frame at once, so that the window would never rest.
 pub(super) fn let_rest(
@@ -187,6 +228,40 @@ pub(super) fn take_dropped(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pointer_that_lies_where_the_window_opens_points_at_nothing_until_it_is_moved() {
+        let mut app = App::new();
+        app.add_systems(Update, let_pointer_rest);
+        let context = app.world_mut().spawn(EguiInput::default()).id();
+        let mut left = |events: Vec<egui::Event>| {
+            app.world_mut()
+                .get_mut::<EguiInput>(context)
+                .unwrap()
+                .0
+                .events = events;
+            app.update();
+            app.world()
+                .get::<EguiInput>(context)
+                .unwrap()
+                .0
+                .events
+                .len()
+        };
+        let lies = || egui::Event::PointerMoved(egui::pos2(640.0, 360.0));
+        let pressed = egui::Event::PointerButton {
+            pos: egui::pos2(640.0, 360.0),
+            button: egui::PointerButton::Primary,
+            pressed: true,
+            modifiers: egui::Modifiers::NONE,
+        };
+        assert_eq!(left(vec![lies()]), 0);
+        assert_eq!(left(vec![lies(), pressed]), 2, "somebody presses there");
+        for _ in 0..20 {
+            left(Vec::new());
+        }
+        assert_eq!(left(vec![lies()]), 1, "later, it was moved");
+    }
 
     #[test]
     fn held_keys_are_news_once() {
