@@ -24,6 +24,7 @@ pub mod driver;
 pub mod export;
 pub mod figures;
 mod film_file;
+mod first_frame;
 pub mod fonts;
 pub mod graphics;
 mod guard;
@@ -191,7 +192,7 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
             })
             .disable::<LogPlugin>(),
     )
-    .add_plugins(EguiPlugin::default())
+    .add_plugins((EguiPlugin::default(), first_frame::FirstFrame))
     .insert_non_send(AppSession {
         session,
         pending: Vec::new(),
@@ -218,7 +219,6 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
         Update,
         (
             window::fit_into_screen,
-            window::show_when_drawn,
             window::take_dropped,
             hear_workers,
             shot::run_errand,

@@ -44,21 +44,6 @@ pub(super) fn fit_into_screen(
     }
 }
 
-/// Shows the window once it has been drawn: before that it would show whatever lies in the screen's memory.
-pub(super) fn show_when_drawn(
-    mut window: Query<&mut Window, With<PrimaryWindow>>,
-    mut frames: Local<u32>,
-) {
-    /// Frames until pictures come out of the pipeline, as in bevy's example `window_settings`.
-    const DRAWN: u32 = 3;
-    *frames = frames.saturating_add(1);
-    if *frames == DRAWN
-        && let Ok(mut window) = window.single_mut()
-    {
-        window.visible = true;
-    }
-}
-
 /// A pointer that happens to lie where the window opens points at nothing: no hint is shown over the films
 /// until somebody moves it.
 pub(super) fn let_pointer_rest(mut inputs: Query<&mut EguiInput>, mut frames: Local<u32>) {
