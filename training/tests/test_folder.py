@@ -216,7 +216,8 @@ def test_a_jepa_that_goes_on_keeps_its_encoder(parallax, episodes, tmp_path):
     before, after = (export.load_weights(r.parent) for r in (first, second))
     for part, stays in (("target.", True), ("context.", True), ("masked.", True), ("predictor.", False)):
         same = [torch.equal(after[k], v) for k, v in before.items() if k.startswith(part)]
-        assert same and all(same) == stays, part
+        assert same, part
+        assert all(same) == stays, part
     card = ron.read(second.parent / "card.ron")
     assert [s["folder"] for s in card["stages"]] == [str(first.parent)]
     assert f"The encoder of {first.parent}" in card["notes"]

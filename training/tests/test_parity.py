@@ -25,9 +25,25 @@ from parallax_training.vjepa import Vjepa
 CLOSE = dict(rtol=1e-4, atol=1e-4)
 # A small V-JEPA.
 SIZES = dict(
-    image_size=64, patch=16, clip_frames=4, width=24, layers=1, heads=2, mlp_width=32, masked_width=24,
-    masked_layers=1, masked_heads=2, merge=2, predictor_width=24, predictor_layers=1, predictor_heads=2,
-    predictor_mlp_width=32, residual=True, history=1, frameskip=5, action_dim=2,
+    image_size=64,
+    patch=16,
+    clip_frames=4,
+    width=24,
+    layers=1,
+    heads=2,
+    mlp_width=32,
+    masked_width=24,
+    masked_layers=1,
+    masked_heads=2,
+    merge=2,
+    predictor_width=24,
+    predictor_layers=1,
+    predictor_heads=2,
+    predictor_mlp_width=32,
+    residual=True,
+    history=1,
+    frameskip=5,
+    action_dim=2,
 )
 
 
