@@ -2,10 +2,10 @@
 //! furthest from what observations look like, for a search for small costs finds the errors of its model
 //! (facebookresearch/vjepa2, issue 98).
 
-/// Up to `elites` of the candidates of a search, by rising cost: the cheapest `elites · (1 + share)` (rounded)
-/// without the most `strays` of them, so many as are too many. Ties go to the dearer, so that the cheaper is
-/// kept. `order` sorts the candidates by cost, `strays` tells of each how far it has left; without it (or
-/// with a share of 0) the cheapest are the elites.
+/// Up to `elites` of the candidates of a search, by rising cost: of the cheapest `elites · (1 + share)`
+/// (rounded) those that stray least; of two that stray alike the cheaper. `order` sorts the candidates by
+/// cost, `strays` tells of each how far it has left; without it, or with a share of 0, the cheapest are the
+/// elites.
 pub(super) fn gated(
     order: &[usize],
     strays: Option<&[f32]>,

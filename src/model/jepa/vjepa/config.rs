@@ -41,8 +41,8 @@ pub struct VjepaConfig {
     pub predictor_heads: usize,
     /// Width of its MLPs.
     pub predictor_mlp_width: usize,
-    /// Whether what it says is the change of the last map and nothing else is done to their sum. Otherwise the
-    /// sum is layer-normalised, token by token, as the encoder's embeddings are.
+    /// Whether what it says is the change of the last map and nothing else is done to their sum. Otherwise
+    /// the sum is layer-normalised, token by token, as the encoder's embeddings are.
     pub residual: bool,
     /// Observed maps, an imagined step apart, that it sees.
     pub history: usize,

@@ -54,9 +54,9 @@ impl Summary {
         maps.broadcast_sub(&self.mean)?.matmul(&self.basis)
     }
 
-    /// What of maps `[N, map]` lies outside the components, as the mean square of a map's values: `[N]`. It is
-    /// the squared prediction error (Q statistic) of process monitoring by principal components (Jackson and
-    /// Mudholkar 1979), over the number of values.
+    /// What of maps `[N, map]` lies outside the components, as the mean square of a map's values: `[N]`. It
+    /// is the squared prediction error (Q statistic) of process monitoring by principal components (Jackson
+    /// and Mudholkar 1979), over the number of values.
     ///
     /// # Errors
     /// Those of the tensor library.

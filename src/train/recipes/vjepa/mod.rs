@@ -41,8 +41,8 @@ use watch::Watch;
 pub struct VjepaRecipe {
     /// Architecture.
     pub model: VjepaConfig,
-    /// Folder of a finished V-JEPA of the same sizes whose weights this training begins with: its encoder stays
-    /// as it is, the first stage is left out, and its predictor goes on learning.
+    /// Folder of a finished V-JEPA of the same sizes whose weights this training begins with: its encoder
+    /// stays as it is, the first stage is left out, and its predictor goes on learning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
     /// Masked clips, without actions.
@@ -183,8 +183,8 @@ impl Recipe for VjepaRecipe {
             ),
         };
         let notes = format!(
-            "{eye}; then the encoder as it is and a predictor over {} tokens a frame, each of {merge}x{merge} patches, with the actions told to \
-             every token. {verdict} {found}",
+            "{eye}; then the encoder as it is and a predictor over {} tokens a frame, each of \
+             {merge}x{merge} patches, with the actions told to every token. {verdict} {found}",
             model.cells() / model.merge.pow(2),
             merge = model.merge,
         );
