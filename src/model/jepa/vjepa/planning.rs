@@ -134,8 +134,9 @@ impl Predictor for VjepaPredictor {
 }
 
 /// An imagined map strays by what of it lies outside the principal components of what the encoder produces.
-/// This stands in for the surprise by which facebookresearch/vjepa2, issue 98, drops elites: there a head
-/// compares the imagined with what has been observed, here nothing has to be trained for it.
+/// It stands in for the surprise by which the open pull request 98 of facebookresearch/vjepa2 prunes elites:
+/// that comes from a program beside the model, with a threshold calibrated on observations; here nothing is
+/// trained or calibrated, and candidates are compared with each other.
 impl Strays for VjepaModel {
     fn strays(&self, rollouts: &Rollouts) -> std::result::Result<Vec<f32>, ModelError> {
         let (_, rows) = self.imagined(rollouts)?;
