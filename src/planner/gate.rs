@@ -1,7 +1,7 @@
 //! Elites gated by surprise: of the cheapest candidates those are dropped whose imagined course has strayed
-//! furthest from what observations look like, for a search for small costs finds the errors of its model
-//! (after the open
-//! pull request 98 of facebookresearch/vjepa2, which prunes elites of high surprise).
+//! furthest from what observations look like, for a search for small costs finds the errors of its model.
+//! The idea is that of the open pull request 98 of facebookresearch/vjepa2, which prunes elites of high
+//! surprise.
 
 /// Up to `elites` of the candidates of a search, by rising cost: of the cheapest `elites · (1 + share)`
 /// (rounded) those that stray least; of two that stray alike the cheaper. `order` sorts the candidates by
