@@ -13,7 +13,7 @@ use parallax::model::generative::{
     Autoencoder, Conditions, Denoiser, Dit, Eye, Imagination, Objective, Patches, Window,
 };
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
-use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
+use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, MapError, Mask, MaskedJepa};
 use parallax::model::jepa::{
     BeliefConfig, BeliefPredictor, Keyframes, Lewm, Predictor, Proposal, joint_loss,
 };
@@ -307,7 +307,14 @@ fn main() -> anyhow::Result<()> {
             let z = z.reshape((2, n / 2, c.map_len()))?;
             let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
             keep(&mut out, "actions", &actions);
-            let (teacher, rollout) = maps.losses(&z, &actions, 0.1)?;
+            let (teacher, rollout) = maps.losses(
+                &z,
+                &actions,
+                MapError {
+                    smooth: 0.1,
+                    by_change: 0.9,
+                },
+            )?;
             gradients(&mut out, &params, "loss", &(teacher + rollout)?)?;
             let masked = MaskedJepa::new(c, &params)?;
             let clip: Vec<&[u8]> = (0..c.clip_frames)

@@ -28,6 +28,8 @@ pub struct Facets<'a> {
     pub proposals: Option<&'a dyn Proposals>,
     /// It learned which structured moment comes next on the way to a goal.
     pub stations: Option<&'a dyn Stations>,
+    /// It tells how far what it imagines has left what it has ever seen.
+    pub strays: Option<&'a dyn Strays>,
 }
 
 impl<'a> Facets<'a> {
@@ -121,6 +123,18 @@ pub trait Plans: Send + Sync {
     ) -> Result<Option<Slope>, ModelError> {
         Ok(None)
     }
+}
+
+/// Tells how far imagined moments have left what observations look like: a planner that searches for the
+/// smallest distance finds the futures in which the model errs in its favour, and those are the ones that no
+/// observation resembles.
+pub trait Strays: Send + Sync {
+    /// How far every imagined step has left, `[N, T]` row-major, from 0 up; it is compared within one search
+    /// only.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] if another model made the rollouts.
+    fn strays(&self, rollouts: &Rollouts) -> Result<Vec<f32>, ModelError>;
 }
 
 /// Imagines pictures.

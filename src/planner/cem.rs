@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::gate::{elites_first, gated};
 use super::search::{Gaussian, Search, by_cost, draw};
 use super::{CostShape, Plan, Planner, Problem};
 use crate::model::ModelError;
@@ -20,6 +21,9 @@ pub struct Cem {
     pub shape: CostShape,
     /// Candidates of the first iteration that come from the model's action prior, where it has one.
     pub proposals: usize,
+    /// So many candidates for each elite are listed besides, and as many that stray most are dropped, where a
+    /// model tells how far it strays; 0 gates nothing.
+    pub gate: f32,
 }
 
 impl Default for Cem {
@@ -30,13 +34,17 @@ impl Default for Cem {
             min_sigma: 0.05,
             shape: CostShape::Sum,
             proposals: 0,
+            gate: 0.0,
         }
     }
 }
 
 impl Planner for Cem {
     fn id(&self) -> &'static str {
-        "cem"
+        match self.gate > 0.0 {
+            true => "cem-gated",
+            false => "cem",
+        }
     }
 
     fn plan(&self, problem: &Problem) -> Result<Plan, ModelError> {
@@ -58,11 +66,13 @@ impl Planner for Cem {
             for (i, candidate) in proposed.drain(..).enumerate() {
                 tokens[(i + 1) * genes..(i + 2) * genes].copy_from_slice(&candidate);
             }
-            let costs = search.score(&tokens)?;
+            let (costs, strays) = search.score_gated(&tokens, self.gate)?;
             let order = by_cost(&costs);
+            let chosen = gated(&order, strays.as_deref(), elites, self.gate);
             let share = 1.0 / elites as f32;
-            let best: Vec<(usize, f32)> = order[..elites].iter().map(|&i| (i, share)).collect();
+            let best: Vec<(usize, f32)> = chosen.iter().map(|&i| (i, share)).collect();
             let spread = found.refit(&tokens, &best, self.min_sigma);
+            let order = elites_first(&chosen, &order);
             search.record(&tokens, &costs, &order, elites, spread);
             if search.time_is_up() {
                 break;

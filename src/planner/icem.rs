@@ -4,6 +4,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::gate::{elites_first, gated};
 use super::noise::coloured;
 use super::search::{Search, by_cost, moments};
 use super::{CostShape, Plan, Planner, Problem};
@@ -33,6 +34,8 @@ pub struct Icem {
     pub shape: CostShape,
     /// Candidates of the first iteration that come from the model's action prior, where it has one.
     pub proposals: usize,
+    /// As [`Cem::gate`](super::Cem::gate).
+    pub gate: f32,
 }
 
 impl Default for Icem {
@@ -47,13 +50,17 @@ impl Default for Icem {
             min_sigma: 0.02,
             shape: CostShape::Sum,
             proposals: 0,
+            gate: 0.0,
         }
     }
 }
 
 impl Planner for Icem {
     fn id(&self) -> &'static str {
-        "icem"
+        match self.gate > 0.0 {
+            true => "icem-gated",
+            false => "icem",
+        }
     }
 
     fn plan(&self, problem: &Problem) -> Result<Plan, ModelError> {
@@ -92,9 +99,10 @@ impl Planner for Icem {
                     tokens.push(value.clamp(-1.0, 1.0));
                 }
             }
-            let costs = search.score(&tokens)?;
+            let (costs, strays) = search.score_gated(&tokens, self.gate)?;
             let order = by_cost(&costs);
-            let chosen = &order[..elites.min(order.len())];
+            let chosen = gated(&order, strays.as_deref(), elites, self.gate);
+            let order = elites_first(&chosen, &order);
             let share = 1.0 / chosen.len().max(1) as f32;
             let weighted: Vec<(usize, f32)> = chosen.iter().map(|&i| (i, share)).collect();
             for (g, (m, s)) in moments(&tokens, genes, &weighted).into_iter().enumerate() {

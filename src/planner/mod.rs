@@ -8,6 +8,7 @@
 mod budget;
 mod cem;
 mod controller;
+mod gate;
 mod gradient;
 mod icem;
 mod mppi;

@@ -182,6 +182,37 @@ impl<'a> Search<'a> {
         Ok(costs)
     }
 
+    /// As [`score`](Self::score), and how far each candidate's course has left what observations look like:
+    /// the mean over its imagined steps, if `gate` is more than 0.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where a gate is asked for and the model does not tell.
+    pub fn score_gated(
+        &mut self,
+        tokens: &[f32],
+        gate: f32,
+    ) -> Result<(Vec<f32>, Option<Vec<f32>>), ModelError> {
+        if gate <= 0.0 {
+            return Ok((self.score(tokens)?, None));
+        }
+        let p = self.problem;
+        let lack = "does not tell how far it strays; plan without a gate";
+        let teller = require(p.model, p.model.facets().strays, lack)?;
+        p.cancel.check()?;
+        let actions = self.expand(tokens);
+        let rollouts = p.model.imagine(p.latent, &actions, p.sampling, p.cancel)?;
+        let distances = self.plans.distance(&rollouts, p.goal, p.metric)?;
+        let strays = teller.strays(&rollouts)?;
+        self.plan.model_steps += distances.len();
+        let costs = self.costs(&distances, actions.n);
+        self.note_first(tokens, &costs);
+        let steps = (strays.len() / actions.n.max(1)).max(1);
+        let mean = |s: &[f32]| s.iter().sum::<f32>() / steps as f32;
+        let finite = |s: f32| if s.is_finite() { s } else { f32::MAX };
+        let strays = strays.chunks_exact(steps).map(|s| finite(mean(s)));
+        Ok((costs, Some(strays.collect())))
+    }
+
     /// Distances of every imagined step of candidates, `[N, T]`.
     fn distances(&self, actions: &Actions) -> Result<Vec<f32>, ModelError> {
         let p = self.problem;

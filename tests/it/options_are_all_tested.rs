@@ -102,6 +102,12 @@ fn the_settings_of_a_search_reach_it() {
     assert!(error.contains("tried"), "{error}");
     let error = refusal("eval control --scene reach --model lewm-reach --episodes 1 --near 0.3");
     assert!(error.contains("near"), "{error}");
+    // LeWM has no maps that could leave what the encoder produces; path integrals have no elites.
+    let error = refusal("eval control --scene reach --model lewm-reach --episodes 1 --gate 0.5");
+    assert!(error.contains("strays"), "{error}");
+    let line = "eval control --scene push --model vjepa-ac --episodes 1 --planner mppi --gate 0.5";
+    let error = refusal(line);
+    assert!(error.contains("gate"), "{error}");
     let line = "eval control --scene reach --model lewm-reach --episodes 1 --proposals 2";
     let error = refusal(line);
     assert!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::model::facets::{Plans, Proposals};
+use parallax::model::facets::{Plans, Proposals, Strays};
 use parallax::model::jepa::{GoalCost, LewmConfig, LewmModel};
 use parallax::model::nn::Params;
 use parallax::model::{
@@ -35,6 +35,8 @@ struct Mass {
     pause: Duration,
     /// What its action prior always says, `[T, A]`.
     prior: Option<Vec<f32>>,
+    /// Every call's candidates, where it tells how far they stray.
+    asked: Option<Mutex<Vec<Actions>>>,
 }
 
 const PUSH: f32 = 0.1;
@@ -50,6 +52,7 @@ impl Mass {
             differentiable: true,
             pause: Duration::ZERO,
             prior: None,
+            asked: None,
         }
     }
 
@@ -95,6 +98,9 @@ impl WorldModel for Mass {
     ) -> Result<Rollouts, ModelError> {
         cancel.check()?;
         std::thread::sleep(self.pause);
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap().push(actions.clone());
+        }
         let states = self.states(*latent.get(&self.card.name)?, actions);
         Ok(Rollouts::new(states))
     }
@@ -105,8 +111,21 @@ impl WorldModel for Mass {
         Facets {
             plans: Some(self),
             proposals: self.prior.is_some().then_some(self),
+            strays: self.asked.is_some().then_some(self),
             ..Facets::default()
         }
+    }
+}
+
+/// It strays where it goes far to the right.
+fn stray(s: &[f32; 4]) -> f32 {
+    s[0].max(0.0)
+}
+
+impl Strays for Mass {
+    fn strays(&self, rollouts: &Rollouts) -> Result<Vec<f32>, ModelError> {
+        let states: &Vec<[f32; 4]> = rollouts.get(&self.card.name)?;
+        Ok(states.iter().map(stray).collect())
     }
 }
 
@@ -619,5 +638,80 @@ fn a_prior_s_proposals_are_searched_from_where_they_are_asked_for() {
         // Where there is no prior, what is asked for cannot be done.
         let error = search(with.as_ref(), &plain, &few, None, 4).unwrap_err();
         assert!(error.to_string().contains("no prior"), "{error}");
+    }
+}
+
+#[test]
+fn a_gated_planner_never_keeps_the_most_surprising() {
+    let planners = |gate: f32| -> [Box<dyn Planner>; 2] {
+        [
+            Box::new(Cem {
+                gate,
+                ..Default::default()
+            }),
+            Box::new(Icem {
+                gate,
+                // Candidates of one size in every iteration.
+                decay: 1.0,
+                ..Default::default()
+            }),
+        ]
+    };
+    // A tenth of 40 are elites, all of which are in the trace; four more are listed, and four dropped.
+    let few = Budget {
+        candidates: 40,
+        iterations: 6,
+        ..BUDGET
+    };
+    let (elites, listed) = (4, 8);
+    let telling = || Mass {
+        asked: Some(Mutex::default()),
+        ..Mass::new([0.4, -0.2])
+    };
+    // In how many iterations each planner keeps one of the strangest half of the cheapest eight.
+    let broken = |planner: &dyn Planner| -> usize {
+        let model = telling();
+        let plan = search(planner, &model, &few, None, 5).unwrap();
+        let asked = model.asked.as_ref().unwrap().lock().unwrap();
+        assert_eq!(asked.len(), plan.iterations.len() + 1);
+        let mut broken = 0;
+        for (candidates, kept) in asked.iter().zip(&plan.elites) {
+            assert_eq!(kept.len(), elites, "{}", planner.id());
+            let states = model.states([0.0; 4], candidates);
+            let mean = |of: &dyn Fn(&[f32; 4]) -> f32| -> Vec<f32> {
+                let each = states.chunks_exact(candidates.steps);
+                each.map(|s| s.iter().map(of).sum::<f32>() / s.len() as f32)
+                    .collect()
+            };
+            let (cost, strays) = (mean(&|s| model.far(s)), mean(&stray));
+            let mut list: Vec<usize> = (0..candidates.n).collect();
+            list.sort_by(|&a, &b| cost[a].total_cmp(&cost[b]));
+            list.truncate(listed);
+            list.sort_by(|&a, &b| strays[b].total_cmp(&strays[a]));
+            let dropped = &list[..listed - elites];
+            let size = candidates.steps * candidates.dim;
+            let bound = strays[list[listed - elites]];
+            let is_kept = |&&i: &&usize| {
+                let own = &candidates.data[i * size..(i + 1) * size];
+                // Those that stray exactly as far as one that may stay are a matter of order.
+                strays[i] > bound && kept.iter().any(|e| e.actions == own)
+            };
+            broken += usize::from(dropped.iter().any(|i| is_kept(&i)));
+        }
+        broken
+    };
+    for (gated, plain) in planners(1.0).iter().zip(&planners(0.0)) {
+        assert_eq!(broken(gated.as_ref()), 0, "{}", gated.id());
+        assert!(broken(plain.as_ref()) > 0, "{}: nothing strays", plain.id());
+        assert!(gated.id().ends_with("-gated") && !plain.id().contains("gated"));
+        // Where nothing tells, what is asked for cannot be done, and without a gate nothing changes.
+        let silent = Mass::new([0.4, -0.2]);
+        let error = search(gated.as_ref(), &silent, &few, None, 5).unwrap_err();
+        assert!(error.to_string().contains("strays"), "{error}");
+        let (heard, unheard) = (
+            search(plain.as_ref(), &telling(), &few, None, 5).unwrap(),
+            search(plain.as_ref(), &silent, &few, None, 5).unwrap(),
+        );
+        assert_eq!(heard.actions, unheard.actions);
     }
 }

@@ -40,6 +40,7 @@ fn loops(length: Length) -> Vec<(&'static str, TrainConfig, Dataset)> {
     let vjepa = |masked, actions| {
         config(Architecture::VjepaAc(VjepaRecipe {
             model: small_vjepa(),
+            start: None,
             masked: MaskedPhase {
                 length: masked,
                 clips: 1,

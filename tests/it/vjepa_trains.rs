@@ -6,7 +6,8 @@ use parallax::episode::Dataset;
 use parallax::model::facets::{Latents, Masking, Plans, Surprise};
 use parallax::model::jepa::GoalCost;
 use parallax::model::jepa::vjepa::{
-    ActionJepa, Blocks, ClipBatch, LONG, Mask, MaskedJepa, SHORT, VjepaConfig, VjepaModel,
+    ActionJepa, Blocks, ClipBatch, LONG, MapError, Mask, MaskedJepa, SHORT, Summary, VjepaConfig,
+    VjepaModel,
 };
 use parallax::model::nn::{AdamW, AdamWConfig, Params, Rng};
 use parallax::model::{Actions, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel};
@@ -244,7 +245,7 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
         let mut best = f32::INFINITY;
         // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
         for step in 0..80 {
-            let (teacher, rollout) = model.losses(&z, &actions, 0.).unwrap();
+            let (teacher, rollout) = model.losses(&z, &actions, MapError::default()).unwrap();
             let total = (teacher + rollout).unwrap();
             let loss = total.to_scalar::<f32>().unwrap();
             best = best.min(loss);
@@ -283,7 +284,11 @@ fn a_smooth_error_is_absolute_for_large_ones_and_square_for_small_ones() {
     let (_, model) = lively(&config, 5);
     let (z, actions) = sequences(&model, 3);
     let loss = |smooth: f64| -> [f32; 2] {
-        let (teacher, rollout) = model.losses(&z, &actions, smooth).unwrap();
+        let measure = MapError {
+            smooth,
+            by_change: 0.,
+        };
+        let (teacher, rollout) = model.losses(&z, &actions, measure).unwrap();
         [teacher, rollout].map(|l| l.to_scalar::<f32>().unwrap())
     };
     let (plain, sharp) = (loss(0.), loss(1e-3));
@@ -296,6 +301,175 @@ fn a_smooth_error_is_absolute_for_large_ones_and_square_for_small_ones() {
         );
         assert!((wide[i] / wider[i] - 2.).abs() < 1e-3, "{wide:?} {wider:?}");
     }
+}
+
+#[test]
+fn a_residual_begins_as_copying() {
+    for residual in [true, false] {
+        let config = VjepaConfig {
+            residual,
+            ..small()
+        };
+        let model = ActionJepa::new(&config, &Params::fresh(8, &Device::Cpu)).unwrap();
+        let (z, actions) = sequences(&model, 2);
+        let first = |t: &Tensor, at: usize| t.narrow(1, at, 1).unwrap().squeeze(1).unwrap();
+        let last = first(&z, 0).contiguous().unwrap();
+        let block = first(&actions, 0).contiguous().unwrap();
+        let next = model.predict(&last, &block).unwrap();
+        match residual {
+            true => assert!(bits(&next) == bits(&last), "to the bit"),
+            false => {
+                let off = (&next - &last).unwrap().abs().unwrap().max_all().unwrap();
+                assert!(off.to_scalar::<f32>().unwrap() < 1e-3);
+            }
+        }
+        // It learns from there: the last layer, which says nothing yet, has a gradient.
+        let params = Params::fresh(8, &Device::Cpu);
+        let model = ActionJepa::new(&config, &params).unwrap();
+        let measure = MapError {
+            smooth: 0.1,
+            by_change: 0.9,
+        };
+        let (teacher, _) = model.losses(&z, &actions, measure).unwrap();
+        let grads = teacher.backward().unwrap();
+        let (_, out) = params.pp("predictor.out").vars().swap_remove(0);
+        let slope = grads.get(out.as_tensor()).expect("a gradient");
+        let size = slope.abs().unwrap().max_all().unwrap();
+        assert!(size.to_scalar::<f32>().unwrap() > 1e-6);
+    }
+    // And what it says is added as it is: the two kinds of network part on the same weights.
+    let config = VjepaConfig {
+        residual: true,
+        ..small()
+    };
+    let (params, model) = lively(&config, 5);
+    let (z, actions) = sequences(&model, 2);
+    let last = z.narrow(1, 0, 1).unwrap().squeeze(1).unwrap();
+    let last = last.contiguous().unwrap();
+    let block = actions.narrow(1, 0, 1).unwrap().squeeze(1).unwrap();
+    let block = block.contiguous().unwrap();
+    let normed = ActionJepa::new(&small(), &params).unwrap();
+    let (plain, normed) = (
+        model.predict(&last, &block).unwrap(),
+        normed.predict(&last, &block).unwrap(),
+    );
+    let tokens = |t: &Tensor| t.reshape(((), small().width)).unwrap();
+    let variance = |t: &Tensor| -> f32 {
+        let t = tokens(t);
+        let mean = t.mean_keepdim(1).unwrap();
+        let square = t.broadcast_sub(&mean).unwrap().sqr().unwrap();
+        square.mean_all().unwrap().to_scalar().unwrap()
+    };
+    assert!(
+        (variance(&normed) - 1.).abs() < 0.01,
+        "{}",
+        variance(&normed)
+    );
+    assert!((variance(&plain) - 1.).abs() > 0.02, "{}", variance(&plain));
+}
+
+#[test]
+fn a_loss_weighed_by_change_ignores_tokens_that_stay_as_they_are() {
+    // Three tokens of two values: the first moves by 1, the second by 3, the third not at all.
+    let row = |values: [f32; 6]| Tensor::from_slice(&values, (1, 6), &Device::Cpu).unwrap();
+    let (last, truth) = (row([0., 0., 1., 1., 5., 5.]), row([1., 1., 4., 4., 5., 5.]));
+    let error = |by_change: f64, found: [f32; 6]| -> f32 {
+        let measure = MapError {
+            smooth: 0.,
+            by_change,
+        };
+        let mean = measure.mean(&row(found), &truth, &last, 2).unwrap();
+        mean.to_scalar().unwrap()
+    };
+    let wrong_still = [1., 1., 4., 4., 9., 7.];
+    let wrong_moving = [1., 1., 4., 3., 5., 5.];
+    assert_eq!(error(1., wrong_still), 0.);
+    assert!(
+        (error(0., wrong_still) - 1.).abs() < 1e-6,
+        "6 over 6 values"
+    );
+    assert!((error(0.5, wrong_still) - 0.5).abs() < 1e-6);
+    // Weights are 3/4, 9/4 and 0: of a mean error of 1/2 in one of three tokens 9/4 · 1/2 / 3 is left.
+    assert!((error(1., wrong_moving) - 0.375).abs() < 1e-6);
+    // Copying costs more by change than alike, and nothing where nothing changes.
+    let copied = [0., 0., 1., 1., 5., 5.];
+    assert!(error(1., copied) > 1.5 * error(0., copied));
+    let still = MapError {
+        smooth: 0.1,
+        by_change: 1.,
+    };
+    let none = still.mean(&row(copied), &last, &last, 2).unwrap();
+    assert_eq!(none.to_scalar::<f32>().unwrap(), 0.);
+}
+
+#[test]
+fn a_training_that_starts_from_a_finished_model_keeps_its_encoder() {
+    let (of, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = config(GoalCost::Whitened);
+    let done = run_on(&first, experience(), &options(of.path())).unwrap();
+    assert_eq!(done, Outcome::Finished);
+    let mut second = first.clone();
+    let Architecture::VjepaAc(recipe) = &mut second.architecture else {
+        unreachable!("the small recipe is a V-JEPA's");
+    };
+    recipe.start = Some(of.path().into());
+    recipe.actions.by_change = 0.9;
+    recipe.actions.smooth = 0.1;
+    recipe.actions.rollout = 3;
+    let done = run_on(&second, experience(), &options(out.path())).unwrap();
+    assert_eq!(done, Outcome::Finished);
+    let weights = |dir: &Path| {
+        let params = Params::load(&dir.join("model.safetensors"), &Device::Cpu).unwrap();
+        MaskedJepa::new(&small(), &params).unwrap();
+        ActionJepa::new(&small(), &params).unwrap();
+        ["target", "context", "masked", "predictor"].map(|part| values(&params.pp(part)))
+    };
+    let (before, after) = (weights(of.path()), weights(out.path()));
+    assert_eq!(before[..3], after[..3], "the first stage stays as it is");
+    assert_ne!(before[3], after[3], "the predictor learns");
+    let curve = std::fs::read_to_string(out.path().join("curve.jsonl")).unwrap();
+    assert!(
+        curve.contains("\"actions\"") && !curve.contains("\"masked\""),
+        "{curve}"
+    );
+    let card = Card::load(out.path()).unwrap();
+    assert_eq!(card.stages.len(), 1, "{:?}", card.stages);
+    assert_eq!(card.steps, 5, "of its own training");
+}
+
+#[test]
+fn an_imagined_map_strays_by_what_no_component_holds() {
+    let config = small();
+    let params = Params::fresh(4, &Device::Cpu);
+    let len = config.map_len();
+    let mut rng = Rng::seed(6);
+    let maps = rng.normal((40, 3), &Device::Cpu).unwrap();
+    let directions = rng.normal((3, len), &Device::Cpu).unwrap();
+    let maps = maps.matmul(&directions).unwrap();
+    let (summary, _) = Summary::of(&maps, config.summary).unwrap();
+    summary.store(&config, &params).unwrap();
+    let read = |maps: &Tensor| -> Vec<f32> { summary.outside(maps).unwrap().to_vec1().unwrap() };
+    // Maps of three directions lie within them, and what is added across them is found again.
+    assert!(read(&maps).iter().all(|s| *s < 1e-3));
+    let noise = rng.normal((40, len), &Device::Cpu).unwrap();
+    let strayed = read(&(&maps + (&noise * 2.).unwrap()).unwrap());
+    assert!(strayed.iter().all(|s| (*s - 4.).abs() < 1.), "{strayed:?}");
+    // The model behind the trait tells the same of every imagined step.
+    let world = VjepaModel::from_params(crate::support::stub::card("maps"), &config, &params, None);
+    let world = world.unwrap();
+    let frame = Frame::new(64, experience().frame(0).to_vec());
+    let latent = world.observe(&Context::one(frame)).unwrap();
+    let actions = Actions::one(&vec![vec![0.3, -0.2]; 10], 2);
+    let imagined = world
+        .imagine(&latent, &actions, Sampling::default(), &Cancel::new())
+        .unwrap();
+    let told = world.facets().strays.expect("a V-JEPA tells");
+    let strays = told.strays(&imagined).unwrap();
+    assert_eq!(strays.len(), 2);
+    assert!(
+        strays.iter().all(|s| s.is_finite() && *s > 0.),
+        "{strays:?}"
+    );
 }
 
 /// A predictor whose last layer says something.
@@ -336,7 +510,7 @@ fn two_steps_of_a_rollout_are_two_single_steps() {
         assert!(bits(&both[0]) == bits(&first) && bits(&both[1]) == bits(&second));
         assert!(bits(&first) != bits(&second));
         // And the rollout loss is the second step's error.
-        let (_, rollout) = model.losses(&z, &actions, 0.).unwrap();
+        let (_, rollout) = model.losses(&z, &actions, MapError::default()).unwrap();
         let truth = z.narrow(1, history + 1, 1).unwrap().squeeze(1).unwrap();
         let error = (second - truth).unwrap().abs().unwrap().mean_all().unwrap();
         let (found, expected) = (
@@ -360,6 +534,7 @@ pub fn config(cost: GoalCost) -> TrainConfig {
         validation_share: 0.2,
         architecture: Architecture::VjepaAc(VjepaRecipe {
             model: VjepaConfig { cost, ..small() },
+            start: None,
             masked: MaskedPhase {
                 length: Length::Steps(5),
                 clips: 2,

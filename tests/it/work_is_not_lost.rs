@@ -460,6 +460,7 @@ fn episodes_too_short_for_a_later_phase_are_found_out_at_the_start() {
     let stages = |data: Vec<PathBuf>| {
         config(Architecture::VjepaAc(VjepaRecipe {
             model: VjepaConfig::default(),
+            start: None,
             masked: MaskedPhase {
                 length: Length::Steps(1),
                 ..Default::default()

@@ -162,31 +162,37 @@ class Vjepa(nn.Module):
         parts = [z[:, i * self.map : (i + 1) * self.map].reshape(n, self.squares, -1) for i in range(h)]
         change = self.predictor(torch.cat([*parts, a[:, None].expand(n, self.squares, a.shape[1])], -1))
         following = z[:, (h - 1) * self.map :].reshape(-1, w) + change.reshape(-1, w)
-        return F.layer_norm(following, (w,)).reshape(n, self.map)
+        if not self.c.get("residual"):  # of models from before there was a choice
+            following = F.layer_norm(following, (w,))
+        return following.reshape(n, self.map)
 
-    def losses(self, z, a, smooth):
+    def error(self, found, truth, last, smooth, by_change):
+        """Mean error of maps `[N, map]`: below `smooth` by its square; of each token's weight the share
+        `by_change` goes by how much it has changed since `last`."""
+        error = (found - truth).abs()
+        if smooth > 0:
+            small = error.clamp(max=smooth)
+            error = small * (error - small * 0.5) / smooth
+        if by_change <= 0:
+            return error.mean()
+        error, change = (x.reshape(-1, self.c["width"]).mean(1) for x in (error, (truth - last).abs()))
+        weight = by_change * change / change.mean().clamp(min=1e-9) + (1 - by_change)
+        return (error * weight).mean()
+
+    def losses(self, z, a, smooth, by_change=0.0):
         """Teacher-forced and open-loop losses of maps `z: [B, history + R, map]`, `a: [B, history - 1 + R,
-        ·]`."""
+        ·]`; a token's change is that since the last true map that the prediction knew."""
         h, (b, tokens, size) = self.c["history"], z.shape
         steps = tokens - h
-
-        def mean(delta):
-            error = delta.abs()
-            if smooth > 0:
-                small = error.clamp(max=smooth)
-                error = small * (error - small * 0.5) / smooth
-            return error.mean()
-
         windows = torch.stack([z[:, t : t + h].reshape(b, h * size) for t in range(steps)])
-        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 :].transpose(0, 1).flatten(0, 1)).reshape(
-            steps, b, size
-        )
-        teacher = mean(forced - z[:, h:].transpose(0, 1))
-        following, known, opened = forced[0], windows[0], []
+        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 :].transpose(0, 1).flatten(0, 1))
+        truth, last = (z[:, k : k + steps].transpose(0, 1).reshape(-1, size) for k in (h, h - 1))
+        teacher = self.error(forced, truth, last, smooth, by_change)
+        following, known, opened = forced[:b], windows[0], []
         for t in range(1, steps):
             known = torch.cat([known[:, size:], following], 1)
             following = self.predict(known, a[:, h - 1 + t])
-            opened.append(mean(following - z[:, h + t]))
+            opened.append(self.error(following, z[:, h + t], z[:, h - 1], smooth, by_change))
         return teacher, torch.stack(opened).mean() if opened else torch.zeros_like(teacher)
 
 

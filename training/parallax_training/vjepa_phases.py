@@ -3,6 +3,7 @@
 
 import torch
 
+from . import start
 from .experience import Places
 from .lewm import effective_rank, encode_all, whitening
 from .loop import Phase
@@ -23,9 +24,15 @@ def train(run, exp):
     if body["readouts"].get("decoder"):
         raise SystemExit(f"{run.recipe.path}: readouts.decoder: a V-JEPA has none; expected None")
     model = Vjepa(c).to(run.device)
+    earlier = start.model(run.recipe, ARCHITECTURE)
+    if earlier:  # its encoder stays as it is, its predictor goes on
+        start.fill(model, earlier[1], "", f"{run.recipe.path}: start")
     run.keep(model=model)
-    run.plan([body["masked"]["length"], body["actions"]["length"]])
-    masked(run, exp, model)
+    if earlier:
+        run.plan([body["actions"]["length"]])
+    else:
+        run.plan([body["masked"]["length"], body["actions"]["length"]])
+        masked(run, exp, model)
     with torch.no_grad():  # the encoder as it ships
         for p in model.target.parameters():
             p.copy_(p.half().float())
@@ -33,6 +40,7 @@ def train(run, exp):
         p.grad = None
     exp.freeze()
     seen = f"{len(exp.info)} scenes, {sum(e.frames for e in exp.snapshot())} frames"
+    eye = f"The encoder of {body['start']}" if earlier else f"Masked pretraining on {seen}, without actions"
     stored = Maps(run, exp, model)
     actions(run, exp, model, stored)
     tensors = {k: v.detach().float() for k, v in model.state_dict().items()}
@@ -53,7 +61,7 @@ def train(run, exp):
     return tensors, dict(
         parameters=sum(p.numel() for p in learned),
         scenes=stored.scenes,
-        notes=f"Masked pretraining on {seen}, without actions; then the encoder as it is and a "
+        notes=f"{eye}; then the encoder as it is and a "
         f"predictor over {model.squares} tokens a "
         f"frame, each of {c['merge']}x{c['merge']} patches, with the actions told to every token. {notes}",
     )
@@ -186,7 +194,7 @@ def actions(run, exp, model, stored):
 
     def step():
         teacher, rollout = model.losses(
-            *stored.windows(run.world.share(places.at(uniform)), tokens), p["smooth"]
+            *stored.windows(run.world.share(places.at(uniform)), tokens), p["smooth"], p["by_change"]
         )
         shown["teacher"].copy_(teacher.detach())
         shown["rollout"].copy_(rollout.detach())

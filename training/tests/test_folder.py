@@ -204,6 +204,27 @@ def test_a_twin_in_latents_keeps_the_autoencoder(parallax, episodes, tmp_path):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def test_a_jepa_that_goes_on_keeps_its_encoder(parallax, episodes, tmp_path):
+    home = tmp_path / "home" / "models"
+    first = recipe_of(home / "first", "VjepaAc")
+    train.train(options(parallax, first, episodes))
+    second = changed(
+        recipe_of(home / "second", "VjepaAc"), ("VjepaAc((", f'VjepaAc((start: Some("{first.parent}"),')
+    )
+    run = train.train(options(parallax, second, episodes))
+    assert set(run.steps) == {"actions"}
+    before, after = (export.load_weights(r.parent) for r in (first, second))
+    for part, stays in (("target.", True), ("context.", True), ("masked.", True), ("predictor.", False)):
+        same = [torch.equal(after[k], v) for k, v in before.items() if k.startswith(part)]
+        assert same, part
+        assert all(same) == stays, part
+    card = ron.read(second.parent / "card.ron")
+    assert [s["folder"] for s in card["stages"]] == [str(first.parent)]
+    assert f"The encoder of {first.parent}" in card["notes"]
+    said = models_check(parallax, tmp_path / "home")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
 @pytest.mark.long
 def test_a_start_that_does_not_fit_is_refused(parallax, episodes, tmp_path):
     first = recipe_of(tmp_path / "first", "PixelDiffusion")

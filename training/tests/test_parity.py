@@ -23,6 +23,28 @@ from parallax_training.tokens import TokenEye
 from parallax_training.vjepa import Vjepa
 
 CLOSE = dict(rtol=1e-4, atol=1e-4)
+# A small V-JEPA.
+SIZES = dict(
+    image_size=64,
+    patch=16,
+    clip_frames=4,
+    width=24,
+    layers=1,
+    heads=2,
+    mlp_width=32,
+    masked_width=24,
+    masked_layers=1,
+    masked_heads=2,
+    merge=2,
+    predictor_width=24,
+    predictor_layers=1,
+    predictor_heads=2,
+    predictor_mlp_width=32,
+    residual=True,
+    history=1,
+    frameskip=5,
+    action_dim=2,
+)
 
 
 def opened(model, parallax):
@@ -91,7 +113,7 @@ def test_vjepa(parallax, fixture_of):
         assert torch.allclose(
             net.masked_loss(given["frames"][t][None], seen, hidden), given["masked_loss"], **CLOSE
         )
-    teacher, rollout = net.losses(given["maps"].reshape(2, -1, net.map), given["actions"], 0.1)
+    teacher, rollout = net.losses(given["maps"].reshape(2, -1, net.map), given["actions"], 0.1, 0.9)
     same_gradients(net, teacher + rollout, given)
 
 
@@ -207,6 +229,43 @@ def test_the_jepas_encoder_is_as_it_shipped(parallax, episodes, tmp_path):
     assert sorted(names) == sorted(n for n in found if n.startswith("target."))
     for name in names:
         assert torch.equal(found[name], shipped[name]), name
+
+
+def test_a_residual_of_maps(parallax, fixture_of, episodes, tmp_path):
+    """What the shipped V-JEPA is not yet: its change of a map is added as it is."""
+    recipe = changed(
+        recipe_of(tmp_path / "residual", "VjepaAc"),
+        ("summary: 16", "summary: 16, residual: true"),
+        ("batch: 8, summary", "batch: 8, by_change: 0.9, smooth: 0.1, optimiser: (lr: 0.03), summary"),
+    )
+    folder = by_the_program(parallax, recipe, episodes)
+    given, net = fixture_of(str(folder)), Vjepa(Recipe.load(recipe, parallax).model)
+    assert net.c["residual"]
+    fill(net, export.load_weights(folder), without=("probe", "summary", "whitening"))
+    z = given["maps"].reshape(2, -1, net.map)
+    teacher, rollout = net.losses(z, given["actions"], 0.1, 0.9)
+    same_gradients(net, teacher + rollout, given)
+    with torch.no_grad():
+        normed = Vjepa({**net.c, "residual": False})
+        normed.load_state_dict(net.state_dict())
+        last, a = z[:, 0], given["actions"][:, 0]
+        assert not torch.allclose(normed.predict(last, a), net.predict(last, a), **CLOSE)
+        net.predictor.out.weight.zero_()
+        net.predictor.out.bias.zero_()
+        assert torch.equal(net.predict(last, a), last), "a residual begins as copying"
+
+
+def test_a_loss_by_change_ignores_what_stays_as_it_is():
+    net = Vjepa(dict(SIZES))
+    last, found = torch.randn(2, net.map), torch.randn(2, net.map)
+    truth = last.clone()
+    truth[:, : net.c["width"]] += 1.0  # the first token alone
+    error = net.error(found, truth, last, 0.1, 1.0)
+    found[:, net.c["width"] :] += 7.0
+    assert torch.equal(net.error(found, truth, last, 0.1, 1.0), error)
+    assert net.error(found, truth, last, 0.1, 0.0) > 2 * error.new_tensor(0.1)
+    found[:, 0] += 7.0
+    assert net.error(found, truth, last, 0.1, 1.0) > error
 
 
 def test_twins_and_merged_tokens(parallax, fixture_of, episodes, tmp_path):

@@ -76,6 +76,11 @@ pub struct ActorArgs {
     /// (cem, icem, stations) [default: 0]
     #[arg(long, value_name = "N", value_parser = proposals)]
     pub(super) proposals: Option<usize>,
+    /// Surprise-gated elites: so many candidates for each elite are listed besides, and as many of the list
+    /// are dropped whose imagined course strays most from what observations look like (cem, icem, stations;
+    /// models that tell, such as V-JEPA) [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = beta)]
+    pub(super) gate: Option<f32>,
     /// Next structured moments that are searched at most (stations) [default: 1]
     #[arg(long, value_name = "N", value_parser = count)]
     pub(super) tried: Option<usize>,
@@ -198,6 +203,7 @@ impl ActorArgs {
             ("cost", self.cost.is_some()),
             ("goals", self.goals.is_some()),
             ("proposals", self.proposals.is_some()),
+            ("gate", self.gate.is_some()),
             ("tried", self.tried.is_some()),
             ("near", self.near.is_some()),
         ];
@@ -223,6 +229,7 @@ impl ActorArgs {
                 Box::new(Cem {
                     shape,
                     proposals,
+                    gate: self.gate.unwrap_or(0.0),
                     sigma: sigma(preset.sigma),
                     ..preset
                 })
@@ -258,6 +265,7 @@ impl ActorArgs {
         Icem {
             shape: self.shape(),
             proposals: self.proposals.unwrap_or(0),
+            gate: self.gate.unwrap_or(0.0),
             beta: self.beta.unwrap_or(preset.beta),
             sigma: self.sigma.unwrap_or(preset.sigma),
             ..preset

@@ -35,7 +35,7 @@ pub fn check(args: &ActorArgs, name: &str, actor: Actor) -> Result<()> {
             (Actor::Oracle, option) => BUDGET.contains(&option),
             (Actor::Model { pixels }, "distance") => pixels,
             (_, "beta") => args.has_coloured_noise(),
-            (_, "proposals") => args.takes_proposals(),
+            (_, "proposals" | "gate") => args.takes_proposals(),
             (_, "tried" | "near") => args.has_stations(),
             _ => true,
         };

@@ -41,6 +41,9 @@ pub struct VjepaConfig {
     pub predictor_heads: usize,
     /// Width of its MLPs.
     pub predictor_mlp_width: usize,
+    /// Whether what it says is the change of the last map and nothing else is done to their sum. Otherwise
+    /// the sum is layer-normalised, token by token, as the encoder's embeddings are.
+    pub residual: bool,
     /// Observed maps, an imagined step apart, that it sees.
     pub history: usize,
     /// Control steps that one imagined step spans.
@@ -76,6 +79,7 @@ impl Default for VjepaConfig {
             predictor_layers: 3,
             predictor_heads: 3,
             predictor_mlp_width: 192,
+            residual: false,
             history: 1,
             frameskip: 5,
             action_dim: 2,

@@ -25,5 +25,5 @@ pub use maps::FrameMaps;
 pub use masked::{ClipBatch, MaskedJepa};
 pub use masks::{Blocks, LONG, Mask, SHORT};
 pub use planning::{VjepaModel, VjepaPredictor};
-pub use predictor::ActionJepa;
+pub use predictor::{ActionJepa, MapError};
 pub use summary::{Summary, principal};

@@ -5,11 +5,11 @@ use super::masked::{ClipBatch, MaskedJepa};
 use super::masks::{LONG, Mask, SHORT};
 use super::predictor::ActionJepa;
 use super::summary::Summary;
-use crate::model::facets::{Effort, Facets, Masking};
+use crate::model::facets::{Effort, Facets, Masking, Strays};
 use crate::model::jepa::ProbeSpec;
 use crate::model::jepa::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
 use crate::model::nn::{Params, Rng};
-use crate::model::{Cancel, Frame, MaskedClip, ModelError};
+use crate::model::{Cancel, Frame, MaskedClip, ModelError, Rollouts};
 use candle_core::{D, Device, Result, Tensor, bail};
 
 /// Candidates imagined together: their tokens stay in the cache.
@@ -127,8 +127,20 @@ impl Predictor for VjepaPredictor {
     fn add_facets<'a>(world: &'a VjepaModel, facets: Facets<'a>) -> Facets<'a> {
         Facets {
             masking: Some(world),
+            strays: Some(world),
             ..facets
         }
+    }
+}
+
+/// An imagined map strays by what of it lies outside the principal components of what the encoder produces.
+/// It stands in for the surprise by which the open pull request 98 of facebookresearch/vjepa2 prunes elites:
+/// that comes from a program beside the model, with a threshold calibrated on observations; here nothing is
+/// trained or calibrated, and candidates are compared with each other.
+impl Strays for VjepaModel {
+    fn strays(&self, rollouts: &Rollouts) -> std::result::Result<Vec<f32>, ModelError> {
+        let (_, rows) = self.imagined(rollouts)?;
+        Ok(self.predictor.summary.outside(&rows)?.to_vec1()?)
     }
 }
 

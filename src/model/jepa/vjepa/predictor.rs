@@ -6,6 +6,47 @@ use super::maps::FrameMaps;
 use crate::model::nn::{LayerNorm, Linear, Params, PreNormBlock, ops};
 use candle_core::{D, Device, Result, Tensor};
 
+/// How far a predicted map is from the true one. The default is the paper's mean absolute error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MapError {
+    /// Errors of a value below this count by their square, so that small ones pull less (Huber; 0 is the
+    /// plain absolute error).
+    pub smooth: f64,
+    /// Share of a token's weight, 0 to 1, that goes by how much the token changes: most of a picture stays as
+    /// it is, and where all tokens count alike a predictor that copies is nearly right. With 1 a token that
+    /// stays as it is does not count at all.
+    pub by_change: f64,
+}
+
+impl MapError {
+    /// Mean error of maps `found` against `truth`, whose tokens of `width` values have changed since `last`;
+    /// all `[N, map]`. The weights of a batch's tokens have mean 1.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn mean(
+        &self,
+        found: &Tensor,
+        truth: &Tensor,
+        last: &Tensor,
+        width: usize,
+    ) -> Result<Tensor> {
+        let mut error = (found - truth)?.abs()?;
+        if self.smooth > 0. {
+            let small = error.minimum(self.smooth)?;
+            error = ((&small * (error - (&small * 0.5)?)?)? * (1. / self.smooth))?;
+        }
+        if self.by_change <= 0. {
+            return error.mean_all();
+        }
+        let by_token = |values: &Tensor| values.reshape(((), width))?.mean(1);
+        let change = by_token(&(truth - last)?.abs()?)?;
+        let usual = change.mean_all()?.maximum(1e-9)?;
+        let weight = (change.broadcast_div(&usual)? * self.by_change)? + (1. - self.by_change);
+        (by_token(&error)? * weight?)?.mean_all()
+    }
+}
+
 /// A map of a frame: its tokens' layer-normalised embeddings, squares of `merge × merge` tokens side by
 /// side, so that `[N, map]` is also `[N, squares, merge²·width]` and nothing need be turned round between
 /// encoding, predicting and comparing.
@@ -76,6 +117,9 @@ impl ActionJepa {
         }
         let change = self.output.forward(&self.norm.forward(&x)?)?;
         let next = (last.reshape(((), c.width))? + change.reshape(((), c.width))?)?;
+        if c.residual {
+            return next.reshape((n, map));
+        }
         ops::layer_norm(&next, None, None, 1e-5)?.reshape((n, map))
     }
 
@@ -102,38 +146,32 @@ impl ActionJepa {
     }
 
     /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R,
-    /// frameskip·A]` between them: mean absolute errors of R next maps, each from true ones, and of the
-    /// last R − 1 of an open-loop rollout from the first (0 for R = 1). Errors below `smooth` count by
-    /// their square, so that small ones pull less (Huber; 0 is the paper's plain absolute error).
-    pub fn losses(&self, z: &Tensor, a: &Tensor, smooth: f64) -> Result<(Tensor, Tensor)> {
-        let mean = |delta: Tensor| -> Result<Tensor> {
-            let error = delta.abs()?;
-            match smooth > 0. {
-                false => error.mean_all(),
-                true => {
-                    let small = error.minimum(smooth)?;
-                    ((&small * (error - (&small * 0.5)?)?)? * (1. / smooth))?.mean_all()
-                }
-            }
-        };
+    /// frameskip·A]` between them: mean errors of R next maps, each from true ones, and of the last R − 1 of
+    /// an open-loop rollout from the first (0 for R = 1), taken as `measure` says. What a token has changed
+    /// since is the last true map that the prediction knew.
+    pub fn losses(&self, z: &Tensor, a: &Tensor, measure: MapError) -> Result<(Tensor, Tensor)> {
         let h = self.config.history;
         let (b, tokens, map) = z.dims3()?;
         let steps = tokens - h;
         let window = |t: usize| z.narrow(1, t, h)?.contiguous()?.reshape((b, h * map));
         let block = |t: usize| a.narrow(1, h - 1 + t, 1)?.squeeze(1)?.contiguous();
-        let truth = |t: usize| z.narrow(1, h + t, 1)?.squeeze(1)?.contiguous();
+        let at = |t: usize| z.narrow(1, t, 1)?.squeeze(1)?.contiguous();
         let windows = (0..steps).map(window).collect::<Result<Vec<_>>>()?;
         let blocks = (0..steps).map(block).collect::<Result<Vec<_>>>()?;
-        let truths = (0..steps).map(truth).collect::<Result<Vec<_>>>()?;
+        let lasts = (0..steps)
+            .map(|t| at(h - 1 + t))
+            .collect::<Result<Vec<_>>>()?;
+        let truths = (0..steps).map(|t| at(h + t)).collect::<Result<Vec<_>>>()?;
         let forced = self.predict(&Tensor::cat(&windows, 0)?, &Tensor::cat(&blocks, 0)?)?;
-        let teacher = mean((&forced - Tensor::cat(&truths, 0)?)?)?;
+        let (truth, last) = (Tensor::cat(&truths, 0)?, Tensor::cat(&lasts, 0)?);
+        let teacher = measure.mean(&forced, &truth, &last, self.config.width)?;
         let mut next = forced.narrow(0, 0, b)?;
         let mut known = windows[0].clone();
         let mut open = Vec::new();
         for t in 1..steps {
             known = self.shift(&known, &next)?;
             next = self.predict(&known, &blocks[t])?;
-            open.push(mean((&next - &truths[t])?)?);
+            open.push(measure.mean(&next, &truths[t], &lasts[0], self.config.width)?);
         }
         let rollout = match open.is_empty() {
             true => teacher.zeros_like()?,

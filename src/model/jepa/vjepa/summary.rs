@@ -54,6 +54,19 @@ impl Summary {
         maps.broadcast_sub(&self.mean)?.matmul(&self.basis)
     }
 
+    /// What of maps `[N, map]` lies outside the components, as the mean square of a map's values: `[N]`. It
+    /// is the squared prediction error (Q statistic) of process monitoring by principal components (Jackson
+    /// and Mudholkar 1979), over the number of values.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn outside(&self, maps: &Tensor) -> Result<Tensor> {
+        let centred = maps.broadcast_sub(&self.mean)?;
+        let inside = centred.matmul(&self.basis)?.sqr()?.sum(1)?;
+        let rest = (centred.sqr()?.sum(1)? - inside)?;
+        rest.maximum(0.)? / maps.dim(1)?.max(1) as f64
+    }
+
     /// Components `[N, K]` of differences of maps `[N, map]`.
     pub fn read_difference(&self, deltas: &Tensor) -> Result<Tensor> {
         deltas.matmul(&self.basis)

@@ -1,7 +1,7 @@
 //! The second stage: what actions do to the frozen encoder's maps.
 
 use crate::episode::Dataset;
-use crate::model::jepa::vjepa::ActionJepa;
+use crate::model::jepa::vjepa::{ActionJepa, MapError};
 use crate::model::nn::{AdamWConfig, Params};
 use crate::train::bounds::{self, Fault, within};
 use crate::train::checkpoint::Progress;
@@ -37,6 +37,8 @@ pub struct ActionPhase {
     /// Errors of an embedding below this count by their square; 0 is the plain absolute error, which holds a
     /// predictor to copying where most of a map stays as it is.
     pub smooth: f64,
+    /// Share of a token's weight in the loss that goes by how much it changes, 0 to 1; 0 weighs all alike.
+    pub by_change: f64,
     /// Optimiser; its rate is the peak of warm-up and cosine.
     pub optimiser: AdamWConfig,
     /// Share of the stage that warms up.
@@ -62,6 +64,7 @@ impl Default for ActionPhase {
             batch: 64,
             rollout: 2,
             smooth: 0.,
+            by_change: 0.,
             optimiser: AdamWConfig::default(),
             warmup: 0.03,
             clip: 1.,
@@ -85,6 +88,7 @@ impl ActionPhase {
         within("actions.batch", self.batch, 1..=1 << 20)?;
         within("actions.rollout", self.rollout, 1..=1000)?;
         within("actions.smooth", self.smooth, 0. ..=1e6)?;
+        within("actions.by_change", self.by_change, 0. ..=1.)?;
         bounds::optimiser("actions.optimiser", &self.optimiser)?;
         bounds::habits("actions", self.warmup, self.clip, self.log_every)?;
         within("actions.max_frames", self.max_frames, 1..=usize::MAX)?;
@@ -179,7 +183,11 @@ impl Phase for Acting<'_> {
     }
 
     fn loss(&self, (z, actions): Self::Batch, _: At) -> Result<Loss, TrainError> {
-        let (teacher, rollout) = self.model.losses(&z, &actions, self.phase.smooth)?;
+        let measure = MapError {
+            smooth: self.phase.smooth,
+            by_change: self.phase.by_change,
+        };
+        let (teacher, rollout) = self.model.losses(&z, &actions, measure)?;
         let frames = self.phase.batch * self.phase.rollout;
         Ok(Loss::new((teacher + rollout)?, frames))
     }
@@ -192,7 +200,7 @@ impl Phase for Acting<'_> {
         }
         let history = self.model.config().history;
         let (z, actions) = sequences.stored(maps, 0, self.params.device())?;
-        let (teacher, rollout) = self.model.losses(&z, &actions, 0.)?;
+        let (teacher, rollout) = self.model.losses(&z, &actions, MapError::default())?;
         let value =
             |t: Tensor| -> candle_core::Result<_> { Ok(short(f64::from(t.to_scalar::<f32>()?))) };
         let first = z.narrow(1, history - 1, 1)?;

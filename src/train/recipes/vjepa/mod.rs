@@ -10,10 +10,10 @@ pub use actions::ActionPhase;
 pub use masked::MaskedPhase;
 
 use crate::episode::Dataset;
-use crate::model::Camp;
 use crate::model::jepa::vjepa::{ActionJepa, MaskedJepa, Summary, VjepaConfig};
 use crate::model::jepa::{Probes, difference_covariance, whitening};
-use crate::model::nn::Init;
+use crate::model::nn::{Init, Params};
+use crate::model::{Camp, folder};
 use crate::train::bounds::{self, Fault};
 use crate::train::curve::short;
 use crate::train::data::fit as suits;
@@ -32,6 +32,7 @@ use half::f16;
 use masked::Masked;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use watch::Watch;
 
 /// Model and stages.
@@ -40,6 +41,10 @@ use watch::Watch;
 pub struct VjepaRecipe {
     /// Architecture.
     pub model: VjepaConfig,
+    /// Folder of a finished V-JEPA of the same sizes whose weights this training begins with: its encoder
+    /// stays as it is, the first stage is left out, and its predictor goes on learning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Masked clips, without actions.
     pub masked: MaskedPhase,
     /// The action-conditioned predictor on stored maps.
@@ -60,13 +65,19 @@ impl Recipe for VjepaRecipe {
         self.model.action_dim
     }
 
+    fn start(&self) -> Option<&Path> {
+        self.start.as_deref()
+    }
+
     fn check_fit(&self, given: &Given) -> Result<(), TrainError> {
         let (model, masked, actions) = (&self.model, &self.masked, &self.actions);
         let data = given.data;
         suits::side(data, "model.image_size", model.image_size)?;
         let (train, _) = data.split_episodes(given.validation_share);
-        let what = ("model.clip_frames", "training");
-        suits::long_enough(data, &train, what, model.clip_frames, masked.stride)?;
+        if self.start.is_none() {
+            let what = ("model.clip_frames", "training");
+            suits::long_enough(data, &train, what, model.clip_frames, masked.stride)?;
+        }
         let is_there = |name: &&String| data.scenes.iter().any(|s| s.name == **name);
         if let Some(name) = masked.gate_scenes.iter().find(|name| !is_there(name)) {
             let message = format!("found {name}, of which there are no episodes");
@@ -98,10 +109,16 @@ impl Recipe for VjepaRecipe {
     }
 
     fn train(&self, session: &mut Session) -> Result<Made, TrainError> {
+        if let Some(folder) = self.start.as_ref().filter(|_| session.is_fresh()) {
+            let path = folder.join(folder::WEIGHTS);
+            let seed = session.given.seed;
+            session.params = Params::load(&path, session.device())?.drawing_missing(seed);
+            session.enter(1);
+        }
         let (params, data, model) = (session.params.clone(), session.data, &self.model);
         let networks = MaskedJepa::new(model, &params)?;
         let maps = ActionJepa::new(model, &params)?;
-        if session.is_fresh() {
+        if session.is_fresh() && self.start.is_none() {
             MaskedJepa::follow(&params, 0.)?;
         }
         let watch = Watch::new(session, &maps, &self.masked.gate_scenes);
@@ -157,12 +174,17 @@ impl Recipe for VjepaRecipe {
         };
         session.run(&acting, None)?;
         let found = self.read_out(session, second, &stored)?;
+        let eye = match &self.start {
+            Some(folder) => format!("The encoder of {}", folder.display()),
+            None => format!(
+                "Masked pretraining on {} scenes, {} frames, without actions",
+                data.scenes.len(),
+                data.len()
+            ),
+        };
         let notes = format!(
-            "Masked pretraining on {} scenes, {} frames, without actions; then the encoder as it is and a \
-             predictor over {} tokens a frame, each of {merge}x{merge} patches, with the actions told to \
-             every token. {verdict} {found}",
-            data.scenes.len(),
-            data.len(),
+            "{eye}; then the encoder as it is and a predictor over {} tokens a frame, each of \
+             {merge}x{merge} patches, with the actions told to every token. {verdict} {found}",
             model.cells() / model.merge.pow(2),
             merge = model.merge,
         );
