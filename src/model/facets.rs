@@ -28,6 +28,8 @@ pub struct Facets<'a> {
     pub proposals: Option<&'a dyn Proposals>,
     /// It learned which structured moment comes next on the way to a goal.
     pub stations: Option<&'a dyn Stations>,
+    /// It learned to imagine several steps at once.
+    pub jumps: Option<&'a dyn Jumping>,
 }
 
 impl<'a> Facets<'a> {
@@ -319,4 +321,34 @@ pub trait Stations: Send + Sync {
     /// # Errors
     /// [`ModelError::Input`] where latent or station does not fit.
     fn distance(&self, latent: &Latent, station: &Station, hand: bool) -> Result<f32, ModelError>;
+}
+
+/// What a film costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FilmCost {
+    /// Calls of the network, one after the other.
+    pub calls: usize,
+    /// Floating-point operations, without those of taking in observations.
+    pub flops: f64,
+}
+
+/// Learned, on its own frozen latents, to imagine several steps at once: far first, then what lies between.
+pub trait Jumping: Send + Sync {
+    /// As [`WorldModel::imagine`](super::WorldModel::imagine), every step of it, by jumps. No step depends
+    /// on actions after it, and the beginning of a long film is a short film.
+    ///
+    /// # Errors
+    /// As for [`WorldModel::imagine`](super::WorldModel::imagine).
+    fn imagine_by_jumps(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError>;
+
+    /// What a film of so many control steps costs by jumps.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where none were learned.
+    fn film_cost(&self, steps: usize) -> Result<FilmCost, ModelError>;
 }

@@ -1,7 +1,7 @@
 //! A trained LeWM as the predictor of a world model.
 
 use super::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
-use super::{ActionBlock, Decoder, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
+use super::{ActionBlock, Decoder, Jumps, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
 use crate::model::facets::{Decodes, Facets, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
@@ -20,6 +20,7 @@ pub struct LewmPredictor {
     decoder: Option<Decoder>,
     proposal: Option<Proposal>,
     keyframes: Option<Keyframes>,
+    jumps: Option<Jumps>,
 }
 
 impl LewmPredictor {
@@ -31,6 +32,11 @@ impl LewmPredictor {
     /// The diagnostic decoder, where there is one.
     pub(super) fn decoder(&self) -> Option<&Decoder> {
         self.decoder.as_ref()
+    }
+
+    /// Jumps in its latents, where they were learned.
+    pub(super) fn jumps(&self) -> Option<&Jumps> {
+        self.jumps.as_ref()
     }
 }
 
@@ -51,6 +57,9 @@ impl Predictor for LewmPredictor {
                 .transpose()?,
             keyframes: Keyframes::is_in(params)
                 .then(|| Keyframes::new(d, config.history, params))
+                .transpose()?,
+            jumps: Jumps::is_in(params)
+                .then(|| Jumps::new(config, params))
                 .transpose()?,
             decoder: spec.and_then(|s| s.decoder).map(decoder).transpose()?,
             model,
@@ -131,6 +140,7 @@ impl Predictor for LewmPredictor {
             decoder: networks.decoder.is_some().then_some(world),
             proposals: networks.proposal.is_some().then_some(world),
             stations: networks.keyframes.is_some().then_some(world),
+            jumps: networks.jumps.is_some().then_some(world),
             ..facets
         }
     }
