@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::subject::{ClipArgs, Writes, bar};
+use super::subject::{ClipArgs, Writes, bar, no_effect};
 use super::{Measured, pictures};
 use crate::eval::result::Evaluation;
 use crate::eval::rollout::{self, RolloutResult};
@@ -26,6 +26,10 @@ pub struct RolloutArgs {
 pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
     let (subject, episodes) = (&args.clips.subject, args.clips.episodes);
     let (scene, model) = args.clips.load()?;
+    if args.jumps && model.facets().jumps.is_none() {
+        let why = format!("`{}` learned no jumps", subject.model);
+        return Err(no_effect("jumps", &why));
+    }
     if args.out.is_some() {
         pictures::test(&scene, model.as_ref(), subject.seed)?;
     }
