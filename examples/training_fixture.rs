@@ -281,13 +281,16 @@ fn main() -> anyhow::Result<()> {
                 keep(&mut out, "jumps.ahead", &ahead);
                 keep(&mut out, "jumps.film", &film);
             }
-            // Two sequences; without SIGReg, whose directions are drawn within.
-            let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
-            keep(&mut out, "actions", &actions);
-            let mut weights = recipe.joint.weights;
-            weights.sigreg = 0.;
-            let loss = joint_loss(&model, &model.pixels(&bytes)?, &actions, &weights, &mut rng)?;
-            gradients(&mut out, &params, "loss", &loss.total)?;
+            if c.history < n / 2 {
+                // Two sequences; without SIGReg, whose directions are drawn within.
+                let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
+                keep(&mut out, "actions", &actions);
+                let mut weights = recipe.joint.weights;
+                weights.sigreg = 0.;
+                let pixels = model.pixels(&bytes)?;
+                let loss = joint_loss(&model, &pixels, &actions, &weights, &mut rng)?;
+                gradients(&mut out, &params, "loss", &loss.total)?;
+            }
         }
         Architecture::Belief(_) => {
             // It watches six frames and imagines five steps; nothing of it is trained here.
