@@ -58,6 +58,12 @@ class Jumps(nn.Module):
         self.out = Linear(WIDTH, 2 * dim, zero=True)
         # The size of a step's motion, root of the mean square.
         self.register_buffer("motion", torch.ones(1))
+        # Of each landing, which jump it is and where that begins: constants, no part of the file.
+        told = [
+            [*(float(jump_to(t) == j) for j in JUMPS), (t - jump_to(t)) / LONGEST]
+            for t in range(1, STRETCH + 1)
+        ]
+        self.register_buffer("told", torch.tensor(told), persistent=False)
 
     def look_back(self, last):
         """What the jumps of a stretch are told of the latents before it, `last: [N, H·D]`, oldest first; and
@@ -71,14 +77,11 @@ class Jumps(nn.Module):
     def forward(self, context, z, motion, actions, landings):
         """Latents and motions `[N, K, D]` at the steps `landings` (K of them, counted from 1) of stretches,
         from latents and motions `[N, K, D]` where the jumps begin; `actions: [N, T, A]` of all steps."""
-        ahead, jump, at = [], [], []
+        ahead = []
         for t in landings:
             d = jump_to(t)
             ahead.append(F.pad(actions[:, t - d : t], (0, 0, 0, LONGEST - d)).flatten(1))
-            jump.append([float(d == j) for j in JUMPS])
-            at.append([(t - d) / LONGEST])
-        n, told = len(z), torch.tensor([j + a for j, a in zip(jump, at, strict=True)], device=z.device)
-        told = told.expand(n, -1, -1)
+        told = torch.stack([self.told[t - 1] for t in landings]).expand(len(z), -1, -1)
         x = torch.cat([z, motion / self.motion, torch.stack(ahead, 1), told], -1)
         h = F.gelu(self._modules["in"](x) + context[:, None])
         for block in self.blocks:

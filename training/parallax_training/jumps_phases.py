@@ -120,10 +120,13 @@ def losses(model, last, z, actions, inside, scales, motion_weight):
         return (error * inside).sum() / inside.sum().clamp(min=1)
 
     landings = list(range(1, actions.shape[1] + 1))
-    begun = [t - jump_to(t) for t in landings]
+
+    def begun(known):
+        return torch.stack([known[:, t - jump_to(t)] for t in landings], 1)
+
     context, _, motion = model.look_back(last)
     motions = torch.cat([motion[:, None], moved], 1)
-    single = model(context, z[:, begun], motions[:, begun], actions, landings)
+    single = model(context, begun(z), begun(motions), actions, landings)
     over = torch.stack([scales[jump_to(t) - 1] for t in landings])
     return off(*single, over), off(*model.stretch(last, actions), scales)
 

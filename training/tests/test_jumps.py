@@ -1,7 +1,10 @@
 """Films by jumps: every step once, nothing of what comes after, and motion that is learned."""
 
+import pytest
 import torch
+from test_training import AsksNothing, options
 
+from parallax_training import export, ron, start, train
 from parallax_training.jumps import LONGEST, STRETCH, Jumps, calls, jump_to
 from parallax_training.jumps_phases import losses
 
@@ -77,3 +80,37 @@ def test_what_is_pushed_flies_on():
         film = net.film(z[:, :3].flatten(1), actions[:, 2:-1])
     off = (film - z[:, 3:]).square().mean((0, 2))
     assert (off[[0, 4, 7]] < 0.1 * scales[[0, 4, 7]]).all(), off / scales
+
+
+def test_a_step_can_become_a_graph():
+    net = Jumps(6, 3, 2)
+    last, z, actions = torch.randn(4, 18), torch.randn(4, 21, 6), torch.rand(4, 20, 2)
+    inside, scales = torch.ones(4, 20), torch.ones(20)
+    with AsksNothing():
+        single, chained = losses(net, last, z, actions, inside, scales, 0.2)
+        (single + chained).backward()
+
+
+RECIPE = """(
+    name: "lewm-world", summary: "a test", seed: 3, data: [".episodes/push", ".episodes/fall"],
+    validation_share: 0.1, architecture: Jumps((
+        lewm: "models/lewm-world", jumps: (length: Steps(3), batch: 4, ahead: 8),
+    )),
+)"""
+
+
+@pytest.mark.long
+def test_jumps_lie_beside_the_weights_of_a_finished_model(parallax, episodes, tmp_path):
+    recipe, out = tmp_path / "jumps.ron", tmp_path / "lewm-world"
+    recipe.write_text(RECIPE)
+    run = train.train(options(parallax, recipe, episodes, "--out", out))
+    assert run.steps["jumps"] == 3
+    finished = start.folder_of("models/lewm-world", "lewm")
+    for name in ("model.safetensors", "model.ron", "train.ron", "readouts.safetensors"):
+        assert (out / name).read_bytes() == (finished / name).read_bytes()
+    assert (out / "jumps.ron").read_text() == RECIPE
+    before, after = (ron.read(folder / "card.ron") for folder in (finished, out))
+    assert len(after.pop("jumps")) == 64
+    before.pop("jumps", None)
+    assert before == after
+    assert "jumps.out.weight" in export.load_weights(out)
