@@ -7,11 +7,10 @@
 //! moment is its latent and its motion (the latent less the one a step before), and a jump says both of where
 //! it lands. Encoder and predictor stay as they are; `training/parallax_training/jumps.py` trains the rest.
 
-use super::world::{ImaginedLatents, Predictor};
-use super::{LewmConfig, LewmModel};
-use crate::model::facets::{FilmCost, Jumping};
+use super::LewmConfig;
+use crate::model::facets::FilmCost;
 use crate::model::nn::{Init, LayerNorm, Linear, Params, ops};
-use crate::model::{Actions, Cancel, Latent, ModelError, Rollouts};
+use crate::model::{Cancel, ModelError};
 use candle_core::{D, DType, Result, Tensor, bail};
 
 const WIDTH: usize = 256;
@@ -244,30 +243,5 @@ impl Jumps {
             calls: called.iter().sum(),
             flops: 2.0 * (called.len() * look_back + steps * jump) as f64,
         }
-    }
-}
-
-impl Jumping for LewmModel {
-    fn imagine_by_jumps(
-        &self,
-        latent: &Latent,
-        actions: &Actions,
-        cancel: &Cancel,
-    ) -> std::result::Result<Rollouts, ModelError> {
-        let start: &Tensor = latent.get(&self.card.name)?;
-        let blocks = self.inputs().blocks(actions, self.predictor.device())?;
-        let z = self.jumps()?.film(start, &blocks, cancel)?;
-        Ok(Rollouts::new(ImaginedLatents { z }))
-    }
-
-    fn film_cost(&self, steps: usize) -> std::result::Result<FilmCost, ModelError> {
-        Ok(self.jumps()?.cost(steps))
-    }
-}
-
-impl LewmModel {
-    fn jumps(&self) -> std::result::Result<&Jumps, ModelError> {
-        let jumps = self.predictor.jumps();
-        jumps.ok_or_else(|| self.inputs().fault("learned no jumps".into()))
     }
 }

@@ -1,8 +1,8 @@
 //! A trained LeWM as the predictor of a world model.
 
-use super::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
+use super::world::{ImaginedLatents, JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
 use super::{ActionBlock, Decoder, Jumps, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
-use crate::model::facets::{Decodes, Facets, Proposals, Station, Stations};
+use crate::model::facets::{Decodes, Facets, FilmCost, Jumping, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
 use candle_core::{Device, Result, Tensor};
@@ -32,11 +32,6 @@ impl LewmPredictor {
     /// The diagnostic decoder, where there is one.
     pub(super) fn decoder(&self) -> Option<&Decoder> {
         self.decoder.as_ref()
-    }
-
-    /// Jumps in its latents, where they were learned.
-    pub(super) fn jumps(&self) -> Option<&Jumps> {
-        self.jumps.as_ref()
     }
 }
 
@@ -239,5 +234,30 @@ impl Stations for LewmModel {
         }
         let found: Vec<f32> = self.predictor.distance(&now, &then)?.to_vec1()?;
         Ok(found.first().copied().unwrap_or(f32::NAN))
+    }
+}
+
+impl Jumping for LewmModel {
+    fn imagine_by_jumps(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> std::result::Result<Rollouts, ModelError> {
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = self.inputs().blocks(actions, self.predictor.device())?;
+        let z = self.jumps()?.film(start, &blocks, cancel)?;
+        Ok(Rollouts::new(ImaginedLatents { z }))
+    }
+
+    fn film_cost(&self, steps: usize) -> std::result::Result<FilmCost, ModelError> {
+        Ok(self.jumps()?.cost(steps))
+    }
+}
+
+impl LewmModel {
+    fn jumps(&self) -> std::result::Result<&Jumps, ModelError> {
+        let jumps = self.predictor.jumps.as_ref();
+        jumps.ok_or_else(|| self.inputs().fault("learned no jumps".into()))
     }
 }
