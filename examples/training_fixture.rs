@@ -15,7 +15,7 @@ use parallax::model::generative::{
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, MapError, Mask, MaskedJepa};
 use parallax::model::jepa::{
-    BeliefConfig, BeliefPredictor, Keyframes, Lewm, Predictor, Proposal, joint_loss,
+    BeliefConfig, BeliefPredictor, Jumps, Keyframes, Lewm, Predictor, Proposal, STRETCH, joint_loss,
 };
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{Cancel, Frame};
@@ -237,9 +237,10 @@ fn main() -> anyhow::Result<()> {
     let (dir, device, mut out, mut rng) =
         (Path::new(&dir), Device::Cpu, Tensors::new(), Rng::seed(5));
     let mut params = Params::load(&dir.join(folder::WEIGHTS), &device)?;
-    let keyframes = dir.join(folder::KEYFRAMES);
-    if keyframes.is_file() {
-        params = params.and(&keyframes)?;
+    for beside in [folder::KEYFRAMES, folder::JUMPS].map(|name| dir.join(name)) {
+        if beside.is_file() {
+            params = params.and(&beside)?;
+        }
     }
     let n = 6;
     let bytes = frames(n, &mut rng);
@@ -272,13 +273,24 @@ fn main() -> anyhow::Result<()> {
                 keep(&mut out, "keyframes.goal", &goal);
                 keep(&mut out, "keyframes.said", &head.forward(&z, &goal)?);
             }
-            // Two sequences; without SIGReg, whose directions are drawn within.
-            let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
-            keep(&mut out, "actions", &actions);
-            let mut weights = recipe.joint.weights;
-            weights.sigreg = 0.;
-            let loss = joint_loss(&model, &model.pixels(&bytes)?, &actions, &weights, &mut rng)?;
-            gradients(&mut out, &params, "loss", &loss.total)?;
+            if Jumps::is_in(&params) {
+                // Longer than a stretch, so that it looks back a second time.
+                let start = z.narrow(0, 0, 1)?;
+                let ahead = rng.uniform(-1., 1., (2, STRETCH + 3, c.action_dim), &device)?;
+                let film = Jumps::new(c, &params)?.film(&start, &ahead, &Cancel::new())?;
+                keep(&mut out, "jumps.ahead", &ahead);
+                keep(&mut out, "jumps.film", &film);
+            }
+            if c.history < n / 2 {
+                // Two sequences; without SIGReg, whose directions are drawn within.
+                let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
+                keep(&mut out, "actions", &actions);
+                let mut weights = recipe.joint.weights;
+                weights.sigreg = 0.;
+                let pixels = model.pixels(&bytes)?;
+                let loss = joint_loss(&model, &pixels, &actions, &weights, &mut rng)?;
+                gradients(&mut out, &params, "loss", &loss.total)?;
+            }
         }
         Architecture::Belief(_) => {
             // It watches six frames and imagines five steps; nothing of it is trained here.
@@ -426,7 +438,7 @@ fn main() -> anyhow::Result<()> {
             let given = (&params, bytes.as_slice());
             latents::<Autoencoder>(&mut out, &recipe.model, squared, given, &mut rng)?;
         }
-        Architecture::Keyframes(_) => {
+        Architecture::Keyframes(_) | Architecture::Jumps(_) => {
             anyhow::bail!(
                 "{}: a model's folder holds the recipe of the model",
                 dir.display()

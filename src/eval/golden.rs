@@ -222,7 +222,7 @@ fn proposals_of(model: &dyn WorldModel, scene: &Arc<Scene>, eye: &Eye) -> Result
 }
 
 fn imagine(model: &dyn WorldModel, scene: &Arc<Scene>) -> Result<GoldenRollout, EvalError> {
-    let found = rollout::run(scene, model, SEED, CLIPS, |_| {})?;
+    let found = rollout::run(scene, model, SEED, CLIPS, false, |_| {})?;
     let of = |who: &str, figure: fn(&rollout::Numbers) -> Option<f64>| -> Vec<Option<f64>> {
         let rows = found.numbers.get(who).into_iter().flatten();
         rows.map(|n| figure(n).map(short)).collect()

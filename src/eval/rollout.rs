@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::control::EvalError;
 use crate::camera::Eye;
 use crate::judge::{Belief, Judge, foreground_psnr_db, object_error, psnr_db};
-use crate::model::{Cancel, Context, Frames, Rollouts, Sampling, WorldModel};
+use crate::model::facets::FilmCost;
+use crate::model::{Cancel, Context, Frames, Rollouts, Sampling, WorldModel, require};
 use crate::scene::Scene;
 use crate::stats::Spread;
 use crate::stats::pearson;
@@ -20,6 +21,9 @@ use crate::task::TaskError;
 pub use clip::{CONTEXT, Clip, HORIZONS, STEPS};
 use judged::Judged;
 pub use judged::{Lawfulness, Off};
+
+const NO_JUMPS: &str = "learned no jumps; measure it without --jumps, or train them with \
+                        training/recipes/lewm-jumps.ron";
 
 /// One contestant's numbers at one horizon.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +69,15 @@ pub struct RolloutResult {
     pub probe_r: BTreeMap<String, [f64; 2]>,
     /// Imagined frames a second (model steps times frameskip), batch 1.
     pub frames_per_s: f64,
+    /// Of films by jumps: SHA-256 of what learned them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jumps_sha256: Option<String>,
+    /// Of films by jumps: what one costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<FilmCost>,
+    /// Of films by jumps: what one costs step by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film_by_steps: Option<FilmCost>,
 }
 
 #[derive(Default)]
@@ -103,15 +116,17 @@ impl Tally {
     }
 }
 
-/// Measures a model in a scene on seeds `seed..seed + clips`.
+/// Measures a model in a scene on seeds `seed..seed + clips`; what it imagines comes step by step or, where
+/// it is asked for, by jumps.
 ///
 /// # Errors
-/// [`EvalError`] of the first clip that fails.
+/// [`EvalError`] of the first clip that fails, or that the model learned no jumps.
 pub fn run(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,
     seed: u64,
     clips: u64,
+    by_jumps: bool,
     mut progress: impl FnMut(u64),
 ) -> Result<RolloutResult, EvalError> {
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
@@ -121,12 +136,19 @@ pub fn run(
     let mut tallies: BTreeMap<(&str, usize), Tally> = BTreeMap::new();
     let mut probed: BTreeMap<String, Vec<[f32; 4]>> = BTreeMap::new();
     let mut seconds = 0.0;
+    let jumps = match by_jumps {
+        true => Some(require(model, model.facets().jumps, NO_JUMPS)?),
+        false => None,
+    };
     for seed in seed..seed + clips {
         let clip = Clip::new(scene, &eye, seed)?;
         let started = std::time::Instant::now();
         let latent = model.observe(&clip.context(model.shape().context_frames))?;
         let cancel = Cancel::new();
-        let rollouts = model.imagine(&latent, &clip.actions(), Sampling::default(), &cancel)?;
+        let rollouts = match jumps {
+            Some(jumps) => jumps.imagine_by_jumps(&latent, &clip.actions(), &cancel)?,
+            None => model.imagine(&latent, &clip.actions(), Sampling::default(), &cancel)?,
+        };
         seconds += started.elapsed().as_secs_f64();
         let last = clip.frame(CONTEXT - 1);
         let can = model.facets();
@@ -221,8 +243,20 @@ pub fn run(
             .map(|(body, pairs)| (body.clone(), probe_r(pairs)))
             .collect(),
         frames_per_s: (clips as usize * STEPS) as f64 / seconds.max(1e-9),
+        jumps_sha256: jumps.and(model.card().jumps.clone()),
+        film: jumps.map(|j| j.film_cost(STEPS)).transpose()?,
+        film_by_steps: jumps.map(|_| by_steps(model)),
         numbers,
     })
+}
+
+/// What a film costs step by step.
+fn by_steps(model: &dyn WorldModel) -> FilmCost {
+    let calls = STEPS / model.shape().frameskip;
+    FilmCost {
+        calls,
+        flops: calls as f64 * model.cost(Sampling::default()).dynamics_flops,
+    }
 }
 
 /// Centroids moved on from the last two real frames, against the truth's.

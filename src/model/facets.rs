@@ -30,6 +30,8 @@ pub struct Facets<'a> {
     pub stations: Option<&'a dyn Stations>,
     /// It tells how far what it imagines has left what it has ever seen.
     pub strays: Option<&'a dyn Strays>,
+    /// It learned to imagine several steps at once.
+    pub jumps: Option<&'a dyn Jumping>,
 }
 
 impl<'a> Facets<'a> {
@@ -333,4 +335,34 @@ pub trait Stations: Send + Sync {
     /// # Errors
     /// [`ModelError::Input`] where latent or station does not fit.
     fn distance(&self, latent: &Latent, station: &Station, hand: bool) -> Result<f32, ModelError>;
+}
+
+/// What a film costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FilmCost {
+    /// Calls of the network, one after the other.
+    pub calls: usize,
+    /// Floating-point operations, without those of taking in observations.
+    pub flops: f64,
+}
+
+/// Learned, on its own frozen latents, to imagine several steps at once: far first, then what lies between.
+pub trait Jumping: Send + Sync {
+    /// As [`WorldModel::imagine`](super::WorldModel::imagine), every step of it, by jumps. No step depends
+    /// on actions after it, and the beginning of a long film is a short film.
+    ///
+    /// # Errors
+    /// As for [`WorldModel::imagine`](super::WorldModel::imagine).
+    fn imagine_by_jumps(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> Result<Rollouts, ModelError>;
+
+    /// What a film of so many control steps costs by jumps.
+    ///
+    /// # Errors
+    /// [`ModelError::Input`] where none were learned.
+    fn film_cost(&self, steps: usize) -> Result<FilmCost, ModelError>;
 }

@@ -9,7 +9,7 @@ use super::stored::Stored;
 use super::template::{Variables, with_variables};
 use super::{ReportError, read_ron};
 use crate::judge::Calibration;
-use crate::model::{Card, registry};
+use crate::model::{Camp, Card, registry};
 
 /// All evaluations that count.
 #[derive(Clone, Debug, Deserialize)]
@@ -199,12 +199,20 @@ impl Run {
         {
             return Ok(State::Stale("measured of other weights".into()));
         }
-        if let Some(measured) = result.text("keyframes_sha256")
-            && model_of(&self.arguments)
-                .and_then(|model| Card::load(&folder_of(home, model)).ok())
-                .is_none_or(|card| card.keyframes.as_deref() != Some(measured))
-        {
-            return Ok(State::Stale("measured with other keyframes".into()));
+        let card = model_of(&self.arguments)
+            .and_then(|model| Card::load(&folder_of(home, model)).ok())
+            .unwrap_or_else(|| Card::untrained("", Camp::Reference, ""));
+        let beside = [
+            ("keyframes_sha256", card.keyframes, "keyframes"),
+            ("jumps_sha256", card.jumps, "jumps"),
+        ];
+        for (key, own, what) in beside {
+            if result
+                .text(key)
+                .is_some_and(|measured| own.as_deref() != Some(measured))
+            {
+                return Ok(State::Stale(format!("measured with other {what}")));
+            }
         }
         if let Some(judged) = result.at("violations") {
             if judged.get("checked").is_none() {

@@ -23,6 +23,7 @@ mod figures_come_from_results;
 mod file_vandal;
 mod files_are_read_as_people_have_them;
 mod films_are_read;
+mod films_go_by_jumps;
 mod golden_runs;
 mod golden_trainings;
 mod ground_truth_holds;

@@ -83,6 +83,10 @@ fn eval_refuses_what_a_suite_or_controller_does_not_look_at() {
             "--nfe",
         ),
         (
+            "eval rollout --scene push --model lewm-push --jumps",
+            "--jumps",
+        ),
+        (
             "eval control --scene push --model lewm-push --beta 2",
             "--beta",
         ),

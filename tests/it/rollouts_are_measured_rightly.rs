@@ -134,7 +134,7 @@ impl ReadOuts for Known {
 }
 
 fn measured(scene: &Arc<Scene>, model: &Known) -> RolloutResult {
-    rollout::run(scene, model, SEED, CLIPS, |_| {}).unwrap()
+    rollout::run(scene, model, SEED, CLIPS, false, |_| {}).unwrap()
 }
 
 fn psnr(numbers: &[Numbers]) -> Vec<f64> {

@@ -13,6 +13,7 @@ HYBRIDS = {
     "DrawnLewm": ("lewm", "denoiser"),
     "TokenDiffusion": ("jepa", "diffusion"),
     "Keyframes": ("lewm", "keyframes"),
+    "Jumps": ("lewm", "jumps"),
 }
 
 
@@ -67,8 +68,8 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        parts = {"Belief": "lewm", "DrawnLewm": "lewm", "TokenDiffusion": "diffusion", "Keyframes": "lewm"}
-        part = parts.get(self.kind)
+        own = {"TokenDiffusion": "diffusion"}
+        part = own.get(self.kind, "lewm") if self.kind in HYBRIDS else None
         return (self.model[part] if part else self.model)["action_dim"]
 
     @property

@@ -10,12 +10,14 @@ from safetensors.torch import load_file, save_file
 
 FILES = ("card.ron", "model.ron", "train.ron", "model.safetensors", "curve.jsonl")
 READOUTS = ("readouts.json", "readouts.safetensors")
+# What is trained on a finished model and lies beside its weights: the card names it by its file's name.
 KEYFRAMES = ("keyframes.safetensors", "keyframes.ron")
+JUMPS = ("jumps.safetensors", "jumps.ron")
 
 
 def load_weights(folder):
-    """A model folder's weights in f32, those of read-outs and keyframes included."""
-    names = ("model.safetensors", "readouts.safetensors", "keyframes.safetensors")
+    """A model folder's weights in f32, those of read-outs, keyframes and jumps included."""
+    names = ("model.safetensors", READOUTS[1], KEYFRAMES[0], JUMPS[0])
     files = [os.path.join(folder, name) for name in names]
     return {k: v.float() for f in files if os.path.exists(f) for k, v in load_file(f).items()}
 
@@ -131,7 +133,7 @@ def pack(path, folders):
             for folder in folders:
                 name = os.path.basename(os.path.normpath(folder))
                 for file in sorted(os.listdir(folder)):
-                    if file in (*FILES, *READOUTS, *KEYFRAMES):
+                    if file in (*FILES, *READOUTS, *KEYFRAMES, *JUMPS):
                         tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
         os.replace(part, path)
     finally:

@@ -4,10 +4,6 @@ The model's folder is written as it was, with `keyframes.safetensors` and `keyfr
 these, and all that was measured with them, stay what they are.
 """
 
-import os
-import re
-import shutil
-
 import numpy as np
 import torch
 
@@ -18,7 +14,6 @@ from .loop import Phase
 from .optim import AdamW, cosine
 
 CAMP, ARCHITECTURE = "Jepa", "lewm"
-WEIGHTS, RECIPE = export.KEYFRAMES
 
 
 class Examples:
@@ -139,16 +134,4 @@ def scores(model, of, most=8192):
 
 def write(run, exp, tensors, about):
     """The LeWM's folder with the head in it."""
-    lewm, _ = start.named(run.recipe)
-    folder, out = start.folder_of(lewm, f"{run.recipe.path}: lewm"), os.path.abspath(run.out)
-    os.makedirs(out, exist_ok=True)
-    if os.path.realpath(folder) != os.path.realpath(out):
-        for name in (*export.FILES, *export.READOUTS):
-            if name != "card.ron" and os.path.exists(folder / name):
-                shutil.copyfile(folder / name, os.path.join(out, name))
-    sha256 = export.write_weights(tensors, os.path.join(out, WEIGHTS))
-    export.replace(os.path.join(out, RECIPE), run.recipe.text.encode())
-    card = re.sub(r"\n *keyframes: Some\([^)]*\),", "", (folder / "card.ron").read_text(encoding="utf-8"))
-    card = card.replace("\n    licence:", f"\n    keyframes: Some({export.quoted(sha256)}),\n    licence:", 1)
-    export.replace(os.path.join(out, "card.ron"), card.encode())
-    run.say(f"written: {out}, {WEIGHTS}: {about['parameters']} parameters on {exp.about()}")
+    start.write_beside(run, exp, tensors, about, export.KEYFRAMES)

@@ -2,6 +2,8 @@
 that made them."""
 
 import os
+import re
+import shutil
 from pathlib import Path
 
 import torch
@@ -69,6 +71,25 @@ def fill(network, weights, prefix, field, complete=True):
                 "starts from a model of the same widths"
             )
         own.copy_(value)
+
+
+def write_beside(run, exp, tensors, about, files):
+    """The folder of the finished model that a recipe goes on from, with what was trained on it: weights and
+    recipe in `files`, their checksum on the card."""
+    (weights, recipe), finished = files, named(run.recipe)[0]
+    folder, out = folder_of(finished, run.recipe.path), os.path.abspath(run.out)
+    os.makedirs(out, exist_ok=True)
+    if os.path.realpath(folder) != os.path.realpath(out):
+        for name in (*export.FILES, *export.READOUTS, *export.KEYFRAMES, *export.JUMPS):
+            if name != "card.ron" and os.path.exists(folder / name):
+                shutil.copyfile(folder / name, os.path.join(out, name))
+    sha256 = export.write_weights(tensors, os.path.join(out, weights))
+    export.replace(os.path.join(out, recipe), run.recipe.text.encode())
+    field = weights.split(".")[0]
+    said = re.sub(rf"\n *{field}: Some\([^)]*\),", "", (folder / "card.ron").read_text(encoding="utf-8"))
+    said = said.replace("\n    licence:", f"\n    {field}: Some({export.quoted(sha256)}),\n    licence:", 1)
+    export.replace(os.path.join(out, "card.ron"), said.encode())
+    run.say(f"written: {out}, {weights}: {about['parameters']} parameters on {exp.about()}")
 
 
 def widened(weight, before, now):

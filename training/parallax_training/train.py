@@ -14,6 +14,7 @@ from . import (
     diffusion_phases,
     drawn_phases,
     export,
+    jumps_phases,
     keyframes_phases,
     latent_phases,
     lewm_phases,
@@ -35,6 +36,7 @@ RECIPES = {
     "DrawnLewm": drawn_phases,
     "TokenDiffusion": tokens_phases,
     "Keyframes": keyframes_phases,
+    "Jumps": jumps_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }

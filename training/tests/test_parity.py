@@ -15,6 +15,7 @@ from parallax_training.cloning import Cloning
 from parallax_training.config import Recipe
 from parallax_training.diffusion import Unet
 from parallax_training.drawn import Drawn
+from parallax_training.jumps import Jumps
 from parallax_training.keyframes import Keyframes
 from parallax_training.latent import Autoencoder, Dit, dynamics_loss
 from parallax_training.layers import ResidualNet
@@ -78,11 +79,11 @@ def same_gradients(network, loss, given, prefix="", name="loss"):
     assert compared > 4
 
 
-@pytest.mark.parametrize("model", ["lewm-all", "lewm-gather", "lewm-push", "lewm-strike"])
+@pytest.mark.parametrize("model", ["lewm-all", "lewm-gather", "lewm-push", "lewm-strike", "lewm-world"])
 def test_lewm(model, parallax, fixture_of):
     recipe, weights = opened(model, parallax)
     given, net = fixture_of(model), Lewm(recipe.model)
-    fill(net, weights, without=("probe", "decoder", "proposal", "whitening", "keyframes"))
+    fill(net, weights, without=("probe", "decoder", "proposal", "whitening", "keyframes", "jumps"))
     with torch.no_grad():
         assert torch.allclose(net.encoder(given["frames"]), given["latents"], **CLOSE)
         assert torch.allclose(net.predict(given["z"], given["a"]), given["next"], **CLOSE)
@@ -95,9 +96,17 @@ def test_lewm(model, parallax, fixture_of):
         head = Keyframes(recipe.model["latent_dim"], recipe.model["history"])
         fill(head, weights, "keyframes.")
         assert torch.allclose(head(given["z"], given["keyframes.goal"]), given["keyframes.said"], **CLOSE)
-    w = {**recipe.body["joint"]["weights"], "sigreg": 0.0}
-    loss, _ = net.joint(given["frames"], given["actions"], torch.randn(4, recipe.model["latent_dim"]), w)
-    same_gradients(net, loss, given)
+    if "jumps.film" in given:
+        jumps = Jumps(*(recipe.model[k] for k in ("latent_dim", "history", "action_dim")))
+        fill(jumps, weights, "jumps.")
+        with torch.no_grad():
+            film = jumps.film(given["z"][:1].expand(2, -1), given["jumps.ahead"])
+        assert torch.allclose(film, given["jumps.film"], **CLOSE)
+    if "loss" in given:
+        w = {**recipe.body["joint"]["weights"], "sigreg": 0.0}
+        noise = torch.randn(4, recipe.model["latent_dim"])
+        loss, _ = net.joint(given["frames"], given["actions"], noise, w)
+        same_gradients(net, loss, given)
 
 
 def test_vjepa(parallax, fixture_of):

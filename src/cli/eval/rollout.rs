@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::subject::{ClipArgs, Writes, bar};
+use super::subject::{ClipArgs, Writes, bar, no_effect};
 use super::{Measured, pictures};
 use crate::eval::result::Evaluation;
 use crate::eval::rollout::{self, RolloutResult};
@@ -18,18 +18,31 @@ pub struct RolloutArgs {
     /// Draw two clips, reality above what was imagined, to this PNG
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Imagine by jumps: 8 steps at once first, then what lies between (models that learned them)
+    #[arg(long, conflicts_with = "out")]
+    pub jumps: bool,
 }
 
 pub fn evaluate(args: &RolloutArgs, writes: &Writes) -> Result<Measured> {
     let (subject, episodes) = (&args.clips.subject, args.clips.episodes);
     let (scene, model) = args.clips.load()?;
+    if args.jumps && model.facets().jumps.is_none() {
+        let why = format!("`{}` learned no jumps", subject.model);
+        return Err(no_effect("jumps", &why));
+    }
     if args.out.is_some() {
         pictures::test(&scene, model.as_ref(), subject.seed)?;
     }
     let bar = bar(episodes, &subject.model);
-    let result = rollout::run(&scene, model.as_ref(), subject.seed, episodes, |_| {
-        bar.inc(1)
-    })?;
+    let (model_of, progress) = (model.as_ref(), |_| bar.inc(1));
+    let result = rollout::run(
+        &scene,
+        model_of,
+        subject.seed,
+        episodes,
+        args.jumps,
+        progress,
+    )?;
     bar.finish_and_clear();
     println!(
         "{} in {}: {} clips, {} steps from {} real frames",
@@ -81,4 +94,13 @@ fn print(result: &RolloutResult) {
         result.violations.per_100_object_frames
     );
     println!("{:.0} imagined frames/s", result.frames_per_s);
+    if let (Some(jumps), Some(steps)) = (result.film, result.film_by_steps) {
+        println!(
+            "a film by jumps: {} network calls, {:.1} MFLOP; step by step: {} calls, {:.1} MFLOP",
+            jumps.calls,
+            jumps.flops / 1e6,
+            steps.calls,
+            steps.flops / 1e6
+        );
+    }
 }

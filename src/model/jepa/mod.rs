@@ -4,7 +4,7 @@
 //! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
 //! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
 //! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
-//! moments that a planner may go by. `world.rs` is the
+//! moments that a planner may go by, `jumps.rs` films that go far first. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
 //! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs
 //! have in common.
@@ -12,6 +12,7 @@
 mod belief;
 mod config;
 mod decoder;
+mod jumps;
 mod keyframes;
 mod lewm;
 mod losses;
@@ -26,6 +27,7 @@ mod world;
 pub use belief::{Belief, BeliefConfig, BeliefModel, BeliefPredictor, BeliefSizes};
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
+pub use jumps::{JUMPS, Jumps, STRETCH, calls, jump_to};
 pub use keyframes::{Keyframes, MODES};
 pub use lewm::Lewm;
 pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};

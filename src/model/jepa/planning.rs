@@ -1,8 +1,8 @@
 //! A trained LeWM as the predictor of a world model.
 
-use super::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
-use super::{ActionBlock, Decoder, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
-use crate::model::facets::{Decodes, Facets, Proposals, Station, Stations};
+use super::world::{ImaginedLatents, JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
+use super::{ActionBlock, Decoder, Jumps, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
+use crate::model::facets::{Decodes, Facets, FilmCost, Jumping, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
 use candle_core::{Device, Result, Tensor};
@@ -20,6 +20,7 @@ pub struct LewmPredictor {
     decoder: Option<Decoder>,
     proposal: Option<Proposal>,
     keyframes: Option<Keyframes>,
+    jumps: Option<Jumps>,
 }
 
 impl LewmPredictor {
@@ -51,6 +52,9 @@ impl Predictor for LewmPredictor {
                 .transpose()?,
             keyframes: Keyframes::is_in(params)
                 .then(|| Keyframes::new(d, config.history, params))
+                .transpose()?,
+            jumps: Jumps::is_in(params)
+                .then(|| Jumps::new(config, params))
                 .transpose()?,
             decoder: spec.and_then(|s| s.decoder).map(decoder).transpose()?,
             model,
@@ -131,6 +135,7 @@ impl Predictor for LewmPredictor {
             decoder: networks.decoder.is_some().then_some(world),
             proposals: networks.proposal.is_some().then_some(world),
             stations: networks.keyframes.is_some().then_some(world),
+            jumps: networks.jumps.is_some().then_some(world),
             ..facets
         }
     }
@@ -229,5 +234,30 @@ impl Stations for LewmModel {
         }
         let found: Vec<f32> = self.predictor.distance(&now, &then)?.to_vec1()?;
         Ok(found.first().copied().unwrap_or(f32::NAN))
+    }
+}
+
+impl Jumping for LewmModel {
+    fn imagine_by_jumps(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        cancel: &Cancel,
+    ) -> std::result::Result<Rollouts, ModelError> {
+        let start: &Tensor = latent.get(&self.card.name)?;
+        let blocks = self.inputs().blocks(actions, self.predictor.device())?;
+        let z = self.jumps()?.film(start, &blocks, cancel)?;
+        Ok(Rollouts::new(ImaginedLatents { z }))
+    }
+
+    fn film_cost(&self, steps: usize) -> std::result::Result<FilmCost, ModelError> {
+        Ok(self.jumps()?.cost(steps))
+    }
+}
+
+impl LewmModel {
+    fn jumps(&self) -> std::result::Result<&Jumps, ModelError> {
+        let jumps = self.predictor.jumps.as_ref();
+        jumps.ok_or_else(|| self.inputs().fault("learned no jumps".into()))
     }
 }

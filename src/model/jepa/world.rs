@@ -202,8 +202,8 @@ pub struct JepaWorld<P> {
 }
 
 /// ImaginedLatents latents `[N, T, D]`.
-struct ImaginedLatents {
-    z: Tensor,
+pub(super) struct ImaginedLatents {
+    pub(super) z: Tensor,
 }
 
 impl<P: Predictor> JepaWorld<P> {

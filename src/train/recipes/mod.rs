@@ -4,6 +4,7 @@ pub mod belief;
 pub mod bench;
 pub mod cloning;
 pub mod drawn;
+pub mod jumps;
 pub mod keyframes;
 pub mod latent;
 pub mod lewm;
