@@ -89,8 +89,14 @@ pub struct Separation {
 pub struct BreakResult {
     /// Pairs of episodes.
     pub pairs: usize,
-    /// The model's surprise.
+    /// The model's largest surprise from the break on.
     pub model: Separation,
+    /// The model's mean surprise from the break on: what is missing counts for as long as it is missing.
+    #[serde(default)]
+    pub model_by_mean: Separation,
+    /// The floor by its mean.
+    #[serde(default)]
+    pub copy_last_by_mean: Separation,
     /// The floor: mean squared change of the picture over one of the model's steps.
     pub copy_last: Separation,
 }
@@ -227,13 +233,14 @@ fn sight(model: &dyn WorldModel) -> usize {
     SIGHT_FRAMES.max(model.shape().context_frames)
 }
 
-/// Largest surprise from the break on: the model's, and copy-last's.
-fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2], ModelError> {
+/// Surprise from the break on: the model's largest, copy-last's, and the means of both.
+fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 4], ModelError> {
     let skip = model.shape().frameskip.max(1);
     let lack = "does not say how unexpected an observation is";
     let own = require(model, model.facets().surprise, lack)?;
     let sight = sight(model);
-    let mut most = [f64::NEG_INFINITY; 2];
+    let (mut most, mut sum) = ([f64::NEG_INFINITY; 2], [0.0; 2]);
+    let mut count = 0.0;
     for at in clip.from.max(skip)..clip.frames.len() {
         let now = at - skip;
         let start = (now + 1).saturating_sub(sight);
@@ -253,8 +260,10 @@ fn surprise(model: &dyn WorldModel, size: usize, clip: &Clip) -> Result<[f64; 2]
             .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
             .sum::<f64>();
         most = [most[0].max(found), most[1].max(change)];
+        sum = [sum[0] + found, sum[1] + change];
+        count += 1.0;
     }
-    Ok(most)
+    Ok([most[0], most[1], sum[0] / count, sum[1] / count])
 }
 
 /// Area under the ROC curve: the share of (impossible, possible) pairs in the right order, ties half (Mann
@@ -349,7 +358,7 @@ pub fn run_kinds(
         let mut scores = Vec::new();
         let mut next = seed;
         while (scores.len() as u64) < pairs && next < seed + pairs * TRIES {
-            let found: Vec<[[f64; 2]; 2]> = (next..next + pairs)
+            let found: Vec<[[f64; 4]; 2]> = (next..next + pairs)
                 .into_par_iter()
                 .map(|s| pair(kind, scene, &eye, body, model, s))
                 .collect::<Result<Vec<_>, EvalError>>()?
@@ -376,6 +385,8 @@ pub fn run_kinds(
                 pairs: scores.len(),
                 model: of(0),
                 copy_last: of(1),
+                model_by_mean: of(2),
+                copy_last_by_mean: of(3),
             },
         );
     }
@@ -407,7 +418,7 @@ fn subject(scene: &Scene) -> Option<usize> {
     task.or_else(|| scene.bodies.iter().position(|b| b.kind == Kind::Dynamic))
 }
 
-/// Surprise at the possible and at the impossible episode of a seed, `[model, copy-last]` each; `None`
+/// Surprise at the possible and at the impossible episode of a seed, each as `surprise` gives it; `None`
 /// where `kind` cannot show.
 fn pair(
     kind: Break,
@@ -416,7 +427,7 @@ fn pair(
     body: usize,
     model: &dyn WorldModel,
     seed: u64,
-) -> Result<Option<[[f64; 2]; 2]>, EvalError> {
+) -> Result<Option<[[f64; 4]; 2]>, EvalError> {
     let fault = |e: SimError| EvalError::Task(TaskError::Episode(EpisodeError::from(e)));
     let (states, actions) = record_states(scene, seed).map_err(fault)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5172);

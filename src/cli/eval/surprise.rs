@@ -50,12 +50,14 @@ pub fn evaluate(args: &SurpriseArgs, writes: &Writes) -> Result<Measured> {
     );
     for (kind, found) in &breaks {
         println!(
-            "{:<14} {:>4} pairs   {}   copy-last {}   {} in order",
+            "{:<14} {:>4} pairs   {}   copy-last {}   {} in order; by the mean {}, {} in order",
             serde_json::to_value(kind)?.as_str().unwrap_or_default(),
             found.pairs,
             interval(found.model.auroc, 1.0, 3),
             interval(found.copy_last.auroc, 1.0, 3),
-            Rate::percent(found.model.paired)
+            Rate::percent(found.model.paired),
+            interval(found.model_by_mean.auroc, 1.0, 3),
+            Rate::percent(found.model_by_mean.paired)
         );
     }
     let head = subject
