@@ -15,7 +15,7 @@ use parallax::model::generative::{
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, Mask, MaskedJepa};
 use parallax::model::jepa::{
-    BeliefConfig, BeliefPredictor, Keyframes, Lewm, Predictor, Proposal, joint_loss,
+    BeliefConfig, BeliefPredictor, Keyframes, Lewm, Predictor, Proposal, Temporal, joint_loss,
 };
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{Cancel, Frame};
@@ -237,9 +237,10 @@ fn main() -> anyhow::Result<()> {
     let (dir, device, mut out, mut rng) =
         (Path::new(&dir), Device::Cpu, Tensors::new(), Rng::seed(5));
     let mut params = Params::load(&dir.join(folder::WEIGHTS), &device)?;
-    let keyframes = dir.join(folder::KEYFRAMES);
-    if keyframes.is_file() {
-        params = params.and(&keyframes)?;
+    for head in [folder::KEYFRAMES, folder::DISTANCE].map(|name| dir.join(name)) {
+        if head.is_file() {
+            params = params.and(&head)?;
+        }
     }
     let n = 6;
     let bytes = frames(n, &mut rng);
@@ -271,6 +272,22 @@ fn main() -> anyhow::Result<()> {
                 let goal = rng.normal((n, c.latent_dim), &device)?;
                 keep(&mut out, "keyframes.goal", &goal);
                 keep(&mut out, "keyframes.said", &head.forward(&z, &goal)?);
+            }
+            if Temporal::is_in(&params) {
+                let head = Temporal::new(c.latent_dim, &params)?;
+                let goal = rng.normal((1, c.latent_dim), &device)?;
+                let known = z.narrow(1, (c.history - 1) * c.latent_dim, c.latent_dim)?;
+                keep(&mut out, "temporal.goal", &goal);
+                keep(
+                    &mut out,
+                    "temporal.said",
+                    &Tensor::stack(&head.forward(&known, &goal)?, 0)?,
+                );
+                keep(
+                    &mut out,
+                    "temporal.distance",
+                    &head.distance(&known, &goal)?,
+                );
             }
             // Two sequences; without SIGReg, whose directions are drawn within.
             let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
@@ -419,7 +436,7 @@ fn main() -> anyhow::Result<()> {
             let given = (&params, bytes.as_slice());
             latents::<Autoencoder>(&mut out, &recipe.model, squared, given, &mut rng)?;
         }
-        Architecture::Keyframes(_) => {
+        Architecture::Keyframes(_) | Architecture::Distance(_) => {
             anyhow::bail!(
                 "{}: a model's folder holds the recipe of the model",
                 dir.display()

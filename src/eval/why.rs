@@ -56,8 +56,8 @@ impl Contestant {
     pub fn planning(name: &str, plans: Suspect, planning: Planning) -> Contestant {
         let sha256 = Some(plans.model.card().sha256.clone());
         let mut cost = plans.model.cost(plans.sampling);
-        if let Metric::Learned(learned) = &plans.metric {
-            cost.rendering_flops += learned.flops();
+        if let Some(measures) = plans.model.facets().plans {
+            cost.rendering_flops += measures.measuring_flops(&plans.metric);
         }
         let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
             .minimising(plans.metric)

@@ -144,6 +144,7 @@ fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
     let beside = [
         (folder::READOUTS, &card.readouts),
         (folder::KEYFRAMES, &card.keyframes),
+        (folder::DISTANCE, &card.distance),
     ];
     for (name, sha256) in beside {
         let path = dir.join(name);

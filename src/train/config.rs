@@ -5,6 +5,7 @@ use super::error::{TrainError, io};
 use super::recipe::Recipe;
 use super::recipes::belief::BeliefRecipe;
 use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
+use super::recipes::distance::DistanceRecipe;
 use super::recipes::drawn::DrawnRecipe;
 use super::recipes::keyframes::KeyframesRecipe;
 use super::recipes::latent::LatentRecipe;
@@ -62,6 +63,8 @@ pub enum Architecture {
     TokenDiffusion(TokenRecipe),
     /// The next structured moments on the way to a goal, on a finished LeWM.
     Keyframes(KeyframesRecipe),
+    /// How many steps it still takes to a goal, on a finished LeWM.
+    Distance(DistanceRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
     /// A learned distance to a goal, for planners that imagine pixels.
@@ -79,7 +82,7 @@ impl Architecture {
             Self::Belief(_) => "belief_lewm",
             Self::DrawnLewm(_) => "drawn_lewm",
             Self::TokenDiffusion(_) => "token_diffusion",
-            Self::Keyframes(_) => "lewm",
+            Self::Keyframes(_) | Self::Distance(_) => "lewm",
             Self::Cloning(_) => "cloning",
             Self::StepsToGo(_) => "steps_to_go",
         }
@@ -100,6 +103,7 @@ impl Architecture {
             Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
             Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Keyframes(recipe) => Box::new(recipe.clone()),
+            Self::Distance(recipe) => Box::new(recipe.clone()),
             Self::Cloning(recipe) => pairwise(recipe, Target::Action),
             Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
         }

@@ -18,7 +18,7 @@ use crate::system::{FolderLock, files};
 use std::path::{Path, PathBuf};
 
 /// Files that make up a model folder; what else lies there is left alone.
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     RECIPE,
     folder::NETWORK,
     "curve.jsonl",
@@ -27,6 +27,8 @@ const FILES: [&str; 10] = [
     folder::READOUTS,
     folder::KEYFRAMES,
     folder::KEYFRAMES_RECIPE,
+    folder::DISTANCE,
+    folder::DISTANCE_RECIPE,
     folder::WEIGHTS,
     "card.ron",
 ];

@@ -13,6 +13,7 @@ HYBRIDS = {
     "DrawnLewm": ("lewm", "denoiser"),
     "TokenDiffusion": ("jepa", "diffusion"),
     "Keyframes": ("lewm", "keyframes"),
+    "Distance": ("lewm", "distance"),
 }
 
 

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 FILES = ("card.ron", "model.ron", "train.ron", "model.safetensors", "curve.jsonl")
 READOUTS = ("readouts.json", "readouts.safetensors")
 KEYFRAMES = ("keyframes.safetensors", "keyframes.ron")
+DISTANCE = ("distance.safetensors", "distance.ron")
 
 
 def load_weights(folder):
-    """A model folder's weights in f32, those of read-outs and keyframes included."""
-    names = ("model.safetensors", "readouts.safetensors", "keyframes.safetensors")
+    """A model folder's weights in f32, those of read-outs, keyframes and distance included."""
+    names = ("model.safetensors", "readouts.safetensors", KEYFRAMES[0], DISTANCE[0])
     files = [os.path.join(folder, name) for name in names]
     return {k: v.float() for f in files if os.path.exists(f) for k, v in load_file(f).items()}
 

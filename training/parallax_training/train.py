@@ -12,6 +12,7 @@ from . import (
     belief_phases,
     cloning,
     diffusion_phases,
+    distance_phases,
     drawn_phases,
     export,
     keyframes_phases,
@@ -35,6 +36,7 @@ RECIPES = {
     "DrawnLewm": drawn_phases,
     "TokenDiffusion": tokens_phases,
     "Keyframes": keyframes_phases,
+    "Distance": distance_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }

@@ -1,7 +1,7 @@
 //! A trained LeWM as the predictor of a world model.
 
 use super::world::{JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
-use super::{ActionBlock, Decoder, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
+use super::{ActionBlock, Decoder, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal, Temporal};
 use crate::model::facets::{Decodes, Facets, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
@@ -20,6 +20,7 @@ pub struct LewmPredictor {
     decoder: Option<Decoder>,
     proposal: Option<Proposal>,
     keyframes: Option<Keyframes>,
+    temporal: Option<Temporal>,
 }
 
 impl LewmPredictor {
@@ -51,6 +52,9 @@ impl Predictor for LewmPredictor {
                 .transpose()?,
             keyframes: Keyframes::is_in(params)
                 .then(|| Keyframes::new(d, config.history, params))
+                .transpose()?,
+            temporal: Temporal::is_in(params)
+                .then(|| Temporal::new(d, params))
                 .transpose()?,
             decoder: spec.and_then(|s| s.decoder).map(decoder).transpose()?,
             model,
@@ -107,6 +111,10 @@ impl Predictor for LewmPredictor {
             None => delta,
         };
         delta.sqr()?.sum(1)
+    }
+
+    fn temporal(&self) -> Option<&Temporal> {
+        self.temporal.as_ref()
     }
 
     fn unit_of_surprise(&self) -> f32 {
