@@ -106,6 +106,10 @@ pub struct Ranking {
     pub spearman: Option<Mean>,
     /// The same over the first iteration alone.
     pub spearman_first: Option<Mean>,
+    /// The same over some of them, where every imagined step begins from what reality shows: what it gains is
+    /// what imagining further ahead loses, what it lacks is the distance's fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spearman_corrected: Option<Mean>,
     /// Decisions in which the four best of the last iteration stand in the wrong order.
     pub top4_inverted: Option<Rate>,
 }
@@ -395,6 +399,7 @@ fn summed_up(cases: &[Case], solved: Option<Spread>, tolerance: f64) -> WhyResul
             plan_regret_m: over_episodes(cases, &|d| Some(d.nearer_m)),
             spearman: over_episodes(cases, &|d| d.spearman),
             spearman_first: over_episodes(cases, &|d| d.spearman_first),
+            spearman_corrected: over_episodes(cases, &|d| d.spearman_corrected),
             top4_inverted: share(&|d| d.inverted),
         },
         exploitation: exploitation(cases),

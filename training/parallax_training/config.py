@@ -68,8 +68,7 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        parts = {"Belief": "lewm", "DrawnLewm": "lewm", "TokenDiffusion": "diffusion", "Keyframes": "lewm"}
-        part = parts.get(self.kind)
+        part = "diffusion" if self.kind == "TokenDiffusion" else HYBRIDS.get(self.kind, (None,))[0]
         return (self.model[part] if part else self.model)["action_dim"]
 
     @property
