@@ -49,17 +49,20 @@ class Pairs:
         e = episodes[(chance[0] * len(episodes)).long()]
         now = (chance[1] * last).long()
         ahead = torch.minimum((chance[2] * phase["ahead"]).long() + 1, (last - 1 - now) // self.skip)
-        share = len(now) - round(len(now) * phase["imagined"])
-        ahead[:share] = 0
-        goal = now + ahead * self.skip
-        goal = goal + 1 + (chance[3] * (last - goal)).long()
-        goal = goal.clamp(max=last)
-        z = self.z[self.first[e] + now]
-        for t in range(int(ahead.max()) if len(ahead) else 0):
-            go = torch.where(ahead > t)[0]
-            frames = (self.first[e] + now)[go, None] + t * self.skip + torch.arange(self.skip, device=z.device)
-            z[go] = self.lewm.predict(z[go], self.actions[frames].flatten(1))
+        seen = len(now) - round(len(now) * phase["imagined"])
+        ahead = torch.where(torch.arange(len(now), device=now.device) < seen, 0, ahead)
         then = now + ahead * self.skip
+        goal = (then + 1 + (chance[3] * (last - then)).long()).clamp(max=last)
+        # Shapes stand, whatever was drawn: the last rows are imagined as far as any may be, and kept as far as
+        # each is to be.
+        z = self.z[self.first[e] + now]
+        rows, block = (self.first[e] + now)[seen:, None], torch.arange(self.skip, device=z.device)
+        imagined = z[seen:]
+        for t in range(phase["ahead"]):
+            frames = (rows + t * self.skip + block).clamp(max=len(self.actions) - 1)
+            following = self.lewm.predict(imagined, self.actions[frames].flatten(1))
+            imagined = torch.where(ahead[seen:, None] > t, following, imagined)
+        z = torch.cat([z[:seen], imagined])
         steps = arrived(self.at[e], then, goal, phase["within_m"], phase["counted"])
         return z, self.z[self.first[e] + goal], steps.float()
 

@@ -132,7 +132,7 @@ def pack(path, folders):
             for folder in folders:
                 name = os.path.basename(os.path.normpath(folder))
                 for file in sorted(os.listdir(folder)):
-                    if file in (*FILES, *READOUTS, *KEYFRAMES):
+                    if file in (*FILES, *READOUTS, *KEYFRAMES, *DISTANCE):
                         tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
         os.replace(part, path)
     finally:
