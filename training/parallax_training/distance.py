@@ -1,9 +1,9 @@
-"""A distance in steps: how many control steps it still takes from a latent to a goal, learned from time on the
-frozen latents of a finished LeWM; and the pairs that recorded episodes hold.
+"""A distance in steps: how many control steps it still takes from a latent to a goal, learned from time on
+the frozen latents of a finished LeWM; and how they are counted in recorded episodes.
 
-As `src/model/jepa/temporal.rs`. Any later moment of an episode was a goal that it reached (hindsight, over whole
-episodes). When the bodies were there first is read from the recorded physics, in training only: the model sees
-latents.
+As `src/model/jepa/temporal.rs`. Any later moment of an episode was a goal that it reached (hindsight, over
+whole episodes). When the bodies were there first is read from the recorded physics, in training only: the
+model sees latents.
 """
 
 import torch
@@ -23,9 +23,7 @@ class Temporal(nn.Module):
 
     def __init__(self, dim, members=2, quantities=1, width=WIDTH, blocks=BLOCKS):
         super().__init__()
-        self.members = nn.ModuleList(
-            ResidualNet(4 * dim, width, blocks, quantities) for _ in range(members)
-        )
+        self.members = nn.ModuleList(ResidualNet(4 * dim, width, blocks, quantities) for _ in range(members))
         self.register_buffer("weights", torch.ones(quantities))
         # How much the model's own distance counts beside the steps.
         self.register_buffer("own", torch.zeros(1))

@@ -1,7 +1,7 @@
 """How a distance in steps is trained on a finished LeWM; the networks and the labels are in `distance.py`.
 
-The model's folder is written as it was, with `distance.safetensors` and `distance.ron` beside its weights: these,
-and all that was measured with them, stay what they are.
+The model's folder is written as it was, with `distance.safetensors` and `distance.ron` beside its weights:
+these, and all that was measured with them, stay what they are.
 """
 
 import os
@@ -53,8 +53,8 @@ class Pairs:
         ahead = torch.where(torch.arange(len(now), device=now.device) < seen, 0, ahead)
         then = now + ahead * self.skip
         goal = (then + 1 + (chance[3] * (last - then)).long()).clamp(max=last)
-        # Shapes stand, whatever was drawn: the last rows are imagined as far as any may be, and kept as far as
-        # each is to be.
+        # Shapes stand, whatever was drawn: the last rows are imagined as far as any may be, and kept as far
+        # as each is to be.
         z = self.z[self.first[e] + now]
         rows, block = (self.first[e] + now)[seen:, None], torch.arange(self.skip, device=z.device)
         imagined = z[seen:]

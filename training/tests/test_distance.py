@@ -1,4 +1,4 @@
-"""Steps to a goal are counted until the bodies are there, and a distance learned of them says what is nearer."""
+"""Steps to a goal are counted until the bodies are there, and a distance learned of them says what is near."""
 
 import shutil
 import subprocess
