@@ -1,8 +1,10 @@
-"""Steps to a goal are counted until the bodies are there, and a distance learned of them says what is near."""
+"""Steps to a goal are counted until the bodies are there, and a learned distance says what is near."""
 
 import shutil
 import subprocess
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, built
@@ -10,6 +12,7 @@ from safetensors.torch import load_file
 
 from parallax_training import export
 from parallax_training.distance import Temporal, arrived
+from parallax_training.distance_phases import Pairs, scores
 
 
 def test_steps_end_when_every_body_is_where_the_goal_shows_it():
@@ -23,6 +26,37 @@ def test_steps_end_when_every_body_is_where_the_goal_shows_it():
     assert arrived(at, now, goal, 0.0501, "Together").tolist() == [[35], [0]]
     each = arrived(at, now, torch.tensor([20, 59]), 0.0501, "Each")
     assert each.tolist() == [[15, 0], [4, 4]]
+
+
+def test_imagined_latents_are_those_of_the_moment_from_which_steps_are_counted():
+    """A body goes a centimetre a step and a latent is its place, which the predictor foretells exactly."""
+    frames, skip = 50, 5
+    at = 0.01 * np.arange(frames, dtype=np.float32)
+    states = np.zeros((frames, 2, 13), np.float32)
+    states[:, 1, 0] = at
+    episodes = [SimpleNamespace(first=i * frames, frames=frames, states=states, scene="s") for i in range(3)]
+    exp = SimpleNamespace(
+        actions=torch.full((3 * frames, 1), 0.01),
+        info={"s": {"bodies": [{"kind": "Hand"}, {"kind": "Dynamic"}]}},
+        snapshot=lambda: episodes,
+        held=lambda e: e.first == 0,
+    )
+    z = torch.from_numpy(np.tile(at, 3))[:, None].repeat(1, 4)
+    lewm = SimpleNamespace(c=dict(frameskip=skip), predict=lambda z, a: z + a.sum(1, keepdim=True))
+    phase = dict(ahead=4, imagined=0.5, within_m=0.0151, counted="Together")
+    pairs = Pairs(exp, z, lewm, phase)
+    assert (pairs.train.tolist(), pairs.checks.tolist()) == ([1, 2], [0])
+    chance = torch.rand(4, 400, generator=torch.Generator().manual_seed(2))
+    now, goal, steps = pairs.draw(pairs.train, chance)
+    apart = (goal - now)[:, 0] / 0.01
+    assert apart.min() > 0.5
+    assert torch.allclose(steps[:, 0], (apart - 1).clamp(min=0), atol=1e-2)
+    seen = (chance[1, :200] * (frames - 1)).long()
+    assert torch.allclose(now[:200, 0], 0.01 * seen, atol=1e-5)
+    then = (chance[1, 200:] * (frames - 1)).long()
+    later = ((now[200:, 0] / 0.01) - then).round()
+    assert set(later.tolist()) == {0.0, 5.0, 10.0, 15.0, 20.0}
+    assert set(scores(Temporal(4, width=16), pairs, 64)) == {"validation", "spearman"}
 
 
 def test_a_trained_distance_grows_with_the_steps_and_is_least_at_the_goal():
