@@ -15,7 +15,8 @@ use parallax::model::generative::{
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, MapError, Mask, MaskedJepa};
 use parallax::model::jepa::{
-    BeliefConfig, BeliefPredictor, Jumps, Keyframes, Lewm, Predictor, Proposal, STRETCH, joint_loss,
+    BeliefConfig, BeliefPredictor, Jumps, Keyframes, Lewm, Predictor, Proposal, STRETCH, Temporal,
+    joint_loss,
 };
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{Cancel, Frame};
@@ -237,7 +238,7 @@ fn main() -> anyhow::Result<()> {
     let (dir, device, mut out, mut rng) =
         (Path::new(&dir), Device::Cpu, Tensors::new(), Rng::seed(5));
     let mut params = Params::load(&dir.join(folder::WEIGHTS), &device)?;
-    for beside in [folder::KEYFRAMES, folder::JUMPS].map(|name| dir.join(name)) {
+    for beside in [folder::KEYFRAMES, folder::JUMPS, folder::DISTANCE].map(|name| dir.join(name)) {
         if beside.is_file() {
             params = params.and(&beside)?;
         }
@@ -280,6 +281,22 @@ fn main() -> anyhow::Result<()> {
                 let film = Jumps::new(c, &params)?.film(&start, &ahead, &Cancel::new())?;
                 keep(&mut out, "jumps.ahead", &ahead);
                 keep(&mut out, "jumps.film", &film);
+            }
+            if Temporal::is_in(&params) {
+                let head = Temporal::new(c.latent_dim, &params)?;
+                let goal = rng.normal((1, c.latent_dim), &device)?;
+                let known = z.narrow(1, (c.history - 1) * c.latent_dim, c.latent_dim)?;
+                keep(&mut out, "temporal.goal", &goal);
+                keep(
+                    &mut out,
+                    "temporal.said",
+                    &Tensor::stack(&head.forward(&known, &goal)?, 0)?,
+                );
+                keep(
+                    &mut out,
+                    "temporal.distance",
+                    &head.distance(&known, &goal)?,
+                );
             }
             if c.history < n / 2 {
                 // Two sequences; without SIGReg, whose directions are drawn within.
@@ -438,7 +455,7 @@ fn main() -> anyhow::Result<()> {
             let given = (&params, bytes.as_slice());
             latents::<Autoencoder>(&mut out, &recipe.model, squared, given, &mut rng)?;
         }
-        Architecture::Keyframes(_) | Architecture::Jumps(_) => {
+        Architecture::Keyframes(_) | Architecture::Jumps(_) | Architecture::Distance(_) => {
             anyhow::bail!(
                 "{}: a model's folder holds the recipe of the model",
                 dir.display()

@@ -37,12 +37,15 @@ pub struct Planning {
     /// Function evaluations an imagined frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nfe: Option<usize>,
-    /// What pictures are compared by.
+    /// What pictures are compared by, or latents where it is not the model's own distance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<String>,
     /// SHA-256 of the head that said where to go next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyframes_sha256: Option<String>,
+    /// SHA-256 of the learned distance in steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_sha256: Option<String>,
 }
 
 /// Who takes part.

@@ -56,8 +56,8 @@ impl Contestant {
     pub fn planning(name: &str, plans: Suspect, planning: Planning) -> Contestant {
         let sha256 = Some(plans.model.card().sha256.clone());
         let mut cost = plans.model.cost(plans.sampling);
-        if let Metric::Learned(learned) = &plans.metric {
-            cost.rendering_flops += learned.flops();
+        if let Some(measures) = plans.model.facets().plans {
+            cost.rendering_flops += measures.measuring_flops(&plans.metric);
         }
         let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
             .minimising(plans.metric)
@@ -106,6 +106,10 @@ pub struct Ranking {
     pub spearman: Option<Mean>,
     /// The same over the first iteration alone.
     pub spearman_first: Option<Mean>,
+    /// The same over some of them, where every imagined step begins from what reality shows: what it gains is
+    /// what imagining further ahead loses, what it lacks is the distance's fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spearman_corrected: Option<Mean>,
     /// Decisions in which the four best of the last iteration stand in the wrong order.
     pub top4_inverted: Option<Rate>,
 }
@@ -395,6 +399,7 @@ fn summed_up(cases: &[Case], solved: Option<Spread>, tolerance: f64) -> WhyResul
             plan_regret_m: over_episodes(cases, &|d| Some(d.nearer_m)),
             spearman: over_episodes(cases, &|d| d.spearman),
             spearman_first: over_episodes(cases, &|d| d.spearman_first),
+            spearman_corrected: over_episodes(cases, &|d| d.spearman_corrected),
             top4_inverted: share(&|d| d.inverted),
         },
         exploitation: exploitation(cases),

@@ -117,6 +117,9 @@ pub struct Card {
     /// SHA-256 of `jumps.safetensors`, hexadecimal; none where no jumps were learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jumps: Option<String>,
+    /// SHA-256 of `distance.safetensors`, hexadecimal; none where no distance in steps was learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance: Option<String>,
     /// Frames that losses were computed over; 0 where they were not counted.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub frames: u64,
@@ -152,6 +155,7 @@ impl Card {
             readouts: None,
             keyframes: None,
             jumps: None,
+            distance: None,
             frames: 0,
             stages: Vec::new(),
             licence: "MIT OR Apache-2.0".into(),

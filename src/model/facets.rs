@@ -106,6 +106,14 @@ pub trait Plans: Send + Sync {
         metric: &Metric,
     ) -> Result<Vec<f32>, ModelError>;
 
+    /// Floating-point operations of measuring one imagined step by a metric, beyond those of imagining it.
+    fn measuring_flops(&self, metric: &Metric) -> f64 {
+        match metric {
+            Metric::Learned(learned) => learned.flops(),
+            _ => 0.0,
+        }
+    }
+
     /// What a search that a person waits for may imagine.
     fn effort(&self) -> Effort;
 

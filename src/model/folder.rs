@@ -34,19 +34,24 @@ pub const JUMPS: &str = "jumps.safetensors";
 /// What they were trained with.
 pub const JUMPS_RECIPE: &str = "jumps.ron";
 
+/// The weights of a distance in steps, where one was learned: trained afterwards, like keyframes.
+pub const DISTANCE: &str = "distance.safetensors";
+/// What that distance was trained with.
+pub const DISTANCE_RECIPE: &str = "distance.ron";
+
 /// Whether a tensor belongs to a read-out.
 pub fn is_readout(name: &str) -> bool {
     ["probe.", "decoder."].iter().any(|p| name.starts_with(p))
 }
 
-/// The weights of a folder, those of read-outs, keyframes and jumps included.
+/// The weights of a folder, those of read-outs, keyframes, jumps and distance included.
 ///
 /// # Errors
 /// [`WeightsError`] naming the file and the tensor at fault.
 pub fn weights(dir: &Path, device: &Device) -> Result<Params, WeightsError> {
     let params = Params::load(&dir.join(WEIGHTS), device)?;
     let mut params = params;
-    for beside in [READOUTS, KEYFRAMES, JUMPS].map(|name| dir.join(name)) {
+    for beside in [READOUTS, KEYFRAMES, JUMPS, DISTANCE].map(|name| dir.join(name)) {
         if beside.is_file() {
             params = params.and(&beside)?;
         }

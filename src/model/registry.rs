@@ -145,6 +145,7 @@ fn check_weights(dir: &Path, card: &Card) -> Result<(), ModelError> {
         (folder::READOUTS, &card.readouts),
         (folder::KEYFRAMES, &card.keyframes),
         (folder::JUMPS, &card.jumps),
+        (folder::DISTANCE, &card.distance),
     ];
     for (name, sha256) in beside {
         let path = dir.join(name);

@@ -223,6 +223,13 @@ impl Run {
                 return Ok(State::Stale("judged with other thresholds".into()));
             }
         }
+        if let Some(measured) = result.text("distance_sha256")
+            && model_of(&self.arguments)
+                .and_then(|model| Card::load(&folder_of(home, model)).ok())
+                .is_none_or(|card| card.distance.as_deref() != Some(measured))
+        {
+            return Ok(State::Stale("measured with another distance".into()));
+        }
         if let Some(scene) = value_of(&self.arguments, "--scene") {
             let here = match crate::scene::load(scene) {
                 Ok(scene) => scene.sha256(),

@@ -5,6 +5,7 @@ use super::error::{TrainError, io};
 use super::recipe::Recipe;
 use super::recipes::belief::BeliefRecipe;
 use super::recipes::cloning::{CloningRecipe, Pairwise, Target};
+use super::recipes::distance::DistanceRecipe;
 use super::recipes::drawn::DrawnRecipe;
 use super::recipes::jumps::JumpsRecipe;
 use super::recipes::keyframes::KeyframesRecipe;
@@ -65,6 +66,8 @@ pub enum Architecture {
     Keyframes(KeyframesRecipe),
     /// Jumps of 1, 2, 4 and 8 steps in the latents of a finished LeWM.
     Jumps(JumpsRecipe),
+    /// How many steps it still takes to a goal, on a finished LeWM.
+    Distance(DistanceRecipe),
     /// A goal-conditioned policy cloned from the recorded behaviour: a baseline.
     Cloning(CloningRecipe),
     /// A learned distance to a goal, for planners that imagine pixels.
@@ -82,7 +85,7 @@ impl Architecture {
             Self::Belief(_) => "belief_lewm",
             Self::DrawnLewm(_) => "drawn_lewm",
             Self::TokenDiffusion(_) => "token_diffusion",
-            Self::Keyframes(_) | Self::Jumps(_) => "lewm",
+            Self::Keyframes(_) | Self::Jumps(_) | Self::Distance(_) => "lewm",
             Self::Cloning(_) => "cloning",
             Self::StepsToGo(_) => "steps_to_go",
         }
@@ -104,6 +107,7 @@ impl Architecture {
             Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Keyframes(recipe) => Box::new(recipe.clone()),
             Self::Jumps(recipe) => Box::new(recipe.clone()),
+            Self::Distance(recipe) => Box::new(recipe.clone()),
             Self::Cloning(recipe) => pairwise(recipe, Target::Action),
             Self::StepsToGo(recipe) => pairwise(recipe, Target::Steps),
         }

@@ -18,7 +18,7 @@ use crate::system::{FolderLock, files};
 use std::path::{Path, PathBuf};
 
 /// Files that make up a model folder; what else lies there is left alone.
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     RECIPE,
     folder::NETWORK,
     "curve.jsonl",
@@ -29,6 +29,8 @@ const FILES: [&str; 12] = [
     folder::KEYFRAMES_RECIPE,
     folder::JUMPS,
     folder::JUMPS_RECIPE,
+    folder::DISTANCE,
+    folder::DISTANCE_RECIPE,
     folder::WEIGHTS,
     "card.ron",
 ];

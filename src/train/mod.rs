@@ -43,6 +43,7 @@ pub use readouts::proposal::ProposalPhase;
 pub use recipes::belief::{BeliefRecipe, BeliefTraining};
 pub use recipes::bench::bench_lewm_step;
 pub use recipes::cloning::CloningRecipe;
+pub use recipes::distance::{Counted, DistancePhase, DistanceRecipe};
 pub use recipes::jumps::{JumpsPhase, JumpsRecipe};
 pub use recipes::keyframes::{KeyframesPhase, KeyframesRecipe};
 pub use recipes::lewm::{JointPhase, LewmRecipe, PredictorPhase};

@@ -65,6 +65,7 @@ mod scenes_are_checked;
 #[cfg(feature = "app")]
 mod screens_show_what_they_say;
 mod stations_lead_to_goals;
+mod steps_measure_plans;
 mod stopped_work_goes_on;
 mod support;
 mod surprise_is_fair;

@@ -14,6 +14,7 @@ HYBRIDS = {
     "TokenDiffusion": ("jepa", "diffusion"),
     "Keyframes": ("lewm", "keyframes"),
     "Jumps": ("lewm", "jumps"),
+    "Distance": ("lewm", "distance"),
 }
 
 
@@ -68,8 +69,7 @@ class Recipe:
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
-        own = {"TokenDiffusion": "diffusion"}
-        part = own.get(self.kind, "lewm") if self.kind in HYBRIDS else None
+        part = "diffusion" if self.kind == "TokenDiffusion" else HYBRIDS.get(self.kind, (None,))[0]
         return (self.model[part] if part else self.model)["action_dim"]
 
     @property

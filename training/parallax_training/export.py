@@ -13,11 +13,12 @@ READOUTS = ("readouts.json", "readouts.safetensors")
 # What is trained on a finished model and lies beside its weights: the card names it by its file's name.
 KEYFRAMES = ("keyframes.safetensors", "keyframes.ron")
 JUMPS = ("jumps.safetensors", "jumps.ron")
+DISTANCE = ("distance.safetensors", "distance.ron")
 
 
 def load_weights(folder):
-    """A model folder's weights in f32, those of read-outs, keyframes and jumps included."""
-    names = ("model.safetensors", READOUTS[1], KEYFRAMES[0], JUMPS[0])
+    """A model folder's weights in f32, those of read-outs, keyframes, jumps and distance included."""
+    names = ("model.safetensors", READOUTS[1], KEYFRAMES[0], JUMPS[0], DISTANCE[0])
     files = [os.path.join(folder, name) for name in names]
     return {k: v.float() for f in files if os.path.exists(f) for k, v in load_file(f).items()}
 
@@ -133,7 +134,7 @@ def pack(path, folders):
             for folder in folders:
                 name = os.path.basename(os.path.normpath(folder))
                 for file in sorted(os.listdir(folder)):
-                    if file in (*FILES, *READOUTS, *KEYFRAMES, *JUMPS):
+                    if file in (*FILES, *READOUTS, *KEYFRAMES, *JUMPS, *DISTANCE):
                         tar.add(os.path.join(folder, file), arcname=f"{name}/{file}")
         os.replace(part, path)
     finally:

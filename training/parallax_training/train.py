@@ -12,6 +12,7 @@ from . import (
     belief_phases,
     cloning,
     diffusion_phases,
+    distance_phases,
     drawn_phases,
     export,
     jumps_phases,
@@ -37,6 +38,7 @@ RECIPES = {
     "TokenDiffusion": tokens_phases,
     "Keyframes": keyframes_phases,
     "Jumps": jumps_phases,
+    "Distance": distance_phases,
     "Cloning": cloning,
     "StepsToGo": cloning,
 }

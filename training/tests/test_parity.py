@@ -83,7 +83,8 @@ def same_gradients(network, loss, given, prefix="", name="loss"):
 def test_lewm(model, parallax, fixture_of):
     recipe, weights = opened(model, parallax)
     given, net = fixture_of(model), Lewm(recipe.model)
-    fill(net, weights, without=("probe", "decoder", "proposal", "whitening", "keyframes", "jumps"))
+    heads = ("probe", "decoder", "proposal", "whitening", "keyframes", "jumps", "temporal")
+    fill(net, weights, without=heads)
     with torch.no_grad():
         assert torch.allclose(net.encoder(given["frames"]), given["latents"], **CLOSE)
         assert torch.allclose(net.predict(given["z"], given["a"]), given["next"], **CLOSE)

@@ -21,7 +21,7 @@ use crate::eval::result::Evaluation;
 use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Metric, Sampling, WorldModel, registry};
+use crate::model::{Metric, Sampling, WorldModel, folder, registry};
 use crate::planner::Budget;
 use crate::scene::{Scene, models_dir};
 use crate::stats::Rate;
@@ -181,6 +181,7 @@ pub(super) fn suspect(args: &ActorArgs, name: &str, model: Arc<dyn WorldModel>) 
         replan: args.replan.unwrap_or(Budget::REPLAN),
         metric: match pixels {
             true => metric(args)?,
+            false if args.is_temporal() => temporal(name, model.as_ref())?,
             false => Metric::Own,
         },
         sampling: Sampling::nfe(usize::from(args.sampling.nfe.unwrap_or(1))),
@@ -199,11 +200,27 @@ pub(super) fn planning(args: &ActorArgs, plans: &Suspect) -> Planning {
         warm_start: Some(plans.warm),
         proposals: args.proposals,
         nfe: plans.model.nfe(plans.sampling),
-        distance: pixels.then(|| plans.metric.id().to_string()),
+        distance: (pixels || args.is_temporal()).then(|| plans.metric.id().to_string()),
+        distance_sha256: args
+            .is_temporal()
+            .then(|| plans.model.card().distance.clone())
+            .flatten(),
         keyframes_sha256: args
             .has_stations()
             .then(|| plans.model.card().keyframes.clone())
             .flatten(),
+    }
+}
+
+/// The distance in steps of a model that learned one.
+fn temporal(name: &str, model: &dyn WorldModel) -> Result<Metric> {
+    match model.card().distance {
+        Some(_) => Ok(Metric::Temporal),
+        None => Err(wrong_use(format!(
+            "--distance temporal: `{name}` learned no distance in steps ({} in its folder); leave the option \
+             out, or train one as training/recipes/distance-gather.ron does",
+            folder::DISTANCE
+        ))),
     }
 }
 
@@ -214,6 +231,13 @@ fn metric(args: &ActorArgs) -> Result<Metric> {
         "colours" => return Ok(Metric::Colours),
         "pixels" => return Ok(Metric::Pixels),
         "latents" => return Ok(Metric::Latents),
+        "temporal" => {
+            return Err(wrong_use(format!(
+                "--distance temporal: is a distance of latents, and `{}` imagines pixels; expected colours, \
+                 pixels, latents or the folder of a learned distance",
+                args.subject.model
+            )));
+        }
         _ => {}
     }
     let dir = registry::find(&models_dir(), name)?;

@@ -95,10 +95,11 @@ fn print(model: &str, scene: &str, why: &WhyResult) {
     }
     let ranking = &why.ranking;
     println!(
-        "a candidate meets the goal in {}; Spearman {}, of the first iteration {}",
+        "a candidate meets the goal in {}; Spearman {}, of the first iteration {}, from what reality shows {}",
         Rate::percent(why.coverage.reaches),
         interval(ranking.spearman, 1.0, 2),
-        interval(ranking.spearman_first, 1.0, 2)
+        interval(ranking.spearman_first, 1.0, 2),
+        interval(ranking.spearman_corrected, 1.0, 2)
     );
     println!(
         "regret of the model's favourite {} m, of the plan {} m",

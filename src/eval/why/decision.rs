@@ -18,6 +18,8 @@ pub const CANDIDATES: usize = 64;
 pub const ROUNDS: usize = 10;
 /// The best of the last iteration whose order is looked at.
 pub const TOP: usize = 4;
+/// Candidates of the first iteration whose distances are measured anew from what reality shows.
+const CORRECTED: usize = 16;
 /// Candidates of the first iteration, and again of all iterations: evenly over their order by predicted cost.
 const SAMPLED: usize = (CANDIDATES - ROUNDS - TOP - 2) / 2;
 
@@ -63,6 +65,9 @@ pub struct Examined {
     pub spearman: Option<f64>,
     /// The same over the first iteration alone, before anything was selected.
     pub spearman_first: Option<f64>,
+    /// The same over some of the first iteration, where every imagined step begins from what reality shows:
+    /// what it gains is what imagining further ahead loses, what it lacks is the distance's fault.
+    pub spearman_corrected: Option<f64>,
     /// Whether more of the pairs among the four best of the last iteration stand in the wrong order than in
     /// the right one.
     pub inverted: Option<bool>,
@@ -124,15 +129,15 @@ impl Decision {
             goal: &aim,
             ..*senses
         };
+        let alone = |pick: &Pick| Actions {
+            n: 1,
+            data: row(&self.batches[pick.0].actions, pick.1).to_vec(),
+            ..plan
+        };
         let mut rounds = Vec::new();
         for pick in &chosen.bests {
             let Some(at) = of(pick) else { continue };
-            let actions = Actions {
-                n: 1,
-                data: row(&self.batches[pick.0].actions, pick.1).to_vec(),
-                ..plan
-            };
-            let distances = aimed.corrected(&self.context, &self.reality, &actions)?;
+            let distances = aimed.corrected(&self.context, &self.reality, &alone(pick))?;
             let corrected = weighted(&distances, 1, shape);
             rounds.push(Round {
                 iteration: pick.0 + 1,
@@ -140,6 +145,13 @@ impl Decision {
                 corrected: corrected.first().map_or(f64::NAN, |c| f64::from(*c)),
                 true_m: f64::from(truth[at]),
             });
+        }
+        let mut from_truth = (Vec::new(), Vec::new());
+        for pick in evenly(&chosen.first.iter().copied().collect::<Vec<_>>(), CORRECTED) {
+            let Some(at) = of(&pick) else { continue };
+            let distances = aimed.corrected(&self.context, &self.reality, &alone(&pick))?;
+            from_truth.0.extend(weighted(&distances, 1, shape));
+            from_truth.1.push(truth[at]);
         }
         Ok(Examined {
             reaches: reached.contains(&true),
@@ -155,6 +167,7 @@ impl Decision {
                 let (guess, truth) = among(&chosen.first);
                 correlation(&guess, &truth)
             },
+            spearman_corrected: correlation(&from_truth.0, &from_truth.1),
             inverted: {
                 let (guess, truth) = among(&chosen.top);
                 inverted(&guess, &truth)

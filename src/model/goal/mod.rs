@@ -41,6 +41,8 @@ pub enum Metric {
     /// Distance of the model's own latents; for a model that imagines pixels directly, the same as
     /// [`Metric::Pixels`].
     Latents,
+    /// Control steps that are still needed, as a head on a model's latents learned from time.
+    Temporal,
     /// Learned from experience.
     Learned(Arc<dyn FrameDistance>),
 }
@@ -53,6 +55,7 @@ impl Metric {
             Self::Pixels => "pixels",
             Self::Colours => "colours",
             Self::Latents => "latents",
+            Self::Temporal => "temporal",
             Self::Learned(distance) => &distance.card().name,
         }
     }
@@ -78,6 +81,11 @@ impl Metric {
                 let wanted = Objects::find(&goal_frame.data, goal_frame.size);
                 all.map(|f| Objects::find(f, frames.size).distance(&wanted, usual))
                     .collect()
+            }
+            Self::Temporal => {
+                let message = "is a distance of latents and measures no pictures; expected `colours`, \
+                               `pixels` or a learned distance of pictures";
+                return Err(ModelError::input("temporal", message));
             }
             Self::Learned(learned) => learned.distances(frames, goal)?,
         })

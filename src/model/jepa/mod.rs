@@ -4,7 +4,8 @@
 //! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
 //! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
 //! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
-//! moments that a planner may go by, `jumps.rs` films that go far first. `world.rs` is the
+//! moments that a planner may go by, `jumps.rs` films that go far first, `temporal.rs` a distance in steps, learned
+//! from time; `measure.rs` says by which distance is measured. `world.rs` is the
 //! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
 //! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs
 //! have in common.
@@ -16,10 +17,12 @@ mod jumps;
 mod keyframes;
 mod lewm;
 mod losses;
+mod measure;
 mod planning;
 mod probe;
 mod proposal;
 mod shared;
+mod temporal;
 pub mod vjepa;
 mod whiten;
 mod world;
@@ -34,5 +37,6 @@ pub use losses::{JointLoss, JointWeights, joint_loss, open_loop_loss};
 pub use planning::{LewmModel, LewmPredictor};
 pub use probe::{FittedProbe, HISTORY, POSE, ProbeSpec, Probes, QUANTITIES};
 pub use proposal::Proposal;
+pub use temporal::Temporal;
 pub use whiten::{difference_covariance, whitening};
 pub use world::{JepaWorld, Predictor, Sizes};

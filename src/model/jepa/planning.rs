@@ -1,7 +1,9 @@
 //! A trained LeWM as the predictor of a world model.
 
 use super::world::{ImaginedLatents, JepaWorld, Predictor, Sizes, step_by_step, whitening_of};
-use super::{ActionBlock, Decoder, Jumps, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal};
+use super::{
+    ActionBlock, Decoder, Jumps, Keyframes, Lewm, LewmConfig, ProbeSpec, Proposal, Temporal,
+};
 use crate::model::facets::{Decodes, Facets, FilmCost, Jumping, Proposals, Station, Stations};
 use crate::model::nn::{Params, ResidualRollout};
 use crate::model::{Actions, Cancel, Frame, Frames, Goal, Latent, ModelError, Rollouts};
@@ -21,6 +23,7 @@ pub struct LewmPredictor {
     proposal: Option<Proposal>,
     keyframes: Option<Keyframes>,
     jumps: Option<Jumps>,
+    temporal: Option<Temporal>,
 }
 
 impl LewmPredictor {
@@ -55,6 +58,9 @@ impl Predictor for LewmPredictor {
                 .transpose()?,
             jumps: Jumps::is_in(params)
                 .then(|| Jumps::new(config, params))
+                .transpose()?,
+            temporal: Temporal::is_in(params)
+                .then(|| Temporal::new(d, params))
                 .transpose()?,
             decoder: spec.and_then(|s| s.decoder).map(decoder).transpose()?,
             model,
@@ -111,6 +117,10 @@ impl Predictor for LewmPredictor {
             None => delta,
         };
         delta.sqr()?.sum(1)
+    }
+
+    fn temporal(&self) -> Option<&Temporal> {
+        self.temporal.as_ref()
     }
 
     fn unit_of_surprise(&self) -> f32 {

@@ -1,7 +1,7 @@
 //! The world model around a predictor of latents: it plans in its latents and has no pixels.
 
 use super::shared::{Inputs, ReadOuts};
-use super::{GoalCost, HISTORY, ProbeSpec};
+use super::{GoalCost, HISTORY, ProbeSpec, Temporal};
 use crate::model::facets::{
     Effort, Facets, LatentRows, Latents, Plans, ProbedStates, ReadOuts as Probed, Slope, Surprise,
 };
@@ -119,6 +119,11 @@ pub trait Predictor: Send + Sync + Sized + 'static {
     /// # Errors
     /// Those of the tensor library.
     fn distance(&self, latents: &Tensor, goal: &Tensor) -> candle_core::Result<Tensor>;
+
+    /// The distance in steps to a goal, where it learned one.
+    fn temporal(&self) -> Option<&Temporal> {
+        None
+    }
 
     /// The distance that counts as a surprise of 1.
     fn unit_of_surprise(&self) -> f32 {
@@ -344,12 +349,6 @@ impl<P: Predictor> JepaWorld<P> {
         Ok(last.narrow(1, (sizes.history - 1) * sizes.latent, sizes.latent)?)
     }
 
-    /// Distance of latents `[.., D]` to `goal: [1, D]`, `[..]` flattened.
-    fn latent_distance(&self, z: &Tensor, goal: &Tensor) -> candle_core::Result<Tensor> {
-        let d = self.predictor.sizes().latent;
-        self.predictor.distance(&z.reshape(((), d))?, goal)
-    }
-
     /// ImaginedLatents latents as `[N, T, D]`, and as rows `[N·T, D]`.
     pub(in crate::model) fn imagined<'r>(
         &self,
@@ -358,17 +357,6 @@ impl<P: Predictor> JepaWorld<P> {
         let imagined: &ImaginedLatents = rollouts.get(&self.card.name)?;
         let rows = imagined.z.reshape(((), self.predictor.sizes().latent))?;
         Ok((&imagined.z, rows))
-    }
-
-    /// That a metric is the model's own: it has no pictures to measure.
-    fn check_metric(&self, metric: &Metric) -> Result<(), ModelError> {
-        match metric {
-            Metric::Own | Metric::Latents => Ok(()),
-            other => Err(self.inputs().fault(format!(
-                "imagines no pixels, so it cannot plan with the distance `{}`; expected `latents`",
-                other.id()
-            ))),
-        }
     }
 }
 
@@ -435,7 +423,11 @@ impl<P: Predictor> Plans for JepaWorld<P> {
         self.check_metric(metric)?;
         let (z, _) = self.imagined(rollouts)?;
         let goal = self.encode_goal(goal)?;
-        Ok(self.latent_distance(z, &goal)?.to_vec1()?)
+        Ok(self.measured(z, &goal, metric)?.to_vec1()?)
+    }
+
+    fn measuring_flops(&self, metric: &Metric) -> f64 {
+        self.steps_flops(metric)
     }
 
     fn effort(&self) -> Effort {
@@ -466,7 +458,7 @@ impl<P: Predictor> Plans for JepaWorld<P> {
         }
         let z = step_by_step(&self.predictor, start, blocks.as_tensor(), cancel)?;
         let goal = self.encode_goal(goal)?;
-        let distances = self.latent_distance(&z, &goal)?;
+        let distances = self.measured(&z, &goal, metric)?;
         let weights = Tensor::from_slice(weights, (1, steps), self.predictor.device())?;
         let total = distances
             .reshape((n, steps))?
@@ -553,7 +545,7 @@ impl<P: Predictor> Surprise for JepaWorld<P> {
         let inputs = self.inputs();
         let block = inputs.only_block(actions, self.predictor.device())?;
         let expected = self.predictor.predict(&z, &block)?;
-        let error: Vec<f32> = self.latent_distance(&expected, &seen)?.to_vec1()?;
+        let error: Vec<f32> = self.predictor.distance(&expected, &seen)?.to_vec1()?;
         Ok(error.first().copied().unwrap_or(f32::NAN) / self.predictor.unit_of_surprise())
     }
 }

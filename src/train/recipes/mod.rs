@@ -3,6 +3,7 @@
 pub mod belief;
 pub mod bench;
 pub mod cloning;
+pub mod distance;
 pub mod drawn;
 pub mod jumps;
 pub mod keyframes;

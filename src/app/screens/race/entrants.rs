@@ -175,6 +175,7 @@ pub fn suspect(
         nfe: suspect.model.nfe(suspect.sampling),
         distance: has_pixels.then(|| suspect.metric.id().to_string()),
         keyframes_sha256: None,
+        distance_sha256: None,
     };
     Ok((suspect, planning))
 }

@@ -63,7 +63,7 @@ pub struct ActorArgs {
     pub(super) beta: Option<f32>,
     /// What a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
     /// `pixels` (mean squared error), `latents` (latent diffusion), or the folder of a learned distance
-    /// [default: colours]
+    /// [default: colours]; of a JEPA: `temporal`, the steps still needed, where it learned them
     #[arg(long, value_name = "DISTANCE")]
     pub(super) distance: Option<String>,
     /// Cost of a plan, over all imagined steps or the last [default: sum]
@@ -179,6 +179,11 @@ impl ActorArgs {
     /// Whether the search goes from station to station.
     pub(super) fn has_stations(&self) -> bool {
         self.search() == Search::Stations
+    }
+
+    /// Whether plans are measured by the steps that they still need.
+    pub(super) fn is_temporal(&self) -> bool {
+        self.distance.as_deref() == Some("temporal")
     }
 
     /// Whether the search can begin with a model's proposals.

@@ -33,7 +33,7 @@ pub fn check(args: &ActorArgs, name: &str, actor: Actor) -> Result<()> {
         let looked_at = match (actor, option) {
             (Actor::Reflex, _) => false,
             (Actor::Oracle, option) => BUDGET.contains(&option),
-            (Actor::Model { pixels }, "distance") => pixels,
+            (Actor::Model { pixels }, "distance") => pixels || args.is_temporal(),
             (_, "beta") => args.has_coloured_noise(),
             (_, "proposals" | "gate") => args.takes_proposals(),
             (_, "tried" | "near") => args.has_stations(),
