@@ -213,7 +213,9 @@ fn the_program_reads_a_recipe_of_a_belief_and_says_who_trains_it() {
     let text = std::fs::read_to_string(&path).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("train.ron");
-    std::fs::write(&broken, text.replace("ahead: 24", "ahead: 0")).unwrap();
+    let (before, after) = text.split_once("ahead: ").unwrap();
+    let (_, after) = after.split_once(',').unwrap();
+    std::fs::write(&broken, format!("{before}ahead: 0,{after}")).unwrap();
     let said = TrainConfig::load(&broken).unwrap_err().to_string();
     assert!(said.contains("training.ahead"), "{said}");
 }
