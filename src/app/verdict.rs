@@ -180,6 +180,11 @@ pub fn verdict(state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)
                 ),
             };
         }
+        let later = pane.rollouts.iter().map(|r| r.branch);
+        if let Some(from) = later.filter(|from| *from > state.shown()).min() {
+            let line = format!("Still real: it imagines from {} on", seconds(from));
+            return plain(&line, "It sees reality until then.");
+        }
         return match pane.busy || state.playing {
             true => plain("Imagining…", ""),
             false => plain(

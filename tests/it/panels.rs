@@ -203,6 +203,11 @@ fn violations_are_told_under_the_film_and_found_at_their_moment() {
     let before = verdict::verdict(&state, &state.panes[0], Some((at, rollout)));
     assert!(!before.is_broken, "{before:?}");
     assert_eq!(before.line, "no violation of 7 laws checked");
+    // Before it has begun, it is not said to be at work.
+    state.cursor = Cursor::At(3);
+    assert!(state.imagined(&state.panes[0]).is_none());
+    let early = verdict::verdict(&state, &state.panes[0], None);
+    assert_eq!(early.line, "Still real: it imagines from 0.5 s on");
 }
 
 #[test]
