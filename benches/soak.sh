@@ -25,7 +25,7 @@ cd "$folder"
 window=$!
 trap 'kill $window ${server:-} 2> /dev/null; rm -rf "$folder"' EXIT
 for _ in $(seq 60); do
-  id=$(xdotool search --name '^Parallax$' 2> /dev/null | tail -1) || true
+  id=$(xdotool search --onlyvisible --name '^Parallax$' 2> /dev/null | tail -1) || true
   [[ -n ${id:-} ]] && break
   sleep 0.5
 done
