@@ -212,19 +212,20 @@ pub(super) fn take_dropped(
 
 #[cfg(test)]
 mod tests {
+    use bevy::ecs::system::ScheduleSystem;
+
     use super::*;
 
-    #[test]
-    fn a_pointer_that_lies_where_the_window_opens_points_at_nothing_until_it_is_moved() {
+    /// How many of a frame's events a system leaves to egui.
+    fn leaves<M>(
+        system: impl IntoScheduleConfigs<ScheduleSystem, M>,
+    ) -> impl FnMut(Vec<egui::Event>) -> usize {
         let mut app = App::new();
-        app.add_systems(Update, let_pointer_rest);
+        app.add_systems(Update, system);
         let context = app.world_mut().spawn(EguiInput::default()).id();
-        let mut left = |events: Vec<egui::Event>| {
-            app.world_mut()
-                .get_mut::<EguiInput>(context)
-                .unwrap()
-                .0
-                .events = events;
+        move |events| {
+            let mut input = app.world_mut().get_mut::<EguiInput>(context).unwrap();
+            input.0.events = events;
             app.update();
             app.world()
                 .get::<EguiInput>(context)
@@ -232,7 +233,12 @@ mod tests {
                 .0
                 .events
                 .len()
-        };
+        }
+    }
+
+    #[test]
+    fn a_pointer_that_lies_where_the_window_opens_points_at_nothing_until_it_is_moved() {
+        let mut left = leaves(let_pointer_rest);
         let lies = || egui::Event::PointerMoved(egui::pos2(640.0, 360.0));
         let pressed = egui::Event::PointerButton {
             pos: egui::pos2(640.0, 360.0),
@@ -250,20 +256,10 @@ mod tests {
 
     #[test]
     fn held_keys_are_news_once() {
-        let mut app = App::new();
-        app.add_systems(Update, let_rest);
-        let context = app.world_mut().spawn(EguiInput::default()).id();
+        let mut left = leaves(let_rest);
         let mut after = |held: egui::Modifiers| {
-            let mut input = app.world_mut().get_mut::<EguiInput>(context).unwrap();
-            let others = egui::Event::Text("a".into());
-            input.0.events = vec![egui::Event::ModifiersChanged(held), others];
-            app.update();
-            app.world()
-                .get::<EguiInput>(context)
-                .unwrap()
-                .0
-                .events
-                .len()
+            let other = egui::Event::Text("a".into());
+            left(vec![egui::Event::ModifiersChanged(held), other])
         };
         let [none, shift] = [egui::Modifiers::NONE, egui::Modifiers::SHIFT];
         assert_eq!(
