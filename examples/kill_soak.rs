@@ -198,6 +198,7 @@ fn give(dir: &Path) -> Result<()> {
     };
     collect(&Arc::new(reach), &options)?;
     let recipe = LewmRecipe {
+        start: None,
         model: LewmConfig {
             latent_dim: 8,
             encoder_channels: [4, 8, 4],

@@ -16,7 +16,7 @@ use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenE
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, MapError, Mask, MaskedJepa};
 use parallax::model::jepa::{
     BeliefConfig, BeliefPredictor, Jumps, Keyframes, Lewm, Predictor, Proposal, STRETCH, Temporal,
-    joint_loss,
+    joint_loss, open_loop_loss,
 };
 use parallax::model::nn::{Params, Rng};
 use parallax::model::{Cancel, Frame};
@@ -262,6 +262,16 @@ fn main() -> anyhow::Result<()> {
             keep(&mut out, "z", &z);
             keep(&mut out, "a", &a);
             keep(&mut out, "next", &model.predict(&z, &a, None)?);
+            let (steps, d) = (c.history + 2, c.latent_dim);
+            let true_ones = rng.normal((2, steps + 1, d), &device)?;
+            let taken = rng.uniform(-1., 1., (2, steps, width), &device)?;
+            let measure = rng.normal((d, d), &device)?;
+            let planned = Some((0.3, &measure));
+            let off = open_loop_loss(&model, &true_ones, &taken, planned, None)?;
+            keep(&mut out, "planned.z", &true_ones);
+            keep(&mut out, "planned.a", &taken);
+            keep(&mut out, "planned.w", &measure);
+            keep(&mut out, "planned", &off);
             if Proposal::is_in(&params) {
                 let prior = Proposal::new(c.latent_dim, c.history, c.action_dim, &params)?;
                 let goal = rng.normal((n, c.latent_dim), &device)?;
@@ -336,14 +346,20 @@ fn main() -> anyhow::Result<()> {
             let z = z.reshape((2, n / 2, c.map_len()))?;
             let actions = rng.uniform(-1., 1., (2, n / 2 - 1, width), &device)?;
             keep(&mut out, "actions", &actions);
-            let (teacher, rollout) = maps.losses(
-                &z,
-                &actions,
-                MapError {
-                    smooth: 0.1,
-                    by_change: 0.9,
-                },
-            )?;
+            let by_values = MapError {
+                smooth: 0.1,
+                by_change: 0.9,
+                planned: None,
+            };
+            let metric = rng.uniform(-1., 1., (c.map_len(), 5), &device)?;
+            let planned = MapError {
+                planned: Some((0.3, metric.clone())),
+                ..by_values.clone()
+            };
+            let (forced, opened) = maps.losses(&z, &actions, &planned, Some(1))?;
+            keep(&mut out, "metric", &metric);
+            keep(&mut out, "planned", &Tensor::stack(&[forced, opened], 0)?);
+            let (teacher, rollout) = maps.losses(&z, &actions, &by_values, None)?;
             gradients(&mut out, &params, "loss", &(teacher + rollout)?)?;
             let masked = MaskedJepa::new(c, &params)?;
             let clip: Vec<&[u8]> = (0..c.clip_frames)

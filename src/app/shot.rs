@@ -10,6 +10,7 @@ use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured};
 
 use super::command::Command;
 use super::state::{Cursor, Dock, DriverChoice, Look, State};
+use super::view3d::View3d;
 
 /// What the window does by itself before it closes.
 #[derive(Resource, Clone, Debug, Default)]
@@ -187,6 +188,7 @@ impl Walk {
 pub fn run_errand(
     mut errand: ResMut<Errand>,
     mut session: NonSendMut<super::AppSession>,
+    view: Res<View3d>,
     mut commands: Commands,
     mut exit: MessageWriter<AppExit>,
     time: Res<Time<Real>>,
@@ -240,11 +242,12 @@ pub fn run_errand(
     } else {
         errand.after_s
     };
-    if now < due || !errand.script.is_empty() {
+    let late = now > due + PATIENCE_S;
+    let is_whole = view.is_there() || late;
+    if now < due || !errand.script.is_empty() || !is_whole {
         return;
     }
     errand.taken = true;
-    let late = now > due + PATIENCE_S;
     commands.spawn(Screenshot::primary_window()).observe(
         move |captured: On<ScreenshotCaptured>,
               mut errand: ResMut<Errand>,

@@ -4,7 +4,7 @@
 pub use super::pane::camp_word;
 use super::state::{Imagination, Pane, PaneStatus, Rollout, Stage, State};
 use crate::judge::Violation;
-use crate::scene::Law;
+use crate::scene::{Body, Law, Shape};
 use crate::sim::CONTROL_HZ;
 
 /// Bodies nearer to their true place than this are in place, metres.
@@ -53,16 +53,45 @@ pub fn box_at(violation: &Violation, index: usize) -> Option<[u16; 4]> {
     violation.boxes.get(at).copied()
 }
 
-pub(super) fn body_name(state: &State, body: usize) -> &str {
+/// Names that tell which of several bodies is meant, and not what it is.
+const WHICH: [&str; 23] = [
+    "left", "right", "near", "far", "low", "high", "upper", "lower", "front", "back", "middle",
+    "first", "second", "third", "fourth", "fifth", "red", "green", "blue", "orange", "yellow",
+    "white", "black",
+];
+
+/// A body's name as it is said in a sentence: `third` is the third ball.
+pub fn spoken(body: &Body) -> String {
+    let name = body.name.replace('_', " ");
+    if !WHICH.contains(&body.name.as_str()) {
+        return name;
+    }
+    let what = match body.shape {
+        Shape::Ball { .. } => "ball",
+        Shape::Cuboid { .. } => "block",
+        Shape::Cylinder { .. } => "cylinder",
+        Shape::Capsule { .. } => "capsule",
+        Shape::Convex { .. } | Shape::Compound { .. } => "body",
+    };
+    format!("{name} {what}")
+}
+
+pub(super) fn body_name(state: &State, body: usize) -> String {
     let scene = state.scene.as_ref();
     let body = scene.and_then(|s| s.bodies.get(body));
-    body.map_or("body", |b| b.name.as_str())
+    body.map_or("body".into(), spoken)
 }
 
 /// What happened, as the judge says it, as a sentence of its own.
-pub(super) fn sentence(violation: &Violation) -> String {
-    let plain = violation.sentence.replace('`', "");
-    let names_a_body = violation.sentence.starts_with('`') && !plain.starts_with("the ");
+pub(super) fn sentence(state: &State, violation: &Violation) -> String {
+    let bodies = state.scene.as_ref().map_or(&[][..], |scene| &scene.bodies);
+    let named = bodies
+        .iter()
+        .fold(violation.sentence.clone(), |said, body| {
+            said.replace(&format!("`{}`", body.name), &format!("`{}`", spoken(body)))
+        });
+    let plain = named.replace('`', "");
+    let names_a_body = named.starts_with('`') && !plain.starts_with("the ");
     let mut letters = plain.chars();
     match (names_a_body, letters.next()) {
         (true, _) => format!("The {plain}"),
@@ -212,7 +241,7 @@ pub fn verdict(state: &State, pane: &Pane, shown: Option<(Imagination, &Rollout)
     };
     match (broken, off) {
         (Some(((from, _), v)), off) => Verdict {
-            line: format!("{} ({})", sentence(v), seconds(from)),
+            line: format!("{} ({})", sentence(state, v), seconds(from)),
             rest: off.map_or(String::new(), |(words, _)| words),
             is_broken: true,
             law: Some(v.law),
@@ -239,7 +268,7 @@ pub fn findings(state: &State) -> Vec<Finding> {
                     moment,
                     last,
                     law: Some(v.law),
-                    sentence: sentence(v),
+                    sentence: sentence(state, v),
                 });
             }
             all.extend(far_off(state, index, rollout));
@@ -276,4 +305,34 @@ pub fn focused(state: &State) -> Option<Finding> {
     let (pane, moment) = state.focus?;
     let mut all = findings(state).into_iter();
     all.find(|f| (f.pane, f.moment) == (pane, moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_whose_name_only_tells_which_is_said_with_what_it_is() {
+        let mut state = State::default();
+        let scene = crate::scene::load("collide3").unwrap();
+        let third = scene.body_index("third").unwrap();
+        state.scene = Some(std::sync::Arc::new(scene));
+        assert_eq!(body_name(&state, third), "third ball");
+        let violation = |sentence: &str| Violation {
+            law: Law::Inertia,
+            body: Some(third),
+            first_frame: 0,
+            last_frame: 1,
+            severity: 0.5,
+            boxes: Vec::new(),
+            sentence: sentence.into(),
+        };
+        let said = |words: &str| sentence(&state, &violation(words));
+        assert_eq!(said("`third` is gone"), "The third ball is gone");
+        assert_eq!(
+            said("the colours of `left` and `third` are exchanged"),
+            "The colours of left ball and third ball are exchanged"
+        );
+        assert_eq!(said("the floor dissolves"), "The floor dissolves");
+    }
 }

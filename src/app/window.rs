@@ -46,13 +46,19 @@ pub(super) fn fit_into_screen(
 
 /// A pointer that happens to lie where the window opens points at nothing: no hint is shown over the films
 /// until somebody moves it.
-pub(super) fn let_pointer_rest(mut inputs: Query<&mut EguiInput>, mut frames: Local<u32>) {
+pub(super) fn let_pointer_rest(
+    window: Query<&Window, With<PrimaryWindow>>,
+    mut inputs: Query<&mut EguiInput>,
+    mut frames: Local<u32>,
+) {
     /// Frames within which an X server tells of a pointer that lies where the window has opened.
     const OPENING: u32 = 12;
     if *frames > OPENING {
         return;
     }
-    *frames += 1;
+    // It is told when the window is shown, which may be long after it was opened.
+    let is_shown = window.single().map_or(true, |window| window.visible);
+    *frames += u32::from(is_shown);
     for mut input in &mut inputs {
         let events = &mut input.0.events;
         if !events.iter().any(is_of_a_hand) {

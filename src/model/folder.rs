@@ -22,6 +22,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 
 /// The weights of probes and diagnostic decoder, where there are any.
 pub const READOUTS: &str = "readouts.safetensors";
+/// What the read-outs read, and how well.
+pub const READOUTS_TABLE: &str = "readouts.json";
 
 /// The weights of a head that proposes structured moments, where there is one: trained afterwards, it leaves
 /// the weights and their checksum alone.

@@ -22,7 +22,7 @@ const FILES: [&str; 14] = [
     RECIPE,
     folder::NETWORK,
     "curve.jsonl",
-    "readouts.json",
+    folder::READOUTS_TABLE,
     "rollouts.png",
     folder::READOUTS,
     folder::KEYFRAMES,

@@ -230,7 +230,7 @@ fn the_predictor_learns_on_stored_latents() {
         .reshape((12, 5, 16))
         .unwrap();
     let mut optimiser = AdamW::new(params.pp("predictor").vars(), AdamWConfig::default()).unwrap();
-    let loss = || open_loop_loss(&model, &z, &actions, None).unwrap();
+    let loss = || open_loop_loss(&model, &z, &actions, None, None).unwrap();
     let first = loss().to_scalar::<f32>().unwrap();
     for _ in 0..60 {
         optimiser
@@ -239,6 +239,68 @@ fn the_predictor_learns_on_stored_latents() {
     }
     let last = loss().to_scalar::<f32>().unwrap();
     assert!(last < 0.5 * first, "loss went from {first} to {last}");
+}
+
+#[test]
+fn an_error_as_the_planner_measures_it_is_added_to_that_of_the_latents() {
+    let params = Params::fresh(7, &Device::Cpu);
+    let model = Lewm::new(&small(), &params).unwrap();
+    let (pixels, actions) = batch(&model, 4);
+    let z = model.encode(&pixels, true).unwrap().detach();
+    let z = z.reshape((4, 5, 16)).unwrap();
+    let loss = |planned: Option<(f64, &Tensor)>| -> f32 {
+        let found = open_loop_loss(&model, &z, &actions, planned, None).unwrap();
+        found.to_scalar().unwrap()
+    };
+    let plain = loss(None);
+    // A distance that measures as the latents do, twice as long: four times the square.
+    let twice = (Tensor::eye(16, DType::F32, &Device::Cpu).unwrap() * 2.).unwrap();
+    assert!(plain > 0. && (loss(Some((0.5, &twice))) - 3. * plain).abs() < 1e-4 * plain);
+}
+
+#[test]
+fn a_training_that_starts_from_a_finished_model_keeps_all_but_its_predictor() {
+    let (of, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let done = run_on(&config(), experience(), &options(of.path())).unwrap();
+    assert_eq!(done, Outcome::Finished);
+    let mut second = config();
+    let Architecture::Lewm(recipe) = &mut second.architecture else {
+        unreachable!("the small recipe is a LeWM's");
+    };
+    recipe.start = Some(of.path().into());
+    recipe.predictor.planned = 0.3;
+    let refused = run_on(&second, experience(), &options(out.path())).unwrap_err();
+    assert!(refused.to_string().contains("proposal"), "{refused}");
+    let Architecture::Lewm(recipe) = &mut second.architecture else {
+        unreachable!("the small recipe is a LeWM's");
+    };
+    recipe.proposal = None;
+    let done = run_on(&second, experience(), &options(out.path())).unwrap();
+    assert_eq!(done, Outcome::Finished);
+    let tensors = |dir: &Path, file: &str| {
+        candle_core::safetensors::load(dir.join(file), &Device::Cpu).unwrap()
+    };
+    let (before, after) = (
+        tensors(of.path(), "model.safetensors"),
+        tensors(out.path(), "model.safetensors"),
+    );
+    assert_eq!(before.len(), after.len());
+    assert!(before.keys().any(|name| name.starts_with("proposal.")));
+    let bytes = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<half::f16>().unwrap();
+    let mut learned = 0;
+    for (name, was) in &before {
+        let is_same = bytes(was) == bytes(&after[name]);
+        if name.starts_with("predictor.") {
+            learned += usize::from(!is_same);
+        } else if name != "whitening" {
+            assert!(is_same, "{name} changed");
+        }
+    }
+    assert!(learned > 2, "the predictor learns");
+    for file in ["readouts.safetensors", "readouts.json"] {
+        let read = |dir: &Path| std::fs::read(dir.join(file)).unwrap();
+        assert!(read(of.path()) == read(out.path()), "{file} differs");
+    }
 }
 
 pub fn config() -> TrainConfig {
@@ -251,6 +313,7 @@ pub fn config() -> TrainConfig {
         validation_share: 0.2,
         architecture: Architecture::Lewm(LewmRecipe {
             model: small(),
+            start: None,
             joint: JointPhase {
                 length: Length::Steps(6),
                 batch: 8,

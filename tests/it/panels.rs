@@ -257,6 +257,7 @@ fn touchable() -> (State, Scenery) {
         texture: egui::TextureId::default(),
         lens: Lens::new(&above, 0.6, 1000.0 / 800.0),
         poses: measured.bodies,
+        is_there: true,
     };
     (state, scenery)
 }

@@ -185,19 +185,32 @@ fn screens_open_in_the_real_window_with_their_key() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let shot = dir.path().join("gallery.png");
-    assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
-        .args([
-            "app", "--scene", "fall", "--press", "0.1:F3", "--after", "4",
-        ])
-        .arg("--shot")
-        .arg(&shot)
-        .env("DISPLAY", &display.name)
-        .env_remove("WAYLAND_DISPLAY")
-        .timeout(Duration::from_secs(120))
-        .assert()
-        .success();
-    let picture = image::open(&shot).unwrap().to_rgb8();
+    let gallery_after = |seconds: &str| {
+        let shot = dir.path().join(format!("gallery-{seconds}.png"));
+        assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
+            .args(["app", "--scene", "fall", "--press", "0.1:F3"])
+            .args(["--after", seconds, "--shot"])
+            .arg(&shot)
+            .env("DISPLAY", &display.name)
+            .env_remove("WAYLAND_DISPLAY")
+            .timeout(Duration::from_secs(300))
+            .assert()
+            .success();
+        image::open(&shot).unwrap().to_rgb8()
+    };
+    // How long the models take to imagine and the judge to judge depends on the machine: a card may come
+    // late, but it has to come.
+    let cards = |picture: &image::RgbImage| {
+        let marks = picture.pixels().filter(|p| p.0[0] > 200 && p.0[2] < 80);
+        marks.count() > 300
+    };
+    let mut picture = gallery_after("4");
+    for later in ["20", "90"] {
+        if !cards(&picture) {
+            picture = gallery_after(later);
+        }
+    }
+    assert!(cards(&picture), "no failure among what was imagined");
     // The bar's tab of the screen that is shown is filled with blue: Explore's is the first, Gallery's the
     // next.
     let filled = |from: u32, to: u32| {
@@ -213,11 +226,6 @@ fn screens_open_in_the_real_window_with_their_key() {
         gallery > 400 && explore < 100,
         "blue in the tab of Gallery: {gallery}, of Explore: {explore}"
     );
-    let vermillion = picture
-        .pixels()
-        .filter(|p| p.0[0] > 200 && p.0[2] < 80)
-        .count();
-    assert!(vermillion > 300, "no card: {vermillion}");
 }
 
 #[test]

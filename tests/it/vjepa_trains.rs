@@ -245,7 +245,9 @@ fn in_the_second_stage_the_predictor_learns_and_the_encoder_stays() {
         let mut best = f32::INFINITY;
         // The predictor's last layer starts at zero, so what lies before it hears nothing in the first step.
         for step in 0..80 {
-            let (teacher, rollout) = model.losses(&z, &actions, MapError::default()).unwrap();
+            let (teacher, rollout) = model
+                .losses(&z, &actions, &MapError::default(), None)
+                .unwrap();
             let total = (teacher + rollout).unwrap();
             let loss = total.to_scalar::<f32>().unwrap();
             best = best.min(loss);
@@ -286,9 +288,9 @@ fn a_smooth_error_is_absolute_for_large_ones_and_square_for_small_ones() {
     let loss = |smooth: f64| -> [f32; 2] {
         let measure = MapError {
             smooth,
-            by_change: 0.,
+            ..MapError::default()
         };
-        let (teacher, rollout) = model.losses(&z, &actions, measure).unwrap();
+        let (teacher, rollout) = model.losses(&z, &actions, &measure, None).unwrap();
         [teacher, rollout].map(|l| l.to_scalar::<f32>().unwrap())
     };
     let (plain, sharp) = (loss(0.), loss(1e-3));
@@ -329,8 +331,9 @@ fn a_residual_begins_as_copying() {
         let measure = MapError {
             smooth: 0.1,
             by_change: 0.9,
+            planned: None,
         };
-        let (teacher, _) = model.losses(&z, &actions, measure).unwrap();
+        let (teacher, _) = model.losses(&z, &actions, &measure, None).unwrap();
         let grads = teacher.backward().unwrap();
         let (_, out) = params.pp("predictor.out").vars().swap_remove(0);
         let slope = grads.get(out.as_tensor()).expect("a gradient");
@@ -375,8 +378,8 @@ fn a_loss_weighed_by_change_ignores_tokens_that_stay_as_they_are() {
     let (last, truth) = (row([0., 0., 1., 1., 5., 5.]), row([1., 1., 4., 4., 5., 5.]));
     let error = |by_change: f64, found: [f32; 6]| -> f32 {
         let measure = MapError {
-            smooth: 0.,
             by_change,
+            ..MapError::default()
         };
         let mean = measure.mean(&row(found), &truth, &last, 2).unwrap();
         mean.to_scalar().unwrap()
@@ -397,9 +400,61 @@ fn a_loss_weighed_by_change_ignores_tokens_that_stay_as_they_are() {
     let still = MapError {
         smooth: 0.1,
         by_change: 1.,
+        planned: None,
     };
     let none = still.mean(&row(copied), &last, &last, 2).unwrap();
     assert_eq!(none.to_scalar::<f32>().unwrap(), 0.);
+}
+
+#[test]
+fn an_error_as_the_planner_measures_it_is_added_and_fewer_steps_may_be_forced() {
+    let config = small();
+    let (_, model) = lively(&config, 5);
+    let (z, actions) = sequences(&model, 3);
+    let measure = |weight: f64| MapError {
+        // Of a difference of maps this distance sees nothing but the first value.
+        planned: (weight > 0.).then(|| {
+            let mut metric = vec![0_f32; config.map_len()];
+            metric[0] = 2.;
+            let metric = Tensor::from_vec(metric, (config.map_len(), 1), &Device::Cpu);
+            (weight, metric.unwrap())
+        }),
+        ..MapError::default()
+    };
+    let losses = |weight: f64, forced: Option<usize>| -> [f32; 2] {
+        let found = model.losses(&z, &actions, &measure(weight), forced);
+        let (teacher, rollout) = found.unwrap();
+        [teacher, rollout].map(|l| l.to_scalar::<f32>().unwrap())
+    };
+    // Only the first of three steps is forced: its error is that of a sequence of one step.
+    let one = z.narrow(1, 0, config.history + 1).unwrap();
+    let (alone, _) = model.losses(&one, &actions, &measure(0.), None).unwrap();
+    let first = losses(0., Some(1));
+    assert!((first[0] - alone.to_scalar::<f32>().unwrap()).abs() < 1e-6);
+    assert_eq!(first[1], losses(0., None)[1], "the rollout stays");
+    // The first step's mean square of the first value, times 2² and the weight, is added.
+    let maps = model.roll_out(
+        &one.narrow(1, 0, config.history)
+            .unwrap()
+            .flatten_from(1)
+            .unwrap(),
+        &actions.narrow(1, config.history - 1, 1).unwrap(),
+    );
+    let truth = one
+        .narrow(1, config.history, 1)
+        .unwrap()
+        .squeeze(1)
+        .unwrap();
+    let off = (&maps.unwrap()[0] - truth)
+        .unwrap()
+        .narrow(1, 0, 1)
+        .unwrap();
+    let square: f32 = off.sqr().unwrap().mean_all().unwrap().to_scalar().unwrap();
+    let more = losses(0.5, Some(1))[0] - first[0];
+    assert!(
+        (more - 0.5 * 4. * square).abs() < 1e-5 && more > 0.,
+        "{more} {square}"
+    );
 }
 
 #[test]
@@ -415,6 +470,8 @@ fn a_training_that_starts_from_a_finished_model_keeps_its_encoder() {
     recipe.start = Some(of.path().into());
     recipe.actions.by_change = 0.9;
     recipe.actions.smooth = 0.1;
+    recipe.actions.planned = 0.1;
+    recipe.actions.forced = Some(1);
     recipe.actions.rollout = 3;
     let done = run_on(&second, experience(), &options(out.path())).unwrap();
     assert_eq!(done, Outcome::Finished);
@@ -510,7 +567,9 @@ fn two_steps_of_a_rollout_are_two_single_steps() {
         assert!(bits(&both[0]) == bits(&first) && bits(&both[1]) == bits(&second));
         assert!(bits(&first) != bits(&second));
         // And the rollout loss is the second step's error.
-        let (_, rollout) = model.losses(&z, &actions, MapError::default()).unwrap();
+        let (_, rollout) = model
+            .losses(&z, &actions, &MapError::default(), None)
+            .unwrap();
         let truth = z.narrow(1, history + 1, 1).unwrap().squeeze(1).unwrap();
         let error = (second - truth).unwrap().abs().unwrap().mean_all().unwrap();
         let (found, expected) = (

@@ -31,6 +31,8 @@ pub fn display(screen: &str) -> Option<Display> {
             screen,
             "-nolisten",
             "tcp",
+            // One window after another: the display stays as it is between them.
+            "-noreset",
         ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

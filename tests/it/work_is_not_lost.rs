@@ -54,6 +54,7 @@ fn experience() -> &'static Dataset {
 
 pub fn lewm() -> LewmRecipe {
     LewmRecipe {
+        start: None,
         model: LewmConfig {
             latent_dim: 8,
             encoder_channels: [4, 8, 4],

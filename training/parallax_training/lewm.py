@@ -64,10 +64,14 @@ class Lewm(nn.Module):
             steps.append(following)
         return torch.stack(steps, 1)
 
-    def open_loop(self, z, actions, drop=0.0):
-        """Mean squared error of a rollout from the first latents of `z: [B, T+1, D]`."""
+    def open_loop(self, z, actions, drop=0.0, planned=None):
+        """Mean squared error of a rollout from the first latents of `z: [B, T+1, D]`. With `planned`, a
+        weight and the matrix `[D, D]` of the planner's whitened distance, so much of the mean square in that
+        distance is added."""
         h = self.c["history"]
-        return (self.roll_out(z[:, :h].flatten(1), actions[:, h - 1 :], drop) - z[:, h:]).square().mean()
+        off = self.roll_out(z[:, :h].flatten(1), actions[:, h - 1 :], drop) - z[:, h:]
+        plain = off.square().mean()
+        return plain if planned is None else plain + planned[0] * (off @ planned[1].t()).square().mean()
 
     def joint(self, frames, actions, noise, weights):
         """The first phase's loss of frames `[B·T, H·W·3]` and actions `[B, T-1, ·]`, and its parts."""

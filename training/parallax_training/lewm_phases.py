@@ -1,8 +1,13 @@
 """The phases of a LeWM's training; the networks are in `lewm.py`."""
 
+import os
+import shutil
+
 import torch
 
+from . import start
 from .experience import Places
+from .export import READOUTS
 from .layers import ResidualNet
 from .lewm import Latents, Lewm, effective_rank, encode_all, mean_image, probe_r, whitening
 from .loop import Phase
@@ -19,6 +24,9 @@ def train(run, exp):
     body = run.recipe.body
     model = Lewm(body["model"], run.world).to(run.device)
     model.encoder.amp = run.device.type == "cuda"
+    earlier = start.model(run.recipe, ARCHITECTURE)
+    if earlier:
+        return go_on(run, exp, model, earlier[1])
     if not run.saved:
         model.encoder.mean_image.copy_(mean_image(exp))
     run.keep(model=model)
@@ -40,7 +48,7 @@ def train(run, exp):
     exp.freeze()
     latents = Latents(exp, model)
     w = distance(exp, latents, body["model"])
-    predictor(run, exp, model, latents)
+    predictor(run, exp, model, latents, w)
     if prior is not None:
         try:
             propose(run, exp, model, prior, latents)
@@ -67,6 +75,41 @@ def train(run, exp):
         notes="Convolutional encoder and residual MLP predictor with history "
         f"{body['model']['history']} in place of transformers; "
         f"inverse-dynamics loss; second phase on stored latents; whitened distance. {notes}",
+    )
+
+
+def go_on(run, exp, model, weights):
+    """A training that starts from a finished model: its encoder, read-outs and action prior stay as they
+    are, and its predictor goes on learning."""
+    body, path = run.recipe.body, run.recipe.path
+    if body.get("proposal"):
+        raise SystemExit(
+            f"{path}: proposal: found Some, but a training that starts from a finished model keeps its "
+            "prior: leave it out"
+        )
+    start.fill(model, weights, "", f"{path}: start")
+    run.keep(model=model)
+    run.plan([body["predictor"]["length"]])
+    model.requires_grad_(False)
+    model.predictor.requires_grad_(True)
+    exp.freeze()
+    latents = Latents(exp, model)
+    w = distance(exp, latents, body["model"])
+    predictor(run, exp, model, latents, w)
+    tensors = {k: v.detach().float() for k, v in model.state_dict().items()}
+    kept = ("probe.", "decoder.", "proposal.")
+    tensors.update({k: v for k, v in weights.items() if k.startswith(kept)}, whitening=w)
+    said = start.folder_of(body["start"], f"{path}: start") / READOUTS[0]
+    if said.is_file():
+        os.makedirs(run.out, exist_ok=True)
+        shutil.copyfile(said, os.path.join(run.out, READOUTS[0]))
+    learned = [*model.encoder.parameters(), *model.predictor.parameters()]
+    return tensors, dict(
+        parameters=sum(p.numel() for p in learned),
+        notes="Convolutional encoder and residual MLP predictor with history "
+        f"{body['model']['history']} in place of transformers; "
+        "inverse-dynamics loss; second phase on stored latents; whitened distance. "
+        f"Encoder, read-outs and prior are those of {body['start']}; the predictor went on learning.",
     )
 
 
@@ -131,8 +174,8 @@ def distance(exp, latents, c):
     return whitening(latents.of(rows + c["frameskip"]) - latents.of(rows), c["whiten_lambda"])
 
 
-def predictor(run, exp, model, latents):
-    """The predictor alone, open loop on stored latents."""
+def predictor(run, exp, model, latents, whitened):
+    """The predictor alone, open loop on stored latents; `whitened: [D, D]` is the planner's distance."""
     c, p = model.c, run.recipe.body["predictor"]
     h, skip, b, tokens = c["history"], c["frameskip"], p["batch"], p["rollout"] + c["history"]
     some = thinned(exp, p["max_frames"], 10)
@@ -143,10 +186,12 @@ def predictor(run, exp, model, latents):
     opt = AdamW(model.predictor.parameters(), p["optimiser"], p["clip"], run.world)
     uniform, fill = run.uniform(b)
     shown = run.shown("loss")
+    weight = p.get("planned", 0.0)
+    planned = (weight, whitened.to(run.device)) if weight > 0 else None
 
     def step():
         z, actions = latents.windows(run.world.share(places.at(uniform)), tokens)
-        loss = model.open_loop(z, actions, c["dropout"])
+        loss = model.open_loop(z, actions, c["dropout"], planned)
         shown["loss"].copy_(loss.detach())
         opt.step(loss)
 
@@ -156,7 +201,17 @@ def predictor(run, exp, model, latents):
         z, actions = latents.windows(checks, tokens)
         copied = (z[:, h:] - z[:, h - 1 : h]).square().mean().item()
         error = model.open_loop(z, actions).item()
-        return dict(validation_open_loop=error, validation_copy=copied, ratio=error / max(copied, 1e-12))
+        # In the planner's distance the last step open loop, over that of copying.
+        last = model.roll_out(z[:, :h].flatten(1), actions[:, h - 1 :])[:, -1] - z[:, -1]
+        off, change = (
+            (x @ whitened.to(run.device).t()).square().mean().item() for x in (last, z[:, h - 1] - z[:, -1])
+        )
+        return dict(
+            validation_open_loop=error,
+            validation_copy=copied,
+            ratio=error / max(copied, 1e-12),
+            planned_last_step=off / max(change, 1e-12),
+        )
 
     run.train(
         Phase(

@@ -166,9 +166,17 @@ class Vjepa(nn.Module):
             following = F.layer_norm(following, (w,))
         return following.reshape(n, self.map)
 
-    def error(self, found, truth, last, smooth, by_change):
+    def error(self, found, truth, last, smooth, by_change, planned=None):
         """Mean error of maps `[N, map]`: below `smooth` by its square; of each token's weight the share
-        `by_change` goes by how much it has changed since `last`."""
+        `by_change` goes by how much it has changed since `last`. With `planned`, a weight and the matrix
+        `[map, K]` of the planner's distance, so much of the mean square in that distance is added."""
+        error = self.by_values(found, truth, last, smooth, by_change)
+        if planned is None:
+            return error
+        weight, metric = planned
+        return error + weight * ((found - truth) @ metric).square().mean()
+
+    def by_values(self, found, truth, last, smooth, by_change):
         error = (found - truth).abs()
         if smooth > 0:
             small = error.clamp(max=smooth)
@@ -179,20 +187,24 @@ class Vjepa(nn.Module):
         weight = by_change * change / change.mean().clamp(min=1e-9) + (1 - by_change)
         return (error * weight).mean()
 
-    def losses(self, z, a, smooth, by_change=0.0):
+    def losses(self, z, a, smooth, by_change=0.0, planned=None, forced=None):
         """Teacher-forced and open-loop losses of maps `z: [B, history + R, map]`, `a: [B, history - 1 + R,
-        ·]`; a token's change is that since the last true map that the prediction knew."""
+        ·]`, the former of the first `forced` steps (of all, if None); a token's change is that since the
+        last true map that the prediction knew."""
         h, (b, tokens, size) = self.c["history"], z.shape
         steps = tokens - h
-        windows = torch.stack([z[:, t : t + h].reshape(b, h * size) for t in range(steps)])
-        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 :].transpose(0, 1).flatten(0, 1))
-        truth, last = (z[:, k : k + steps].transpose(0, 1).reshape(-1, size) for k in (h, h - 1))
-        teacher = self.error(forced, truth, last, smooth, by_change)
+        of = min(forced or steps, steps)
+        windows = torch.stack([z[:, t : t + h].reshape(b, h * size) for t in range(of)])
+        forced = self.predict(
+            windows.flatten(0, 1), a[:, h - 1 : h - 1 + of].transpose(0, 1).flatten(0, 1)
+        )
+        truth, last = (z[:, k : k + of].transpose(0, 1).reshape(-1, size) for k in (h, h - 1))
+        teacher = self.error(forced, truth, last, smooth, by_change, planned)
         following, known, opened = forced[:b], windows[0], []
         for t in range(1, steps):
             known = torch.cat([known[:, size:], following], 1)
             following = self.predict(known, a[:, h - 1 + t])
-            opened.append(self.error(following, z[:, h + t], z[:, h - 1], smooth, by_change))
+            opened.append(self.error(following, z[:, h + t], z[:, h - 1], smooth, by_change, planned))
         return teacher, torch.stack(opened).mean() if opened else torch.zeros_like(teacher)
 
 

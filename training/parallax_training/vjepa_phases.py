@@ -42,11 +42,11 @@ def train(run, exp):
     seen = f"{len(exp.info)} scenes, {sum(e.frames for e in exp.snapshot())} frames"
     eye = f"The encoder of {body['start']}" if earlier else f"Masked pretraining on {seen}, without actions"
     stored = Maps(run, exp, model)
-    actions(run, exp, model, stored)
+    summary_of, notes = summarise(run, exp, model, stored)
+    mean, basis = summary_of["summary.mean"], summary_of["summary.basis"]
+    actions(run, exp, model, stored, basis @ summary_of["whitening"].to(basis.device).t())
     tensors = {k: v.detach().float() for k, v in model.state_dict().items()}
-    extra, notes = conclude(run, exp, model, stored)
-    mean, basis = extra.pop("mean"), extra.pop("basis")
-    tensors.update(extra)
+    tensors.update(summary_of)
     try:
 
         def summary(frames):
@@ -180,21 +180,23 @@ class Maps:
         return self.of(frames), self.exp.blocks_at(starts, tokens, skip)
 
 
-def actions(run, exp, model, stored):
-    """The predictor under actions, on stored maps."""
+def actions(run, exp, model, stored, metric):
+    """The predictor under actions, on stored maps; `metric: [map, K]` is the planner's distance."""
     p, c = run.recipe.body["actions"], model.c
     tokens = p["rollout"] + c["history"]
     after = (tokens - 1) * c["frameskip"]
-    places, checks = Places(exp, held=False, after=after), Places(exp, held=True, after=after).spread(512)
+    places, checks = Places(exp, held=False, after=after), Places(exp, held=True, after=after).spread(128)
     if not places.n:
         raise SystemExit(f"no episode is longer than {after} steps: shorten actions.rollout")
     opt = AdamW(model.predictor.parameters(), p["optimiser"], p["clip"], run.world)
     uniform, fill = run.uniform(p["batch"])
     shown = run.shown("teacher", "rollout")
+    planned = (p["planned"], metric) if p["planned"] > 0 else None
 
     def step():
+        windows = stored.windows(run.world.share(places.at(uniform)), tokens)
         teacher, rollout = model.losses(
-            *stored.windows(run.world.share(places.at(uniform)), tokens), p["smooth"], p["by_change"]
+            *windows, p["smooth"], p["by_change"], planned, p.get("forced")
         )
         shown["teacher"].copy_(teacher.detach())
         shown["rollout"].copy_(rollout.detach())
@@ -207,8 +209,15 @@ def actions(run, exp, model, stored):
         teacher, rollout = model.losses(z, a, 0.0)
         first = z[:, c["history"] - 1]
         copied = [(z[:, c["history"] - 1 + t] - first).abs().mean().item() for t in (1, p["rollout"])]
+        # In the planner's distance the last step open loop, over that of copying.
+        known, last = z[:, : c["history"]].flatten(1), z[:, -1]
+        for t in range(p["rollout"]):
+            following = model.predict(known, a[:, c["history"] - 1 + t])
+            known = torch.cat([known[:, model.map :], following], 1)
+        off, change = (((x - last) @ metric).square().mean() for x in (following, first))
         return dict(
             validation=dict(
+                planned_last_step=(off / change).item(),
                 one_step=teacher.item(),
                 open_loop=rollout.item(),
                 copy_one_step=copied[0],
@@ -232,8 +241,8 @@ def actions(run, exp, model, stored):
 
 
 @torch.no_grad()
-def conclude(run, exp, model, stored):
-    """Summary and whitened distance, and a sentence for the card."""
+def summarise(run, exp, model, stored):
+    """Summary and whitened distance of what the encoder sees, and a sentence for the card."""
     p, c = run.recipe.body["actions"], model.c
     sample = stored.of(Places(exp, held=False).spread(p["summary_frames"]))
     mean, basis, held = principal(sample, c["summary"])
@@ -245,5 +254,4 @@ def conclude(run, exp, model, stored):
         "summary.basis": basis,
         "whitening": whitening(delta, c["whiten_lambda"]),
     }
-    tensors["basis"], tensors["mean"] = basis, mean
     return tensors, f"{c['summary']} principal components hold {100 * held:.0f} % of the maps' variance."

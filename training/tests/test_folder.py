@@ -225,6 +225,32 @@ def test_a_jepa_that_goes_on_keeps_its_encoder(parallax, episodes, tmp_path):
     assert said.returncode == 0, said.stdout + said.stderr
 
 
+def test_a_lewm_that_goes_on_keeps_all_but_its_predictor(parallax, episodes, tmp_path):
+    home = tmp_path / "home" / "models"
+    first = recipe_of(home / "first", "Lewm")
+    train.train(options(parallax, first, episodes))
+    second = changed(
+        recipe_of(home / "second", "Lewm"),
+        ("Lewm((", f'Lewm((start: Some("{first.parent}"),'),
+        ("rollout: 3", "rollout: 3, planned: 0.3"),
+    )
+    with pytest.raises(SystemExit, match="proposal"):
+        train.train(options(parallax, second, episodes))
+    changed(second, ("proposal: Some((steps: 4, batch: 16)),", ""))
+    run = train.train(options(parallax, second, episodes))
+    assert set(run.steps) == {"predictor"}
+    before, after = (export.load_weights(r.parent) for r in (first, second))
+    assert before.keys() == after.keys() and any(k.startswith("proposal.") for k in before)
+    for name, value in before.items():
+        if not name.startswith(("predictor.", "whitening")):
+            assert torch.equal(after[name], value), name
+    assert not all(torch.equal(after[k], v) for k, v in before.items() if k.startswith("predictor."))
+    tables = [(r.parent / "readouts.json").read_bytes() for r in (first, second)]
+    assert tables[0] == tables[1]
+    said = models_check(parallax, tmp_path / "home")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
 @pytest.mark.long
 def test_a_start_that_does_not_fit_is_refused(parallax, episodes, tmp_path):
     first = recipe_of(tmp_path / "first", "PixelDiffusion")

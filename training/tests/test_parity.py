@@ -88,6 +88,8 @@ def test_lewm(model, parallax, fixture_of):
     with torch.no_grad():
         assert torch.allclose(net.encoder(given["frames"]), given["latents"], **CLOSE)
         assert torch.allclose(net.predict(given["z"], given["a"]), given["next"], **CLOSE)
+        off = net.open_loop(given["planned.z"], given["planned.a"], planned=(0.3, given["planned.w"]))
+        assert torch.allclose(off, given["planned"], **CLOSE)
     if "proposed" in given:
         c = recipe.model
         prior = ResidualNet((c["history"] + 1) * c["latent_dim"], 256, 2, c["action_dim"])
@@ -256,6 +258,8 @@ def test_a_residual_of_maps(parallax, fixture_of, episodes, tmp_path):
     teacher, rollout = net.losses(z, given["actions"], 0.1, 0.9)
     same_gradients(net, teacher + rollout, given)
     with torch.no_grad():
+        planned = net.losses(z, given["actions"], 0.1, 0.9, (0.3, given["metric"]), 1)
+        assert torch.allclose(torch.stack(planned), given["planned"], **CLOSE)
         normed = Vjepa({**net.c, "residual": False})
         normed.load_state_dict(net.state_dict())
         last, a = z[:, 0], given["actions"][:, 0]

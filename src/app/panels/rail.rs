@@ -155,15 +155,23 @@ fn group_ui(
     ui.label(quantity.title());
     let rows = chosen(figures, shown, rows);
     let largest = rows.iter().map(|f| f.value).fold(0.0, f64::max);
+    let font = egui::FontId::proportional(12.0);
+    // The bars begin behind the longest name, and have half of the room at least.
+    let width_of = |f: &&Figure| {
+        let label = legible(ui.ctx(), &f.of).into_owned();
+        let text = ui.painter().layout_no_wrap(label, font.clone(), s.text);
+        text.size().x + 8.0
+    };
+    let longest = rows.iter().map(width_of).fold(0.0, f32::max);
+    let names = longest.min(0.5 * ui.available_width());
     for figure in rows {
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), 17.0), Sense::hover());
         let painter = ui.painter_at(rect);
-        let font = egui::FontId::proportional(12.0);
+        let font = font.clone();
         let is_shown = shown.contains(&figure.of.as_str());
         let ink = if is_shown { s.text } else { s.weak };
         let label = legible(ui.ctx(), &figure.of).into_owned();
-        let names = rect.width() * 0.40;
         let clip = Rect::from_min_size(rect.min, vec2(names - 4.0, rect.height()));
         let middle = rect.center().y;
         let at = pos2(rect.left(), middle);

@@ -29,7 +29,8 @@ pub fn film_ui(
     out: &mut Vec<Command>,
 ) {
     head_ui(ui, state, card, out);
-    match state.show_eye {
+    let comes_later = scenery.is_some_and(|scenery| !scenery.is_there);
+    match state.show_eye || comes_later {
         true => eye_ui(ui, state, card.picture, pictures, out),
         false => view_ui(ui, state, card.picture, scenery, out),
     }

@@ -99,7 +99,7 @@ impl Session {
                 let (moment, _) = span(rollout, v);
                 let still = self.still_of(rollout, v);
                 let fault = Fault::Law(v.law);
-                entry(fault, moment, v.severity, sentence(v), still)
+                entry(fault, moment, v.severity, sentence(&self.state, v), still)
             })
             .collect();
         if let Some(far) = far_off(&self.state, index, rollout) {
@@ -240,7 +240,7 @@ impl Session {
                 scene: self.scene_listed(),
                 seed: self.state.record.seed,
                 severity: v.severity.clamp(1e-6, 1.0),
-                sentence: sentence(&v),
+                sentence: sentence(&self.state, &v),
                 origin: Origin::Dream {
                     at: self.here(from, from, nfe),
                     step,

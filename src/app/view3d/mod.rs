@@ -14,6 +14,7 @@ use bevy::light::{CascadeShadowConfigBuilder, DirectionalLightShadowMap, ShadowF
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 use bevy::render::renderer::RenderAdapterInfo;
+use bevy::window::PrimaryWindow;
 use bevy_egui::{EguiTextureHandle, EguiUserTextures, egui};
 
 use self::kit::Kit;
@@ -58,6 +59,8 @@ pub struct View3d {
     light: bool,
     newest: usize,
     newest_at: f32,
+    /// Whether everything in the picture can be drawn.
+    is_there: bool,
 }
 
 /// The camera of the picture.
@@ -77,6 +80,8 @@ pub struct Scenery {
     pub lens: Lens,
     /// The bodies as they are drawn, in the scene's order.
     pub poses: Vec<BodyState>,
+    /// Whether the picture has come: at the start its pipelines are still being compiled.
+    pub is_there: bool,
 }
 
 /// How far from the middle of the world the camera may be led, metres.
@@ -176,6 +181,7 @@ pub fn setup(
         light: false,
         newest: 0,
         newest_at: 0.0,
+        is_there: false,
     });
 }
 
@@ -187,6 +193,21 @@ impl View3d {
     /// Whether there is no graphics card.
     pub fn is_software(&self) -> bool {
         self.software
+    }
+
+    /// Whether the picture has been asked for: a scene stands, and the window is shown.
+    pub fn is_asked_for(&self) -> bool {
+        self.built_for.is_some() && self.last_drawn >= 0.0
+    }
+
+    /// Whether everything in the picture can be drawn.
+    pub fn is_there(&self) -> bool {
+        self.is_there
+    }
+
+    /// Everything in the picture can be drawn from now on.
+    pub fn has_come(&mut self) {
+        self.is_there = true;
     }
 
     /// Whether something has moved that is not drawn yet.
@@ -249,6 +270,7 @@ impl View3d {
             texture: self.texture,
             lens: Lens::new(&self.camera_transform(), self.fov, aspect),
             poses: self.poses.clone(),
+            is_there: self.is_there,
         }
     }
 
@@ -400,6 +422,7 @@ pub fn form(
 /// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.
 pub fn look(
     time: Res<Time>,
+    window: Query<&Window, With<PrimaryWindow>>,
     mut view: ResMut<View3d>,
     mut images: ResMut<Assets<Image>>,
     mut textures: ResMut<EguiUserTextures>,
@@ -435,6 +458,11 @@ pub fn look(
         Color::srgb_u8(24, 27, 33)
     };
     camera.clear_color = ClearColorConfig::Custom(background);
+    // The panels come first: the window is shown before the pipelines of this picture are compiled.
+    if window.single().is_ok_and(|window| !window.visible) {
+        camera.is_active = false;
+        return;
+    }
     let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
     // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be

@@ -97,7 +97,7 @@ pub fn joint_loss(
     let one_step = (model.predict(&known, &blocks, Some(&mut *rng))? - following)?
         .sqr()?
         .mean_all()?;
-    let open_loop = open_loop_loss(model, &z, actions, Some(&mut *rng))?;
+    let open_loop = open_loop_loss(model, &z, actions, None, Some(&mut *rng))?;
     let inverse = (model.invert(&now, &next)? - model.mean_action(&flat_actions)?)?
         .sqr()?
         .mean_all()?;
@@ -119,18 +119,26 @@ pub fn joint_loss(
 }
 
 /// Mean squared error of open-loop prediction on latents `z: [B, T+1, D]` under `actions: [B, T, ..]`, from
-/// the first H of them on.
+/// the first H of them on. With `planned`, a weight and the matrix `[D, D]` of the planner's whitened
+/// distance, so much of the mean square in that distance is added.
 pub fn open_loop_loss(
     model: &Lewm,
     z: &Tensor,
     actions: &Tensor,
+    planned: Option<(f64, &Tensor)>,
     rng: Option<&mut Rng>,
 ) -> Result<Tensor> {
     let h = model.config().history;
     let steps = actions.dim(1)? + 1 - h;
     let first = z.narrow(1, 0, h)?.flatten_from(1)?.contiguous()?;
     let imagined = model.roll_out(&first, &actions.narrow(1, h - 1, steps)?, rng)?;
-    (imagined - z.narrow(1, h, steps)?)?.sqr()?.mean_all()
+    let off = (imagined - z.narrow(1, h, steps)?)?;
+    let plain = off.sqr()?.mean_all()?;
+    let Some((weight, w)) = planned else {
+        return Ok(plain);
+    };
+    let whitened = off.flatten_to(1)?.matmul(&w.t()?)?;
+    plain + (whitened.sqr()?.mean_all()? * weight)?
 }
 
 /// Directions on the unit sphere, `[D, n]`.

@@ -17,7 +17,7 @@ pub(super) struct ReadOuts {
 impl ReadOuts {
     /// What `readouts.json` of a model folder says, if it has one.
     pub fn spec(dir: &Path) -> Result<Option<ProbeSpec>, ModelError> {
-        let path = dir.join("readouts.json");
+        let path = dir.join(crate::model::folder::READOUTS_TABLE);
         match crate::system::files::text(&path) {
             Ok(text) => serde_json::from_str(&text)
                 .map(Some)

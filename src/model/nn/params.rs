@@ -233,6 +233,29 @@ impl Params {
         self.entry(shape.into(), name, init, false)
     }
 
+    /// Takes over the tensors of the files whose full names pass, as they are: they are saved again, and
+    /// never optimised.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn keep(&self, passes: impl Fn(&str) -> bool) -> Result<()> {
+        let found: Vec<(String, Shape)> = {
+            let store = self.lock();
+            let tensors = store.sources.iter().flat_map(|(_, tensors)| tensors);
+            let kept = tensors.filter(|(name, _)| passes(name));
+            kept.map(|(name, t)| (name.clone(), t.shape().clone()))
+                .collect()
+        };
+        let root = Self {
+            prefix: String::new(),
+            ..self.clone()
+        };
+        for (name, shape) in found {
+            root.buffer(shape, &name, Init::Zeros)?;
+        }
+        Ok(())
+    }
+
     fn entry(&self, shape: Shape, name: &str, init: Init, trainable: bool) -> Result<Var> {
         let name = self.full_name(name);
         let mut store = self.lock();

@@ -217,7 +217,11 @@ pub fn fit(
     session
         .curve
         .write(&json!({ "phase": "readouts", "linear_r_and_mlp_r": summary }))?;
-    let path = session.given.options.out.join("readouts.json");
+    let path = session
+        .given
+        .options
+        .out
+        .join(crate::model::folder::READOUTS_TABLE);
     let text = serde_json::to_string_pretty(&spec).map_err(|e| io(&path)(e.into()))?;
     files::replace(&path, text.as_bytes()).map_err(io(&path))?;
     let places = spec

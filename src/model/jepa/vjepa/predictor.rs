@@ -7,7 +7,7 @@ use crate::model::nn::{LayerNorm, Linear, Params, PreNormBlock, ops};
 use candle_core::{D, Device, Result, Tensor};
 
 /// How far a predicted map is from the true one. The default is the paper's mean absolute error.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct MapError {
     /// Errors of a value below this count by their square, so that small ones pull less (Huber; 0 is the
     /// plain absolute error).
@@ -16,6 +16,9 @@ pub struct MapError {
     /// it is, and where all tokens count alike a predictor that copies is nearly right. With 1 a token that
     /// stays as it is does not count at all.
     pub by_change: f64,
+    /// The planner's own distance: what its mean square counts, and the matrix `[map, K]` that takes a
+    /// difference of maps to the whitened numbers in which a planner compares futures with its goal.
+    pub planned: Option<(f64, Tensor)>,
 }
 
 impl MapError {
@@ -25,6 +28,23 @@ impl MapError {
     /// # Errors
     /// Those of the tensor library.
     pub fn mean(
+        &self,
+        found: &Tensor,
+        truth: &Tensor,
+        last: &Tensor,
+        width: usize,
+    ) -> Result<Tensor> {
+        let by_values = self.by_values(found, truth, last, width)?;
+        match &self.planned {
+            None => Ok(by_values),
+            Some((weight, metric)) => {
+                let off = (found - truth)?.matmul(metric)?;
+                by_values + (off.sqr()?.mean_all()? * *weight)?
+            }
+        }
+    }
+
+    fn by_values(
         &self,
         found: &Tensor,
         truth: &Tensor,
@@ -146,10 +166,17 @@ impl ActionJepa {
     }
 
     /// Teacher-forced and rollout losses of maps `z: [B, history + R, map]` with `a: [B, history − 1 + R,
-    /// frameskip·A]` between them: mean errors of R next maps, each from true ones, and of the last R − 1 of
-    /// an open-loop rollout from the first (0 for R = 1), taken as `measure` says. What a token has changed
-    /// since is the last true map that the prediction knew.
-    pub fn losses(&self, z: &Tensor, a: &Tensor, measure: MapError) -> Result<(Tensor, Tensor)> {
+    /// frameskip·A]` between them: mean errors of R next maps, each from true ones (of the first `forced` of
+    /// them alone, if that is fewer), and of the last R − 1 of an open-loop rollout from the first (0 for
+    /// R = 1), taken as `measure` says. What a token has changed since is the last true map that the
+    /// prediction knew.
+    pub fn losses(
+        &self,
+        z: &Tensor,
+        a: &Tensor,
+        measure: &MapError,
+        forced: Option<usize>,
+    ) -> Result<(Tensor, Tensor)> {
         let h = self.config.history;
         let (b, tokens, map) = z.dims3()?;
         let steps = tokens - h;
@@ -162,8 +189,10 @@ impl ActionJepa {
             .map(|t| at(h - 1 + t))
             .collect::<Result<Vec<_>>>()?;
         let truths = (0..steps).map(|t| at(h + t)).collect::<Result<Vec<_>>>()?;
-        let forced = self.predict(&Tensor::cat(&windows, 0)?, &Tensor::cat(&blocks, 0)?)?;
-        let (truth, last) = (Tensor::cat(&truths, 0)?, Tensor::cat(&lasts, 0)?);
+        let of = forced.unwrap_or(steps).clamp(1, steps);
+        let joined = |parts: &[Tensor]| Tensor::cat(&parts[..of], 0);
+        let forced = self.predict(&joined(&windows)?, &joined(&blocks)?)?;
+        let (truth, last) = (joined(&truths)?, joined(&lasts)?);
         let teacher = measure.mean(&forced, &truth, &last, self.config.width)?;
         let mut next = forced.narrow(0, 0, b)?;
         let mut known = windows[0].clone();

@@ -49,6 +49,11 @@ impl Summary {
         basis.set(&self.basis.to_device(p.device())?)
     }
 
+    /// The principal directions, `[map, K]`.
+    pub fn basis(&self) -> &Tensor {
+        &self.basis
+    }
+
     /// Components `[N, K]` of maps `[N, map]`.
     pub fn read(&self, maps: &Tensor) -> Result<Tensor> {
         maps.broadcast_sub(&self.mean)?.matmul(&self.basis)

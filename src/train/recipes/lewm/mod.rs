@@ -22,7 +22,7 @@ use crate::train::data::sampling::{mean_image, thinned};
 use crate::train::data::sequences::{SEQUENCES, Sequences};
 use crate::train::data::stored::Stored;
 use crate::train::data::targets::moving_bodies;
-use crate::train::error::TrainError;
+use crate::train::error::{TrainError, io};
 use crate::train::export::{Made, weights_to};
 use crate::train::readouts::fit::ReadoutPhase;
 use crate::train::readouts::proposal::ProposalPhase;
@@ -34,6 +34,7 @@ use candle_core::Tensor;
 use joint::Joint;
 use predictor::Predicting;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use watch::Watch;
 
 /// Model and phases.
@@ -42,6 +43,11 @@ use watch::Watch;
 pub struct LewmRecipe {
     /// Architecture.
     pub model: LewmConfig,
+    /// Folder of a finished LeWM of the same sizes whose weights this training begins with: its encoder, its
+    /// read-outs and its action prior stay as they are, the first phase is left out, and its predictor goes
+    /// on learning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
     /// Encoder, predictor and inverse model together.
     pub joint: JointPhase,
     /// The predictor alone, on stored latents.
@@ -57,7 +63,12 @@ impl Recipe for LewmRecipe {
     fn check(&self) -> Result<(), Fault> {
         bounds::inside("model", self.model.check())?;
         self.joint.check(&self.model)?;
-        self.predictor.check(self.joint.length != Length::Skip)?;
+        self.predictor.check(self.is_joint())?;
+        if self.start.is_some() && self.proposal.is_some() {
+            let found =
+                "found Some, but a training that starts from a finished model keeps its prior";
+            return Err(("proposal".into(), format!("{found}: leave it out")));
+        }
         self.readouts.check(self.model.image_size)?;
         self.proposal.map_or(Ok(()), |phase| phase.check())
     }
@@ -66,12 +77,16 @@ impl Recipe for LewmRecipe {
         self.model.action_dim
     }
 
+    fn start(&self) -> Option<&Path> {
+        self.start.as_deref()
+    }
+
     fn check_fit(&self, given: &Given) -> Result<(), TrainError> {
         let (model, data) = (&self.model, given.data);
         suits::side(data, "model.image_size", model.image_size)?;
         let (train, validation) = data.split_episodes(given.validation_share);
         let skip = model.frameskip;
-        if self.joint.length != Length::Skip {
+        if self.is_joint() {
             let what = ("joint.tokens", "training");
             suits::long_enough(data, &train, what, self.joint.tokens, skip)?;
         }
@@ -105,9 +120,16 @@ impl Recipe for LewmRecipe {
     }
 
     fn train(&self, session: &mut Session) -> Result<Made, TrainError> {
+        if let Some(folder) = self.start.as_ref().filter(|_| session.is_fresh()) {
+            let weights = folder::weights(folder, session.device())?;
+            session.params = weights.drawing_missing(session.given.seed);
+            session.enter(1);
+        }
         let params = session.params.clone();
         let mut model = Lewm::new(&self.model, &params)?;
-        if session.is_fresh() {
+        if self.start.is_some() {
+            params.keep(|name| folder::is_readout(name) || name.starts_with("proposal."))?;
+        } else if session.is_fresh() {
             let mean = mean_image(session.data, &session.train_episodes);
             model.set_mean_image(mean, &params)?;
         }
@@ -138,7 +160,20 @@ impl Recipe for LewmRecipe {
             }
         };
         self.predict(session, &model)?;
-        let quality = self.read_out(session)?;
+        let quality = match &self.start {
+            None => self.read_out(session)?,
+            Some(folder) => {
+                let (from, to) = (folder, &session.given.options.out);
+                let [from, to] = [from, to].map(|dir| dir.join(folder::READOUTS_TABLE));
+                if from.is_file() {
+                    std::fs::copy(&from, &to).map_err(io(&to))?;
+                }
+                format!(
+                    "Encoder, read-outs and prior are those of {}; the predictor went on learning.",
+                    folder.display()
+                )
+            }
+        };
         let notes = format!(
             "Convolutional encoder and residual MLP predictor with history {} in place of transformers; \
              inverse-dynamics loss; second phase on stored latents; whitened distance. {verdict} {quality}",
@@ -174,6 +209,11 @@ impl Recipe for LewmRecipe {
 }
 
 impl LewmRecipe {
+    /// Whether encoder and predictor learn together first.
+    fn is_joint(&self) -> bool {
+        self.start.is_none() && self.joint.length != Length::Skip
+    }
+
     /// The latents of about so many frames of the training episodes, and of about `held_out` of the others.
     fn latents(
         &self,
@@ -206,6 +246,7 @@ impl LewmRecipe {
             .ok_or(TrainError::none_of("rank of the latents' motion"))?;
         let buffer = params.buffer((d, d), "whitening", Init::Zeros)?;
         buffer.set(&Tensor::from_vec(w, (d, d), params.device())?)?;
+        let whitening = buffer.as_detached_tensor();
         let frozen = Lewm::new(&self.model, &params.detached())?;
         let shape = (phase.rollout + self.model.history, self.model.frameskip);
         let seed = session.given.seed;
@@ -219,6 +260,7 @@ impl LewmRecipe {
             model,
             frozen: &frozen,
             params,
+            whitening,
             train: (
                 &latents,
                 train.or_too_little("sequences for the second phase")?,

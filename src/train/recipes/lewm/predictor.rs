@@ -25,6 +25,9 @@ pub struct PredictorPhase {
     pub batch: usize,
     /// Imagined steps a sequence.
     pub rollout: usize,
+    /// What the mean square of the error counts in the planner's own whitened distance, beside the plain one
+    /// of the latents; 0 leaves it out.
+    pub planned: f64,
     /// Optimiser; its rate is the peak of warm-up and cosine.
     pub optimiser: AdamWConfig,
     /// Share of the phase that warms up.
@@ -43,6 +46,7 @@ impl Default for PredictorPhase {
             length: Length::Steps(4000),
             batch: 256,
             rollout: 6,
+            planned: 0.,
             optimiser: AdamWConfig::default(),
             warmup: 0.02,
             clip: 1.,
@@ -58,6 +62,7 @@ impl PredictorPhase {
         bounds::length("predictor.length", self.length, may_skip)?;
         within("predictor.batch", self.batch, 1..=1 << 20)?;
         within("predictor.rollout", self.rollout, 1..=1000)?;
+        within("predictor.planned", self.planned, 0. ..=1e6)?;
         bounds::optimiser("predictor.optimiser", &self.optimiser)?;
         bounds::habits("predictor", self.warmup, self.clip, self.log_every)?;
         within("predictor.max_frames", self.max_frames, 1..=usize::MAX)
@@ -74,6 +79,8 @@ pub(super) struct Predicting<'a> {
     /// The same networks without gradients.
     pub frozen: &'a Lewm,
     pub params: Params,
+    /// The whitened distance's matrix, `[D, D]`.
+    pub whitening: Tensor,
     /// Stored latents of the training episodes, and sequences of them.
     pub train: (&'a Stored<f32>, Sequences<'a>),
     /// The same of episodes that are held out.
@@ -101,7 +108,9 @@ impl Phase for Predicting<'_> {
 
     fn loss(&self, (z, actions): Self::Batch, at: At) -> Result<Loss, TrainError> {
         let mut rng = Rng::stream(self.seed ^ 0x2_55E5, at.step as u64);
-        let value = open_loop_loss(self.model, &z, &actions, Some(&mut rng))?;
+        let weight = self.phase.planned;
+        let planned = (weight > 0.).then_some((weight, &self.whitening));
+        let value = open_loop_loss(self.model, &z, &actions, planned, Some(&mut rng))?;
         Ok(Loss::new(value, self.phase.batch * self.phase.rollout))
     }
 
@@ -115,7 +124,7 @@ impl Phase for Predicting<'_> {
             let copy = z
                 .narrow(1, history, self.phase.rollout)?
                 .broadcast_sub(&z.narrow(1, history - 1, 1)?)?;
-            let own = open_loop_loss(self.frozen, &z, &actions, None)?;
+            let own = open_loop_loss(self.frozen, &z, &actions, None, None)?;
             error = f64::from(own.to_scalar::<f32>()?);
             copied = f64::from(copy.sqr()?.mean_all()?.to_scalar::<f32>()?);
         }

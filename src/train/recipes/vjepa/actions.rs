@@ -39,6 +39,12 @@ pub struct ActionPhase {
     pub smooth: f64,
     /// Share of a token's weight in the loss that goes by how much it changes, 0 to 1; 0 weighs all alike.
     pub by_change: f64,
+    /// What the mean square of the error counts in the planner's own whitened distance; 0 leaves it out.
+    pub planned: f64,
+    /// How many of a sequence's steps are also predicted from true maps: all, unless it is said. What
+    /// remains is imagined open loop, as a planner does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<usize>,
     /// Optimiser; its rate is the peak of warm-up and cosine.
     pub optimiser: AdamWConfig,
     /// Share of the stage that warms up.
@@ -65,6 +71,8 @@ impl Default for ActionPhase {
             rollout: 2,
             smooth: 0.,
             by_change: 0.,
+            planned: 0.,
+            forced: None,
             optimiser: AdamWConfig::default(),
             warmup: 0.03,
             clip: 1.,
@@ -89,6 +97,8 @@ impl ActionPhase {
         within("actions.rollout", self.rollout, 1..=1000)?;
         within("actions.smooth", self.smooth, 0. ..=1e6)?;
         within("actions.by_change", self.by_change, 0. ..=1.)?;
+        within("actions.planned", self.planned, 0. ..=1e6)?;
+        within("actions.forced", self.forced.unwrap_or(1), 1..=1000)?;
         bounds::optimiser("actions.optimiser", &self.optimiser)?;
         bounds::habits("actions", self.warmup, self.clip, self.log_every)?;
         within("actions.max_frames", self.max_frames, 1..=usize::MAX)?;
@@ -152,6 +162,8 @@ pub(super) struct Acting<'a> {
     pub phase: &'a ActionPhase,
     pub model: &'a ActionJepa,
     pub params: Params,
+    /// From a difference of maps to the whitened numbers of the planner: `[map, K]`.
+    pub metric: Tensor,
     /// Stored maps of the training episodes, and sequences of them.
     pub train: (&'a Stored<f16>, Sequences<'a>),
     /// The same of episodes that are held out.
@@ -186,8 +198,10 @@ impl Phase for Acting<'_> {
         let measure = MapError {
             smooth: self.phase.smooth,
             by_change: self.phase.by_change,
+            planned: (self.phase.planned > 0.).then(|| (self.phase.planned, self.metric.clone())),
         };
-        let (teacher, rollout) = self.model.losses(&z, &actions, measure)?;
+        let forced = self.phase.forced;
+        let (teacher, rollout) = self.model.losses(&z, &actions, &measure, forced)?;
         let frames = self.phase.batch * self.phase.rollout;
         Ok(Loss::new((teacher + rollout)?, frames))
     }
@@ -200,7 +214,9 @@ impl Phase for Acting<'_> {
         }
         let history = self.model.config().history;
         let (z, actions) = sequences.stored(maps, 0, self.params.device())?;
-        let (teacher, rollout) = self.model.losses(&z, &actions, MapError::default())?;
+        let (teacher, rollout) = self
+            .model
+            .losses(&z, &actions, &MapError::default(), None)?;
         let value =
             |t: Tensor| -> candle_core::Result<_> { Ok(short(f64::from(t.to_scalar::<f32>()?))) };
         let first = z.narrow(1, history - 1, 1)?;

@@ -162,8 +162,10 @@ impl Recipe for VjepaRecipe {
             Sequences::new(second, &maps.episodes, shape, phase.batch, seed ^ salt)
         };
         let train = sequences(&stored[0], 0x00AC_7105);
+        let (numbers, summarised) = self.summarise(session, second, &stored)?;
         let acting = Acting {
             phase,
+            metric: self.metric(&params)?,
             model: &maps,
             params: params.clone(),
             train: (
@@ -173,7 +175,10 @@ impl Recipe for VjepaRecipe {
             check: (&stored[1], sequences(&stored[1], 0x000C_4EC4)),
         };
         session.run(&acting, None)?;
-        let found = self.read_out(session, second, &stored)?;
+        let most = self.readouts.max_frames;
+        let [fit, test] = numbers;
+        let (fit, test) = (fit.thinned(second, most), test.thinned(second, most / 4));
+        let quality = fit::fit(session, &self.readouts, second, &fit, &test)?;
         let eye = match &self.start {
             Some(folder) => format!("The encoder of {}", folder.display()),
             None => format!(
@@ -184,7 +189,8 @@ impl Recipe for VjepaRecipe {
         };
         let notes = format!(
             "{eye}; then the encoder as it is and a predictor over {} tokens a frame, each of \
-             {merge}x{merge} patches, with the actions told to every token. {verdict} {found}",
+             {merge}x{merge} patches, with the actions told to every token. {verdict} {summarised} \
+             {quality}",
             model.cells() / model.merge.pow(2),
             merge = model.merge,
         );
@@ -214,13 +220,14 @@ impl VjepaRecipe {
         Ok([encode(&train, most)?, encode(&held_out, most / 10)?])
     }
 
-    /// Summary, whitened distance and read-outs; a sentence for the card.
-    fn read_out(
+    /// Summary and whitened distance of what the encoder sees, which stays as it is from here on: the
+    /// stored frames in the summary's numbers, and a sentence for the card.
+    fn summarise(
         &self,
         session: &mut Session,
         data: &Dataset,
         [stored, held_out]: &[Stored<f16>; 2],
-    ) -> Result<String, TrainError> {
+    ) -> Result<([Stored<f32>; 2], String), TrainError> {
         let (model, params) = (&self.model, session.params.clone());
         let (k, len) = (model.summary, model.map_len());
         let frames = frames_of(data, &stored.episodes);
@@ -242,12 +249,19 @@ impl VjepaRecipe {
         session
             .curve
             .write(&json!({ "phase": "summary", "components": k, "variance": short(held) }))?;
-        let most = self.readouts.max_frames;
-        let (fit, test) = (fit.thinned(data, most), test.thinned(data, most / 4));
-        let quality = fit::fit(session, &self.readouts, data, &fit, &test)?;
-        Ok(format!(
-            "{k} principal components hold {:.0} % of the maps' variance. {quality}",
+        let said = format!(
+            "{k} principal components hold {:.0} % of the maps' variance.",
             100. * held
-        ))
+        );
+        Ok(([fit, test], said))
+    }
+
+    /// From a difference of maps to the whitened numbers in which a planner measures it: `[map, K]`.
+    fn metric(&self, params: &Params) -> Result<Tensor, TrainError> {
+        let k = self.model.summary;
+        let basis = Summary::new(&self.model, params)?;
+        let w = params.buffer((k, k), "whitening", Init::Zeros)?;
+        let w = w.as_detached_tensor().t()?;
+        Ok(basis.basis().matmul(&w)?)
     }
 }
