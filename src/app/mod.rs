@@ -351,7 +351,7 @@ fn draw(
     if app.themed != Some(wanted) || fonts_came {
         theme::apply(&ctx, state.look);
         ctx.set_zoom_factor(zoom);
-        theme::warm_fonts(&ctx);
+        theme::make_room_for_fonts(&ctx);
         app.themed = Some(wanted);
     }
     let mut commands = Vec::new();
