@@ -187,8 +187,7 @@ impl Walk {
 /// Gives the commands that are due, and leaves when all is done.
 pub fn run_errand(
     mut errand: ResMut<Errand>,
-    mut session: NonSendMut<super::AppSession>,
-    view: Res<View3d>,
+    (mut session, view): (NonSendMut<super::AppSession>, Res<View3d>),
     mut commands: Commands,
     mut exit: MessageWriter<AppExit>,
     time: Res<Time<Real>>,

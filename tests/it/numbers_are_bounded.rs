@@ -51,7 +51,7 @@ const NONSENSE: [&str; 5] = ["-0.001", "0.0", "NaN", "inf", "1e300"];
 #[test]
 fn rates_clips_lengths_and_sizes_of_every_recipe_are_refused_by_their_names() {
     let lewm = read(&case("train_tiny.ron"));
-    let vjepa = read(&models_dir().join("vjepa-ac/train.ron"));
+    let vjepa = read(&models_dir().join("../training/recipes/vjepa-ac-first.ron"));
     let clone = read(&models_dir().join("baselines/clone-push/train.ron"));
     let pixel = read(&models_dir().join("diffusion/train.ron"));
     let latent = read(&models_dir().join("latent-diffusion/train.ron"));
