@@ -19,7 +19,7 @@ CAMP, ARCHITECTURE = "Hybrid", "drawn_lewm"
 
 def train(run, exp):
     """Trains painter and decoder; returns all tensors and what the card says of them."""
-    body, c, t = run.recipe.body, run.recipe.model, run.recipe.body["training"]
+    c, t = run.recipe.model, run.recipe.body["training"]
     pace, d = t["pace"], c["denoiser"]
     if d["sigma_data"] == 0:
         mean, sd = scale(exp)
@@ -38,8 +38,11 @@ def train(run, exp):
     exp.freeze()
     # Every frame is encoded once: the LeWM stays as it is.
     z = encode_all(
-        lambda frames: model.encoder(frames, False), exp, torch.arange(exp.used, device=exp.device),
-        c["lewm"]["latent_dim"], torch.float16,
+        lambda frames: model.encoder(frames, False),
+        exp,
+        torch.arange(exp.used, device=exp.device),
+        c["lewm"]["latent_dim"],
+        torch.float16,
     )
     futures = Futures(run, exp, z, c, t)
     checks = Futures(run, exp, z, c, t, held=True)

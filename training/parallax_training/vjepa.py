@@ -195,9 +195,7 @@ class Vjepa(nn.Module):
         steps = tokens - h
         of = min(forced or steps, steps)
         windows = torch.stack([z[:, t : t + h].reshape(b, h * size) for t in range(of)])
-        forced = self.predict(
-            windows.flatten(0, 1), a[:, h - 1 : h - 1 + of].transpose(0, 1).flatten(0, 1)
-        )
+        forced = self.predict(windows.flatten(0, 1), a[:, h - 1 : h - 1 + of].transpose(0, 1).flatten(0, 1))
         truth, last = (z[:, k : k + of].transpose(0, 1).reshape(-1, size) for k in (h, h - 1))
         teacher = self.error(forced, truth, last, smooth, by_change, planned)
         following, known, opened = forced[:b], windows[0], []

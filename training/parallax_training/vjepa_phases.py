@@ -195,9 +195,7 @@ def actions(run, exp, model, stored, metric):
 
     def step():
         windows = stored.windows(run.world.share(places.at(uniform)), tokens)
-        teacher, rollout = model.losses(
-            *windows, p["smooth"], p["by_change"], planned, p.get("forced")
-        )
+        teacher, rollout = model.losses(*windows, p["smooth"], p["by_change"], planned, p.get("forced"))
         shown["teacher"].copy_(teacher.detach())
         shown["rollout"].copy_(rollout.detach())
         opt.step(teacher + rollout)
