@@ -32,6 +32,7 @@ pub mod keymap;
 pub mod keys;
 pub mod layout;
 pub mod pane;
+mod panel_shader;
 pub mod panels;
 pub mod score;
 pub mod screen;
@@ -192,7 +193,8 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
             })
             .disable::<LogPlugin>(),
     )
-    .add_plugins((EguiPlugin::default(), first_frame::FirstFrame))
+    .add_plugins((EguiPlugin::default(), panel_shader::PanelShader))
+    .add_plugins(first_frame::FirstFrame)
     .insert_non_send(AppSession {
         session,
         pending: Vec::new(),

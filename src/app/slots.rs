@@ -70,6 +70,15 @@ impl State {
         shown.into_iter()
     }
 
+    /// Whether there is something to see of every model that is shown, or nothing will come of it.
+    pub fn has_first_films(&self) -> bool {
+        let has = |p: &Pane| !p.rollouts.is_empty() || matches!(p.status, PaneStatus::Failed(_));
+        match self.watched_panes().next() {
+            Some(_) => self.watched_panes().all(|(_, p)| has(p)),
+            None => !self.loading,
+        }
+    }
+
     /// The place in which a model is shown.
     pub fn slot_of(&self, index: usize) -> Option<usize> {
         (0..SLOTS).find(|s| self.slot(*s).is_some_and(|(i, _)| i == index))

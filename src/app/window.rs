@@ -113,9 +113,13 @@ pub(super) fn pace(
     const WARM_S: f32 = 4.0;
     /// A frame takes a software renderer up to a tenth of a second of two cores.
     const REST: Duration = Duration::from_secs(8);
+    /// So long after the start the first films may take the processor from a software renderer.
+    const FILMS_S: f32 = 5.0;
     let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
+    let first = !session.session.state.has_first_films() && time.elapsed_secs() < FILMS_S;
     let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
-        (true, true) => Duration::from_millis(33),
+        (true, true) if first => Duration::from_millis(100),
+        (true, true) => Duration::from_millis(50),
         (true, false) => Duration::from_millis(16),
         (false, _) => REST,
     };

@@ -42,19 +42,30 @@ pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
     models.chain(twins.map(|e| (e, true))).collect()
 }
 
-/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own; those
-/// that know `scene` come first, and among them those that know the fewest others: they are what is looked
-/// at. The channel closes when all are done.
+/// Which models are loaded first.
+#[derive(Default)]
+pub struct LoadFirst {
+    /// The scene that is shown: the models that know it come before others, and among them those that know the
+    /// fewest others.
+    pub scene: String,
+    /// Models that are looked at from the beginning. Without them, one of each camp is.
+    pub named: Vec<String>,
+    /// With it, the rest waits until this channel is closed, for a few seconds at most: what is looked at needs
+    /// the processor.
+    pub rest: Option<Receiver<()>>,
+}
+
+/// Loads every model of a folder, and the regression twins among its baselines, on a thread of its own. The
+/// channel closes when all are done.
 ///
 /// # Errors
 /// The system's error if no thread can be started.
-pub fn load_models(dir: &Path, scene: &str) -> std::io::Result<Receiver<Loaded>> {
+pub fn load_models(dir: &Path, order: LoadFirst) -> std::io::Result<Receiver<Loaded>> {
     let (outbox, news) = bounded(8);
     let dir: PathBuf = dir.into();
-    let scene = scene.to_string();
     std::thread::Builder::new()
         .name("loading".into())
-        .spawn(move || load_entries(offered_models(&dir), &scene, &outbox))?;
+        .spawn(move || load_entries(offered_models(&dir), &order, &outbox))?;
     Ok(news)
 }
 
@@ -67,20 +78,23 @@ pub fn load_model(dir: &Path) -> std::io::Result<Receiver<Loaded>> {
     let entry = registry::entry(dir);
     std::thread::Builder::new()
         .name("loading".into())
-        .spawn(move || load_entries(vec![(entry, false)], "", &outbox))?;
+        .spawn(move || load_entries(vec![(entry, false)], &LoadFirst::default(), &outbox))?;
     Ok(news)
 }
 
-/// Tells of every model and loads it, those that know `scene` first, until nobody listens.
-fn load_entries(entries: Vec<(Entry, bool)>, scene: &str, outbox: &Sender<Loaded>) {
+/// Tells of every model and loads it, until nobody listens.
+fn load_entries(entries: Vec<(Entry, bool)>, order: &LoadFirst, outbox: &Sender<Loaded>) {
+    /// So long the rest waits at most.
+    const PATIENCE: Duration = Duration::from_secs(3);
     super::stand_back();
     let mut dirs = Vec::new();
     for (entry, twin) in entries {
         let card = entry.card.map(Box::new).map_err(|e| e.to_string());
         if let Ok(card) = &card {
-            let knows = card.scenes.iter().any(|s| s == scene);
+            let knows = card.scenes.contains(&order.scene);
             let rank = (!knows, twin, card.scenes.len());
-            dirs.push((rank, entry.name.clone(), entry.dir));
+            let pictures = architecture::has_pixels(card);
+            dirs.push((rank, pictures, entry.name.clone(), entry.dir));
         }
         let name = entry.name;
         if outbox.send(Loaded::Found { name, card, twin }).is_err() {
@@ -88,9 +102,25 @@ fn load_entries(entries: Vec<(Entry, bool)>, scene: &str, outbox: &Sender<Loaded
         }
     }
     dirs.sort_by_key(|(rank, ..)| *rank);
-    for (_, name, dir) in dirs {
+    // One that imagines pictures, and one that does not.
+    let pick = |pictures: bool| {
+        let mut camp = (0..dirs.len()).filter(|i| dirs[*i].1 == pictures);
+        let is_named = |i: &usize| order.named.contains(&dirs[*i].2);
+        camp.clone().find(is_named).or_else(|| camp.next())
+    };
+    let first: Vec<usize> = [true, false].into_iter().filter_map(pick).collect();
+    let rest: Vec<usize> = (0..dirs.len()).filter(|i| !first.contains(i)).collect();
+    for (at, index) in first.iter().chain(&rest).enumerate() {
+        let (_, _, name, dir) = &dirs[*index];
+        let name = name.clone();
+        if at == first.len()
+            && let Some(rest) = &order.rest
+        {
+            // Nothing is ever sent: it closes, or the time is over.
+            let _ended = rest.recv_timeout(PATIENCE);
+        }
         let start = Instant::now();
-        let model = catch_unwind(AssertUnwindSafe(|| load(&dir, &Device::Cpu)))
+        let model = catch_unwind(AssertUnwindSafe(|| load(dir, &Device::Cpu)))
             .map_err(|panic| panic_message(&*panic))
             .and_then(|model| model.map_err(|e| e.to_string()));
         let took = start.elapsed();

@@ -35,7 +35,7 @@ pub use dreaming::{DreamStep, Dreamt, dreaming};
 pub use explaining::{Explain, Explained, Looked, Progress, explaining};
 pub use imagination::{Imagine, Imagined, imagination, places};
 pub use judging::{JudgeRollout, judging};
-pub use loading::{Loaded, load_model, load_models, offered_models};
+pub use loading::{LoadFirst, Loaded, load_model, load_models, offered_models};
 pub use masking::{MaskClip, masking};
 pub use news::{
     EpisodeStart, GoalShown, Mark, Moment, News, RealityHandle, RealityOrder, Rewound, context_at,

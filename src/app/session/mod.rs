@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::command::Command;
 use super::figures::{Measured, read_figures};
@@ -42,9 +42,9 @@ use crate::model::{MaskedClip, WorldModel};
 use crate::scene;
 use crate::sim::HELD_OUT_SEED;
 use crate::worker::{
-    Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, Loaded, MaskClip, News,
-    RealityHandle, RealityOrder, Replay, Replayed, Watch, add_deed, judging, load_models, places,
-    replaying, spawn_reality,
+    Desk, DreamStep, Dreamt, EpisodeStart, Imagine, Imagined, JudgeRollout, LoadFirst, Loaded,
+    MaskClip, News, RealityHandle, RealityOrder, Replay, Replayed, Watch, add_deed, judging,
+    load_models, places, replaying, spawn_reality,
 };
 
 /// A decision that takes longer than this is noticed.
@@ -91,6 +91,8 @@ pub struct Session {
     pub state: State,
     reality: RealityHandle,
     loading: Vec<Receiver<Loaded>>,
+    /// While it is open, models that are not looked at wait.
+    rest_of_models: Option<Sender<()>>,
     backstage: HashMap<String, Backstage>,
     wished: Option<String>,
     /// How planners are to search, until it is known how they would by themselves.
@@ -149,6 +151,7 @@ impl Session {
             state: State::default(),
             reality: spawn_reality()?,
             loading: Vec::new(),
+            rest_of_models: None,
             backstage: HashMap::new(),
             wished: start.controller.clone(),
             wished_search: start.search,
@@ -190,15 +193,21 @@ impl Session {
         if session.state.scene.is_none() && start.replay.is_none() {
             session.open_scene(session.state.scene_index);
         }
-        // The models of the scene that is shown are loaded first.
-        let shown = session
-            .state
-            .scene
-            .as_ref()
-            .map_or("push", |s| s.name.as_str());
+        // The models of the scene that is shown are loaded first. Where one of them may have to drive, none
+        // waits.
+        let scene = session.state.scene.as_ref();
+        let mut order = LoadFirst {
+            scene: scene.map_or("push", |s| s.name.as_str()).into(),
+            named: session.state.slots.iter().flatten().cloned().collect(),
+            rest: None,
+        };
+        if start.opening && !session.state.has_actions() {
+            let (open, rest) = bounded(0);
+            (session.rest_of_models, order.rest) = (Some(open), Some(rest));
+        }
         session
             .loading
-            .push(load_models(&scene::models_dir(), shown)?);
+            .push(load_models(&scene::models_dir(), order)?);
         for (target, value) in &start.set {
             session.apply(Command::Intervene(target.clone(), *value));
         }
@@ -243,6 +252,9 @@ impl Session {
     /// Takes in everything that workers have reported, and gives them what is next.
     pub fn poll(&mut self) {
         self.hear_loading();
+        if self.rest_of_models.is_some() && self.state.has_first_films() {
+            self.rest_of_models = None;
+        }
         self.hear_watch();
         self.hear_replays();
         while let Some(news) = self.reality.poll() {

@@ -21,7 +21,7 @@ use self::kit::Kit;
 pub use self::lens::Lens;
 pub use self::stands::{OfScene, SoftSurface, Stands};
 use super::command::Command;
-use super::convert;
+use super::{AppSession, convert};
 use crate::scene::{Colour, Kind, Scene};
 use crate::sim::BodyState;
 
@@ -32,6 +32,8 @@ const SOFTWARE_HZ: f32 = 12.0;
 const SOFTWARE_SHARE: f32 = 0.6;
 /// So long after a scene was built its pipelines may still be compiling, seconds.
 const LATE_S: f32 = 20.0;
+/// So long after the start the picture waits for the models' first films, seconds.
+const FILMS_S: f32 = 5.0;
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -422,6 +424,7 @@ pub fn form(
 /// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.
 pub fn look(
     time: Res<Time>,
+    session: NonSend<AppSession>,
     window: Query<&Window, With<PrimaryWindow>>,
     mut view: ResMut<View3d>,
     mut images: ResMut<Assets<Image>>,
@@ -458,12 +461,14 @@ pub fn look(
         Color::srgb_u8(24, 27, 33)
     };
     camera.clear_color = ClearColorConfig::Custom(background);
-    // The panels come first: the window is shown before the pipelines of this picture are compiled.
-    if window.single().is_ok_and(|window| !window.visible) {
+    // The panels come first, and then the films: this picture's pipelines are compiled once they are there.
+    let now = time.elapsed_secs();
+    let shown = window.single().map_or(true, |window| window.visible);
+    let has_films = session.session.state.has_first_films() || now > FILMS_S;
+    if view.last_drawn < 0.0 && !(shown && has_films) {
         camera.is_active = false;
         return;
     }
-    let now = time.elapsed_secs();
     let due = !view.software || now - view.last_drawn >= 1.0 / SOFTWARE_HZ;
     // Pipelines of a new scene compile in the background meanwhile: it is drawn again until they must be
     // there.
