@@ -1,13 +1,15 @@
 //! Which models are shown: one in the middle, one at the right, each chosen from a list.
 
 use super::state::{Film, Pane, PaneStatus, State};
+use crate::model::Camp;
 
 /// Places for models beside reality.
 pub const SLOTS: usize = 2;
 
 impl State {
     /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each
-    /// kind those of the fewest scenes first, for they know this one best.
+    /// kind those of the fewest scenes first, for they know this one best, hybrids after those of one camp, and
+    /// the smallest first, for they answer soonest.
     pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
         let mut panes: Vec<(usize, &Pane)> = self
@@ -19,7 +21,9 @@ impl State {
         panes.sort_by_key(|(_, p)| {
             let failed = matches!(p.status, PaneStatus::Failed(_));
             let scenes = p.card.as_ref().map_or(0, |c| c.scenes.len());
-            (failed, p.twin, p.has_pixels(), scenes)
+            let is_hybrid = p.camp() == Some(Camp::Hybrid);
+            let size = p.card.as_ref().map_or(0, |c| c.parameters);
+            (failed, p.twin, p.has_pixels(), is_hybrid, scenes, size)
         });
         panes.into_iter()
     }

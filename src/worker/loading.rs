@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::desk::panic_message;
 use crate::model::registry::{self, Entry, baselines, load, scan};
-use crate::model::{Card, Device, WorldModel, architecture};
+use crate::model::{Camp, Card, Device, WorldModel, architecture};
 
 /// News from the loading thread.
 pub enum Loaded {
@@ -45,8 +45,8 @@ pub fn offered_models(dir: &Path) -> Vec<(Entry, bool)> {
 /// Which models are loaded first.
 #[derive(Default)]
 pub struct LoadFirst {
-    /// The scene that is shown: the models that know it come before others, and among them those that know the
-    /// fewest others.
+    /// The scene that is shown: the models that know it come before others, and among them those of one camp,
+    /// then those that know the fewest others, then the smallest.
     pub scene: String,
     /// Models that are looked at from the beginning. Without them, one of each camp is.
     pub named: Vec<String>,
@@ -92,7 +92,8 @@ fn load_entries(entries: Vec<(Entry, bool)>, order: &LoadFirst, outbox: &Sender<
         let card = entry.card.map(Box::new).map_err(|e| e.to_string());
         if let Ok(card) = &card {
             let knows = card.scenes.contains(&order.scene);
-            let rank = (!knows, twin, card.scenes.len());
+            let is_hybrid = card.camp == Camp::Hybrid;
+            let rank = (!knows, twin, is_hybrid, card.scenes.len(), card.parameters);
             let pictures = architecture::has_pixels(card);
             dirs.push((rank, pictures, entry.name.clone(), entry.dir));
         }
