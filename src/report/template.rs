@@ -10,6 +10,7 @@
 //! | `mean.D` | a mean with its interval | `0.85 [0.80, 0.90]`, D decimals |
 //! | `share.D` | such a mean in percent | `81 [68, 92]` |
 //! | `number.D`, `signed.D` | a number | `1.4`, `+1.4` |
+//! | `giga.D` | a number, in thousands of millions | `7.2` for 7.2e9 |
 //! | `median.D` | a spread | its median |
 //! | `count` | a whole number | `100` |
 
@@ -77,7 +78,7 @@ fn figure(format: &str, value: Option<&Value>) -> Option<String> {
     };
     let Some(value) = value else {
         let known = [
-            "rate", "percent", "mean", "share", "number", "signed", "median", "count",
+            "rate", "percent", "mean", "share", "number", "giga", "signed", "median", "count",
         ];
         return known.contains(&kind).then(|| NOT_MEASURED.into());
     };
@@ -99,6 +100,8 @@ fn figure(format: &str, value: Option<&Value>) -> Option<String> {
         "mean" => interval(of("mean")?, 1.0),
         "share" => interval(of("mean")?, 100.0),
         "number" => Some(format!("{:.digits$}", value.as_f64()?)),
+        // In thousands of millions, such as floating-point operations.
+        "giga" => Some(format!("{:.digits$}", 1e-9 * value.as_f64()?)),
         "signed" => Some(format!("{:+.digits$}", value.as_f64()?)),
         "median" => Some(format!("{:.digits$}", of("median")?)),
         // A number, or how many a list holds.

@@ -532,6 +532,8 @@ fn one_model_of_each_camp_is_shown_the_narrowest_first_and_a_person_may_choose_o
         ("pixels", Camp::Generative, 18, "pixel_diffusion"),
         ("twin", Camp::Generative, 1, "pixel_diffusion"),
         ("latents", Camp::Generative, 19, "latent_diffusion"),
+        // It straddles the camps and stands for none, however well it knows the scene.
+        ("hybrid", Camp::Hybrid, 1, "drawn_lewm"),
     ] {
         let mut card = card(name, camp);
         card.architecture = architecture.into();
@@ -577,6 +579,24 @@ fn one_model_of_each_camp_is_shown_the_narrowest_first_and_a_person_may_choose_o
     state.slots = Default::default();
     state.panes.retain(|p| p.has_pixels());
     assert_eq!(shown(&state), ["pixels", "latents"]);
+    // Of models that know a scene equally well, the smallest: it answers soonest.
+    let scenes = state.panes[0].card.as_ref().unwrap().scenes.clone();
+    for pane in &mut state.panes {
+        let card = pane.card.as_mut().unwrap();
+        card.scenes.clone_from(&scenes);
+        card.parameters = if pane.name == "latents" { 2 } else { 7 };
+    }
+    assert_eq!(shown(&state), ["latents", "pixels"]);
+    state
+        .panes
+        .iter_mut()
+        .find(|p| p.name == "latents")
+        .unwrap()
+        .card
+        .as_mut()
+        .unwrap()
+        .parameters = 9;
+    state.panes.retain(|p| p.name != "hybrid");
     state.panes[0].status = PaneStatus::Failed("damaged".into());
     state.panes.retain(|p| p.name != "twin");
     assert_eq!(shown(&state), ["latents", "pixels"]);

@@ -21,7 +21,7 @@ use crate::eval::result::Evaluation;
 use crate::eval::why::Suspect;
 use crate::model::architecture::Trained;
 use crate::model::oracle::CONSTANT_VELOCITY;
-use crate::model::{Metric, Sampling, WorldModel, folder, registry};
+use crate::model::{Camp, Metric, Sampling, WorldModel, folder, registry};
 use crate::planner::Budget;
 use crate::scene::{Scene, models_dir};
 use crate::stats::Rate;
@@ -180,7 +180,7 @@ pub(super) fn suspect(args: &ActorArgs, name: &str, model: Arc<dyn WorldModel>) 
         budget: args.budget(model.as_ref()),
         replan: args.replan.unwrap_or(Budget::REPLAN),
         metric: match pixels {
-            true => metric(args)?,
+            true => metric(args, model.card().camp)?,
             false if args.is_temporal() => temporal(name, model.as_ref())?,
             false => Metric::Own,
         },
@@ -224,9 +224,10 @@ fn temporal(name: &str, model: &dyn WorldModel) -> Result<Metric> {
     }
 }
 
-/// What pictures are compared by.
-fn metric(args: &ActorArgs) -> Result<Metric> {
-    let name = args.distance.as_deref().unwrap_or("colours");
+/// What is compared: pictures, unless a hybrid is to plan as it was made to, in its latents.
+fn metric(args: &ActorArgs, camp: Camp) -> Result<Metric> {
+    let usual = Metric::of_pictures(camp);
+    let name = args.distance.as_deref().unwrap_or(usual.id());
     match name {
         "colours" => return Ok(Metric::Colours),
         "pixels" => return Ok(Metric::Pixels),

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 pub use colours::{HUES, HueMotion, Objects};
 
-use super::{Card, Frames, Goal, ModelError};
+use super::{Camp, Card, Frames, Goal, ModelError};
 
 /// A learned distance between frames.
 pub trait FrameDistance: Send + Sync {
@@ -48,6 +48,15 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// By what a model that shows pictures plans unless something else is asked for: a hybrid in its latents, which
+    /// it need not draw for that, others by where each colour is.
+    pub fn of_pictures(camp: Camp) -> Self {
+        match camp {
+            Camp::Hybrid => Self::Latents,
+            Camp::Jepa | Camp::Generative | Camp::Reference => Self::Colours,
+        }
+    }
+
     /// The word for it in JSON.
     pub fn id(&self) -> &str {
         match self {

@@ -149,7 +149,8 @@ pub fn suspect(
     let has_pixels = model.facets().pixels.is_some();
     let metric = match at("distance").as_ref().and_then(|d| d.as_str()) {
         _ if !has_pixels => Metric::Own,
-        None | Some("colours") => Metric::Colours,
+        None => Metric::of_pictures(model.card().camp),
+        Some("colours") => Metric::Colours,
         Some("pixels") => Metric::Pixels,
         Some("latents") => Metric::Latents,
         Some(other) => {
