@@ -54,7 +54,6 @@ use std::time::Instant;
 
 use bevy::asset::AssetEventSystems;
 use bevy::log::LogPlugin;
-use bevy::pbr::PbrPlugin;
 use bevy::prelude::*;
 use bevy::window::{
     MonitorSelection, PresentMode, PrimaryWindow, WindowMode, WindowResizeConstraints,
@@ -190,12 +189,6 @@ pub fn run(display: &display::Display, options: Options) -> Result<(), String> {
         DefaultPlugins
             .set(WindowPlugin {
                 primary_window: Some(window),
-                ..default()
-            })
-            // A handful of bodies: what makes thousands cheap would only be compiled at every start.
-            .set(PbrPlugin {
-                add_default_deferred_lighting_plugin: false,
-                use_gpu_instance_buffer_builder: false,
                 ..default()
             })
             .disable::<LogPlugin>(),
