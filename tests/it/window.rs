@@ -119,3 +119,39 @@ fn the_window_opens_no_larger_than_the_screen_and_a_picture_is_never_black() {
     assert_eq!(picture(&display, &[]), (1024, 600));
     assert_eq!(picture(&display, &["--size", "800x600"]), (800, 600));
 }
+
+#[test]
+fn reality_in_3_d_shows_its_bodies_in_their_colours() {
+    let Some(display) = display("1280x720x24") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let shot = dir.path().join("balls.png");
+    assert_cmd::Command::new(env!("CARGO_BIN_EXE_parallax"))
+        .args(["app", "--scene", "collide3", "--size", "1280x720"])
+        .args(["--after", "3", "--shot"])
+        .arg(&shot)
+        .env("DISPLAY", &display.name)
+        .env_remove("WAYLAND_DISPLAY")
+        .timeout(Duration::from_secs(240))
+        .assert()
+        .success();
+    let picture = image::open(&shot).unwrap().to_rgb8();
+    // The first film of three, of which a ball takes over a thousand pixels; lines drawn over it take fewer.
+    let film = || (110..390).flat_map(|y| (30..320).map(move |x| (x, y)));
+    let count = |is: fn([i32; 3]) -> bool| {
+        let colour = |(x, y)| picture.get_pixel(x, y).0.map(i32::from);
+        film().filter(|at| is(colour(*at))).count()
+    };
+    let found = [
+        ("yellow", count(|[r, g, b]| r > g + 25 && g > b + 60)),
+        ("green", count(|[r, g, b]| g > r + 60 && g > b + 25)),
+        ("blue", count(|[r, g, b]| b > r + 60 && b > g + 60)),
+    ];
+    for (colour, pixels) in found {
+        assert!(
+            pixels > 700,
+            "{pixels} pixels of the {colour} ball: {found:?}"
+        );
+    }
+}
