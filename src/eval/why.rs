@@ -57,7 +57,8 @@ impl Contestant {
         let sha256 = Some(plans.model.card().sha256.clone());
         let mut cost = plans.model.cost(plans.sampling);
         if let Some(measures) = plans.model.facets().plans {
-            cost.rendering_flops += measures.measuring_flops(&plans.metric);
+            cost.rendering_flops += measures.measuring_flops(&plans.metric)
+                - measures.spared_flops(&plans.metric, plans.sampling);
         }
         let mpc = Mpc::new(plans.model, plans.search, plans.budget, plans.replan)
             .minimising(plans.metric)

@@ -5,6 +5,7 @@
 use super::goal::Metric;
 use super::{
     Actions, Cancel, Context, Frame, Frames, Goal, Latent, MaskedClip, ModelError, Rollouts,
+    Sampling,
 };
 
 /// The abilities of one model: each is there or not.
@@ -112,6 +113,13 @@ pub trait Plans: Send + Sync {
             Metric::Learned(learned) => learned.flops(),
             _ => 0.0,
         }
+    }
+
+    /// Floating-point operations of one imagined step's picture that a metric does without: whoever compares
+    /// latents draws none.
+    fn spared_flops(&self, metric: &Metric, sampling: Sampling) -> f64 {
+        let _every_picture_is_looked_at = (metric, sampling);
+        0.0
     }
 
     /// What a search that a person waits for may imagine.

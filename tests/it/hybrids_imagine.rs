@@ -101,6 +101,16 @@ fn its_plans_are_lewms_and_pay_for_no_picture() {
         (2.0..4.0).contains(&more),
         "four evaluations cost {more} times one"
     );
+    // What a plan is said to cost: no picture where latents are compared, all of it where pictures are.
+    let plans = hybrid.facets().plans.unwrap();
+    for (metric, spared) in [
+        (Metric::of_pictures(Camp::Hybrid), own.rendering_flops),
+        (Metric::Own, own.rendering_flops),
+        (Metric::Colours, 0.0),
+    ] {
+        let found = plans.spared_flops(&metric, Sampling::default());
+        assert_eq!(found, spared, "{}", metric.id());
+    }
     let one = |model: &dyn Surprise| {
         let step = Actions {
             n: 1,

@@ -367,6 +367,17 @@ impl<S: Sampler> WorldModel for GenerativeWorld<S> {
     }
 }
 
+impl<S: Sampler> GenerativeWorld<S> {
+    /// Whether a metric compares what is imagined before it is drawn.
+    fn compares_latents(&self, metric: &Metric) -> bool {
+        match metric {
+            Metric::Own => self.sampler.plans_in_latents(),
+            Metric::Latents => true,
+            _ => false,
+        }
+    }
+}
+
 impl<S: Sampler> Plans for GenerativeWorld<S> {
     fn distance(
         &self,
@@ -376,12 +387,18 @@ impl<S: Sampler> Plans for GenerativeWorld<S> {
     ) -> Result<Vec<f32>, ModelError> {
         let imagined = rollouts.get::<ImaginedFrames>(&self.card.name)?;
         self.inputs().check("goal", &goal.frame)?;
-        let is_own = matches!(metric, Metric::Own) && self.sampler.plans_in_latents();
-        if is_own || matches!(metric, Metric::Latents) {
+        if self.compares_latents(metric) {
             return self.sampler.errors(&imagined.frames, &goal.frame);
         }
         let usual = &self.sampler.layout().hue_motion;
         metric.of_frames(&self.draw(imagined)?, goal, usual)
+    }
+
+    fn spared_flops(&self, metric: &Metric, _: Sampling) -> f64 {
+        match self.compares_latents(metric) {
+            true => 2.0 * self.sampler.work().picture,
+            false => 0.0,
+        }
     }
 
     fn effort(&self) -> Effort {

@@ -254,6 +254,13 @@ impl Plans for DrawnLewm {
         }
     }
 
+    fn spared_flops(&self, metric: &Metric, sampling: Sampling) -> f64 {
+        match metric {
+            Metric::Own | Metric::Latents => self.cost(sampling).rendering_flops,
+            _ => 0.0,
+        }
+    }
+
     fn effort(&self) -> Effort {
         self.lewm.effort()
     }
