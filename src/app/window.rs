@@ -103,7 +103,7 @@ pub(super) fn let_workers_wake(events: Option<Res<EventLoopProxyWrapper>>) {
 /// Frames are drawn while something moves; while nothing changes, only now and then.
 /// Without a graphics card every frame takes a core away from the models: fewer of them.
 pub(super) fn pace(
-    view: Res<View3d>,
+    mut view: ResMut<View3d>,
     session: NonSend<AppSession>,
     time: Res<Time<Real>>,
     errand: Res<Errand>,
@@ -113,10 +113,12 @@ pub(super) fn pace(
     const WARM_S: f32 = 4.0;
     /// A frame takes a software renderer up to a tenth of a second of two cores.
     const REST: Duration = Duration::from_secs(8);
-    /// So long after the start the first films may take the processor from a software renderer.
+    /// So long after the start the first films may take the processor from what draws, and come before reality
+    /// in 3-D.
     const FILMS_S: f32 = 5.0;
     let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
     let first = !session.session.state.has_first_films() && time.elapsed_secs() < FILMS_S;
+    view.let_films_first(first);
     let period = match (moves || time.elapsed_secs() < WARM_S, view.is_software()) {
         (true, true) if first => Duration::from_millis(100),
         (true, true) => Duration::from_millis(50),

@@ -21,7 +21,7 @@ use self::kit::Kit;
 pub use self::lens::Lens;
 pub use self::stands::{OfScene, SoftSurface, Stands};
 use super::command::Command;
-use super::{AppSession, convert};
+use super::convert;
 use crate::scene::{Colour, Kind, Scene};
 use crate::sim::BodyState;
 
@@ -32,8 +32,6 @@ const SOFTWARE_HZ: f32 = 12.0;
 const SOFTWARE_SHARE: f32 = 0.6;
 /// So long after a scene was built its pipelines may still be compiling, seconds.
 const LATE_S: f32 = 20.0;
-/// So long after the start the picture waits for the models' first films, seconds.
-const FILMS_S: f32 = 5.0;
 /// What the meshes were built for: the scene's version, the theme, and size (bits) and colour of each body.
 type Built = (u64, bool, Vec<(u32, Colour)>);
 
@@ -63,6 +61,8 @@ pub struct View3d {
     newest_at: f32,
     /// Whether everything in the picture can be drawn.
     is_there: bool,
+    /// Whether the models' first films come before it.
+    films_first: bool,
 }
 
 /// The camera of the picture.
@@ -184,6 +184,7 @@ pub fn setup(
         newest: 0,
         newest_at: 0.0,
         is_there: false,
+        films_first: true,
     });
 }
 
@@ -210,6 +211,11 @@ impl View3d {
     /// Everything in the picture can be drawn from now on.
     pub fn has_come(&mut self) {
         self.is_there = true;
+    }
+
+    /// Whether the picture is to wait for the models' first films.
+    pub fn let_films_first(&mut self, wait: bool) {
+        self.films_first = wait;
     }
 
     /// Whether something has moved that is not drawn yet.
@@ -424,7 +430,6 @@ pub fn form(
 /// Moves the camera, makes the picture fit, and decides whether it is drawn in this frame.
 pub fn look(
     time: Res<Time>,
-    session: NonSend<AppSession>,
     window: Query<&Window, With<PrimaryWindow>>,
     mut view: ResMut<View3d>,
     mut images: ResMut<Assets<Image>>,
@@ -464,8 +469,7 @@ pub fn look(
     // The panels come first, and then the films: this picture's pipelines are compiled once they are there.
     let now = time.elapsed_secs();
     let shown = window.single().map_or(true, |window| window.visible);
-    let has_films = session.session.state.has_first_films() || now > FILMS_S;
-    if view.last_drawn < 0.0 && !(shown && has_films) {
+    if view.last_drawn < 0.0 && (!shown || view.films_first) {
         camera.is_active = false;
         return;
     }
