@@ -88,6 +88,7 @@ fn main() -> anyhow::Result<()> {
                         (n, config.actions * config.action_dim),
                         &device,
                     )?,
+                    belief: None,
                 };
                 let (ms, said) = best(|| Ok(net.forward(&noisy, &level, &window)?))?;
                 keep("noisy", &noisy);

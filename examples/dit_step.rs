@@ -41,6 +41,7 @@ fn main() -> anyhow::Result<()> {
             context: rng.normal((batch, side, side, k * c), &device)?,
             context_levels: Tensor::full(0.05f32, (batch, k), &device)?,
             actions: rng.normal((batch, config.actions * config.action_dim), &device)?,
+            belief: None,
         };
         let (mut least, mut forward) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..STEPS {

@@ -10,7 +10,8 @@ use candle_core::{Device, Tensor, backprop::GradStore};
 use parallax::model::cloning::Cloning;
 use parallax::model::folder;
 use parallax::model::generative::{
-    Autoencoder, Conditions, Denoiser, Dit, Eye, Imagination, Objective, Patches, Window,
+    Autoencoder, Conditions, Denoiser, Dit, Eye, Imagination, LatentDiffusionConfig, Memory,
+    Objective, Patches, Window,
 };
 use parallax::model::hybrid::{DrawnConfig, Painter, TokenDiffusionConfig, TokenEye, conditions};
 use parallax::model::jepa::vjepa::{ActionJepa, ClipBatch, LONG, MapError, Mask, MaskedJepa};
@@ -214,6 +215,7 @@ fn latents<E: Eye>(
         context: rng.normal((2, side, side, channels * c.context), &device)?,
         context_levels: rng.uniform(0., 0.4, (2, c.context), &device)?,
         actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
+        belief: None,
     };
     let (noisy, level) = (
         rng.normal((2, side, side, channels), &device)?,
@@ -336,6 +338,42 @@ fn main() -> anyhow::Result<()> {
             keep(&mut out, "watched", &Tensor::cat(&steps, 0)?);
             keep(&mut out, "ahead", &ahead);
             keep(&mut out, "imagined", &imagined);
+        }
+        Architecture::Remembering(_) => {
+            // It watches six frames; then two candidates are denoised with what it believes of them.
+            let c: LatentDiffusionConfig = folder::network(dir)?;
+            let (eye, net) = (
+                Autoencoder::of(&c, &params)?,
+                Dit::new(&c, params.pp("dynamics"))?,
+            );
+            let memory = Memory::new(&c, &params.pp("belief"))?.context("no belief")?;
+            let latents = Tensor::from_vec(eye.encode(&bytes)?, (n, c.latent_len()), &device)?;
+            let led = rng.uniform(-1., 1., (n, c.action_dim), &device)?;
+            let mut beliefs: Vec<Tensor> = Vec::new();
+            for t in 0..n {
+                let (z, a) = (latents.narrow(0, t, 1)?, led.narrow(0, t, 1)?);
+                beliefs.push(memory.carry(beliefs.last(), &z, &a)?);
+            }
+            let shape = (2, c.side(), c.side(), c.channels());
+            let (context, noisy) = (
+                rng.normal((2, c.side(), c.side(), c.channels() * c.context), &device)?,
+                rng.normal(shape, &device)?,
+            );
+            let level = Tensor::new(&[0.3f32, 1.], &device)?;
+            let window = Window {
+                context,
+                context_levels: rng.uniform(0., 0.4, (2, c.context), &device)?,
+                actions: rng.uniform(-1., 1., (2, c.actions * c.action_dim), &device)?,
+                belief: Some(Tensor::cat(&beliefs[n - 2..], 0)?),
+            };
+            keep(&mut out, "led", &led);
+            keep(&mut out, "watched", &Tensor::cat(&beliefs, 0)?);
+            keep(&mut out, "noisy", &noisy);
+            keep(&mut out, "level", &level);
+            keep(&mut out, "context", &window.context);
+            keep(&mut out, "levels", &window.context_levels);
+            keep(&mut out, "acted", &window.actions);
+            keep(&mut out, "said", &net.forward(&noisy, &level, &window)?);
         }
         Architecture::VjepaAc(recipe) => {
             let c = &recipe.model;

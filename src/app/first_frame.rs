@@ -1,9 +1,9 @@
-//! The window is shown once there is something to see. Its pipelines compile in the background; until they are
-//! done, a window on the screen would hold whatever lies in the memory of the graphics driver.
+//! The window is shown once there is something to see. Its pipelines compile in the background; until they
+//! are done, a window on the screen would hold whatever lies in the memory of the graphics driver.
 //!
-//! What draws the panels comes first, and needs two pipelines; bevy's plugins ask for some thirty more, which
-//! nobody waits for. Those of reality in 3-D are asked for once the window is shown and the first films are there;
-//! until then reality's film is what the eye sees.
+//! What draws the panels comes first, and needs two pipelines; bevy's plugins ask for some thirty more,
+//! which nobody waits for. Those of reality in 3-D are asked for once the window is shown and the first
+//! films are there; until then reality's film is what the eye sees.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

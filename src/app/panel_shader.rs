@@ -1,5 +1,5 @@
-//! The shader of the panels. Where a processor draws the window, it takes less than half the time of the one that
-//! bevy_egui brings.
+//! The shader of the panels. Where a processor draws the window, it takes less than half the time of the
+//! one that bevy_egui brings.
 
 use bevy::asset::load_internal_asset;
 use bevy::prelude::*;

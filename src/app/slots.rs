@@ -8,8 +8,8 @@ pub const SLOTS: usize = 2;
 
 impl State {
     /// Models of the scene, with their indices: latents first, then pixels, then what is broken; of each
-    /// kind those of the fewest scenes first, for they know this one best, hybrids after those of one camp, and
-    /// the smallest first, for they answer soonest.
+    /// kind those of the fewest scenes first, for they know this one best, hybrids after those of one
+    /// camp, and the smallest first, for they answer soonest.
     pub fn scene_models(&self) -> impl Iterator<Item = (usize, &Pane)> {
         let name = self.scene.as_ref().map_or("", |s| s.name.as_str());
         let mut panes: Vec<(usize, &Pane)> = self

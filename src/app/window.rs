@@ -113,8 +113,8 @@ pub(super) fn pace(
     const WARM_S: f32 = 4.0;
     /// A frame takes a software renderer up to a tenth of a second of two cores.
     const REST: Duration = Duration::from_secs(8);
-    /// So long after the start the first films may take the processor from what draws, and come before reality
-    /// in 3-D.
+    /// So long after the start the first films may take the processor from what draws, and come before
+    /// reality in 3-D.
     const FILMS_S: f32 = 5.0;
     let moves = session.is_busy() || errand.is_under_way() || view.is_dirty();
     let first = !session.session.state.has_first_films() && time.elapsed_secs() < FILMS_S;

@@ -1,6 +1,8 @@
 //! Survival behind a screen: whether what is hidden goes on being where it has to come out again. A model
-//! sees an episode up to the last picture of a body, imagines as long as reality hides it, and its probes say
-//! where the body is at the moment at which it is seen again.
+//! sees an episode up to the last picture of a body, imagines as long as reality hides it, and its probes
+//! say where the body is at the moment at which it is seen again. A model that draws pictures is looked at
+//! instead, as soon as reality shows half of the body: the place of what has its colour is compared with
+//! reality's.
 
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use super::control::EvalError;
 use super::rollout::CONTEXT;
 use crate::camera::Eye;
 use crate::episode::{Episode, EpisodeError, record};
+use crate::judge::{Blob, Judge, Tracker};
 use crate::model::{Actions, Cancel, Context, Sampling, WorldModel, require};
 use crate::scene::{Kind, Scene};
 use crate::sim::CONTROL_HZ;
@@ -21,6 +24,8 @@ use crate::task::TaskError;
 pub const LONGEST: usize = 24;
 /// Observations of one point of the curve.
 const BIN: usize = 4;
+/// A picture shows a body if so much of what reality shows of it is there.
+const LEAST_SHOWN: f32 = 0.25;
 
 /// One hidden body: how long, and how far from its true place each contestant has it when it is seen again.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,8 +34,8 @@ pub struct Hidden {
     pub frames: usize,
     /// Radius of a ball that holds it, metres.
     pub radius_m: f32,
-    /// Of the model's probes, metres on the floor plan.
-    pub model_m: f32,
+    /// Of the model's probes or pictures, metres on the floor plan; none if no picture shows it.
+    pub model_m: Option<f32>,
     /// Of the place where it was seen last, metres.
     pub stays_m: f32,
     /// Of the place to which its true velocity would have taken it from there, metres.
@@ -51,7 +56,7 @@ pub struct Point {
     /// The same if they go on with the velocity that they truly had there: not a floor, for nobody is shown
     /// it, but what uniform motion would be worth.
     pub coasts: Option<Rate>,
-    /// Distance of the model's places from the true ones, cm.
+    /// Distance of the model's places from the true ones, cm, of the bodies that it has at all.
     pub off_cm: Option<Spread>,
 }
 
@@ -73,20 +78,19 @@ pub struct SurvivalResult {
 impl Point {
     /// Of hidden bodies, all of which were hidden for `hidden` observations, from and to.
     pub fn of(hidden: [usize; 2], bodies: &[Hidden]) -> Self {
-        let rate = |off: fn(&Hidden) -> f32| {
-            let found = bodies.iter().filter(|b| off(b) <= b.radius_m).count();
+        let rate = |off: fn(&Hidden) -> Option<f32>| {
+            let is_found = |b: &&Hidden| off(b).is_some_and(|m| m <= b.radius_m);
+            let found = bodies.iter().filter(is_found).count();
             Rate::wilson(found, bodies.len())
         };
-        let off: Vec<f64> = bodies
-            .iter()
-            .map(|b| 100.0 * f64::from(b.model_m))
-            .collect();
+        let off = bodies.iter().filter_map(|b| b.model_m);
+        let off: Vec<f64> = off.map(|m| 100.0 * f64::from(m)).collect();
         Self {
             hidden,
             bodies: bodies.len(),
             survival: rate(|b| b.model_m),
-            stays: rate(|b| b.stays_m),
-            coasts: rate(|b| b.coasts_m),
+            stays: rate(|b| Some(b.stays_m)),
+            coasts: rate(|b| Some(b.coasts_m)),
             off_cm: Spread::of(&off),
         }
     }
@@ -134,8 +138,8 @@ pub fn spans(scene: &Scene, episode: &Episode, pixels: usize) -> Vec<(usize, usi
 /// Measures a model on seeds `seed..seed + episodes`, which take turns with `paces`.
 ///
 /// # Errors
-/// [`EvalError`] of the first episode that fails; a model without probes, or one that imagines several
-/// control steps at once, is refused.
+/// [`EvalError`] of the first episode that fails; a model with neither probes nor pictures, or one that
+/// imagines several control steps at once, is refused.
 pub fn run(
     scene: &Arc<Scene>,
     model: &dyn WorldModel,
@@ -144,16 +148,19 @@ pub fn run(
     progress: impl Fn() + Sync,
 ) -> Result<SurvivalResult, EvalError> {
     let lack = "does not say where bodies are, so nobody knows whether they survive";
-    require(model, model.facets().readouts, lack)?;
+    let can = model.facets();
+    let says = can.readouts.map(|_| ()).or(can.pixels.map(|_| ()));
+    require(model, says, lack)?;
     let one_step = (model.shape().frameskip == 1).then_some(());
     require(model, one_step, "imagines several control steps at once")?;
     let scenes: Vec<Arc<Scene>> = paces.iter().map(|&p| Arc::new(paced(scene, p))).collect();
     let eye = Eye::standard(scene).map_err(|e| TaskError::Episode(e.into()))?;
+    let judge = Judge::new(scene);
     let found: Vec<Vec<Hidden>> = (seed..seed + episodes)
         .into_par_iter()
         .map(|s| {
             let scene = &scenes[(s - seed) as usize % scenes.len().max(1)];
-            let found = episode(scene, &eye, model, s);
+            let found = episode(scene, (&eye, judge.tracker()), model, s);
             progress();
             found
         })
@@ -177,7 +184,7 @@ pub fn run(
 /// The hidden bodies of one episode.
 fn episode(
     scene: &Arc<Scene>,
-    eye: &Eye,
+    (eye, tracker): (&Eye, &Tracker),
     model: &dyn WorldModel,
     seed: u64,
 ) -> Result<Vec<Hidden>, EvalError> {
@@ -192,28 +199,63 @@ fn episode(
         let first = (last + 1).saturating_sub(most);
         let actions = (first..last).map(action).collect();
         let context = Context::new(size, (first..=last).map(frame), actions);
-        let taken: Vec<Vec<f32>> = (last..back).map(action).collect();
+        let blob = |pixels: &[u8]| {
+            let own = tracker.bodies.iter().position(|&b| b == body)?;
+            Some(tracker.blobs(size, pixels).swap_remove(own))
+        };
+        let shows = |t: usize| blob(&frame(t)).map_or(0.0, |b| b.area);
+        let is_drawn = model.facets().readouts.is_none();
+        let at = match is_drawn {
+            false => back,
+            true => {
+                let most = (0..=last).map(shows).fold(0.0, f32::max);
+                let frames = episode.frames.len() / (3 * size * size);
+                let half = (back..frames).find(|&t| 2.0 * shows(t) >= most);
+                match half.filter(|&t| most > 0.0 && t < back + LONGEST) {
+                    Some(t) => t,
+                    None => continue, // it goes again before half of it was seen
+                }
+            }
+        };
+        let taken: Vec<Vec<f32>> = (last..at).map(action).collect();
         let latent = model.observe(&context)?;
         let (sampling, cancel) = (Sampling::default(), Cancel::new());
         let imagined = model.imagine(&latent, &Actions::one(&taken, dim), sampling, &cancel)?;
-        let Some(states) = model.facets().states(&imagined)? else {
-            continue;
-        };
-        let name = &scene.bodies[body].name;
-        let Some(read) = states.bodies.iter().position(|b| b == name) else {
-            continue;
-        };
-        let [x, z, _] = states.at(0, back - last - 1)[read];
         let (before, truth) = (
             &episode.states[last * bodies + body],
             &episode.states[back * bodies + body],
         );
+        let model_m = if is_drawn {
+            let Some(frames) = model.facets().frames(&imagined)? else {
+                continue;
+            };
+            let height = episode.states[at * bodies + body].position[1];
+            let shown = eye.for_seed(seed);
+            let place = |b: Blob| shown.unproject(b.centroid, height);
+            let real = blob(&frame(at));
+            let least = LEAST_SHOWN * real.as_ref().map_or(0.0, |b| b.area);
+            let drawn = blob(frames.at(0, at - last - 1)).filter(|b| b.area > least);
+            match (real.and_then(place), drawn.and_then(place)) {
+                (Some([x, _, z]), Some([u, _, w])) => Some((x - u).hypot(z - w)),
+                _ => None,
+            }
+        } else {
+            let Some(states) = model.facets().states(&imagined)? else {
+                continue;
+            };
+            let name = &scene.bodies[body].name;
+            let Some(read) = states.bodies.iter().position(|b| b == name) else {
+                continue;
+            };
+            let [x, z, _] = states.at(0, back - last - 1)[read];
+            Some(truth.planar_distance([x, z]))
+        };
         let seconds = (back - last) as f32 / CONTROL_HZ as f32;
         let ([x0, _, z0], [vx, _, vz]) = (before.position, before.velocity);
         found.push(Hidden {
             frames: back - last - 1,
             radius_m: scene.bodies[body].shape.bounding_radius(),
-            model_m: truth.planar_distance([x, z]),
+            model_m,
             stays_m: truth.planar_distance([x0, z0]),
             coasts_m: truth.planar_distance([x0 + seconds * vx, z0 + seconds * vz]),
         });

@@ -1,14 +1,16 @@
 //! What a world model is, and the two camps that implement it.
 //!
 //! Read `terms.rs` first, the words (context, latent, rollout, goal), then `world_model.rs`, the trait,
-//! then `facets.rs`: what a model may be able to do besides. `goal/` measures how far an imagined moment is
-//! from a goal picture. `card.rs` is the metadata of a shipped model, `folder.rs` names the files beside
-//! it, `architecture.rs` the one table of what can be trained and loaded, and `registry.rs` fills itself
-//! from `models/`. The camps know neither the table nor each other; whoever uses a model knows only the
-//! trait. `policy.rs` and `cloning.rs` are the baseline that acts without imagining. `fingerprint.rs` asks
-//! every model one question, and its card holds the answers.
+//! then `facets.rs`: what a model may be able to do besides. `belief.rs` sizes what either camp may carry.
+//! `goal/` measures how far an imagined moment is from a goal picture. `card.rs` is the metadata of a
+//! shipped model, `folder.rs` names the files beside it, `architecture.rs` the one table of what can be
+//! trained and loaded, and `registry.rs` fills itself from `models/`. The camps know neither the table nor
+//! each other; whoever uses a model knows only the trait. `policy.rs` and `cloning.rs` are the baseline
+//! that acts without imagining. `fingerprint.rs` asks every model one question, and its card holds the
+//! answers.
 
 pub mod architecture;
+pub mod belief;
 mod cancel;
 pub mod card;
 pub mod cloning;

@@ -12,6 +12,7 @@ use super::recipes::keyframes::KeyframesRecipe;
 use super::recipes::latent::LatentRecipe;
 use super::recipes::lewm::LewmRecipe;
 use super::recipes::pixel::DiffusionRecipe;
+use super::recipes::remembering::RememberingRecipe;
 use super::recipes::tokens::TokenRecipe;
 use super::recipes::vjepa::VjepaRecipe;
 use crate::system::files;
@@ -58,6 +59,8 @@ pub enum Architecture {
     LatentDiffusion(LatentRecipe),
     /// A belief beside the latents of a finished LeWM.
     Belief(BeliefRecipe),
+    /// A belief beside the frames of a finished latent diffusion.
+    Remembering(RememberingRecipe),
     /// A diffusion decoder of what a finished LeWM imagines: a hybrid.
     DrawnLewm(DrawnRecipe),
     /// A latent diffusion over a finished V-JEPA's patch tokens: a hybrid.
@@ -83,6 +86,7 @@ impl Architecture {
             Self::PixelDiffusion(_) => "pixel_diffusion",
             Self::LatentDiffusion(_) => "latent_diffusion",
             Self::Belief(_) => "belief_lewm",
+            Self::Remembering(_) => "latent_diffusion",
             Self::DrawnLewm(_) => "drawn_lewm",
             Self::TokenDiffusion(_) => "token_diffusion",
             Self::Keyframes(_) | Self::Jumps(_) | Self::Distance(_) => "lewm",
@@ -103,6 +107,7 @@ impl Architecture {
             Self::PixelDiffusion(recipe) => Box::new(recipe.clone()),
             Self::LatentDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Belief(recipe) => Box::new(recipe.clone()),
+            Self::Remembering(recipe) => Box::new(recipe.clone()),
             Self::DrawnLewm(recipe) => Box::new(recipe.clone()),
             Self::TokenDiffusion(recipe) => Box::new(recipe.clone()),
             Self::Keyframes(recipe) => Box::new(recipe.clone()),

@@ -48,6 +48,7 @@ pub use recipes::jumps::{JumpsPhase, JumpsRecipe};
 pub use recipes::keyframes::{KeyframesPhase, KeyframesRecipe};
 pub use recipes::lewm::{JointPhase, LewmRecipe, PredictorPhase};
 pub use recipes::pace::Pace;
+pub use recipes::remembering::{RememberingRecipe, Spans};
 pub use recipes::vjepa::{ActionPhase, MaskedPhase, VjepaRecipe};
 pub use recipes::{drawn, latent, pixel, tokens};
 pub use schedule::Length;

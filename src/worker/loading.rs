@@ -50,8 +50,8 @@ pub struct LoadFirst {
     pub scene: String,
     /// Models that are looked at from the beginning. Without them, one of each camp is.
     pub named: Vec<String>,
-    /// With it, the rest waits until this channel is closed, for a few seconds at most: what is looked at needs
-    /// the processor.
+    /// With it, the rest waits until this channel is closed, for a few seconds at most: what is looked at
+    /// needs the processor.
     pub rest: Option<Receiver<()>>,
 }
 

@@ -1,13 +1,13 @@
 //! Threads and channels: imagination, planning, judging and reality itself, behind one protocol; no model
 //! code.
 //!
-//! Every long job is an order with a ticket, put on a [`Desk`]; a newer order of its kind cancels the older
-//! one between model steps. Channels are bounded, a panic becomes an error in the report and the worker
-//! starts afresh, and each worker measures its own time. Whoever asks never waits: reports are polled. Read
-//! `desk.rs` first, then `reality/mod.rs`, the thread that owns the ground truth (`reality/hands.rs` is
-//! what people do to it); `watching.rs` looks after the scene's file;
-//! `race/` runs several controllers beside each other, each in a world of its own; the others are plain functions behind
-//! a desk.
+//! Every long job is an order with a ticket, put on a [`Desk`]; a newer order of its kind cancels the
+//! older one between model steps. Channels are bounded, a panic becomes an error in the report and the
+//! worker starts afresh, and each worker measures its own time. Whoever asks never waits: reports are
+//! polled. Read `desk.rs` first, then `reality/mod.rs`, the thread that owns the ground truth
+//! (`reality/hands.rs` is what people do to it); `watching.rs` looks after the scene's file; `race/` runs
+//! several controllers beside each other, each in a world of its own; the others are plain functions
+//! behind a desk.
 
 mod deed;
 mod desk;

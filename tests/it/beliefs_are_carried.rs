@@ -5,21 +5,27 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use parallax::camera::Eye;
-use parallax::episode::record;
+use parallax::episode::{Episode, record};
 use parallax::eval::rollout::{CONTEXT, Clip};
 use parallax::eval::survival::{self, Hidden, LONGEST, Point};
-use parallax::model::jepa::{
-    BeliefConfig, BeliefModel, BeliefSizes, GoalCost, LewmConfig, LewmModel,
-};
+use parallax::model::belief::BeliefSizes;
+use parallax::model::facets::Pixels;
+use parallax::model::jepa::{BeliefConfig, BeliefModel, GoalCost, LewmConfig, LewmModel};
 use parallax::model::nn::Params;
 use parallax::model::{
-    Actions, Camp, Cancel, Card, Context, Frame, Goal, Metric, Sampling, WorldModel,
+    Actions, Camp, Cancel, Card, Context, Cost, Facets, Frame, Frames, Goal, Latent, Metric,
+    ModelError, Rollouts, Sampling, Shape, WorldModel,
 };
 use parallax::sim::TUNING_SEED;
 use parallax::train::TrainConfig;
 
+use crate::diffusion_learns::moving_squares;
+use crate::latent_diffusion_learns::{
+    actions as film_actions, imagined as imagined_film, with_and_without_belief,
+};
 use crate::lewm_trains::{experience, small};
 use crate::support::scene;
+use crate::support::stub::{card, shape};
 
 fn config() -> BeliefConfig {
     BeliefConfig {
@@ -132,6 +138,122 @@ fn a_belief_that_corrects_nothing_leaves_the_lewm_as_it_is() {
     assert!(own.parameters > its.parameters && own.dynamics_flops > its.dynamics_flops);
 }
 
+/// A film of which some observations are shown, and the actions between them, which are the same for all.
+fn film(frames: &[usize]) -> Context {
+    let data = moving_squares(1, 12);
+    let shown = frames.iter().map(|&t| data.frame(t).to_vec());
+    let actions = vec![vec![0.3, -0.2]; frames.len() - 1];
+    Context::new(data.size, shown, actions)
+}
+
+#[test]
+fn a_diffusion_with_a_belief_remembers_what_its_context_no_longer_shows() {
+    let sizes = BeliefSizes {
+        width: 12,
+        hidden: 16,
+        context: 6,
+    };
+    let (plain, believer, params) = with_and_without_belief(sizes);
+    let actions = film_actions(2, 4, 2);
+    let of = |model, frames: &[usize]| imagined_film(model, &film(frames), &actions).data;
+    let (one, other) = ([0, 1, 2, 7, 8, 9], [5, 4, 2, 7, 8, 9]);
+    assert_eq!(plain.shape().context_frames, 3);
+    assert_eq!(believer.shape().context_frames, 6);
+    assert_eq!(of(&plain, &one), of(&plain, &other));
+    assert_ne!(of(&believer, &one), of(&believer, &other));
+    // It looks no further back than it says.
+    let older = [11, 10, 0, 1, 2, 7, 8, 9];
+    assert_eq!(of(&believer, &one), of(&believer, &older));
+    // One candidate among many is imagined as it is alone.
+    let alone = film_actions(1, 4, 2);
+    let first = imagined_film(&believer, &film(&one), &alone).data;
+    assert_eq!(of(&believer, &one)[..first.len()], first[..]);
+    // Carrying it on costs something, for every imagined frame.
+    let cost = |m: &dyn WorldModel| m.cost(Sampling::default());
+    assert!(cost(&believer).dynamics_flops > cost(&plain).dynamics_flops);
+    // A belief that says nothing leaves the diffusion as it is.
+    for (_, var) in params.pp("dynamics.belief").vars() {
+        var.set(&var.zeros_like().unwrap()).unwrap();
+    }
+    assert_eq!(of(&believer, &one), of(&plain, &one));
+}
+
+/// Draws what comes, or the last picture again and again.
+struct Draws {
+    card: Card,
+    episodes: Vec<Episode>,
+    knows: bool,
+}
+
+impl WorldModel for Draws {
+    fn card(&self) -> &Card {
+        &self.card
+    }
+    fn shape(&self) -> Shape {
+        shape(1000, 1)
+    }
+    fn observe(&self, context: &Context) -> Result<Latent, ModelError> {
+        let first = &context.frames[0].data;
+        let own = |e: &Episode| e.frames.starts_with(first);
+        let episode = self.episodes.iter().position(own).unwrap();
+        Ok(Latent::new((episode, context.frames.len() - 1)))
+    }
+    fn imagine(
+        &self,
+        latent: &Latent,
+        actions: &Actions,
+        _: Sampling,
+        _: &Cancel,
+    ) -> Result<Rollouts, ModelError> {
+        let (episode, last) = *latent.get::<(usize, usize)>("draws")?;
+        Ok(Rollouts::new((episode, last, actions.steps)))
+    }
+    fn cost(&self, _: Sampling) -> Cost {
+        Cost::default()
+    }
+    fn facets(&self) -> Facets<'_> {
+        Facets {
+            pixels: Some(self),
+            ..Facets::default()
+        }
+    }
+}
+
+impl Pixels for Draws {
+    fn frames(&self, rollouts: &Rollouts) -> Result<Frames, ModelError> {
+        let (episode, last, steps) = *rollouts.get::<(usize, usize, usize)>("draws")?;
+        let frame = 3 * 64 * 64;
+        let shown = (1..=steps).flat_map(|t| {
+            let t = last + if self.knows { t } else { 0 };
+            self.episodes[episode].frames[t * frame..(t + 1) * frame].to_vec()
+        });
+        Ok(Frames::sequence(64, shown.collect()))
+    }
+}
+
+#[test]
+fn whoever_draws_is_looked_at_where_half_of_the_body_shows_again() {
+    let scene = scene("occluder");
+    let eye = Eye::standard(&scene).unwrap();
+    let seeds = TUNING_SEED..TUNING_SEED + 4;
+    let survived = |knows| {
+        let model = Draws {
+            card: card("draws"),
+            episodes: (seeds.clone())
+                .map(|s| record(&scene, &eye, s).unwrap())
+                .collect(),
+            knows,
+        };
+        survival::run(&scene, &model, (seeds.start, 4), &[1.0], || ()).unwrap()
+    };
+    let (knows, repeats) = (survived(true), survived(false));
+    assert!(knows.all.bodies >= 2, "{} bodies", knows.all.bodies);
+    assert_eq!(knows.all.survival.unwrap().rate, 1.0);
+    assert!(knows.all.off_cm.unwrap().median < 1e-3);
+    assert_eq!(repeats.all.bodies, knows.all.bodies);
+    assert_eq!(repeats.all.survival.unwrap().rate, 0.0);
+}
+
 #[test]
 fn as_many_observations_are_handed_over_as_there_are() {
     let scene = scene("occluder");
@@ -158,17 +280,17 @@ fn hidden_bodies_are_counted_within_their_radius() {
         coasts_m: 0.0,
     };
     let bodies = [
-        body(3, 0.05, 0.4),
-        body(3, 0.1, 0.09),
-        body(4, 0.11, 0.4),
-        body(4, f32::NAN, 0.4),
+        body(3, Some(0.05), 0.4),
+        body(3, Some(0.1), 0.09),
+        body(3, Some(0.11), 0.4),
+        body(4, None, 0.4),
     ];
     let point = Point::of([1, 4], &bodies);
     assert_eq!(point.bodies, 4);
     assert_eq!(
         point.survival.unwrap().rate,
         0.5,
-        "a place that is no number is lost"
+        "a body that no picture shows is lost"
     );
     assert_eq!(point.stays.unwrap().rate, 0.25);
     assert_eq!(point.coasts.unwrap().rate, 1.0);

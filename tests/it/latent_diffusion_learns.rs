@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, Var};
 use parallax::episode::Dataset;
+use parallax::model::belief::BeliefSizes;
 use parallax::model::facets::{Latents, Pixels, Plans, Surprise};
 use parallax::model::generative::{
     Autoencoder, AutoencoderConfig, Eye, Imagination, LatentDiffusion, LatentDiffusionConfig,
@@ -109,6 +110,21 @@ fn awake(config: &LatentDiffusionConfig) -> LatentDiffusion {
     let model = LatentDiffusion::new(card, config, &params).unwrap();
     wake(&params);
     model
+}
+
+/// Two models of the same variables, the second of which reads a belief.
+pub fn with_and_without_belief(belief: BeliefSizes) -> (LatentDiffusion, LatentDiffusion, Params) {
+    let believing = LatentDiffusionConfig {
+        belief: Some(belief),
+        ..small()
+    };
+    let params = Params::fresh(1, &Device::Cpu);
+    let model = |config: &LatentDiffusionConfig| {
+        LatentDiffusion::new(crate::diffusion_imagines::card(), config, &params).unwrap()
+    };
+    model(&believing);
+    wake(&params);
+    (model(&small()), model(&believing), params)
 }
 
 /// A small model whose zero-initialised branches speak too.
@@ -228,7 +244,7 @@ fn context(data: &Dataset, frames: usize) -> Context {
     )
 }
 
-fn actions(n: usize, steps: usize, dim: usize) -> Actions {
+pub fn actions(n: usize, steps: usize, dim: usize) -> Actions {
     Actions {
         n,
         steps,
@@ -239,7 +255,7 @@ fn actions(n: usize, steps: usize, dim: usize) -> Actions {
     }
 }
 
-fn imagined(model: &LatentDiffusion, context: &Context, actions: &Actions) -> Frames {
+pub fn imagined(model: &LatentDiffusion, context: &Context, actions: &Actions) -> Frames {
     sampled(model, context, actions, Sampling::default())
 }
 
@@ -327,6 +343,7 @@ fn every_frames_noise_level_reaches_the_network() {
             context: context.clone(),
             context_levels: Tensor::from_vec(levels, (1, k), &device).unwrap(),
             actions: acted.clone(),
+            belief: None,
         };
         let level = Tensor::full(level, 1, &device).unwrap();
         let out = imagination.network().forward(&noisy, &level, &window);

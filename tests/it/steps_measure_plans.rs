@@ -1,5 +1,5 @@
-//! A planner measures plans by the steps that they still need where a model learned them, and says so where it
-//! did not.
+//! A planner measures plans by the steps that they still need where a model learned them, and says so
+//! where it did not.
 
 use std::collections::HashMap;
 use std::path::Path;

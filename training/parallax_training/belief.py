@@ -8,32 +8,23 @@ latent.
 import torch
 from torch import nn
 
-from .layers import Linear, Mlp
+from .layers import Gru, Mlp
 from .lewm import Lewm
 
 
-class Belief(nn.Module):
+class Belief(Gru):
     """The carried state `b: [N, B]` and the correction that it makes."""
 
     def __init__(self, latent, actions, width, hidden):
-        super().__init__()
-        self.width = width
-        self.input, self.state = Linear(latent + actions, 3 * width), Linear(width, 3 * width)
+        super().__init__(latent + actions, width)
         self.correct = Mlp(width + latent, hidden, latent)
         # It begins as the LeWM that it corrects.
         for value in self.correct.second.parameters():
             nn.init.zeros_(value)
 
-    def fresh(self, n):
-        """What is believed before the first observation of an episode."""
-        return self.state.weight.new_zeros(n, self.width)
-
     def carry(self, b, z, a):
         """The belief once the action `a: [N, A]` has led to the latent `z: [N, D]`."""
-        r, u, n = self.input(torch.cat([z, a], -1)).chunk(3, -1)
-        s, v, m = self.state(b).chunk(3, -1)
-        r, u = torch.sigmoid(r + s), torch.sigmoid(u + v)
-        return (1 - u) * torch.tanh(n + r * m) + u * b
+        return self.step(b, torch.cat([z, a], -1))
 
     def corrected(self, b, expected):
         """What follows `b`, where the LeWM expects latents `expected: [N, D]`."""

@@ -75,7 +75,7 @@ def train(run, exp):
 
 
 class Known:
-    """All frames' latents, what the LeWM expects after each, which bodies are seen, and where they hide."""
+    """All frames' latents, and what the LeWM expects after each."""
 
     def __init__(self, exp, model):
         self.exp, c = exp, model.c["lewm"]
@@ -91,29 +91,30 @@ class Known:
         self.led = torch.zeros_like(exp.actions)
         self.led[1:] = exp.actions[:-1]
 
-    def hide(self, targets, held, weight):
-        """Events `[E, 4]` (last frame before, first after, first and last of the episode), the weight of
-        every frame, and which of `targets.bodies` are hidden in it."""
-        exp, k = self.exp, len(targets.bodies)
-        heavy = torch.ones(exp.capacity)
-        hidden = torch.zeros(exp.capacity, k)
-        events = []
-        for e in exp.snapshot():
-            for i, body in enumerate(exp.info[e.scene]["bodies"]):
-                if body["kind"] == "Fixed":
+
+def hidden_spans(exp, targets, held, weight):
+    """Events `[E, 4]` (last frame before, first after, first and last of the episode), the weight of every
+    frame, and which of `targets.bodies` are hidden in it."""
+    k = len(targets.bodies)
+    heavy = torch.ones(exp.capacity)
+    hidden = torch.zeros(exp.capacity, k)
+    events = []
+    for e in exp.snapshot():
+        for i, body in enumerate(exp.info[e.scene]["bodies"]):
+            if body["kind"] == "Fixed":
+                continue
+            shown = torch.from_numpy(e.seen[:, i])
+            hidden[e.first : e.first + e.frames, targets.bodies.index(body["name"])] = (~shown).float()
+            times = shown.nonzero().flatten().tolist()
+            for n, (last, back) in enumerate(itertools.pairwise(times)):
+                if back == last + 1:
                     continue
-                shown = torch.from_numpy(e.seen[:, i])
-                hidden[e.first : e.first + e.frames, targets.bodies.index(body["name"])] = (~shown).float()
-                times = shown.nonzero().flatten().tolist()
-                for n, (last, back) in enumerate(itertools.pairwise(times)):
-                    if back == last + 1:
-                        continue
-                    heavy[e.first + back - 1 : e.first + min(back + 4, e.frames)] = weight
-                    if n >= KNOWN and back - last <= 31 and exp.held(e) == held:
-                        end = e.first + e.frames - 1
-                        events.append((e.first + last, e.first + back, e.first, end))
-        to = exp.device
-        return torch.tensor(events, dtype=torch.int64, device=to).reshape(-1, 4), heavy.to(to), hidden.to(to)
+                heavy[e.first + back - 1 : e.first + min(back + 4, e.frames)] = weight
+                if n >= KNOWN and back - last <= 31 and exp.held(e) == held:
+                    end = e.first + e.frames - 1
+                    events.append((e.first + last, e.first + back, e.first, end))
+    to = exp.device
+    return torch.tensor(events, dtype=torch.int64, device=to).reshape(-1, 4), heavy.to(to), hidden.to(to)
 
 
 class Windows:
@@ -152,7 +153,7 @@ def believe(run, exp, model, head, known, targets):
     """The one phase: the belief, and the probe of single latents."""
     c, t = model.c, run.recipe.body["training"]
     history = c["lewm"]["history"]
-    events, heavy, hidden = known.hide(targets, False, t["reappearance_weight"])
+    events, heavy, hidden = hidden_spans(exp, targets, False, t["reappearance_weight"])
     run.say(f"{len(events)} bodies are hidden and seen again")
     windows = Windows(run, exp, events, t["hidden_share"])
     motion = (known.z[1:] - known.z[:-1]).square().mean().clamp(min=1e-6)
@@ -256,7 +257,7 @@ class Pool:
     @torch.no_grad()
     def __init__(self, run, exp, model, known, targets):
         t, history = run.recipe.body["training"], model.c["lewm"]["history"]
-        events, _, hidden = known.hide(targets, False, t["reappearance_weight"])
+        events, _, hidden = hidden_spans(exp, targets, False, t["reappearance_weight"])
         self.hidden = hidden
         windows = Windows(run, exp, events, t["hidden_share"])
         back = torch.arange(1 - history, 1, device=exp.device)

@@ -10,6 +10,7 @@ from pathlib import Path
 # Of recipes that go on from another kind of model: the field that names its folder, and their own sizes.
 HYBRIDS = {
     "Belief": ("lewm", "belief"),
+    "Remembering": ("diffusion", "belief"),
     "DrawnLewm": ("lewm", "denoiser"),
     "TokenDiffusion": ("jepa", "diffusion"),
     "Keyframes": ("lewm", "keyframes"),
@@ -63,12 +64,18 @@ class Recipe:
 
             finished, own = HYBRIDS[self.kind]
             folder = start.folder_of(self.body[finished], f"{self.path}: {finished}")
-            self.network = {finished: ron.read(folder / "model.ron"), own: self.body[own]}
+            network = ron.read(folder / "model.ron")
+            if self.kind == "Remembering":  # one network, with a belief in it
+                self.network = {**network, own: ron.Some(self.body[own])}
+            else:
+                self.network = {finished: network, own: self.body[own]}
         return self.network
 
     @property
     def action_dim(self):
         """Components of an action that the experience is padded to."""
+        if self.kind == "Remembering":
+            return self.model["action_dim"]
         part = "diffusion" if self.kind == "TokenDiffusion" else HYBRIDS.get(self.kind, (None,))[0]
         return (self.model[part] if part else self.model)["action_dim"]
 

@@ -8,6 +8,8 @@ import tarfile
 import torch
 from safetensors.torch import load_file, save_file
 
+from . import ron
+
 FILES = ("card.ron", "model.ron", "train.ron", "model.safetensors", "curve.jsonl")
 READOUTS = ("readouts.json", "readouts.safetensors")
 # What is trained on a finished model and lies beside its weights: the card names it by its file's name.
@@ -30,6 +32,8 @@ def quoted(text):
 
 def network(value, indent=0):
     """A network's settings in RON: the names of variants without quotes, rows of numbers in parentheses."""
+    if isinstance(value, ron.Some):
+        return f"Some({network(dict(value), indent)})"
     if isinstance(value, dict):
         inner = "    " * (indent + 1)
         fields = "".join(f"{inner}{k}: {network(v, indent + 1)},\n" for k, v in value.items())

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .layers import Attention, Conv, FilmBlock, Linear, Mlp, Waves
+from .layers import Attention, Conv, FilmBlock, Gru, Linear, Mlp, Waves
 
 LEVEL_FEATURES, GROUPS = 32, 8
 
@@ -159,13 +159,18 @@ class Dit(nn.Module):
         )
         self.out_condition, self.out = Linear(embed, 2 * width, True), Linear(width, token, True)
         self.straight = Linear(embed, 4 * channels, True)
+        # It begins as the dynamics that it is trained beside.
+        believes = c.get("belief")
+        self.belief = Linear(believes["width"], embed, True) if believes else None
 
-    def forward(self, noisy, level, context, levels, actions):
+    def forward(self, noisy, level, context, levels, actions, belief=None):
         """The clean latent in `noisy: [B, S, S, C]` at `level: [B]`, from the noised context `[B, S, S,
-        K·C]`, its levels `[B, K]`, and actions."""
+        K·C]`, its levels `[B, K]`, actions, and of a network with a belief that belief `[B, W]`."""
         b, _, _, c = noisy.shape
         features = self.level_features(torch.cat([level[:, None], levels], 1).flatten()).reshape(b, -1)
         condition = self.embed_second(F.silu(self.embed_first(torch.cat([features, actions], 1))))
+        if self.belief is not None:
+            condition = condition + self.belief(belief)
         active = F.silu(condition)
         n = self.side
         x = self.input(self.tokens(torch.cat([noisy, context], 3))) + self.position
@@ -193,16 +198,37 @@ class Dit(nn.Module):
         x = x.reshape(len(x), n, n, m, m, -1).permute(0, 1, 3, 2, 4, 5)
         return x.reshape(len(x), n * m, n * m, -1)
 
-    def sample(self, start, context, levels, actions, evaluations=2):
+    def sample(self, start, context, levels, actions, evaluations=2, belief=None):
         """The clean latent that is imagined from `start`, standard normal. A regression twin is asked once,
         with nothing to start from."""
         x, evaluations = (torch.zeros_like(start), 1) if self.twin else (start, evaluations)
         for i in range(evaluations):
             level = (evaluations - i) / evaluations
-            clean = self(x, torch.full((len(x),), level, device=x.device), context, levels, actions)
+            at = torch.full((len(x),), level, device=x.device)
+            clean = self(x, at, context, levels, actions, belief)
             keep = (evaluations - i - 1) / (evaluations - i)
             x = x * keep + clean * (1 - keep)
         return x
+
+
+class Memory(Gru):
+    """The belief beside a latent diffusion's frames of context, as `src/model/generative/latent/memory.rs`."""
+
+    def __init__(self, c):
+        own, channels = c["belief"], c["autoencoder"]["channels"]
+        side = c["size"] // c["autoencoder"]["patch"] // 2
+        super().__init__(own["hidden"] + c["action_dim"], own["width"])
+        self.see = Linear(side * side * channels, own["hidden"])
+
+    def watch(self, z, led, b=None):
+        """Beliefs `[N, T, B]` along latents `z: [N, T, S·S·C]`, of which `led: [N, T, A]` says the action
+        that led to each, after the belief `b: [N, B]` or none."""
+        x = torch.cat([F.silu(self.see(z)), led], -1)
+        b, beliefs = self.fresh(len(z)) if b is None else b, []
+        for t in range(z.shape[1]):
+            b = self.step(b, x[:, t])
+            beliefs.append(b)
+        return torch.stack(beliefs, 1)
 
 
 def dynamics_loss(net, context, stages, own):

@@ -71,6 +71,26 @@ class BatchNorm(nn.Module):
         return x * self.weight + self.bias if self.affine else x
 
 
+class Gru(nn.Module):
+    """A gated recurrent unit; the reset gate acts after the state's product."""
+
+    def __init__(self, inputs, width):
+        super().__init__()
+        self.width = width
+        self.input, self.state = Linear(inputs, 3 * width), Linear(width, 3 * width)
+
+    def fresh(self, n):
+        """The state before anything came in."""
+        return self.state.weight.new_zeros(n, self.width)
+
+    def step(self, b, x):
+        """The state `[N, B]` that follows `b: [N, B]` once `x: [N, ..]` came in."""
+        r, u, n = self.input(x).chunk(3, -1)
+        s, v, m = self.state(b).chunk(3, -1)
+        r, u = torch.sigmoid(r + s), torch.sigmoid(u + v)
+        return (1 - u) * torch.tanh(n + r * m) + u * b
+
+
 class Attention(nn.Module):
     """Multi-head self-attention with packed projections."""
 

@@ -8,6 +8,10 @@ NAMED = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 WORDS = {"true": True, "false": False, "None": None}
 
 
+class Some(dict):
+    """Named fields that are there where they may be missing: written as `Some((..))`."""
+
+
 def text_of(quoted):
     """The text that a quoted string stands for."""
 

@@ -10,8 +10,9 @@ from test_training import options
 
 from parallax_training import export, ron, train
 from parallax_training.belief import BeliefLewm
-from parallax_training.belief_phases import Known, Windows
+from parallax_training.belief_phases import Windows, hidden_spans
 from parallax_training.experience import Episode
+from parallax_training.latent import Autoencoder, Dit, Memory
 
 SMALL = """(
     name: "small", summary: "a test", seed: 3, data: [".episodes/push", ".episodes/fall"],
@@ -37,6 +38,45 @@ def test_a_belief_is_carried_as_the_program_carries_it(parallax, fixture_of):
         assert torch.allclose(torch.cat([z, b], -1)[0], given["watched"], **CLOSE)
         both = model.roll_out(z[:, -h:].flatten(1), b[:, -1], given["ahead"])
         assert torch.allclose(torch.cat(both, -1), given["imagined"], **CLOSE)
+
+
+def test_a_diffusion_believes_as_the_program_does(parallax, fixture_of):
+    folder = ROOT / "models" / "diffusion-belief"
+    if not (folder / "card.ron").exists():
+        pytest.skip("no models/diffusion-belief")
+    c, given = ron.read(folder / "model.ron"), fixture_of("diffusion-belief")
+    weights = export.load_weights(folder)
+    coder, net, memory = Autoencoder(c), Dit(c), Memory(c)
+    for part, prefix in ((coder, "autoencoder."), (net, "dynamics."), (memory, "belief.")):
+        fill(part, weights, prefix)
+    with torch.no_grad():
+        z = coder.encode(given["frames"].to(torch.uint8))[None]
+        b = memory.watch(z, given["led"][None])[0]
+        assert torch.allclose(b, given["watched"], **CLOSE)
+        window = (given[k] for k in ("noisy", "level", "context", "levels", "acted"))
+        assert torch.allclose(net(*window, b[-2:]), given["said"], **CLOSE)
+
+
+SMALL_DIFFUSION = """(
+    name: "small", summary: "a test", seed: 3, data: [".episodes/push", ".episodes/fall"],
+    validation_share: 0.1,
+    architecture: Remembering((
+        diffusion: "models/latent-diffusion", belief: (width: 16, hidden: 16, context: 20),
+        dynamics: (pace: (length: Steps(3), batch: 4), self_rolled_from: 0.3, self_rolled_steps: 2),
+        spans: (windows: (12, 16), moments: 2),
+    )),
+)"""
+
+
+def test_a_diffusions_belief_is_trained_and_opened(parallax, episodes, tmp_path):
+    home = tmp_path / "home"
+    recipe = home / "models" / "small" / "train.ron"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(SMALL_DIFFUSION)
+    run = train.train(options(parallax, recipe, episodes))
+    assert run.steps["remembering"] == 3
+    said = models_check(parallax, home)
+    assert "small: ok" in said.stdout, said.stdout + said.stderr
 
 
 @pytest.mark.long
@@ -76,9 +116,7 @@ class Targets:
 
 def test_windows_lie_around_what_is_hidden():
     exp = Few()
-    known = Known.__new__(Known)
-    known.exp = exp
-    events, heavy, hidden = known.hide(Targets, False, 6.0)
+    events, heavy, hidden = hidden_spans(exp, Targets, False, 6.0)
     assert events.tolist() == [[11, 17, 0, 39]]
     assert hidden[:, 0].nonzero().flatten().tolist() == [12, 13, 14, 15, 16]
     assert (heavy == 6).nonzero().flatten().tolist() == [16, 17, 18, 19, 20]

@@ -68,7 +68,7 @@ pub(super) struct Inputs<'a> {
     pub model: &'a str,
     /// Side of a frame in pixels.
     pub size: usize,
-    /// Frames of context.
+    /// Frames of context, at most.
     pub context: usize,
     /// Latest actions that are embedded.
     pub actions: usize,
@@ -114,6 +114,16 @@ impl Inputs<'_> {
             actions.push(self.padded(action)?);
         }
         Ok(actions)
+    }
+
+    /// For each of the newest `frames` of a context the action that led to it, padded; zeros for the oldest.
+    pub fn led(&self, context: &Context, frames: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut led = vec![vec![0.0; self.action_dim]];
+        let older = (context.actions.len() + 1).saturating_sub(frames);
+        for action in &context.actions[older..] {
+            led.push(self.padded(action)?);
+        }
+        Ok(led)
     }
 
     /// An action with zeros for the components that its scene lacks, `[dim]`.

@@ -23,7 +23,7 @@ pub use denoiser::Denoiser;
 pub(crate) use input::interleave;
 pub use latent::{
     Autoencoder, AutoencoderConfig, Dit, Eye, Imagination, LatentDecoder, LatentDiffusion,
-    LatentDiffusionConfig, LatentSampler, Window, channel_scale, flow,
+    LatentDiffusionConfig, LatentSampler, Memory, Window, channel_scale, flow,
 };
 pub use objective::Objective;
 pub use patches::Patches;

@@ -63,6 +63,7 @@ impl Sampler for PixelSampler {
             side: config.side(),
             channels: config.channels(),
             context: config.context,
+            watched: config.context,
             actions: config.actions,
             action_dim: config.action_dim,
             nfe: config.nfe,
@@ -160,6 +161,7 @@ impl Sampler for PixelSampler {
             dynamics: all - pixels,
             dynamics_of_picture: pixels,
             picture: 0.0,
+            carry: 0.0,
         }
     }
 }

@@ -24,8 +24,10 @@ pub struct Layout {
     pub side: usize,
     /// Channels of a frame as the network sees it.
     pub channels: usize,
-    /// Frames of context.
+    /// Frames of context that the network looks at.
     pub context: usize,
+    /// Frames that it makes something of, that number or more: older ones live on in a belief.
+    pub watched: usize,
     /// Latest actions that are embedded; the last of them leads to the next frame.
     pub actions: usize,
     /// Components of an action.
@@ -48,6 +50,9 @@ pub struct Moment {
     pub missing: usize,
     /// `[N, actions·dim]`: the latest actions; the last leads to the next frame.
     pub actions: Tensor,
+    /// `[N, B]`: what is believed once the newest frame was seen or imagined, of a sampler that carries a
+    /// belief.
+    pub belief: Option<Tensor>,
     /// Function evaluations to take.
     pub nfe: usize,
 }
@@ -62,6 +67,8 @@ pub struct Work {
     pub dynamics_of_picture: f64,
     /// Of the picture of one imagined frame.
     pub picture: f64,
+    /// Of carrying a belief on by one imagined frame.
+    pub carry: f64,
 }
 
 /// Draws the next frame, in whatever space the model imagines.
@@ -101,6 +108,20 @@ pub trait Sampler: Send + Sync + Sized + 'static {
     /// # Errors
     /// [`ModelError::Cancelled`] between two evaluations once `cancel` is raised.
     fn next(&self, moment: Moment, rng: &mut Rng, cancel: &Cancel) -> Result<Tensor, ModelError>;
+
+    /// What is believed, `[N, B]`, once the actions `[N, dim]` have led to frames `[N, S·S·C]`; nothing of
+    /// a sampler without a belief.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    fn carry(
+        &self,
+        _before: Option<&Tensor>,
+        _frames: &Tensor,
+        _actions: &Tensor,
+    ) -> Result<Option<Tensor>, ModelError> {
+        Ok(None)
+    }
 
     /// What becomes of an imagined frame before the network sees it again.
     fn settle(&self, _imagined: &mut [f32]) {}
@@ -147,6 +168,8 @@ pub struct History {
     pub missing: usize,
     /// All but the newest of the embedded actions, each padded to the model's components.
     pub actions: Vec<Vec<f32>>,
+    /// `[1, B]`: what is believed of all frames that were watched, of a sampler that carries a belief.
+    pub belief: Option<Tensor>,
 }
 
 /// ImaginedFrames frames `[N, T, S·S·C]`, as the network sees them.
@@ -217,7 +240,7 @@ impl<S: Sampler> GenerativeWorld<S> {
         Inputs {
             model: &self.card.name,
             size: layout.size,
-            context: layout.context,
+            context: layout.watched,
             actions: layout.actions,
             action_dim: layout.action_dim,
         }
@@ -226,8 +249,11 @@ impl<S: Sampler> GenerativeWorld<S> {
     fn history(&self, context: &Context) -> Result<History, ModelError> {
         let inputs = self.inputs();
         let known = inputs.frames(context)?;
-        let missing = inputs.context - known.len();
-        let encoded = self.sampler.encode(known)?;
+        let mut encoded = self.sampler.encode(known)?;
+        let belief = self.watch(&encoded, &inputs.led(context, known.len())?)?;
+        let most = self.sampler.layout().context;
+        encoded.drain(..encoded.len().saturating_sub(most));
+        let missing = most - encoded.len();
         let filler = encoded.first().map(|oldest| self.sampler.before(oldest));
         let mut frames = vec![filler.unwrap_or_default(); missing];
         frames.extend(encoded);
@@ -235,7 +261,21 @@ impl<S: Sampler> GenerativeWorld<S> {
             frames,
             missing,
             actions: inputs.past(context)?,
+            belief,
         })
+    }
+
+    /// What is believed of frames in a row, of which `led` says the action that led to each.
+    fn watch(&self, frames: &[Vec<f32>], led: &[Vec<f32>]) -> Result<Option<Tensor>, ModelError> {
+        let mut belief = None;
+        for (frame, action) in frames.iter().zip(led) {
+            let row = |x: &[f32]| Tensor::from_slice(x, (1, x.len()), &self.device);
+            belief = (self.sampler).carry(belief.as_ref(), &row(frame)?, &row(action)?)?;
+            if belief.is_none() {
+                break; // it carries none
+            }
+        }
+        Ok(belief)
     }
 
     /// Frames `[n, T, S·S·C]` of a few candidates.
@@ -252,6 +292,8 @@ impl<S: Sampler> GenerativeWorld<S> {
         let len = side * side * channels;
         let mut windows: Vec<Vec<Vec<f32>>> = vec![history.frames.clone(); n];
         let mut out = vec![0f32; n * steps * len];
+        let alike = |b: &Tensor| b.broadcast_as((n, b.dim(1)?))?.contiguous();
+        let mut belief = history.belief.as_ref().map(alike).transpose()?;
         for t in 0..steps {
             let mut rng = Rng::stream(draw, t as u64);
             let mut context = Vec::with_capacity(n * len * layout.context);
@@ -265,6 +307,7 @@ impl<S: Sampler> GenerativeWorld<S> {
                 context: Tensor::from_vec(context, shape, &self.device)?,
                 missing: history.missing.saturating_sub(t),
                 actions: Tensor::from_vec(latest, (n, width), &self.device)?,
+                belief: belief.clone(),
                 nfe,
             };
             let next = self.sampler.next(moment, &mut rng, cancel)?;
@@ -277,6 +320,12 @@ impl<S: Sampler> GenerativeWorld<S> {
                 if let Some(newest) = windows[i].last_mut() {
                     newest.copy_from_slice(values);
                 }
+            }
+            if belief.is_some() && t + 1 < steps {
+                let acted: Vec<f32> = actions.iter().flat_map(|a| a[t].iter().copied()).collect();
+                let acted = Tensor::from_vec(acted, (n, layout.action_dim), &self.device)?;
+                let frames = Tensor::from_vec(next, (n, len), &self.device)?;
+                belief = self.sampler.carry(belief.as_ref(), &frames, &acted)?;
             }
         }
         Ok(out)
@@ -320,7 +369,7 @@ impl<S: Sampler> WorldModel for GenerativeWorld<S> {
     fn shape(&self) -> Shape {
         let layout = self.sampler.layout();
         Shape {
-            context_frames: layout.context,
+            context_frames: layout.watched,
             frameskip: 1,
             action_dim: layout.action_dim,
         }
@@ -347,7 +396,7 @@ impl<S: Sampler> WorldModel for GenerativeWorld<S> {
         Cost {
             parameters: self.parameters,
             encode_flops: 2.0 * work.encode,
-            dynamics_flops: 2.0 * evaluations * work.dynamics,
+            dynamics_flops: 2.0 * (evaluations * work.dynamics + work.carry),
             rendering_flops: 2.0 * (work.picture + evaluations * work.dynamics_of_picture),
         }
     }

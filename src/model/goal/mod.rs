@@ -48,8 +48,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// By what a model that shows pictures plans unless something else is asked for: a hybrid in its latents, which
-    /// it need not draw for that, others by where each colour is.
+    /// By what a model that shows pictures plans unless something else is asked for: a hybrid in its
+    /// latents, which it need not draw for that, others by where each colour is.
     pub fn of_pictures(camp: Camp) -> Self {
         match camp {
             Camp::Hybrid => Self::Latents,

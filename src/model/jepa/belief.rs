@@ -9,9 +9,9 @@
 
 use super::world::{JepaWorld, Predictor, Sizes};
 use super::{Decoder, LewmConfig, LewmPredictor, ProbeSpec};
+use crate::model::belief::BeliefSizes;
 use crate::model::facets::{Decodes, Facets};
-use crate::model::input::check_sizes;
-use crate::model::nn::{Linear, Mlp, Params};
+use crate::model::nn::{Gru, Mlp, Params};
 use crate::model::{Frame, Frames, ModelError, Rollouts};
 use candle_core::{D, Device, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
@@ -27,48 +27,6 @@ pub struct BeliefConfig {
     pub lewm: LewmConfig,
     /// The belief.
     pub belief: BeliefSizes,
-}
-
-/// Sizes of a belief.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BeliefSizes {
-    /// Numbers of the carried state, B.
-    pub width: usize,
-    /// Width of the layer between it and the correction.
-    pub hidden: usize,
-    /// Observations that it is formed of: whoever has fewer hands over those.
-    pub context: usize,
-}
-
-impl Default for BeliefSizes {
-    fn default() -> Self {
-        Self {
-            width: 256,
-            hidden: 512,
-            context: 40,
-        }
-    }
-}
-
-impl BeliefSizes {
-    /// The first field that makes no sense, with why.
-    ///
-    /// # Errors
-    /// Field name and message.
-    pub fn check(&self) -> std::result::Result<(), (&'static str, String)> {
-        let sizes = [
-            ("belief.width", self.width),
-            ("belief.hidden", self.hidden),
-            ("belief.context", self.context),
-        ];
-        let most = [
-            ("belief.width", self.width, 2048),
-            ("belief.hidden", self.hidden, 4096),
-            ("belief.context", self.context, 1000),
-        ];
-        check_sizes(&sizes, &most)
-    }
 }
 
 impl BeliefConfig {
@@ -93,9 +51,7 @@ impl BeliefConfig {
 
 /// The carried state and the correction that it makes.
 pub struct Belief {
-    width: usize,
-    input: Linear,
-    state: Linear,
+    cell: Gru,
     correct: Mlp,
 }
 
@@ -104,9 +60,7 @@ impl Belief {
     pub fn new(config: &BeliefConfig, p: &Params) -> Result<Self> {
         let (c, b, p) = (&config.lewm, config.belief, p.pp("belief"));
         Ok(Self {
-            width: b.width,
-            input: Linear::new(c.latent_dim + c.action_width(), 3 * b.width, p.pp("input"))?,
-            state: Linear::new(b.width, 3 * b.width, p.pp("state"))?,
+            cell: Gru::new(c.latent_dim + c.action_width(), b.width, &p)?,
             correct: Mlp::new(
                 b.width + c.latent_dim,
                 b.hidden,
@@ -118,15 +72,7 @@ impl Belief {
 
     /// The belief `[N, B]` once the actions `a: [N, A]` have led to the latents `z: [N, D]`.
     pub fn carry(&self, b: &Tensor, z: &Tensor, a: &Tensor) -> Result<Tensor> {
-        let w = self.width;
-        let seen = self.input.forward(&Tensor::cat(&[z, a], D::Minus1)?)?;
-        let held = self.state.forward(b)?;
-        let part = |x: &Tensor, i: usize| x.narrow(1, i * w, w);
-        let gate = |i| sigmoid(&(part(&seen, i)? + part(&held, i)?)?);
-        let (reset, keep) = (gate(0)?, gate(1)?);
-        let fresh = (part(&seen, 2)? + (reset * part(&held, 2)?)?)?.tanh()?;
-        // (1 - keep) fresh + keep b
-        &fresh + (keep * (b - &fresh)?)?
+        self.cell.carry(b, &[z, a])
     }
 
     /// The latents `[N, D]` that follow the beliefs `b: [N, B]`, where the LeWM expects `expected: [N, D]`.
@@ -138,15 +84,10 @@ impl Belief {
     /// Floating-point operations of carrying it on and of correcting one latent.
     fn flops(&self, config: &BeliefConfig) -> f64 {
         let (c, b) = (&config.lewm, config.belief);
-        let carry = 3 * b.width * (c.latent_dim + c.action_width() + b.width);
+        let carry = Gru::multiply_adds(c.latent_dim + c.action_width(), b.width);
         let correct = b.hidden * (b.width + 2 * c.latent_dim);
-        2.0 * (carry + correct) as f64
+        2.0 * (carry + correct as f64)
     }
-}
-
-/// 1 / (1 + e⁻ˣ), by way of the hyperbolic tangent, which does not overflow.
-fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    ((x * 0.5)?.tanh()? * 0.5)? + 0.5
 }
 
 /// The networks of a LeWM with a belief. One of its steps is a latent and a belief side by side, `[N, D +

@@ -4,12 +4,13 @@
 //! `config.rs` names every choice of LeWM, `lewm.rs` holds the networks, `losses.rs` what they are trained
 //! on, `whiten.rs` the distance to a goal, `probe.rs` and `decoder.rs` the read-outs that no planner sees,
 //! `proposal.rs` the action prior that a search may take candidates from, `keyframes.rs` the structured
-//! moments that a planner may go by, `jumps.rs` films that go far first, `temporal.rs` a distance in steps, learned
-//! from time; `measure.rs` says by which distance is measured. `world.rs` is the
-//! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `planning.rs` LeWM as such a
-//! predictor, `belief.rs` a state that is carried beside its latents, and `shared.rs` what folders and inputs
-//! have in common.
+//! moments that a planner may go by, `jumps.rs` films that go far first, `temporal.rs` a distance in
+//! steps, learned from time; `measure.rs` says by which distance is measured. `world.rs` is the
+//! [`WorldModel`](crate::model::WorldModel) around any predictor of latents, `abilities.rs` what it can do
+//! besides, `planning.rs` LeWM as such a predictor, `belief.rs` a state that is carried beside its latents, and
+//! `shared.rs` what folders and inputs have in common.
 
+mod abilities;
 mod belief;
 mod config;
 mod decoder;
@@ -27,7 +28,7 @@ pub mod vjepa;
 mod whiten;
 mod world;
 
-pub use belief::{Belief, BeliefConfig, BeliefModel, BeliefPredictor, BeliefSizes};
+pub use belief::{Belief, BeliefConfig, BeliefModel, BeliefPredictor};
 pub use config::{ActionBlock, GoalCost, LewmConfig};
 pub use decoder::{Decoder, DecoderSizes};
 pub use jumps::{JUMPS, Jumps, STRETCH, calls, jump_to};

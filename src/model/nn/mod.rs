@@ -11,6 +11,7 @@
 mod attention;
 mod encoder;
 mod fused;
+mod gru;
 mod layers;
 pub mod ops;
 mod optim;
@@ -21,6 +22,7 @@ mod weights;
 pub use attention::{AdaLnZeroBlock, Attention, Mlp, PreNormBlock, fourier_features, sinusoidal};
 pub use encoder::{FrameEncoder, FrameEncoderSizes, Head};
 pub use fused::ResidualRollout;
+pub use gru::Gru;
 pub use layers::{BatchNorm, Conv, Dropout, LayerNorm, Linear};
 pub use optim::{AdamW, AdamWConfig, Ema, cosine_lr, follow};
 pub use params::{Init, Params};

@@ -2,8 +2,9 @@
 //! training itself is that of `training/parallax_training/belief_phases.py`, in PyTorch: it unrolls networks
 //! over dozens of observations, for which this program has no loop.
 
+use crate::model::belief::BeliefSizes;
 use crate::model::folder;
-use crate::model::jepa::{BeliefSizes, LewmConfig};
+use crate::model::jepa::LewmConfig;
 use crate::model::nn::AdamWConfig;
 use crate::train::bounds::{self, Fault, within};
 use crate::train::error::TrainError;

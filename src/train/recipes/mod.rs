@@ -11,5 +11,6 @@ pub mod latent;
 pub mod lewm;
 pub mod pace;
 pub mod pixel;
+pub mod remembering;
 pub mod tokens;
 pub mod vjepa;

@@ -96,7 +96,7 @@ impl Rolling {
     /// The first field that makes no sense, with why; `part` is what it belongs to.
     pub fn check(self, part: &str) -> Result<(), Fault> {
         within(format!("{part}.self_rolled_from"), self.from, 0.0..=1.0)?;
-        within(format!("{part}.self_rolled_steps"), self.most, 0..=16)?;
+        within(format!("{part}.self_rolled_steps"), self.most, 0..=64)?;
         within(format!("{part}.self_rolled_nfe"), self.nfe, 1..=64)
     }
 

@@ -62,8 +62,9 @@ pub struct ActorArgs {
     #[arg(long, value_parser = beta)]
     pub(super) beta: Option<f32>,
     /// What a model that imagines pixels compares with the goal's picture: `colours` (where each hue is),
-    /// `pixels` (mean squared error), `latents` (latent diffusion, hybrids), or the folder of a learned distance
-    /// [default: colours; of hybrids: latents]; of a JEPA: `temporal`, the steps still needed, where it learned them
+    /// `pixels` (mean squared error), `latents` (latent diffusion, hybrids), or the folder of a learned
+    /// distance [default: colours; of hybrids: latents]; of a JEPA: `temporal`, the steps still needed,
+    /// where it learned them
     #[arg(long, value_name = "DISTANCE")]
     pub(super) distance: Option<String>,
     /// Cost of a plan, over all imagined steps or the last [default: sum]

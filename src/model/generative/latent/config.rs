@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::belief::BeliefSizes;
 use crate::model::generative::Objective;
 use crate::model::generative::input::{common_faults, first_fault};
 use crate::model::goal::{HUES, HueMotion};
@@ -66,6 +67,9 @@ pub struct LatentDiffusionConfig {
     pub hidden: usize,
     /// Width of the embedding of noise levels and actions.
     pub embed: usize,
+    /// What is carried beside the frames of context, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub belief: Option<BeliefSizes>,
     /// Sampling, or the mean of the futures.
     pub objective: Objective,
     /// Noise level of the context while imagining, in [0, 1].
@@ -92,6 +96,7 @@ impl Default for LatentDiffusionConfig {
             heads: 4,
             hidden: 256,
             embed: 128,
+            belief: None,
             objective: Objective::Denoise,
             context_noise: 0.05,
             nfe: 3,
@@ -233,6 +238,7 @@ impl LatentDiffusionConfig {
             ),
         ];
         let common = common_faults(&self.hue_motion, self.nfe);
-        first_fault(faults.into_iter().chain(common))
+        first_fault(faults.into_iter().chain(common))?;
+        self.belief.map_or(Ok(()), |sizes| sizes.check())
     }
 }

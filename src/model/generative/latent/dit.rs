@@ -31,6 +31,9 @@ pub struct Window {
     pub context_levels: Tensor,
     /// `[B, A·dim]`: the latest actions, oldest first; the last leads to the next frame.
     pub actions: Tensor,
+    /// `[B, width]`: what is believed once the newest frame of the context was seen or imagined; nobody
+    /// reads it in a network without a belief.
+    pub belief: Option<Tensor>,
 }
 
 /// The causal transformer.
@@ -47,6 +50,7 @@ pub struct Dit {
     out_condition: Linear,
     out: Linear,
     straight: Linear,
+    belief: Option<Linear>,
 }
 
 impl Dit {
@@ -72,6 +76,9 @@ impl Dit {
             out_condition: Linear::zeros(embed, 2 * width, p.pp("out_condition"))?,
             out: Linear::zeros(width, token, p.pp("out"))?,
             straight: Linear::zeros(embed, 4 * config.channels(), p.pp("straight"))?,
+            belief: (config.belief)
+                .map(|b| Linear::zeros(b.width, embed, p.pp("belief")))
+                .transpose()?,
             config: config.clone(),
         };
         // The frequencies are buffers: ask once, so that they exist before weights are averaged or counted.
@@ -95,7 +102,10 @@ impl Dit {
         let features = features.reshape((b, (k + 1) * LEVEL_FEATURES))?;
         let condition = Tensor::cat(&[&features, &window.actions], D::Minus1)?;
         let condition = ops::silu(&self.embed_first.forward(&condition)?)?;
-        let condition = self.embed_second.forward(&condition)?;
+        let mut condition = self.embed_second.forward(&condition)?;
+        if let (Some(speak), Some(belief)) = (&self.belief, &window.belief) {
+            condition = (condition + speak.forward(belief)?)?;
+        }
 
         let x = Tensor::cat(&[noisy, &window.context], D::Minus1)?;
         let x = self.input.forward(&self.to_tokens(&x)?)?;
@@ -162,6 +172,7 @@ impl Dit {
         config.layers as f64 * block
             + config.local as f64 * local
             + tokens * token * width * (config.context + 2) as f64
+            + config.belief.map_or(0.0, |b| b.width as f64 * embed)
             + embed * (2.0 * embed + 2.0 * width + 4.0 * config.channels() as f64)
     }
 }

@@ -115,6 +115,7 @@ impl Imagination {
             context,
             context_levels,
             actions,
+            belief: None,
         })
     }
 }

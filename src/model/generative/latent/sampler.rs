@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::{Autoencoder, Dit, Eye, Imagination};
+use super::{Autoencoder, Dit, Eye, Imagination, Memory};
 use crate::model::generative::world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
 use crate::model::nn::{Params, Rng};
 use crate::model::{Cancel, Frame, ModelError};
@@ -16,6 +16,7 @@ pub struct LatentSampler<E: Eye> {
     config: E::Config,
     eye: E,
     imagination: Imagination,
+    memory: Option<Memory>,
     device: Device,
 }
 
@@ -30,6 +31,7 @@ impl<E: Eye> Sampler for LatentSampler<E> {
         Ok(Self {
             eye: E::of(config, params)?,
             imagination: Imagination::new(E::latents(config), params.pp("dynamics"))?,
+            memory: Memory::new(E::latents(config), &params.pp("belief"))?,
             device: params.device().clone(),
             config: config.clone(),
         })
@@ -46,6 +48,9 @@ impl<E: Eye> Sampler for LatentSampler<E> {
             side: config.side(),
             channels: config.channels(),
             context: config.context,
+            watched: config
+                .belief
+                .map_or(config.context, |b| b.context.max(config.context)),
             actions: config.actions,
             action_dim: config.action_dim,
             nfe: config.nfe,
@@ -74,12 +79,26 @@ impl<E: Eye> Sampler for LatentSampler<E> {
             context,
             missing,
             actions,
+            belief,
             nfe,
         } = moment;
-        let window = self
+        let mut window = self
             .imagination
             .window(context, missing, actions, true, rng)?;
+        window.belief = belief;
         self.imagination.sample(&start, &window, nfe, cancel)
+    }
+
+    fn carry(
+        &self,
+        before: Option<&Tensor>,
+        frames: &Tensor,
+        actions: &Tensor,
+    ) -> Result<Option<Tensor>, ModelError> {
+        match &self.memory {
+            Some(memory) => Ok(Some(memory.carry(before, frames, actions)?)),
+            None => Ok(None),
+        }
     }
 
     fn draw(&self, imagined: &[f32]) -> Result<Vec<u8>, ModelError> {
@@ -118,8 +137,9 @@ impl<E: Eye> Sampler for LatentSampler<E> {
     fn work(&self) -> Work {
         let (encoder, decoder) = E::multiply_adds(&self.config);
         Work {
-            encode: encoder,
+            encode: encoder + Memory::multiply_adds(self.imagination.config()),
             dynamics: Dit::multiply_adds(self.imagination.config()),
+            carry: Memory::multiply_adds(self.imagination.config()),
             dynamics_of_picture: 0.0,
             picture: decoder,
         }

@@ -41,6 +41,7 @@ impl Step {
             context: (context.broadcast_mul(&self.context_keep)? + &self.context_noise)?,
             context_levels: self.context_levels.clone(),
             actions: self.actions.clone(),
+            belief: None,
         })
     }
 }

@@ -20,6 +20,7 @@ pub use frames::{FrameBatch, Frames, reconstruction_loss};
 pub use recipe::{AutoencoderPhase, DynamicsPhase, LatentRecipe};
 
 pub(super) use phases::{Course, train};
+pub(super) use recipe::without_belief;
 
 use crate::model::generative::{Autoencoder, Imagination, LatentDiffusionConfig};
 use crate::model::nn::Params;

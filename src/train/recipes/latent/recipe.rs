@@ -113,8 +113,25 @@ impl LatentRecipe {
     /// Field name, and what was found and expected.
     pub fn check(&self) -> Result<(), Fault> {
         bounds::inside("model", self.model.check())?;
+        without_belief("model.belief", &self.model)?;
         self.autoencoder.check("autoencoder")?;
         self.dynamics.check("dynamics")
+    }
+}
+
+/// A belief is trained on a finished model, not with it.
+pub(in crate::train::recipes) fn without_belief(
+    field: &str,
+    model: &LatentDiffusionConfig,
+) -> Result<(), Fault> {
+    match model.belief {
+        None => Ok(()),
+        Some(_) => Err((
+            field.into(),
+            "found a belief, expected none: it is trained on a finished model, by a recipe of the kind \
+             Remembering"
+                .into(),
+        )),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::generative::{AutoencoderConfig, LatentDiffusionConfig};
 use crate::model::hybrid;
 use crate::train::bounds::{self, Fault};
-use crate::train::recipes::latent::{AutoencoderPhase, DynamicsPhase};
+use crate::train::recipes::latent::{AutoencoderPhase, DynamicsPhase, without_belief};
 
 /// A JEPA, and the diffusion that is trained over its tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,7 @@ impl TokenRecipe {
     /// Field name, and what was found and expected.
     pub fn check(&self) -> Result<(), Fault> {
         bounds::inside("diffusion", hybrid::check_diffusion(&self.diffusion))?;
+        without_belief("diffusion.belief", &self.diffusion)?;
         self.decoder.check("decoder")?;
         self.dynamics.check("dynamics")
     }
