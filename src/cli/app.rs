@@ -249,6 +249,7 @@ pub fn open_window(window: WindowArgs, start: Start) -> Result<()> {
 }
 
 fn open(args: WindowArgs, start: Start, walks: bool) -> Result<()> {
+    crate::system::memory::one_arena_a_core();
     let mut script = Vec::new();
     for press in &args.press {
         script.push(crate::app::command::scripted(press).ok_or_else(|| {

@@ -212,7 +212,7 @@ class Dit(nn.Module):
 
 
 class Memory(Gru):
-    """The belief beside a latent diffusion's frames of context, as `src/model/generative/latent/memory.rs`."""
+    """The belief beside a latent diffusion's frames, as `src/model/generative/latent/memory.rs`."""
 
     def __init__(self, c):
         own, channels = c["belief"], c["autoencoder"]["channels"]

@@ -80,8 +80,8 @@ class Windowed:
         return self.stored.of(rows).flatten(2), led, rows, valid, seen
 
     def before(self, z, at):
-        """The network's context `[N, S, S, K·C]` for the moments `at: [N, M]` of windows, flattened, and which
-        of its frames are known."""
+        """The network's context `[N, S, S, K·C]` for the moments `at: [N, M]` of windows, flattened, and
+        which of its frames are known."""
         i = at[..., None] - self.back
         known = i >= 0
         each = torch.arange(len(z), device=z.device)[:, None, None]
@@ -93,7 +93,8 @@ class Windowed:
     def acted(self, rows):
         """The latest actions before the frames `rows`."""
         i = rows[:, None] - self.ago
-        return (self.exp.actions[i.clamp(min=0)] * (i >= self.exp.first[rows][:, None])[:, :, None]).flatten(1)
+        taken = i >= self.exp.first[rows][:, None]
+        return (self.exp.actions[i.clamp(min=0)] * taken[:, :, None]).flatten(1)
 
     def noised(self, context, known, most):
         """Context with noise of a level of its own in each frame, or of the one level `most`; the levels."""
@@ -158,8 +159,8 @@ def remember(run, exp, both, average, head, stored, targets):
     def placed(b, rows, valid):
         rows = rows.flatten()
         wanted, there = targets.of(rows)
-        there = there * counted * (1 + (HIDDEN_WEIGHT - 1) * hidden[rows].repeat_interleave(len(QUANTITIES), 1))
-        there = there * valid.flatten()[:, None]
+        heavier = 1 + (HIDDEN_WEIGHT - 1) * hidden[rows].repeat_interleave(len(QUANTITIES), 1)
+        there = there * counted * heavier * valid.flatten()[:, None]
         off = F.smooth_l1_loss(head(b.flatten(0, 1)), (wanted - mean) / std, reduction="none", beta=0.2)
         return (off * there).sum() / there.sum().clamp(min=1)
 
