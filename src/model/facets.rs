@@ -234,6 +234,21 @@ impl ProbedStates {
         let start = (n * self.steps + t) * b;
         &self.poses[start..start + b]
     }
+
+    /// The same of some bodies only; nothing if none is left.
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Option<Self> {
+        let kept: Vec<usize> = (0..self.bodies.len())
+            .filter(|&b| keep(&self.bodies[b]))
+            .collect();
+        let moments = self.poses.chunks_exact(self.bodies.len().max(1));
+        (!kept.is_empty()).then(|| Self {
+            bodies: kept.iter().map(|&b| self.bodies[b].clone()).collect(),
+            poses: moments
+                .flat_map(|row| kept.iter().map(|&b| row[b]))
+                .collect(),
+            ..*self
+        })
+    }
 }
 
 /// Has probes, which were trained afterwards and which no planner sees.

@@ -329,9 +329,14 @@ fn no_probes(canvas: &Canvas, pictures: &mut Pictures, at: Imagination, rollout:
         return;
     }
     true_edges(canvas, at.moment(), theme::surfaces(state.look).text);
-    said_in_middle(
-        painter,
-        rect,
-        "Nothing reads bodies out of its latents in this scene: what it imagines has no picture",
-    );
+    let from_above = (state.scene.as_ref()).is_none_or(|scene| scene.is_seen_from_above());
+    let why = match from_above {
+        true => {
+            "Nothing reads bodies out of its latents in this scene: what it imagines has no picture"
+        }
+        false => {
+            "Its probes read places on the floor and no heights: what it imagines here has no picture"
+        }
+    };
+    said_in_middle(painter, rect, why);
 }

@@ -4,7 +4,8 @@ use super::Session;
 use crate::app::state::*;
 use crate::judge::CONTEXT_FRAMES;
 use crate::model::Sampling;
-use crate::scene::Scene;
+use crate::scene::{Scene, Shape};
+use crate::sim::BodyState;
 use crate::worker::{Imagine, JudgeRollout, context_at};
 
 /// Models that imagine faster than this follow every change of the plan; slower ones only what reality did
@@ -12,6 +13,28 @@ use crate::worker::{Imagine, JudgeRollout, context_at};
 const QUICK_MS: f32 = 100.0;
 /// Rollouts that a pane keeps of one episode.
 const MAX_ROLLOUTS: usize = 64;
+
+/// Whether a body's place on the floor says where it is in the picture. Probes read no heights: seen from the
+/// side, a body in the air would hang where it was at first. A ball that rolls has the height that it had.
+fn lies(scene: &Scene, seen: &[&[BodyState]], name: &str) -> bool {
+    /// Metres by which a ball that lies on the floor may be off its height.
+    const SLACK: f32 = 0.01;
+    if scene.is_seen_from_above() {
+        return true;
+    }
+    let Some(index) = scene.body_index(name) else {
+        return false;
+    };
+    let body = &scene.bodies[index];
+    let Shape::Ball { radius } = body.shape else {
+        return false;
+    };
+    let is_low = |y: f32| (y - radius).abs() < SLACK;
+    let mut heights = seen
+        .iter()
+        .map(|bodies| Some(bodies.get(index)?.position[1]));
+    is_low(body.position[1]) && !seen.is_empty() && heights.all(|y| y.is_some_and(is_low))
+}
 
 impl Session {
     pub(super) fn hear_imaginations(&mut self) {
@@ -29,9 +52,15 @@ impl Session {
                 match report.result {
                     Ok(_) if of != episode => {}
                     Ok(mut imagined) => {
-                        // Probes read no heights: ghosts would hang where the bodies were at first.
-                        if scene.as_ref().is_some_and(|s| !s.is_seen_from_above()) {
-                            imagined.states = None;
+                        if let Some(scene) = &scene {
+                            let moments = &self.state.record.moments;
+                            let seen = &moments[..moments.len().min(branch + 1)];
+                            let seen = &seen[seen.len().saturating_sub(CONTEXT_FRAMES)..];
+                            let seen: Vec<&[BodyState]> =
+                                seen.iter().map(|m| &m.state.bodies[..]).collect();
+                            let states = imagined.states.take();
+                            imagined.states =
+                                states.and_then(|s| s.only(|b| lies(scene, &seen, b)));
                         }
                         let imagined = std::sync::Arc::new(imagined);
                         self.state.timers.rollout(&pane.name).add(took_ms);
@@ -331,4 +360,32 @@ fn alike(a: &[Vec<f32>], b: &[Vec<f32>], steps: usize) -> bool {
             .zip(b)
             .take(steps)
             .all(|(p, q)| p.len() == q.len() && p.iter().zip(q).all(|(x, y)| near(x, y)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::Eye;
+    use crate::episode::record;
+    use crate::scene;
+    use std::sync::Arc;
+
+    #[test]
+    fn seen_from_the_side_only_balls_that_roll_are_where_their_probes_read_them() {
+        let shown = |name: &str, body: &str, steps: usize| {
+            let scene = Arc::new(scene::load(name).unwrap());
+            let eye = Eye::standard(&scene).unwrap();
+            let episode = record(&scene, &eye, 900_000).unwrap();
+            let moments: Vec<&[BodyState]> = episode
+                .states
+                .chunks_exact(scene.bodies.len())
+                .take(steps)
+                .collect();
+            lies(&scene, &moments, body)
+        };
+        assert!(shown("occluder", "near", 4));
+        assert!(!shown("fall", "ball", 4), "it falls");
+        assert!(!shown("fall", "ball", 1), "it is about to fall");
+        assert!(shown("push", "cube", 4), "seen from above");
+    }
 }
