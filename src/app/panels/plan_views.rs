@@ -53,11 +53,25 @@ impl Canvas<'_> {
             true => ("higher", "lower"),
             false => ("away", "nearer"),
         };
-        let weak = self.s.text.gamma_multiply(0.8);
-        self.text(field.left_center(), Align2::LEFT_BOTTOM, "left", weak);
-        self.text(field.right_center(), Align2::RIGHT_BOTTOM, "right", weak);
-        self.text(field.center_top(), Align2::LEFT_TOP, up, weak);
-        self.text(field.center_bottom(), Align2::LEFT_BOTTOM, down, weak);
+        self.word(field.left_center(), Align2::LEFT_BOTTOM, "left");
+        self.word(field.right_center(), Align2::RIGHT_BOTTOM, "right");
+        self.word(field.center_top(), Align2::LEFT_TOP, up);
+        self.word(field.center_bottom(), Align2::LEFT_BOTTOM, down);
+    }
+
+    /// A word on a ground of its own: what lies under it may have any colour.
+    fn word(&self, at: Pos2, align: Align2, word: &str) {
+        let font = FontId::proportional(11.0);
+        let galley = self
+            .painter
+            .layout_no_wrap(word.to_string(), font, self.s.text);
+        let room = align.anchor_size(at, galley.size());
+        self.painter.rect_filled(
+            room.expand2(vec2(2.0, 0.0)),
+            2.0,
+            self.s.card.gamma_multiply(0.7),
+        );
+        self.painter.galley(room.min, galley, self.s.text);
     }
 
     fn text(&self, at: Pos2, align: Align2, text: &str, colour: Color32) {
@@ -197,7 +211,7 @@ pub(super) fn cost_by_step(canvas: &Canvas, plan: &Plan) -> String {
         canvas.painter.rect_filled(bar, 2.0, fill);
         if wide > 26.0 {
             let over = bar.center_top() - vec2(0.0, 2.0);
-            canvas.text(over, Align2::CENTER_BOTTOM, &number(cost), canvas.s.text);
+            canvas.word(over, Align2::CENTER_BOTTOM, &number(cost));
         }
         if wide > 14.0 {
             let under = pos2(bar.center().x, field.bottom() + 3.0);
