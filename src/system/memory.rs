@@ -19,3 +19,13 @@ pub fn one_arena_a_core() {
 /// Other allocators have their own ways.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn one_arena_a_core() {}
+
+/// Gives the system back what the allocator keeps for later: for moments in which what was needed is no
+/// longer. It takes some milliseconds, in which others may wait for memory.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes a number, and touches only memory that nobody has.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}

@@ -24,6 +24,7 @@ use crate::camera::Eye;
 use crate::planner::{SIGHT_FRAMES, Sight, Truth};
 use crate::scene::Scene;
 use crate::sim::{CONTROL_HZ, Drag, Reality};
+use crate::system::memory;
 use crate::task::TaskInstance;
 
 /// Starts the reality thread.
@@ -171,6 +172,8 @@ impl Stage {
                 self.scene = Some((scene, seed));
                 self.begin();
                 self.say_way_back();
+                // What the last scene's models and planners needed, this one's may not.
+                memory::give_back();
             }
             RealityOrder::Reset(seed) => {
                 if let Some((_, s)) = &mut self.scene {
