@@ -1,10 +1,10 @@
 //! The generative camp: an imagination that predicts pixels.
 //!
-//! [`PixelDiffusion`] is an action-conditioned diffusion model in the manner of DIAMOND (arXiv 2405.12399).
-//! Read `edm.rs` for the mathematics of denoising, `unet.rs` for the network, and `denoiser.rs` for how the
-//! two make one frame out of four. [`LatentDiffusion`] (`latent/`) does not denoise pixels but the latents
-//! of an autoencoder. Both are samplers in the same world model (`world.rs`), and either can be trained as
-//! its own regression twin ([`Objective`]).
+//! [`PixelDiffusion`] is an action-conditioned diffusion model in the manner of DIAMOND (arXiv
+//! 2405.12399). Read `edm.rs` for the mathematics of denoising, `unet.rs` for the network, and
+//! `denoiser.rs` for how the two make one frame out of four. [`LatentDiffusion`] (`latent/`) does not
+//! denoise pixels but the latents of an autoencoder. Both are samplers (`sampler.rs`) in the same world
+//! model (`world.rs`), and either can be trained as its own regression twin ([`Objective`]).
 
 mod block;
 mod config;
@@ -15,6 +15,7 @@ mod latent;
 mod objective;
 mod patches;
 mod pixel_diffusion;
+mod sampler;
 mod unet;
 mod world;
 
@@ -28,5 +29,6 @@ pub use latent::{
 pub use objective::Objective;
 pub use patches::Patches;
 pub use pixel_diffusion::{PixelDiffusion, PixelSampler};
+pub use sampler::{History, Layout, Moment, Sampler, Work};
 pub use unet::{Conditions, UNet};
-pub use world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
+pub use world::GenerativeWorld;

@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::input::interleave;
-use super::world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
+use super::sampler::{History, Layout, Moment, Sampler, Work};
+use super::world::GenerativeWorld;
 use super::{Conditions, Denoiser, PixelDiffusionConfig, UNet};
 use crate::model::goal::pixel_mse;
 use crate::model::nn::{Params, Rng};

@@ -203,7 +203,7 @@ pub struct JepaWorld<P> {
     parameters: u64,
 }
 
-/// ImaginedLatents latents `[N, T, D]`.
+/// Imagined latents `[N, T, D]`.
 pub(super) struct ImaginedLatents {
     pub(super) z: Tensor,
 }
@@ -346,7 +346,7 @@ impl<P: Predictor> JepaWorld<P> {
         Ok(last.narrow(1, (sizes.history - 1) * sizes.latent, sizes.latent)?)
     }
 
-    /// ImaginedLatents latents as `[N, T, D]`, and as rows `[N·T, D]`.
+    /// Imagined latents as `[N, T, D]`, and as rows `[N·T, D]`.
     pub(in crate::model) fn imagined<'r>(
         &self,
         rollouts: &'r Rollouts,

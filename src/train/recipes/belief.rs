@@ -85,8 +85,8 @@ pub struct BeliefRecipe {
     pub readouts: ReadoutPhase,
 }
 
-/// Who trains it.
-fn elsewhere() -> TrainError {
+/// Who trains beliefs.
+pub(super) fn elsewhere() -> TrainError {
     let message = "found a belief, which this program runs but does not train; expected `python -m \
                    parallax_training` (training/README.md)";
     TrainError::misfit("architecture", message.into())

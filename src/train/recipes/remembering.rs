@@ -9,6 +9,7 @@ use crate::train::bounds::{self, Fault, within};
 use crate::train::error::TrainError;
 use crate::train::export::Made;
 use crate::train::recipe::Recipe;
+use crate::train::recipes::belief::elsewhere;
 use crate::train::recipes::latent::DynamicsPhase;
 use crate::train::run::{Given, Session};
 use serde::{Deserialize, Serialize};
@@ -59,13 +60,6 @@ pub struct RememberingRecipe {
     /// What is watched.
     #[serde(default)]
     pub spans: Spans,
-}
-
-/// Who trains it.
-fn elsewhere() -> TrainError {
-    let message = "found a belief, which this program runs but does not train; expected `python -m \
-                   parallax_training` (training/README.md)";
-    TrainError::misfit("architecture", message.into())
 }
 
 impl Recipe for RememberingRecipe {

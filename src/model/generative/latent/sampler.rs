@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::{Autoencoder, Dit, Eye, Imagination, Memory};
-use crate::model::generative::world::{GenerativeWorld, History, Layout, Moment, Sampler, Work};
+use crate::model::generative::sampler::{History, Layout, Moment, Sampler, Work};
+use crate::model::generative::world::GenerativeWorld;
 use crate::model::nn::{Params, Rng};
 use crate::model::{Cancel, Frame, ModelError};
 
