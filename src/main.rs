@@ -15,7 +15,12 @@ fn end_quietly_when_nobody_reads() {
     }));
 }
 
-fn main() -> std::process::ExitCode {
+fn main() {
+    parallax::system::leave(run())
+}
+
+/// Does what was asked for, and says how it ended.
+fn run() -> u8 {
     end_quietly_when_nobody_reads();
     parallax::model::nn::quiet_candle_threads();
     let cli = parallax::cli::Cli::parse();
@@ -27,7 +32,7 @@ fn main() -> std::process::ExitCode {
         .with_writer(std::io::stderr)
         .init();
     match cli.run() {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(wrong_use) => wrong_use.exit(),
             Err(error) => {
@@ -36,7 +41,7 @@ fn main() -> std::process::ExitCode {
                     false => "error",
                 };
                 eprintln!("{kind}: {}", parallax::cli::in_words(&error));
-                std::process::ExitCode::FAILURE
+                1
             }
         },
     }
