@@ -194,6 +194,14 @@ def remember(run, exp, both, average, head, stored, targets):
     def at(progress):
         now["progress"] = progress
 
+    def state():
+        windows = {f"{i}.{j}": x for i, w in enumerate(now["kept"]) for j, x in enumerate(w)}
+        return dict(steps=torch.tensor(now["steps"]), kept=torch.tensor(len(now["kept"])), **windows)
+
+    def restore(saved):
+        now["steps"] = int(saved["steps"])
+        now["kept"] = [tuple(saved[f"{i}.{j}"] for j in range(5)) for i in range(int(saved["kept"]))]
+
     @torch.no_grad()
     def measure():
         """On bodies that are held back: the error where they come out again, in the cells that move there,
@@ -241,8 +249,8 @@ def remember(run, exp, both, average, head, stored, targets):
             measure,
             at=at,
             graph=False,
-            state=lambda: dict(steps=torch.tensor(now["steps"])),
-            restore=lambda state: now.__setitem__("steps", int(state["steps"])),
+            state=state,
+            restore=restore,
         )
     )
 

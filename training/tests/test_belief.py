@@ -6,7 +6,7 @@ import torch
 from conftest import ROOT
 from test_folder import models_check
 from test_parity import CLOSE, fill
-from test_training import options
+from test_training import options, recipe_of
 
 from parallax_training import export, ron, train
 from parallax_training.belief import BeliefLewm
@@ -57,24 +57,11 @@ def test_a_diffusion_believes_as_the_program_does(parallax, fixture_of):
         assert torch.allclose(net(*window, b[-2:]), given["said"], **CLOSE)
 
 
-SMALL_DIFFUSION = """(
-    name: "small", summary: "a test", seed: 3, data: [".episodes/push", ".episodes/fall"],
-    validation_share: 0.1,
-    architecture: Remembering((
-        diffusion: "models/latent-diffusion", belief: (width: 16, hidden: 16, context: 20),
-        dynamics: (pace: (length: Steps(3), batch: 4), self_rolled_from: 0.3, self_rolled_steps: 2),
-        spans: (windows: (12, 16), moments: 2),
-    )),
-)"""
-
-
 def test_a_diffusions_belief_is_trained_and_opened(parallax, episodes, tmp_path):
     home = tmp_path / "home"
-    recipe = home / "models" / "small" / "train.ron"
-    recipe.parent.mkdir(parents=True)
-    recipe.write_text(SMALL_DIFFUSION)
+    recipe = recipe_of(home / "models" / "small", "Remembering")
     run = train.train(options(parallax, recipe, episodes))
-    assert run.steps["remembering"] == 3
+    assert run.steps["remembering"] == 12
     said = models_check(parallax, home)
     assert "small: ok" in said.stdout, said.stdout + said.stderr
 

@@ -14,6 +14,7 @@ from parallax_training import export, loop, train
 BREAKS = [
     ("Lewm", "predictor", 3),
     ("LatentDiffusion", "dynamics", 5),
+    ("Remembering", "remembering", 6),
     *(
         pytest.param(*case, marks=pytest.mark.long)
         for case in (

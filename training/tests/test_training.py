@@ -68,6 +68,14 @@ SMALL = {
         length: Steps(4), batch: 8,
     ))""",
 }
+# What the program runs but does not train.
+ELSEWHERE = {
+    "Remembering": """Remembering((
+        diffusion: "models/latent-diffusion", belief: (width: 16, hidden: 16, context: 20),
+        dynamics: (pace: (length: Steps(12), batch: 4), self_rolled_from: 0.3, self_rolled_steps: 2),
+        spans: (windows: (12, 16), moments: 2),
+    ))""",
+}
 CASES = [("Lewm", "Keypoints"), ("Lewm", "Flatten"), *((kind, "") for kind in SMALL if kind != "Lewm")]
 
 
@@ -75,7 +83,7 @@ def recipe_of(folder, kind, head="Keypoints"):
     """A small train.ron in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "train.ron"
-    architecture = SMALL[kind].replace("HEAD", head)
+    architecture = {**SMALL, **ELSEWHERE}[kind].replace("HEAD", head)
     scenes = '".episodes/push"' if kind in ("Lewm", "Cloning") else '".episodes/push", ".episodes/fall"'
     path.write_text(
         f'(name: "{folder.name}", summary: "a test", seed: 3, data: [{scenes}], '
