@@ -23,11 +23,6 @@ impl Gru {
         })
     }
 
-    /// Numbers of its state.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
     /// The state `[N, B]` that follows `before: [N, B]` once all of `inputs`, `[N, ..]` each, came in side by
     /// side.
     pub fn carry(&self, before: &Tensor, inputs: &[&Tensor]) -> Result<Tensor> {

@@ -6,12 +6,11 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::LatentDiffusionConfig;
-use crate::model::belief::BeliefSizes;
 use crate::model::nn::{Gru, Linear, Params, ops};
 
 /// Carries a belief from frame to frame.
 pub struct Memory {
-    sizes: BeliefSizes,
+    width: usize,
     see: Linear,
     cell: Gru,
 }
@@ -25,13 +24,8 @@ impl Memory {
         Ok(Some(Self {
             see: Linear::new(config.latent_len(), sizes.hidden, p.pp("see"))?,
             cell: Gru::new(sizes.hidden + config.action_dim, sizes.width, p)?,
-            sizes,
+            width: sizes.width,
         }))
-    }
-
-    /// Its sizes.
-    pub fn sizes(&self) -> BeliefSizes {
-        self.sizes
     }
 
     /// The belief `[N, B]` once the actions `[N, dim]` have led to frames with the standardised latents
@@ -47,7 +41,7 @@ impl Memory {
         match before {
             Some(before) => self.cell.carry(before, &inputs),
             None => {
-                let shape = (latents.dim(0)?, self.sizes.width);
+                let shape = (latents.dim(0)?, self.width);
                 let nothing = Tensor::zeros(shape, DType::F32, latents.device())?;
                 self.cell.carry(&nothing, &inputs)
             }
